@@ -1,0 +1,46 @@
+"""Changing what may change about an account. Its plan, price and dates may not."""
+
+import uuid
+from typing import Any, TypedDict
+
+from django.db import transaction
+
+from accounts.currencies import MOST_MINOR
+from accounts.locks import lock_account
+from accounts.models import Account
+from accounts.opening import MOST_QUANTITY
+from accounts.refusals import Invalid
+
+
+class UnableToChangeAccount(Invalid):
+    """A value of the account can't be accepted."""
+
+
+class AccountChanges(TypedDict, total=False):
+    """What to change; what isn't named stays."""
+
+    name: str
+    email: str
+    quantity: int
+    payment_customer: str
+    payment_method: str
+    metadata: dict[str, Any]
+
+
+def change_account(*, account_id: uuid.UUID, changes: AccountChanges) -> Account:
+    """Change an account. A quantity counts from the next period that is charged.
+
+    Raises `UnknownAccount` and `UnableToChangeAccount`.
+    """
+    with transaction.atomic():
+        account = lock_account(account_id)
+        for name, value in changes.items():
+            setattr(account, name, value)
+        if not 1 <= account.quantity <= MOST_QUANTITY:
+            raise UnableToChangeAccount("The account was not changed.", quantity=f"Must be from 1 to {MOST_QUANTITY}.")
+        if account.charge_minor > MOST_MINOR:
+            message = f"Quantity times unit amount is past {MOST_MINOR}, the largest amount."
+            raise UnableToChangeAccount("The account was not changed.", quantity=message)
+        if changes:
+            account.save(update_fields=list(changes))
+        return account

@@ -1,0 +1,92 @@
+"""What a row of an import says: its cells become the terms of an account, by the same rules as any other opening."""
+
+import datetime
+import json
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from accounts.import_file import REQUIRED, FileRow
+from accounts.models import Account, Plan
+from accounts.opening import AccountTerms, account_from
+from accounts.refusals import Invalid
+from accounts.written_days import billing_day_from
+
+_STATUSES = {status.value: status for status in (Account.Status.ACTIVE, Account.Status.INACTIVE)}
+# Digits of ASCII alone: int() takes 1_000 and the digits of every script too.
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,30}")
+_T = TypeVar("_T")
+
+
+class UnableToReadRow(Invalid):
+    """Cells of the row can't be read; `errors` names their columns."""
+
+
+def account_of_row(*, row: FileRow, plans: dict[str, Plan], as_of: datetime.date, now: datetime.datetime) -> Account:
+    """The account that a row describes, not saved yet. Raises `Invalid` with errors by column."""
+    cells = _Cells(row.cells)
+    status = cells.read("status", _status, default=Account.Status.ACTIVE)
+    terms = AccountTerms(
+        name=row.cells["name"],
+        email=row.cells["email"],
+        plan=row.cells["plan"],
+        quantity=cells.read("quantity", _whole_number, default=1),
+        unit_amount_minor=cells.read("unit_amount_minor", _whole_number, default=None),
+        anchor_date=cells.read("anchor_date", billing_day_from, default=None),
+        rebilling_date=cells.read("rebilling_date", billing_day_from, default=None),
+        external_reference=row.cells["external_reference"],
+        payment_customer=row.cells["payment_customer"],
+        payment_method=row.cells["payment_method"],
+        metadata=cells.read("metadata", _json_object, default={}),
+    )
+    if cells.errors:
+        raise UnableToReadRow("The row can't be read.", **cells.errors)
+    account = account_from(terms=terms, plan=plans.get(terms.plan), today=as_of, now=now)
+    account.status = status
+    if status == Account.Status.INACTIVE:
+        account.inactive_reason = Account.InactiveReason.IMPORTED
+    return account
+
+
+class _Cells:
+    """The cells of one row, and what was wrong with those read so far."""
+
+    def __init__(self, cells: dict[str, str]) -> None:
+        self._cells = cells
+        self.errors = {column: "Must not be blank." for column in REQUIRED if not cells[column]}
+
+    def read(self, column: str, parse: Callable[[str], _T], *, default: _T) -> _T:
+        """The column's value, or the default when its cell is blank or unreadable; then `errors` says why."""
+        if not self._cells[column]:
+            return default
+        try:
+            return parse(self._cells[column])
+        except ValueError as error:
+            self.errors[column] = f"{error}."
+            return default
+
+
+def _status(text: str) -> Account.Status:
+    if text not in _STATUSES:
+        raise ValueError(f"{_shortened(text)!r} is not {' or '.join(_STATUSES)}")
+    return _STATUSES[text]
+
+
+def _whole_number(text: str) -> int:
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise ValueError(f"{_shortened(text)!r} is not a whole number in plain digits")
+    return int(text)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{_shortened(text)!r} is not JSON") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{_shortened(text)!r} is not a JSON object")
+    return value
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}..."

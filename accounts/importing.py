@@ -1,0 +1,204 @@
+"""Importing accounts from a file: all of them, or none."""
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import IO
+
+from django.db import IntegrityError, connection, transaction
+
+from accounts.billing_calendar import DayOutOfRange, in_range
+from accounts.import_file import FileRow, Problem, UnreadableFile, read_rows
+from accounts.import_rows import account_of_row
+from accounts.models import Account, Plan, StatusChange
+from accounts.opening import opening_of, reference_taken
+from accounts.refusals import Invalid, violated_constraint
+
+MOST_PROBLEMS = 100
+"""So many bad rows are named; the others are counted."""
+MOST_CHARACTERS = 1000
+"""Of a reason; it may quote a cell."""
+ROWS_IN_A_BATCH = 1000
+MOST_CHARACTERS_IN_A_REFERENCE = Account._meta.get_field("external_reference").max_length or 0
+
+
+class UnableToImport(Invalid):
+    """No account was imported. `problems` are the first bad rows, `more` is the number of the others."""
+
+    def __init__(self, detail: str, *, problems: Sequence[Problem] = (), more: int = 0, **errors: str) -> None:
+        super().__init__(detail, **errors)
+        self.problems = problems
+        self.more = more
+
+
+@dataclass(slots=True)
+class Imported:
+    """How many accounts an import took, or would take."""
+
+    active: int = 0
+    inactive: int = 0
+
+    @property
+    def accounts(self) -> int:
+        return self.active + self.inactive
+
+
+def import_accounts(
+    *,
+    file: IO[bytes],
+    as_of: datetime.date,
+    author: str,
+    now: datetime.datetime,
+    dry_run: bool = False,
+    progress: Callable[[int], object] = lambda rows: None,
+) -> Imported:
+    """Take every account of the file, in one transaction; `dry_run` looks at all of it and takes none.
+
+    `as_of` stands for the day of the import: an account is billed from its first period start on or after it, unless
+    its row names a rebilling date. The file is read as a stream, and memory stays flat however long it is; `progress`
+    is told the rows read so far. Raises `UnableToImport`.
+    """
+    try:
+        in_range(as_of)
+    except DayOutOfRange as error:
+        raise UnableToImport(f"The day of the import: {error}.", as_of=f"{error}.") from None
+    with transaction.atomic():
+        task = _Import(
+            as_of=as_of, author=author, now=now, dry_run=dry_run, plans={plan.code: plan for plan in Plan.objects.all()}
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(_START)
+        candidates = task.candidates(file=file)
+        rows = 0
+        while batch := list(islice(candidates, ROWS_IN_A_BATCH)):
+            task.take(batch)
+            rows += len(batch)
+            progress(rows)
+        if task.bad_rows:
+            raise UnableToImport(
+                "No account was imported.", problems=task.problems, more=task.bad_rows - len(task.problems)
+            )
+        with connection.cursor() as cursor:
+            cursor.execute(_END)
+        return task.imported
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """A row on its way to an account; `reasons` are what is wrong with it."""
+
+    line: int
+    reference: str = ""
+    account: Account | None = None
+    reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Import:
+    """An import under way, in the caller's transaction."""
+
+    as_of: datetime.date
+    author: str
+    now: datetime.datetime
+    dry_run: bool
+    plans: dict[str, Plan]
+    imported: Imported = field(default_factory=Imported)
+    problems: list[Problem] = field(default_factory=list)
+    bad_rows: int = 0
+
+    def candidates(self, *, file: IO[bytes]) -> Iterator[_Candidate]:
+        try:
+            for row in read_rows(file=file):
+                yield self._candidate(row)
+        except UnreadableFile as error:
+            yield _Candidate(line=error.problem.line, reasons=[error.problem.reason])
+
+    def _candidate(self, row: FileRow) -> _Candidate:
+        if row.reason:
+            return _Candidate(line=row.line, reasons=[row.reason])
+        reference = row.cells["external_reference"]
+        # One that is too long is refused by its own rule, and an index couldn't hold it.
+        candidate = _Candidate(
+            line=row.line, reference=reference if len(reference) <= MOST_CHARACTERS_IN_A_REFERENCE else ""
+        )
+        try:
+            candidate.account = account_of_row(row=row, plans=self.plans, as_of=self.as_of, now=self.now)
+        except Invalid as refusal:
+            candidate.reasons = [f"{column}: {message}" for column, message in refusal.errors.items()]
+        return candidate
+
+    def take(self, batch: Sequence[_Candidate]) -> None:
+        """Insert a batch; but look at it only, on a dry run and once a bad row was found."""
+        _find_repeated(batch)
+        _find_taken(batch)
+        good = not self.bad_rows and not any(candidate.reasons for candidate in batch)
+        if good and not self.dry_run:
+            self._insert(batch)
+        for candidate in batch:
+            self._count(candidate)
+
+    def _insert(self, batch: Sequence[_Candidate]) -> None:
+        accounts = [candidate.account for candidate in batch if candidate.account]
+        try:
+            with transaction.atomic():
+                Account.objects.bulk_create(accounts)
+                StatusChange.objects.bulk_create(
+                    opening_of(account=account, reason="imported", author=self.author, now=self.now)
+                    for account in accounts
+                )
+        except IntegrityError as error:
+            if violated_constraint(error) != "account_external_reference_once":
+                raise
+            # Somebody else's account took a reference since this import looked. Look again, to name the row.
+            _find_taken(batch)
+            if not any(candidate.reasons for candidate in batch):
+                raise
+
+    def _count(self, candidate: _Candidate) -> None:
+        if candidate.reasons:
+            self.bad_rows += 1
+            if len(self.problems) < MOST_PROBLEMS:
+                self.problems.append(Problem(line=candidate.line, reason=" ".join(candidate.reasons)[:MOST_CHARACTERS]))
+        elif candidate.account and candidate.account.status == Account.Status.INACTIVE:
+            self.imported.inactive += 1
+        else:
+            self.imported.active += 1
+
+
+# The lines of the file by reference, in the database: a dictionary of them would grow with the file.
+_START = "CREATE TEMPORARY TABLE import_line (external_reference text PRIMARY KEY, line bigint NOT NULL)"
+_REMEMBER = """
+    INSERT INTO import_line (external_reference, line)
+    SELECT * FROM unnest(%(references)s::text[], %(lines)s::bigint[]) ON CONFLICT DO NOTHING
+"""
+_RECALL = "SELECT external_reference, line FROM import_line WHERE external_reference = ANY(%(references)s)"
+_END = "DROP TABLE import_line"
+
+
+def _find_repeated(batch: Sequence[_Candidate]) -> None:
+    """Give a reason to each candidate whose reference stands on an earlier line of the file."""
+    first_lines: dict[str, int] = {}
+    for candidate in batch:
+        if candidate.reference:
+            first_lines.setdefault(candidate.reference, candidate.line)
+    references = list(first_lines)
+    with connection.cursor() as cursor:
+        cursor.execute(_REMEMBER, {"references": references, "lines": list(first_lines.values())})
+        cursor.execute(_RECALL, {"references": references})
+        first_lines = dict(cursor.fetchall())
+    for candidate in batch:
+        if candidate.reference and first_lines[candidate.reference] != candidate.line:
+            line = first_lines[candidate.reference]
+            candidate.reasons.append(f"external_reference: {candidate.reference!r} is on line {line} already.")
+
+
+def _find_taken(batch: Sequence[_Candidate]) -> None:
+    """Give a reason to each candidate whose reference another account has."""
+    references = {candidate.reference for candidate in batch if candidate.reference}
+    taken = set(Account.objects.filter(external_reference__in=references).values_list("external_reference", flat=True))
+    for candidate in batch:
+        # A repeated one has its reason already; the account that has its reference may be this import's own.
+        if candidate.reference in taken and not candidate.reasons:
+            refusal = reference_taken(candidate.reference)
+            candidate.reasons.append(f"external_reference: {refusal.detail}")

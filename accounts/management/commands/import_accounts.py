@@ -1,0 +1,74 @@
+"""`manage.py import_accounts FILE --as-of DATE [--dry-run]`"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from accounts.importing import Imported, UnableToImport, import_accounts
+from accounts.written_days import NotABillingDay, billing_day_from
+
+AUTHOR = "command:import_accounts"
+
+
+class Command(BaseCommand):
+    help = (
+        "Imports accounts from a CSV file in UTF-8: all of them, or, when a row is bad, none. "
+        "docs/examples/accounts.csv shows the columns."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="the CSV file")
+        parser.add_argument(
+            "--as-of",
+            required=True,
+            metavar="DATE",
+            help="the day of the import, YYYY-MM-DD: accounts are billed from their first period start on or after it",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="look at every row and write nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            as_of = billing_day_from(options["as_of"])
+        except NotABillingDay as error:
+            raise CommandError(f"--as-of: {error}.") from None
+        try:
+            with open(options["file"], "rb") as file:
+                imported = import_accounts(
+                    file=file,
+                    as_of=as_of,
+                    author=AUTHOR,
+                    now=timezone.now(),
+                    dry_run=options["dry_run"],
+                    progress=self._show_progress,
+                )
+        except OSError as error:
+            raise CommandError(f"{options['file']}: {error.strerror or error}") from None
+        except UnableToImport as refusal:
+            self._clear_progress()
+            raise CommandError(_explained(refusal)) from None
+        self._clear_progress()
+        self.stdout.write(_summary(imported, dry_run=options["dry_run"]))
+
+    def _show_progress(self, rows: int) -> None:
+        if self.stderr.isatty():
+            self.stderr.write(f"\r{rows:,} rows read", ending="")
+            self.stderr.flush()
+
+    def _clear_progress(self) -> None:
+        if self.stderr.isatty():
+            self.stderr.write("\r\x1b[K", ending="")
+
+
+def _explained(refusal: UnableToImport) -> str:
+    lines = [str(problem) for problem in refusal.problems]
+    if refusal.more:
+        lines.append(f"and {refusal.more} more")
+    return "\n".join([*lines, refusal.detail])
+
+
+def _summary(imported: Imported, *, dry_run: bool) -> str:
+    counts = f"({imported.active} active, {imported.inactive} inactive)"
+    if dry_run:
+        return f"{imported.accounts} accounts would be imported {counts}; nothing was written"
+    return f"{imported.accounts} accounts imported {counts}"

@@ -1,0 +1,105 @@
+"""What every endpoint does: checks the scope, refuses what it doesn't know, calls one operation, answers."""
+
+import datetime
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.billing_day import billing_day
+from api.idempotency import Answer, answer_once
+from api.models import ApiKey, Scope
+from api.paging import IdCursorPagination
+
+
+class Body(serializers.Serializer[Any]):
+    """A request's body. A field that it doesn't name is refused, so that a misspelt one isn't lost in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        errors: dict[str, Any] = {}
+        try:
+            value = super().to_internal_value(data)
+        except ValidationError as error:
+            errors = dict(error.detail) if isinstance(error.detail, dict) else {"body": error.detail}
+        errors |= {name: ["This call has no such field."] for name in data if name not in self.fields}
+        if errors:
+            raise ValidationError(errors)
+        return value
+
+
+class Endpoint(APIView):
+    """One path of the API. The interface reads the clock, once a request: `now` and `today`."""
+
+    http_method_names = ["get", "head", "post", "patch"]
+    scopes: ClassVar[Mapping[str, Scope]] = {}
+    query_parameters: ClassVar[Collection[str]] = ()
+
+    now: datetime.datetime
+    today: datetime.date
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self.now = timezone.now()
+        self.today = billing_day(self.now)
+        self._check_query(request)
+
+    def _check_query(self, request: Request) -> None:
+        known = self.known_parameters() if request.method in ("GET", "HEAD") else ()
+        errors = {}
+        for name, values in request.query_params.lists():
+            if name not in known:
+                errors[name] = ["This call has no such parameter."]
+            elif len(values) > 1:
+                errors[name] = ["Given more than once."]
+        if errors:
+            raise ValidationError(errors)
+
+    def known_parameters(self) -> Collection[str]:
+        """The query parameters of the GET."""
+        return self.query_parameters
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @property
+    def author(self) -> str:
+        """Who does what this request asks for."""
+        key = self.request.auth
+        if not isinstance(key, ApiKey):
+            raise TypeError("an anonymous request has no author")
+        return key.author
+
+    def body(self, serializer: type[Body]) -> dict[str, Any]:
+        """The request's body, read by the serializer. Raises `ValidationError`."""
+        reader = serializer(data=dict(self.request.data))
+        reader.is_valid(raise_exception=True)
+        return dict(reader.validated_data)
+
+    def once(self, work: Callable[[], Answer], *, moves_money: bool = False) -> HttpResponse:
+        """Do the work once an Idempotency-Key, which calls that move money must have."""
+        return answer_once(request=self.request, work=work, key_required=moves_money, now=self.now)
+
+
+class ListEndpoint(Endpoint, GenericAPIView[Any]):
+    """A list, paged and filtered, in a constant number of statements."""
+
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        return self.get_paginated_response(self.rendered(page))
+
+    def rendered(self, page: Any) -> Any:
+        """The rows of a page as JSON."""
+        return self.get_serializer(page, many=True).data
+
+    def known_parameters(self) -> Collection[str]:
+        filters = getattr(self, "filterset_class", None)
+        return IdCursorPagination.parameters | set(filters.base_filters if filters else ())

@@ -1,0 +1,121 @@
+"""Fields that read strictly: what isn't meant is refused, and nothing is guessed."""
+
+import datetime
+import json
+import re
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from accounts.metadata import metadata_error
+
+MOST_METADATA_KEYS = 50
+MOST_METADATA_BYTES = 16 * 1024
+MOST_64_BITS = 2**63 - 1
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Text(serializers.CharField):
+    """A JSON string, not blank, without white space around it. A number isn't made into one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class ClearableText(Text):
+    """Text that may be absent: null clears it, and reads as an empty string."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_null=True, **kwargs)
+
+    def run_validation(self, data: Any = empty) -> str:
+        return super().run_validation(data) or ""
+
+
+class Email(serializers.EmailField):
+    """An e-mail address."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class TextOrNull(serializers.Field[str, str, str | None, Any]):
+    """Renders an empty string as null."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, allow_null=True, **kwargs)
+
+    def to_representation(self, value: str) -> str | None:
+        return value or None
+
+
+@extend_schema_field(OpenApiTypes.INT64)
+class WholeNumber(serializers.Field[int, int, int, Any]):
+    """A JSON integer of 64 bits: not "5", not 5.0, not true. Its range is the operation's to judge."""
+
+    default_error_messages = {
+        "invalid": "Must be a whole number.",
+        "too_large": "Must fit 64 bits.",
+    }
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        if not -MOST_64_BITS - 1 <= data <= MOST_64_BITS:
+            self.fail("too_large")
+        return data
+
+    def to_representation(self, value: int) -> int:
+        return value
+
+
+class Day(serializers.DateField):
+    """A date, `YYYY-MM-DD` and nothing else that ISO 8601 allows."""
+
+    def to_internal_value(self, value: Any) -> datetime.date:
+        day = day_from(value) if isinstance(value, str) else None
+        if day is None:
+            raise serializers.ValidationError("Must be a date, YYYY-MM-DD.", code="invalid")
+        return day
+
+
+def day_from(text: str) -> datetime.date | None:
+    """The date that this text is, or None."""
+    try:
+        return datetime.date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+@extend_schema_field(OpenApiTypes.OBJECT)
+class Metadata(serializers.Field[dict[str, Any], dict[str, Any], dict[str, Any], Any]):
+    """A JSON object of the client's own, within bounds. It is kept and sent back, and never looked into."""
+
+    default_error_messages = {
+        "invalid": "Must be a JSON object.",
+        "too_many": f"Must have at most {MOST_METADATA_KEYS} keys.",
+        "too_large": f"Must be at most {MOST_METADATA_BYTES} bytes as JSON.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        if len(data) > MOST_METADATA_KEYS:
+            self.fail("too_many")
+        if len(json.dumps(data, ensure_ascii=False).encode()) > MOST_METADATA_BYTES:
+            self.fail("too_large")
+        if error := metadata_error(data):
+            raise serializers.ValidationError(error)
+        return data
+
+    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+        return value

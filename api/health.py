@@ -1,0 +1,42 @@
+"""Whether this function serves: it runs, and the database answers."""
+
+from typing import Any, ClassVar
+
+from django.db import DatabaseError, connection
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.endpoints import Endpoint
+from api.problems import PROBLEM_TYPE, problem
+from api.schema import problem_of
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    """It serves."""
+
+    status = serializers.CharField(help_text="Always `ok`.")
+
+
+class HealthEndpoint(Endpoint):
+    authentication_classes = ()
+    permission_classes = ()
+    scopes: ClassVar = {}
+
+    @extend_schema(
+        operation_id="get_health",
+        tags=["Health"],
+        summary="Get the health",
+        description="Needs no key.",
+        auth=[],
+        responses={200: HealthSerializer, (503, PROBLEM_TYPE): problem_of(503)},
+    )
+    def get(self, request: Request) -> Response | HttpResponse:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except DatabaseError:
+            return problem(status=503, slug="database-unreachable", detail="The database can't be reached.")
+        return Response({"status": "ok"})

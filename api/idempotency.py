@@ -1,0 +1,160 @@
+"""Requests that may be sent again: the `Idempotency-Key` header.
+
+A key belongs to the API key, the method and the path. The first request with it does the work and stores its answer
+in the same transaction; the same request again gets that answer, byte for byte. "The same" goes by the JSON that the
+body holds, not by its spelling: a client that writes its keys in another order next time still repeats itself.
+
+Stored are successes and what the domain refused with 409 or 422; everything else may be sent again as if new.
+"""
+
+import datetime
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+from django.http import HttpResponse
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+from accounts.refusals import Conflict, Invalid
+from api.models import ApiKey, IdempotentAnswer
+from api.problems import refusal_problem
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
+
+KEPT = datetime.timedelta(hours=48)
+"""How long an answer is kept at least; clients are promised half of it."""
+MOST_FORGOTTEN = 20
+"""Old answers that one new answer forgets. More than one, so that the table shrinks to what is worth keeping."""
+
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
+
+
+class IdempotencyKeyMissing(APIException):
+    status_code = 400
+    default_code = "idempotency_key_missing"
+    default_detail = "This call moves money, so it needs an Idempotency-Key header."
+
+
+class IdempotencyKeyMalformed(APIException):
+    status_code = 400
+    default_code = "idempotency_key_malformed"
+    default_detail = "An Idempotency-Key is 1 to 255 printable ASCII characters."
+
+
+class IdempotencyKeyReused(APIException):
+    status_code = 422
+    default_code = "idempotency_key_reused"
+    default_detail = "This Idempotency-Key was used for a request with another body; take a new one."
+
+
+class RequestInFlight(APIException):
+    status_code = 409
+    default_code = "request_in_flight"
+    default_detail = "A request with this Idempotency-Key is being worked on; send it again in a moment."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call answers: a status of success, and what JSON can hold."""
+
+    status: int
+    data: Any
+
+    def response(self) -> HttpResponse:
+        return HttpResponse(JSONRenderer().render(self.data), status=self.status, content_type="application/json")
+
+
+def answer_once(
+    *, request: Request, work: Callable[[], Answer], key_required: bool, now: datetime.datetime
+) -> HttpResponse:
+    """Do the work and answer, or give the answer that the same request was given before.
+
+    `work` must not read the body: what could be wrong with its shape was found before, and isn't stored.
+    Raises the errors of this module, and `Missing` and bugs of the work as they are, with nothing stored.
+    """
+    key = _idempotency_key(request, required=key_required)
+    if key is None:
+        return work().response()
+    body_hash = hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).digest()
+    api_key, method, path = _api_key(request), str(request.method), request.path_info
+    of_request = {"api_key": api_key, "method": method, "path": path, "idempotency_key": key}
+    with transaction.atomic():
+        if not _lock([str(api_key.id), method, path, key]):
+            raise RequestInFlight
+        stored = IdempotentAnswer.objects.filter(**of_request).first()
+        if stored is not None:
+            return _replay(stored, body_hash=body_hash)
+        response = _work_or_refusal(work)
+        IdempotentAnswer.objects.create(
+            **of_request,
+            body_hash=body_hash,
+            status_code=response.status_code,
+            content_type=response["Content-Type"],
+            content=response.content,
+            created_at=now,
+        )
+        forget_old_answers(now=now, most=MOST_FORGOTTEN)
+        return response
+
+
+def forget_old_answers(*, now: datetime.datetime, most: int = 1000) -> int:
+    """Delete at most `most` answers that were kept for long enough, oldest first; how many went is returned.
+
+    Each answer that is stored calls it, so no schedule is needed, and the table never outgrows its traffic.
+    """
+    old = IdempotentAnswer.objects.filter(created_at__lt=now - KEPT).order_by("created_at")
+    # What another request is forgetting already is skipped and not waited for.
+    ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:most])
+    return IdempotentAnswer.objects.filter(id__in=ids).delete()[0] if ids else 0
+
+
+def _idempotency_key(request: Request, *, required: bool) -> str | None:
+    key = request.headers.get(HEADER)
+    if key is None:
+        if required:
+            raise IdempotencyKeyMissing
+        return None
+    if not _PRINTABLE.fullmatch(key):
+        raise IdempotencyKeyMalformed
+    return key
+
+
+def _api_key(request: Request) -> ApiKey:
+    if not isinstance(request.auth, ApiKey):
+        raise TypeError("an idempotent call needs an API key")
+    return request.auth
+
+
+def _lock(names: list[str]) -> bool:
+    """Take the lock of this name until the transaction ends; false when a twin holds it. Locks are 64-bit numbers."""
+    name = json.dumps(["idempotency", *names]).encode()
+    number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        return bool(cursor.fetchone()[0])
+
+
+def _work_or_refusal(work: Callable[[], Answer]) -> HttpResponse:
+    try:
+        with transaction.atomic():  # a refused operation leaves nothing; its answer is stored all the same
+            return work().response()
+    except (Conflict, Invalid) as refusal:
+        return refusal_problem(refusal)
+
+
+def _replay(stored: IdempotentAnswer, *, body_hash: bytes) -> HttpResponse:
+    if bytes(stored.body_hash) != body_hash:
+        raise IdempotencyKeyReused
+    return HttpResponse(
+        bytes(stored.content),
+        status=stored.status_code,
+        content_type=stored.content_type,
+        headers={REPLAYED: "true"},
+    )

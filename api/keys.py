@@ -1,0 +1,85 @@
+"""API keys: made once, shown once, stored as a hash."""
+
+import datetime
+import hashlib
+import secrets
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+
+from django.db.models import Q
+
+from accounts.refusals import Conflict, Invalid, Missing
+from api.models import ApiKey, Scope
+
+SECRET_MARK = "sk_"  # noqa: S105 (a mark by which people and scanners know a key)
+SECRET_BYTES = 32
+PREFIX_LENGTH = 12
+MOST_NAME = 100
+
+
+class UnableToCreateApiKey(Invalid):
+    """A value of the key can't be accepted."""
+
+
+class UnknownApiKey(Missing):
+    code = "unknown-api-key"
+
+
+class AmbiguousApiKey(Conflict):
+    code = "ambiguous-api-key"
+
+
+def key_hash(secret: str) -> bytes:
+    """What is stored of a key. Plain SHA-256: a key is 256 random bits, so there is nothing to guess slowly."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def create_api_key(
+    *, name: str, scopes: Iterable[str], expires_at: datetime.datetime | None, now: datetime.datetime
+) -> tuple[ApiKey, str]:
+    """Make a key; the text beside it is the secret, and this is the only time that anyone sees it.
+
+    Raises `UnableToCreateApiKey` with errors by field.
+    """
+    wanted = sorted(set(scopes))
+    unknown = [scope for scope in wanted if scope not in Scope.values]
+    errors = {}
+    if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
+        errors["name"] = f"Must be from 1 to {MOST_NAME} printable characters."
+    if not wanted or unknown:
+        errors["scopes"] = f"Must be one or more of {', '.join(Scope.values)}."
+    if expires_at is not None and expires_at <= now:
+        errors["expires_at"] = "Must lie in the future."
+    if errors:
+        raise UnableToCreateApiKey("The key was not created.", **errors)
+    secret = SECRET_MARK + secrets.token_urlsafe(SECRET_BYTES)
+    key = ApiKey.objects.create(
+        name=name,
+        prefix=secret[:PREFIX_LENGTH],
+        key_hash=key_hash(secret),
+        scopes=wanted,
+        expires_at=expires_at,
+        created_at=now,
+    )
+    return key, secret
+
+
+def revoke_api_key(*, prefix_or_id: str, now: datetime.datetime) -> ApiKey:
+    """Let a key work no more, from now on. Revoking it again changes nothing.
+
+    Raises `UnknownApiKey`, and `AmbiguousApiKey` where two keys share the prefix (then its id tells them apart).
+    """
+    named = Q(prefix=prefix_or_id)
+    with suppress(ValueError):  # it may be no id
+        named |= Q(id=uuid.UUID(prefix_or_id))
+    found = list(ApiKey.objects.filter(named)[:2])
+    if not found:
+        raise UnknownApiKey(f"There is no key {prefix_or_id!r}; give its first {PREFIX_LENGTH} characters or its id.")
+    if len(found) > 1:
+        raise AmbiguousApiKey(f"More than one key starts with {prefix_or_id!r}; give its id.")
+    key = found[0]
+    if key.revoked_at is None:
+        key.revoked_at = now
+        key.save(update_fields=["revoked_at"])
+    return key

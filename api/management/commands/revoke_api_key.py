@@ -1,0 +1,24 @@
+"""`manage.py revoke_api_key KEY`."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.refusals import Refusal
+from api.keys import revoke_api_key
+
+
+class Command(BaseCommand):
+    help = "Let an API key work no more, from now on."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("key", help="its first 12 characters (sk_ and nine more) or its id; not the whole key")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            key = revoke_api_key(prefix_or_id=options["key"], now=timezone.now())
+        except Refusal as refusal:
+            raise CommandError(refusal.detail) from None
+        self.stdout.write(f"{key} is revoked.")

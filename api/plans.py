@@ -1,0 +1,132 @@
+"""Plans: the catalogue."""
+
+from typing import Any, ClassVar
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiExample
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Plan
+from accounts.plans import create_plan, plan_by_code, retire_plan
+from api.endpoints import Body, Endpoint, ListEndpoint
+from api.fields import Text, WholeNumber
+from api.idempotency import Answer
+from api.models import Scope
+from api.schema import call
+
+TAG = "Plans"
+
+
+class PlanSerializer(serializers.ModelSerializer[Plan]):
+    """A price offered. It is never edited: retire it and open a new one."""
+
+    class Meta:
+        model = Plan
+        fields = (
+            "code",
+            "name",
+            "currency",
+            "unit_amount_minor",
+            "interval_count",
+            "interval_unit",
+            "trial_days",
+            "retired",
+        )
+        read_only_fields = fields
+
+
+class CreatePlanSerializer(Body):
+    """A price to offer."""
+
+    code = Text(max_length=64, help_text="Lower-case letters, digits, hyphens and underscores; unique for ever.")
+    name = Text(max_length=200)
+    currency = Text(max_length=3, help_text="An ISO 4217 code.")
+    unit_amount_minor = WholeNumber(help_text="What one unit costs for each interval, in minor units; 0 or more.")
+    interval_count = WholeNumber(help_text="How many interval units a period has, 1 to 366.")
+    interval_unit = serializers.ChoiceField(Plan.Unit.choices)
+    trial_days = WholeNumber(required=False, help_text="Days that are free before the first period, 0 to 730; else 0.")
+
+
+class NothingSerializer(Body):
+    """An empty object, or no body at all."""
+
+
+_MONTHLY = {
+    "code": "pro-monthly",
+    "name": "Pro, monthly",
+    "currency": "USD",
+    "unit_amount_minor": 1999,
+    "interval_count": 1,
+    "interval_unit": "month",
+}
+
+
+class PlansEndpoint(ListEndpoint):
+    scopes: ClassVar = {"GET": Scope.ACCOUNTS_READ, "POST": Scope.ACCOUNTS_WRITE}
+    queryset = Plan.objects.all()
+    serializer_class = PlanSerializer
+
+    @call(
+        "list_plans",
+        tag=TAG,
+        summary="List plans",
+        description="Newest first, retired ones too.",
+        scope=Scope.ACCOUNTS_READ,
+        response=PlanSerializer(many=True),
+    )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return super().get(request, **kwargs)
+
+    @call(
+        "create_plan",
+        tag=TAG,
+        summary="Create a plan",
+        scope=Scope.ACCOUNTS_WRITE,
+        request=CreatePlanSerializer,
+        response=PlanSerializer,
+        status=201,
+        idempotency_key="optional",
+        examples=[
+            OpenApiExample("19.99 USD a month", _MONTHLY, request_only=True),
+            OpenApiExample("As created", _MONTHLY | {"trial_days": 0, "retired": False}, response_only=True),
+        ],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        values = self.body(CreatePlanSerializer)
+        return self.once(lambda: Answer(201, PlanSerializer(create_plan(**values, now=self.now)).data))
+
+
+class PlanEndpoint(Endpoint):
+    scopes: ClassVar = {"GET": Scope.ACCOUNTS_READ}
+
+    @call(
+        "get_plan",
+        tag=TAG,
+        summary="Get a plan",
+        scope=Scope.ACCOUNTS_READ,
+        response=PlanSerializer,
+        missing=True,
+    )
+    def get(self, request: Request, code: str) -> Response:
+        return Response(PlanSerializer(plan_by_code(code)).data)
+
+
+class RetirePlanEndpoint(Endpoint):
+    scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
+
+    @call(
+        "retire_plan",
+        tag=TAG,
+        summary="Retire a plan",
+        description="No account can be opened on it any more; those on it go on. Retiring it again changes nothing.",
+        scope=Scope.ACCOUNTS_WRITE,
+        request=NothingSerializer,
+        response=PlanSerializer,
+        missing=True,
+        idempotency_key="optional",
+    )
+    def post(self, request: Request, code: str) -> HttpResponse:
+        self.body(NothingSerializer)
+        return self.once(lambda: Answer(200, PlanSerializer(retire_plan(code=code)).data))

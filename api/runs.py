@@ -1,0 +1,96 @@
+"""Runs: what each sweep found due, and what became of it."""
+
+import uuid
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.refusals import Missing
+from api.endpoints import Endpoint, ListEndpoint
+from api.models import Scope
+from api.schema import call
+from rebilling.certificate import certificate, certificates
+from rebilling.models import Run
+
+TAG = "Runs"
+
+
+class UnknownRun(Missing):
+    code = "unknown-run"
+
+
+class TallySerializer(serializers.Serializer[Any]):
+    """Periods, and what they amount to in minor units by currency."""
+
+    periods = serializers.IntegerField()
+    amount_minor = serializers.DictField(child=serializers.IntegerField())
+
+
+class TallyByReasonSerializer(TallySerializer):
+    """Periods set aside, with how many for each reason."""
+
+    reasons = serializers.DictField(child=serializers.IntegerField())
+
+
+class OutcomesSerializer(serializers.Serializer[Any]):
+    """The payments of the run's charges, by status."""
+
+    succeeded = serializers.IntegerField()
+    declined = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    submitted = serializers.IntegerField()
+
+
+class RunSerializer(serializers.Serializer[Any]):
+    """A run's certificate: due = charged + skipped + parked; unexplained is what should be nought."""
+
+    id = serializers.UUIDField(source="run_id")
+    as_of = serializers.DateField()
+    status = serializers.ChoiceField(Run.Status.choices)
+    due = TallySerializer()
+    charged = TallySerializer()
+    skipped = TallyByReasonSerializer()
+    parked = TallyByReasonSerializer()
+    unexplained = TallySerializer()
+    payments = OutcomesSerializer()
+
+
+class RunsEndpoint(ListEndpoint):
+    scopes: ClassVar = {"GET": Scope.RUNS_READ}
+    queryset = Run.objects.all()
+    serializer_class = RunSerializer
+
+    @call(
+        "list_runs",
+        tag=TAG,
+        summary="List runs",
+        description="Newest first, with their certificates as things stand now.",
+        scope=Scope.RUNS_READ,
+        response=RunSerializer(many=True),
+    )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return super().get(request, **kwargs)
+
+    def rendered(self, page: Any) -> Any:
+        return RunSerializer(certificates(runs=page, now=self.now), many=True).data
+
+
+class RunEndpoint(Endpoint):
+    scopes: ClassVar = {"GET": Scope.RUNS_READ}
+
+    @call(
+        "get_run",
+        tag=TAG,
+        summary="Get a run",
+        description="With its certificate as things stand now.",
+        scope=Scope.RUNS_READ,
+        response=RunSerializer,
+        missing=True,
+    )
+    def get(self, request: Request, run_id: uuid.UUID) -> Response:
+        run = Run.objects.filter(id=run_id).first()
+        if run is None:
+            raise UnknownRun(f"There is no run {run_id}.")
+        return Response(RunSerializer(certificate(run=run, now=self.now)).data)

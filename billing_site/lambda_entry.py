@@ -1,0 +1,86 @@
+"""Lambda's entry point.
+
+It fails closed: an event that it doesn't know raises, so that nothing is dropped or run by mistake.
+"""
+
+import datetime
+import logging
+import os
+from typing import Any, Protocol
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.db import close_old_connections  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from accounts.billing_day import billing_day  # noqa: E402
+from payments.gateways.configured import configured_gateway  # noqa: E402
+from rebilling.certify import certify, open_runs, send_leftovers  # noqa: E402
+from rebilling.processor import Delivery, Surroundings, process_deliveries  # noqa: E402
+from rebilling.queue import configured_queue  # noqa: E402
+from rebilling.sweep import sweep  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+
+class UnroutedEvent(Exception):
+    """No handler is meant for this event."""
+
+
+class Context(Protocol):
+    """What Lambda tells of an invocation."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Route one event. Raises `UnroutedEvent` for one that it doesn't know."""
+    close_old_connections()
+    try:
+        if set(event) == {"command", "time"}:
+            return _scheduled(event)
+        if set(event) == {"Records"}:
+            return _queued(event["Records"], context)
+        raise UnroutedEvent(f"no handler for an event with the keys {sorted(event)}")
+    finally:
+        close_old_connections()
+
+
+def _scheduled(event: dict[str, Any]) -> dict[str, Any]:
+    """A schedule's command. Dates go by the schedule's own time: a late start doesn't move the billing day."""
+    queue, now = configured_queue(), timezone.now()
+    if event["command"] == "sweep":
+        run = sweep(as_of=billing_day(datetime.datetime.fromisoformat(event["time"])), queue=queue, now=now)
+        return {"run": str(run.id)}
+    if event["command"] == "certify":
+        sent = send_leftovers(queue=queue, now=now)
+        found = certify(runs=open_runs(), now=now)
+        return {"runs": len(found), "unexplained": sum(run.unexplained.periods for run in found), "sent": sent}
+    raise UnroutedEvent(f"no handler for the command {event['command']!r}")
+
+
+def _queued(records: list[dict[str, Any]], context: Context) -> dict[str, Any]:
+    """A batch from the queue. What it returns are the messages that are to be delivered again."""
+    expected = settings.REBILLING_QUEUE_URL.rsplit("/", 1)[-1]
+    for record in records:
+        source = (record.get("eventSource"), str(record.get("eventSourceARN")).rsplit(":", 1)[-1])
+        if not expected or source != ("aws:sqs", expected):
+            raise UnroutedEvent(f"no handler for records of {source[0]} {source[1]}")
+    now = timezone.now()
+    failed = process_deliveries(
+        deliveries=[Delivery(message_id=record["messageId"], body=record["body"]) for record in records],
+        surroundings=Surroundings(
+            gateway=configured_gateway(),
+            queue=configured_queue(),
+            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
+            today=billing_day(now),
+            now=now,
+        ),
+    )
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -1,0 +1,20 @@
+"""`manage.py migrate` runs as the database's owner; nothing else does."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+from django.core.management.commands import migrate
+
+
+class Command(migrate.Command):
+    help = migrate.Command.help + " Uses the owner's role (DATABASE_OWNER_URL)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(database="owner")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["database"] == "owner" and "owner" not in settings.DATABASES:
+            raise CommandError("Migrations need the owner's role: set DATABASE_OWNER_URL.")
+        super().handle(*args, **options)

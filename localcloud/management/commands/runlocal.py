@@ -1,0 +1,42 @@
+"""`manage.py runlocal`: the whole platform on this machine, without demonstration data."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from localcloud.platform import foundation, serve
+from localcloud.ports import DEFAULT_PORT
+from localcloud.preparation import data_folder
+from localcloud.refusals import UnableToStart
+from localcloud.web import address, listening
+
+
+class Command(BaseCommand):
+    help = "Runs the platform on this machine until Ctrl-C: PostgreSQL, SQS and its poller, schedules, API and admin."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of 127.0.0.1; 0 takes any")
+        # `manage.py` read it before the settings; see localcloud.preparation.
+        parser.add_argument("--data", type=Path, help="the data folder (default: BILLING_DATA, or .local)")
+
+    def handle(self, *, port: int, **options: Any) -> None:
+        data = data_folder()
+        try:
+            with listening(port=port) as server, foundation(data=data):
+                serve(server=server, data=data, announce=lambda: self._announce(address(server=server), data))
+        except UnableToStart as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self.stdout.write("stopped")
+
+    def _announce(self, base: str, data: Path) -> None:
+        lines = (
+            f"The billing platform is running, with its data in {data}",
+            f"  API     {base}/v1/",
+            f"  docs    {base}/v1/docs",
+            f"  admin   {base}/admin/   (an account: manage.py createsuperuser)",
+            f"  log     {data / 'platform.log'}",
+            "Ctrl-C stops it.",
+        )
+        self.stdout.write("\n".join(lines))
+        self.stdout.flush()

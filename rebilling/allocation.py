@@ -1,0 +1,87 @@
+"""Allocation: which charges an account's credit goes to.
+
+An account's free credit is what was credited and no charge has taken: what its open charges still ask for, less what
+it owes by the ledger. It goes to unpaid charges first, oldest first; what is left waits for the next charge.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from django.db.models import Exists, F, OuterRef, Sum
+
+from ledger.balances import balances
+from payments.models import Payment
+from rebilling.models import Rebilling
+
+
+def free_credit(*, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Each account's free credit in minor units, in two statements. Below zero when credit was reversed after use."""
+    owed = balances(account_ids=account_ids)
+    open_charges = (
+        Rebilling.objects.filter(account_id__in=account_ids, status__in=Rebilling.OPEN)
+        .values("account_id")
+        .annotate(outstanding=Sum(F("amount_minor") - F("credit_minor") - F("paid_minor")))
+        .order_by()
+    )
+    outstanding = {row["account_id"]: int(row["outstanding"]) for row in open_charges}
+    return {account_id: outstanding.get(account_id, 0) - owed[account_id] for account_id in account_ids}
+
+
+def allocate_credit(*, account_ids: Collection[uuid.UUID]) -> None:
+    """Give the free credit of accounts (locked by the caller) to their unpaid charges.
+
+    Where credit that charges had taken is gone (it was reversed), the newest of them give it back and are unpaid.
+    A charge whose payment is in flight is left alone: the gateway was asked for the whole of the rest.
+    """
+    free = {account_id: amount for account_id, amount in free_credit(account_ids=account_ids).items() if amount}
+    if not free:
+        return
+    in_flight = Payment.objects.filter(charge_id=OuterRef("charge_id"), status__in=Payment.IN_FLIGHT)
+    rows = (
+        Rebilling.objects.filter(account_id__in=free, status__in=[Rebilling.Status.UNPAID, Rebilling.Status.PAID])
+        .exclude(Exists(in_flight))
+        .order_by("account_id", "period_start", "id")
+    )
+    by_account: dict[uuid.UUID, list[Rebilling]] = defaultdict(list)
+    # PAID ones matter only to accounts that must give back.
+    for row in rows.exclude(status=Rebilling.Status.PAID, account_id__in=[id_ for id_ in free if free[id_] > 0]):
+        by_account[row.account_id].append(row)
+    changed = [
+        row
+        for account_id, amount in free.items()
+        for row in (
+            _take(amount, by_account[account_id])
+            if amount > 0
+            else _give_back(-amount, reversed(by_account[account_id]))
+        )
+    ]
+    if changed:
+        Rebilling.objects.bulk_update(changed, ["credit_minor", "status", "retry_on"])
+
+
+def _take(free_minor: int, unpaid: Iterable[Rebilling]) -> list[Rebilling]:
+    changed = []
+    for row in unpaid:
+        taken = min(free_minor, row.outstanding_minor)
+        if taken <= 0:
+            continue
+        free_minor -= taken
+        row.credit_minor += taken
+        if not row.outstanding_minor:
+            row.status, row.retry_on = Rebilling.Status.PAID, None
+        changed.append(row)
+    return changed
+
+
+def _give_back(missing_minor: int, newest_first: Iterable[Rebilling]) -> list[Rebilling]:
+    changed = []
+    for row in newest_first:
+        given = min(missing_minor, row.credit_minor)
+        if given <= 0:
+            continue
+        missing_minor -= given
+        row.credit_minor -= given
+        row.status = Rebilling.Status.UNPAID
+        changed.append(row)
+    return changed

@@ -1,0 +1,135 @@
+"""The certificate of a run, derived from rows alone: due = charged + skipped (reason) + parked (reason).
+
+Unexplained are the run's rows that are still DUE past their time, and the periods that the calendar says are due by
+its date and no row has. Until their time is over, rows still DUE are neither charged nor unexplained.
+"""
+
+import datetime
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db.models import Count, Q, Sum
+
+from payments.models import Payment
+from rebilling.coverage import MissingPeriod, missing_periods
+from rebilling.models import Rebilling, Run
+
+
+@dataclass(slots=True)
+class Tally:
+    """Periods, and what they amount to in minor units by currency; skipped and parked ones by reason too."""
+
+    periods: int = 0
+    amount_minor: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def add(self, *, periods: int, amount_minor: int, currency: str, reason: str = "") -> None:
+        self.periods += periods
+        self.amount_minor[currency] = self.amount_minor.get(currency, 0) + amount_minor
+        if reason:
+            self.reasons[reason] = self.reasons.get(reason, 0) + periods
+
+
+@dataclass(slots=True, kw_only=True)
+class Certificate:
+    """What became of a run. `payments` counts the latest states of its charges' payments, by lower-case status."""
+
+    run_id: uuid.UUID
+    as_of: datetime.date
+    status: str
+    due: Tally = field(default_factory=Tally)
+    charged: Tally = field(default_factory=Tally)
+    skipped: Tally = field(default_factory=Tally)
+    parked: Tally = field(default_factory=Tally)
+    unexplained: Tally = field(default_factory=Tally)
+    payments: dict[str, int] = field(default_factory=lambda: {status.lower(): 0 for status in Payment.Status.values})
+
+    @property
+    def waiting(self) -> int:
+        """Periods that are DUE and still within their time."""
+        explained = self.charged.periods + self.skipped.periods + self.parked.periods
+        return self.due.periods - explained - self.unexplained.periods
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything that was due is explained."""
+        return not self.waiting and not self.unexplained.periods
+
+
+def certificate(*, run: Run, now: datetime.datetime) -> Certificate:
+    """The run's certificate as things stand at `now`."""
+    return certificates(runs=[run], now=now)[0]
+
+
+def certificates(*, runs: Collection[Run], now: datetime.datetime) -> list[Certificate]:
+    """The certificates of the runs, in their order, in a constant number of statements."""
+    by_run = {run.id: Certificate(run_id=run.id, as_of=run.as_of, status=run.status) for run in runs}
+    _count_rows(by_run, now)
+    _count_payments(by_run)
+    time_limit = datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES)
+    answering = [
+        run
+        for run in runs
+        # A certified run has answered; one that is being swept has not got to every account yet.
+        if run.status == Run.Status.OPEN and (run.swept_at or run.started_at + time_limit <= now)
+    ]
+    if answering:
+        _count_missing(by_run, answering)
+    return list(by_run.values())
+
+
+_TALLY_BY_STATUS = {
+    Rebilling.Status.SKIPPED: "skipped",
+    Rebilling.Status.PARKED: "parked",
+}
+
+
+def _count_rows(by_run: dict[uuid.UUID, Certificate], now: datetime.datetime) -> None:
+    overdue = Q(status=Rebilling.Status.DUE) & Q(
+        due_since__lte=now - datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES)
+    )
+    rows = (
+        Rebilling.objects.filter(run_id__in=by_run)
+        .values_list("run_id", "status", "reason", "currency")
+        .annotate(
+            periods=Count("id"),
+            amount=Sum("amount_minor"),
+            overdue=Count("id", filter=overdue),
+            overdue_amount=Sum("amount_minor", filter=overdue, default=0),
+        )
+        .order_by("status", "reason", "currency")
+    )
+    for run_id, status, reason, currency, periods, amount, late, late_amount in rows:
+        certificate = by_run[run_id]
+        certificate.due.add(periods=periods, amount_minor=int(amount), currency=currency)
+        if status != Rebilling.Status.DUE:
+            tally: Tally = getattr(certificate, _TALLY_BY_STATUS.get(status, "charged"))
+            tally.add(periods=periods, amount_minor=int(amount), currency=currency, reason=reason)
+        elif late:
+            certificate.unexplained.add(periods=late, amount_minor=int(late_amount), currency=currency)
+
+
+def _count_payments(by_run: dict[uuid.UUID, Certificate]) -> None:
+    rows = (
+        Payment.objects.filter(charge__rebilling__run_id__in=by_run)
+        .values_list("charge__rebilling__run_id", "status")
+        .annotate(count=Count("id"))
+        .order_by()
+    )
+    for run_id, status, count in rows:
+        by_run[run_id].payments[status.lower()] = count
+
+
+def _count_missing(by_run: dict[uuid.UUID, Certificate], runs: Collection[Run]) -> None:
+    """Each missing period counts against every run that should have found it."""
+    for missing in missing_periods(as_of=max(run.as_of for run in runs)):
+        for run in runs:
+            if _answers_for(run, missing):
+                for tally in (by_run[run.id].due, by_run[run.id].unexplained):
+                    tally.add(periods=1, amount_minor=missing.amount_minor, currency=missing.currency)
+
+
+def _answers_for(run: Run, missing: MissingPeriod) -> bool:
+    return missing.period.start <= run.as_of and missing.billing_since <= run.started_at

@@ -1,0 +1,44 @@
+"""Dispatch: what is DUE goes to the queue in packs, an account's periods together and in order."""
+
+import datetime
+from collections.abc import Iterator
+from itertools import groupby
+
+from rebilling.message import MOST_ITEMS, Message, PeriodKey
+from rebilling.models import Rebilling, Run
+from rebilling.queue import Queue
+
+_CHUNK_ROWS = 2000
+
+
+def send_due(*, run: Run, queue: Queue, due_before: datetime.datetime | None = None) -> int:
+    """Send every period that is DUE, whichever run wrote it; with `due_before`, of accounts with one DUE since then.
+
+    Sending again is harmless: the row makes the charge happen once. Periods of HELD and CANCELLED runs aren't sent.
+    `run` names the run in the messages; its `as_of` isn't before any period sent. Returns the number of messages.
+    Raises `UnableToSend`.
+    """
+    return queue.send(_messages(run=run, due_before=due_before))
+
+
+def _messages(*, run: Run, due_before: datetime.datetime | None) -> Iterator[Message]:
+    pack: list[PeriodKey] = []
+    for keys in _keys_by_account(run=run, due_before=due_before):
+        if len(pack) + len(keys) > MOST_ITEMS:
+            yield Message(run_id=run.id, as_of=run.as_of, rebillings=tuple(pack))
+            pack = []
+        pack += keys
+    if pack:
+        yield Message(run_id=run.id, as_of=run.as_of, rebillings=tuple(pack))
+
+
+def _keys_by_account(*, run: Run, due_before: datetime.datetime | None) -> Iterator[list[PeriodKey]]:
+    due = Rebilling.objects.filter(status=Rebilling.Status.DUE, period_start__lte=run.as_of).exclude(
+        run__status__in=[Run.Status.HELD, Run.Status.CANCELLED]
+    )
+    if due_before is not None:
+        due = due.filter(account__in=due.filter(due_since__lt=due_before).values("account"))
+    rows = due.order_by("account_id", "period_start").values_list("account_id", "period_start")
+    for _, group in groupby(rows.iterator(chunk_size=_CHUNK_ROWS), key=lambda row: row[0]):
+        # Never more than a pack holds: a sweep parks an account with more than 36 due periods.
+        yield [PeriodKey(*row) for row in group][:MOST_ITEMS]

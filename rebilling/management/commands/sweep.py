@@ -1,0 +1,51 @@
+"""`manage.py sweep --as-of DATE [--dry-run]`: one run."""
+
+import argparse
+import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from accounts.billing_calendar import in_range
+from rebilling.certificate import Tally, certificate
+from rebilling.models import Rebilling
+from rebilling.presentation import amounts_of, as_text
+from rebilling.queue import QueueNotConfigured, UnableToSend, configured_queue
+from rebilling.sweep import find_due, sweep
+
+
+def billing_date(text: str) -> datetime.date:
+    """A date argument, YYYY-MM-DD and within the days that billing knows."""
+    try:
+        return in_range(datetime.date.fromisoformat(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date to bill on (YYYY-MM-DD): {error}") from error
+
+
+class Command(BaseCommand):
+    help = "Find every period due by a date, write it down and send it to be charged."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--as-of", required=True, type=billing_date, metavar="DATE", help="YYYY-MM-DD")
+        parser.add_argument("--dry-run", action="store_true", help="print what would be found due; write nothing")
+        parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
+
+    def handle(self, *args: Any, as_of: datetime.date, dry_run: bool, **options: Any) -> None:
+        if dry_run:
+            self._print_due(as_of)
+            return
+        try:
+            run = sweep(as_of=as_of, queue=configured_queue(), now=timezone.now())
+        except (QueueNotConfigured, UnableToSend) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(as_text(certificate(run=run, now=timezone.now())))
+
+    def _print_due(self, as_of: datetime.date) -> None:
+        due, parked = Tally(), Tally()
+        for row in find_due(as_of=as_of, now=timezone.now()):
+            tally = parked if row.status == Rebilling.Status.PARKED else due
+            tally.add(periods=1, amount_minor=row.amount_minor, currency=row.currency, reason=row.reason)
+        self.stdout.write(f"As of {as_of} a sweep would find {due.periods:,} periods due: {amounts_of(due)}")
+        if parked.periods:
+            self.stdout.write(f"and park {parked.periods:,}: {amounts_of(parked)}")

@@ -1,0 +1,1 @@
+GRANT DELETE ON rebilling_run, rebilling_rebilling TO :application_role;

@@ -1,0 +1,95 @@
+"""What people do about parked periods: let them be charged after all, or skip them."""
+
+import datetime
+import uuid
+
+from django.db import transaction
+
+from accounts.locks import lock_account
+from accounts.models import Account
+from accounts.refusals import Conflict, Missing
+from rebilling.models import ParkReason, Rebilling, Run, SkipReason
+from rebilling.reasons import checked_reason
+
+
+class UnknownRebilling(Missing):
+    code = "unknown-rebilling"
+
+
+class NotParked(Conflict):
+    code = "not-parked"
+
+
+def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Rebilling:
+    """Make a parked period DUE again, and those of its account that were parked only because of it.
+
+    The next sweep or hourly certify sends them. Raises `UnknownRebilling`, `NotParked` and `ReasonMissing`.
+    """
+    detail = _signed(checked_reason(reason), author)
+    with transaction.atomic():
+        rebilling = _lock_parked(rebilling_id)
+        released = [rebilling, *_parked_behind(rebilling)]
+        _make_due(released, detail, now)
+        _answer_anew(released, now)
+        return rebilling
+
+
+def skip_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Rebilling:
+    """Give up a parked period: it is never charged, and its account goes on with the next one.
+
+    Periods that were parked only because of it are DUE again. Raises as `release_parked`.
+    """
+    detail = _signed(checked_reason(reason), author)
+    with transaction.atomic():
+        rebilling = _lock_parked(rebilling_id)
+        behind = _parked_behind(rebilling)
+        rebilling.status, rebilling.reason, rebilling.detail = Rebilling.Status.SKIPPED, SkipReason.BY_PERSON, detail
+        rebilling.save(update_fields=["status", "reason", "detail"])
+        account = rebilling.account
+        if account.rebilling_date == rebilling.period_start:
+            Account.objects.filter(id=account.id).update(rebilling_date=rebilling.period_end)
+        _make_due(behind, detail, now)
+        _answer_anew([rebilling, *behind], now)
+        return rebilling
+
+
+def _lock_parked(rebilling_id: uuid.UUID) -> Rebilling:
+    found = Rebilling.objects.filter(id=rebilling_id).first()
+    if found is None:
+        raise UnknownRebilling(f"There is no rebilling {rebilling_id}.")
+    lock_account(found.account_id)
+    rebilling = Rebilling.objects.select_related("account").get(id=rebilling_id)
+    if rebilling.status != Rebilling.Status.PARKED:
+        raise NotParked(f"The period is {rebilling.status}, not PARKED.")
+    return rebilling
+
+
+def _parked_behind(rebilling: Rebilling) -> list[Rebilling]:
+    """The periods that wait only for this one: the account's later ones, up to the next with a reason of its own."""
+    behind = []
+    later = Rebilling.objects.filter(
+        account_id=rebilling.account_id, status=Rebilling.Status.PARKED, period_start__gt=rebilling.period_start
+    )
+    for row in later.order_by("period_start"):
+        if row.reason != ParkReason.EARLIER_PERIOD_PARKED:
+            break
+        behind.append(row)
+    return behind
+
+
+def _make_due(rows: list[Rebilling], detail: str, now: datetime.datetime) -> None:
+    for row in rows:
+        row.status, row.reason, row.detail, row.due_since = Rebilling.Status.DUE, "", detail, now
+    Rebilling.objects.bulk_update(rows, ["status", "reason", "detail", "due_since"])
+
+
+def _answer_anew(rows: list[Rebilling], now: datetime.datetime) -> None:
+    """The account waited for a person until now, and the runs of its periods are to be certified again."""
+    Account.objects.filter(id=rows[0].account_id).update(billing_since=now)
+    Run.objects.filter(id__in={row.run_id for row in rows}, status=Run.Status.CERTIFIED).update(
+        status=Run.Status.OPEN, certified_at=None
+    )
+
+
+def _signed(reason: str, author: str) -> str:
+    return f"{reason} ({author})"[:500]

@@ -1,0 +1,142 @@
+"""The processor: takes messages off the queue and charges, collects and settles what each carries.
+
+Cut anywhere and delivered again, it finds what is already there and goes on from it.
+"""
+
+import datetime
+import logging
+import uuid
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from django.db import connection
+
+from payments.collection import collect
+from payments.gateways import Gateway
+from payments.models import Payment
+from rebilling.charging import charge_due
+from rebilling.message import MOST_ITEMS, MalformedMessage, Message, PeriodKey, from_json
+from rebilling.queue import Queue
+from rebilling.settling import settle
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownContents(Exception):
+    """The message names accounts or payments that don't exist, or periods that no sweep found due."""
+
+
+class CollectedElsewhere(Exception):
+    """Another delivery is collecting these payments now. The message comes back when its lease has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as it was delivered."""
+
+    message_id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What processing needs from outside. `seconds_left` says how long the caller may still work."""
+
+    gateway: Gateway
+    queue: Queue
+    seconds_left: Callable[[], float]
+    today: datetime.date
+    now: datetime.datetime
+
+
+def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surroundings) -> list[str]:
+    """Process each message. Returns the ids of those that failed and must be delivered again; the rest are done.
+
+    A message that fails doesn't hold up the others. Why it failed is logged as an error.
+    """
+    failed = []
+    for delivery in deliveries:
+        try:
+            process(message=from_json(delivery.body), surroundings=surroundings)
+        except (MalformedMessage, UnknownContents) as error:
+            _log_failure("rebilling.message_refused", delivery, error)
+        except CollectedElsewhere as error:
+            logger.warning(str(error), extra={"event": "rebilling.elsewhere", "message_id": delivery.message_id})
+        except Exception as error:
+            logger.exception("a message failed", extra={"event": "rebilling.message_failed"})
+            _log_failure("rebilling.message_failed", delivery, error)
+        else:
+            continue
+        failed.append(delivery.message_id)
+    return failed
+
+
+def _log_failure(event: str, delivery: Delivery, error: Exception) -> None:
+    logger.error(str(error), extra={"event": event, "message_id": delivery.message_id})
+
+
+def process(*, message: Message, surroundings: Surroundings) -> None:
+    """Charge, collect, settle: each step finds what an earlier delivery left.
+
+    Raises `UnknownContents` before anything is charged, and `CollectedElsewhere` after what could be done was done.
+    """
+    _check_known(message)
+    charge_due(keys=message.rebillings, gateway=surroundings.gateway.name, now=surroundings.now)
+    collected = collect(
+        payment_ids=[*message.payments, *_payments_submitted(message.rebillings)],
+        gateway=surroundings.gateway,
+        seconds_left=surroundings.seconds_left,
+        now=surroundings.now,
+    )
+    settle(outcomes=collected.outcomes, as_of=surroundings.today, now=surroundings.now)
+    if collected.not_reached:
+        # Acknowledged only once the rest is on the queue.
+        surroundings.queue.send(
+            Message(
+                run_id=message.run_id, as_of=message.as_of, payments=tuple(collected.not_reached[at : at + MOST_ITEMS])
+            )
+            for at in range(0, len(collected.not_reached), MOST_ITEMS)
+        )
+    if collected.elsewhere:
+        raise CollectedElsewhere(f"{len(collected.elsewhere)} payments are being collected by another delivery")
+
+
+_UNKNOWN = """
+    SELECT key.account_id, key.period_start
+    FROM unnest(%(accounts)s::uuid[], %(starts)s::date[]) AS key (account_id, period_start)
+    WHERE NOT EXISTS (
+        SELECT FROM rebilling_rebilling AS row
+        WHERE row.account_id = key.account_id AND row.period_start = key.period_start
+    )
+"""
+
+_SUBMITTED = """
+    SELECT payment.id
+    FROM unnest(%(accounts)s::uuid[], %(starts)s::date[]) AS key (account_id, period_start)
+    JOIN rebilling_rebilling AS row
+        ON row.account_id = key.account_id AND row.period_start = key.period_start AND row.status <> 'SKIPPED'
+    JOIN payments_payment AS payment ON payment.charge_id = row.charge_id AND payment.status = 'SUBMITTED'
+"""
+
+
+def _check_known(message: Message) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_UNKNOWN, _columns(message.rebillings))
+        unknown = [str(PeriodKey(*row)) for row in cursor.fetchall()]
+    if unknown:
+        raise UnknownContents(f"{len(unknown)} periods that no sweep found due, the first {unknown[0]}")
+    if message.payments:
+        known = Payment.objects.filter(id__in=message.payments).count()
+        if known < len(message.payments):
+            raise UnknownContents(f"{len(message.payments) - known} payments that don't exist")
+
+
+def _payments_submitted(keys: Collection[PeriodKey]) -> list[uuid.UUID]:
+    """The payments of these periods' charges that are still to be collected, from this delivery or an earlier one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SUBMITTED, _columns(keys))
+        return [id_ for (id_,) in cursor.fetchall()]
+
+
+def _columns(keys: Collection[PeriodKey]) -> dict[str, list[object]]:
+    return {"accounts": [key.account_id for key in keys], "starts": [key.period_start for key in keys]}

@@ -1,0 +1,19 @@
+"""Reasons that people give. Nothing that a person does to money or to an account goes without one."""
+
+from accounts.refusals import Invalid
+
+LONGEST = 500
+
+
+class ReasonMissing(Invalid):
+    code = "reason-missing"
+
+
+def checked_reason(reason: str) -> str:
+    """The reason, stripped. Raises `ReasonMissing` when it is blank or longer than 500 characters."""
+    stripped = reason.strip()
+    if not stripped:
+        raise ReasonMissing("A reason is needed.", reason="Say why.")
+    if len(stripped) > LONGEST:
+        raise ReasonMissing("The reason is too long.", reason=f"At most {LONGEST} characters.")
+    return stripped

@@ -1,0 +1,66 @@
+"""Setting periods aside: SKIPPED ones won't be charged, PARKED ones wait for a person. Each has its reason."""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db import connection
+
+from rebilling.models import ParkReason, Rebilling, SkipReason
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parking:
+    """One period to park. `detail` is for the person who looks into it."""
+
+    rebilling: Rebilling
+    reason: ParkReason
+    detail: str = ""
+
+
+def skip(*, rebillings: Collection[Rebilling], reason: SkipReason) -> None:
+    """Skip periods that are DUE or PARKED, in one statement. The caller has locked their accounts."""
+    if rebillings:
+        Rebilling.objects.filter(
+            id__in=[row.id for row in rebillings], status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED]
+        ).update(status=Rebilling.Status.SKIPPED, reason=reason)
+
+
+_PARK = """
+    UPDATE rebilling_rebilling AS row SET status = 'PARKED', reason = parking.reason, detail = parking.detail
+    FROM unnest(%(ids)s::uuid[], %(reasons)s::text[], %(details)s::text[]) AS parking (id, reason, detail)
+    WHERE row.id = parking.id AND row.status = 'DUE'
+"""
+
+
+def park(*, parkings: Collection[Parking]) -> None:
+    """Park periods that are DUE, in one statement, and log each as an error. The caller has locked their accounts."""
+    if not parkings:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PARK,
+            {
+                "ids": [parking.rebilling.id for parking in parkings],
+                "reasons": [parking.reason.value for parking in parkings],
+                "details": [parking.detail[:500] for parking in parkings],
+            },
+        )
+    for parking in parkings:
+        log_parked(parking)
+
+
+def log_parked(parking: Parking) -> None:
+    """A parked period waits until a person sees it, so it is logged as an error."""
+    logger.error(
+        "a period was parked",
+        extra={
+            "event": "rebilling.parked",
+            "account": str(parking.rebilling.account_id),
+            "period_start": parking.rebilling.period_start.isoformat(),
+            "reason": parking.reason.value,
+            "detail": parking.detail,
+        },
+    )

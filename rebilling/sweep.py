@@ -1,0 +1,126 @@
+"""The sweep: finds every period that has fallen due and no row has yet, writes it down, and sends what is DUE.
+
+It asks what *is* due, not what is due today, so that one sweep after three days down charges all that was missed.
+"""
+
+import datetime
+import logging
+import uuid
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from django.db import transaction
+from django.db.models import BooleanField, Exists, OuterRef
+from django.db.models.expressions import RawSQL
+
+from accounts.billing_calendar import in_range, periods_due
+from accounts.locks import lock_accounts
+from accounts.models import Account
+from rebilling.dispatch import send_due
+from rebilling.models import ParkReason, Rebilling, Run
+from rebilling.queue import Queue
+from rebilling.setting_aside import Parking, log_parked
+
+logger = logging.getLogger(__name__)
+
+BATCH_ACCOUNTS = 500
+"""Accounts found due in one statement, and written in one transaction. Memory stays flat whatever is due."""
+
+MOST_PERIODS_AN_ACCOUNT = 36
+"""Due periods of one account, at most. Past that something is wrong, and a person should look before it is charged."""
+
+
+def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
+    """Write down what is due by `as_of` and send all that is DUE. Returns the run.
+
+    Rows that another run wrote are not written again; those still DUE are sent again and not counted. Raises
+    `DayOutOfRange`, and `UnableToSend` when the queue refuses: what was found due is written then, and sent later.
+    """
+    in_range(as_of)
+    run = Run.objects.create(as_of=as_of, status=Run.Status.OPEN, started_at=now)
+    for ids in _accounts_due(as_of):
+        with transaction.atomic():
+            _write(list(_rows_due(accounts=lock_accounts(ids).values(), run=run, now=now)))
+    found = run.rebillings.count()
+    sent = send_due(run=run, queue=queue)
+    Run.objects.filter(id=run.id).update(swept_at=now)
+    run.swept_at = now
+    logger.info(
+        "a run was swept",
+        extra={"event": "run.swept", "run": str(run.id), "as_of": as_of.isoformat(), "found": found, "messages": sent},
+    )
+    return run
+
+
+def find_due(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[Rebilling]:
+    """What a sweep would write, unsaved; nothing is written or locked. Raises `DayOutOfRange`."""
+    run = Run(as_of=in_range(as_of))
+    for ids in _accounts_due(as_of):
+        accounts = Account.objects.filter(id__in=ids).select_related("plan").order_by("id")
+        rows = list(_rows_due(accounts=accounts, run=run, now=now))
+        there = _already_there(rows)
+        yield from (row for row in rows if (row.account_id, row.period_start) not in there)
+
+
+def _accounts_due(as_of: datetime.date) -> Iterator[list[uuid.UUID]]:
+    """The accounts whose rebilling date has come, in batches by keyset; those behind a parked period wait."""
+    parked = Rebilling.objects.filter(account=OuterRef("pk"), status=Rebilling.Status.PARKED)
+    due = (
+        Account.objects.exclude(status=Account.Status.INACTIVE)
+        .filter(~Exists(parked), rebilling_date__lte=as_of)
+        .order_by("rebilling_date", "id")
+        .values_list("rebilling_date", "id")
+    )
+    last: tuple[datetime.date, uuid.UUID] | None = None
+    while True:
+        page = due
+        if last is not None:
+            # A row comparison, which the index `account_due` answers; the ORM would write an OR, which it doesn't.
+            after = RawSQL("(rebilling_date, id) > (%s, %s)", last, output_field=BooleanField())
+            page = due.filter(after)
+        rows = list(page[:BATCH_ACCOUNTS])
+        if not rows:
+            return
+        last = rows[-1]
+        yield [id_ for _, id_ in rows]
+
+
+def _rows_due(*, accounts: Iterable[Account], run: Run, now: datetime.datetime) -> Iterator[Rebilling]:
+    """A row for each due period of the accounts; one PARKED row for an account that has too many of them."""
+    for account in accounts:
+        # Locked, the account is looked at again: it may have been charged or closed since it was found.
+        if account.status == Account.Status.INACTIVE:
+            continue
+        due = periods_due(
+            anchor=account.anchor_date, interval=account.plan.interval, since=account.rebilling_date, as_of=run.as_of
+        )
+        periods = list(islice(due, MOST_PERIODS_AN_ACCOUNT + 1))
+        too_many = len(periods) > MOST_PERIODS_AN_ACCOUNT
+        for period in periods[:1] if too_many else periods:
+            yield Rebilling(
+                run=run,
+                account=account,
+                period_start=period.start,
+                period_end=period.end,
+                status=Rebilling.Status.PARKED if too_many else Rebilling.Status.DUE,
+                reason=ParkReason.TOO_MANY_PERIODS if too_many else "",
+                detail=f"more than {MOST_PERIODS_AN_ACCOUNT} periods are due" if too_many else "",
+                amount_minor=account.charge_minor,
+                currency=account.currency,
+                due_since=now,
+            )
+
+
+def _write(rows: list[Rebilling]) -> None:
+    """Insert the rows that aren't there yet: the unique key on (account, period_start) decides."""
+    Rebilling.objects.bulk_create(rows, ignore_conflicts=True)
+    for row in rows:
+        if row.status == Rebilling.Status.PARKED:
+            log_parked(Parking(rebilling=row, reason=ParkReason.TOO_MANY_PERIODS, detail=row.detail))
+
+
+def _already_there(rows: list[Rebilling]) -> set[tuple[uuid.UUID, datetime.date]]:
+    there = Rebilling.objects.filter(account_id__in={row.account_id for row in rows}).exclude(
+        status=Rebilling.Status.SKIPPED
+    )
+    return set(there.values_list("account_id", "period_start"))

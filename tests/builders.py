@@ -1,0 +1,136 @@
+"""Builders of what tests need: keyword-only, real operations inside, so that none makes what the product refuses."""
+
+import datetime
+import itertools
+from typing import Any
+
+from accounts.models import Account, Plan
+from accounts.opening import AccountTerms, open_account
+from accounts.plans import create_plan
+from payments.gateways import Gateway, Outcome, PaymentRequest, Succeeded
+from rebilling.message import Message, PeriodKey, from_json, to_json
+from rebilling.models import Rebilling, Run
+from rebilling.processor import Delivery, Surroundings, process_deliveries
+from rebilling.sweep import sweep
+
+NOW = datetime.datetime(2026, 1, 1, 6, 0, tzinfo=datetime.UTC)
+TODAY = NOW.date()
+
+_numbers = itertools.count(1)
+
+
+def at(day: datetime.date) -> datetime.datetime:
+    """Six o'clock UTC on that day."""
+    return datetime.datetime.combine(day, NOW.timetz())
+
+
+def a_plan(
+    *,
+    code: str | None = None,
+    currency: str = "USD",
+    unit_amount_minor: int = 1999,
+    interval_count: int = 1,
+    interval_unit: str = "month",
+    trial_days: int = 0,
+) -> Plan:
+    code = code or f"plan-{next(_numbers)}"
+    return create_plan(
+        code=code,
+        name=code.capitalize(),
+        currency=currency,
+        unit_amount_minor=unit_amount_minor,
+        interval_count=interval_count,
+        interval_unit=interval_unit,
+        trial_days=trial_days,
+        now=NOW,
+    )
+
+
+def an_account(*, plan: Plan | None = None, today: datetime.date = TODAY, **terms: Any) -> Account:
+    number = next(_numbers)
+    plan = plan or a_plan()
+    terms = {"name": f"Customer {number}", "email": f"customer{number}@example.com", "plan": plan.code} | terms
+    return open_account(terms=AccountTerms(**terms), author="test", today=today, now=at(today))
+
+
+class QueueInHand:
+    """A queue that keeps what was sent, as the bodies that SQS would carry."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+
+    def send(self, messages: Any) -> int:
+        bodies = [to_json(message) for message in messages]
+        self.bodies += bodies
+        return len(bodies)
+
+    @property
+    def messages(self) -> list[Message]:
+        return [from_json(body) for body in self.bodies]
+
+    def take(self) -> list[str]:
+        taken, self.bodies = self.bodies, []
+        return taken
+
+
+class ScriptedGateway:
+    """A gateway that answers by account name or payment as told, and records what it was asked."""
+
+    name = "scripted"
+
+    def __init__(self, *answers: Outcome | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[PaymentRequest] = []
+
+    def collect(self, request: PaymentRequest) -> Outcome:
+        self.requests.append(request)
+        answer = self.answers.pop(0) if self.answers else Succeeded(reference=f"taken-{request.payment_id}")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def swept(*, as_of: datetime.date, queue: QueueInHand) -> Run:
+    return sweep(as_of=as_of, queue=queue, now=at(as_of))
+
+
+def delivered(
+    *,
+    bodies: list[str],
+    today: datetime.date = TODAY,
+    gateway: Gateway | None = None,
+    queue: QueueInHand | None = None,
+    seconds_left: float = 900,
+    now: datetime.datetime | None = None,
+) -> list[str]:
+    """Process messages; the ids (their positions, as text) of those that failed."""
+    return process_deliveries(
+        deliveries=[Delivery(message_id=str(index), body=body) for index, body in enumerate(bodies)],
+        surroundings=Surroundings(
+            gateway=gateway or ScriptedGateway(),
+            queue=queue or QueueInHand(),
+            seconds_left=lambda: seconds_left,
+            today=today,
+            now=now or at(today),
+        ),
+    )
+
+
+def billed(*, as_of: datetime.date, gateway: Gateway | None = None) -> Run:
+    """Sweep, and process all that was sent. Returns the run."""
+    queue = QueueInHand()
+    run = swept(as_of=as_of, queue=queue)
+    while bodies := queue.take():
+        assert delivered(bodies=bodies, today=as_of, gateway=gateway, queue=queue) == []
+    return run
+
+
+def statuses_of(account: Account) -> list[tuple[datetime.date, str]]:
+    """The account's rebillings in order: the day each starts on, and its status."""
+    return list(
+        Rebilling.objects.filter(account=account).order_by("period_start", "id").values_list("period_start", "status")
+    )
+
+
+def a_message(*, run: Run, keys: list[PeriodKey]) -> str:
+    return to_json(Message(run_id=run.id, as_of=run.as_of, rebillings=tuple(keys)))
