@@ -4,7 +4,8 @@ import uuid
 from typing import Any, ClassVar, cast
 
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiExample
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,11 +26,12 @@ TAG = "Accounts"
 
 
 class AccountSerializer(serializers.ModelSerializer[Account]):
-    """Who is billed; one account is one subscription. Render it with `balances` in its context."""
+    """Who is billed; one account is one subscription."""
 
+    # Balances come in the context, by account id, so that a list of accounts takes one statement for all of them.
     inactive_reason = TextOrNull(help_text="Why an INACTIVE account isn't billed: closed, unpaid or imported.")
     plan = serializers.CharField(source="plan.code", read_only=True, help_text="The plan's code.")
-    unit_amount_minor = serializers.IntegerField(
+    unit_amount_minor = WholeNumber(
         read_only=True, help_text="What one unit costs for each interval, as agreed when the account was opened."
     )
     balance_minor = serializers.SerializerMethodField(help_text="What it owes now; below zero, it has credit.")
@@ -60,6 +62,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
         )
         read_only_fields = fields
 
+    @extend_schema_field(OpenApiTypes.INT64)
     def get_balance_minor(self, account: Account) -> int:
         return int(self.context["balances"][account.id])
 
@@ -164,10 +167,10 @@ class AccountsEndpoint(ListEndpoint):
         summary="List accounts",
         description="Newest first.",
         scope=Scope.ACCOUNTS_READ,
-        response=AccountSerializer(many=True),
+        response=AccountSerializer,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return super().get(request, **kwargs)
+        return self.list(request)
 
     def rendered(self, page: Any) -> Any:
         owed = balances(account_ids=[account.id for account in page])

@@ -9,6 +9,7 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
+from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -89,10 +90,10 @@ class Endpoint(APIView):
         return answer_once(request=self.request, work=work, key_required=moves_money, now=self.now)
 
 
-class ListEndpoint(Endpoint, GenericAPIView[Any]):
+class ListEndpoint(Endpoint, ListModelMixin, GenericAPIView[Any]):
     """A list, paged and filtered, in a constant number of statements."""
 
-    def get(self, request: Request, **kwargs: Any) -> Response:
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         return self.get_paginated_response(self.rendered(page))
 

@@ -27,8 +27,7 @@ from rebilling.adjustments import UnknownEntry, grant_credit, reverse_entry
 TAG = "Ledger"
 
 
-# Inside `allOf`, because both fields have this one set, and drf-spectacular would name it after each of them.
-@extend_schema_field({"allOf": [{"type": "string", "enum": Book.values}]})
+@extend_schema_field({"type": "string", "enum": Book.values}, component_name="Book")
 class BookField(serializers.CharField):
     """A side of an entry."""
 
@@ -36,6 +35,7 @@ class BookField(serializers.CharField):
 class EntrySerializer(serializers.ModelSerializer[Entry]):
     """One whole double entry: the amount moves from the credit book to the debit book. It is never changed."""
 
+    amount_minor = WholeNumber(read_only=True)
     debit = BookField(read_only=True)
     credit = BookField(read_only=True)
     payment = serializers.UUIDField(source="payment_id", read_only=True, allow_null=True)
@@ -68,7 +68,7 @@ class BalanceSerializer(serializers.Serializer[Any]):
 
     account = serializers.UUIDField()
     as_of = serializers.DateField(allow_null=True, help_text="The day at whose end it was so; null for now.")
-    balance_minor = serializers.IntegerField()
+    balance_minor = WholeNumber()
     currency = serializers.CharField()
 
 
@@ -106,11 +106,11 @@ class AccountEntriesEndpoint(ListEndpoint):
         summary="List an account's ledger entries",
         description="Newest first, in the order of writing.",
         scope=Scope.LEDGER_READ,
-        response=EntrySerializer(many=True),
+        response=EntrySerializer,
         missing=True,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return super().get(request, **kwargs)
+        return self.list(request)
 
 
 class EntryEndpoint(Endpoint):
@@ -148,7 +148,7 @@ class BalanceEndpoint(Endpoint):
         ],
         examples=[
             OpenApiExample(
-                "At a month's end",
+                "End of November",
                 {
                     "account": "019a9c3e-8f00-7000-8000-000000000001",
                     "as_of": "2026-11-30",

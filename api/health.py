@@ -4,14 +4,13 @@ from typing import Any, ClassVar
 
 from django.db import DatabaseError, connection
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.endpoints import Endpoint
-from api.problems import PROBLEM_TYPE, problem
-from api.schema import problem_of
+from api.problems import problem
+from api.schema import call
 
 
 class HealthSerializer(serializers.Serializer[Any]):
@@ -25,14 +24,7 @@ class HealthEndpoint(Endpoint):
     permission_classes = ()
     scopes: ClassVar = {}
 
-    @extend_schema(
-        operation_id="get_health",
-        tags=["Health"],
-        summary="Get the health",
-        description="Needs no key.",
-        auth=[],
-        responses={200: HealthSerializer, (503, PROBLEM_TYPE): problem_of(503)},
-    )
+    @call("get_health", tag="Health", summary="Get the health", scope=None, response=HealthSerializer, also=[503])
     def get(self, request: Request) -> Response | HttpResponse:
         try:
             with connection.cursor() as cursor:

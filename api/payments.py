@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from accounts.refusals import Missing
 from api.accounts import account_or_refuse
 from api.endpoints import Endpoint, ListEndpoint
-from api.fields import TextOrNull
+from api.fields import TextOrNull, WholeNumber
 from api.models import Scope
 from api.schema import call
 from payments.models import Payment
@@ -26,6 +26,7 @@ class UnknownPayment(Missing):
 class PaymentSerializer(serializers.ModelSerializer[Payment]):
     """One attempt to collect a charge at the gateway, or money received outside it (then `charge` is null)."""
 
+    amount_minor = WholeNumber(read_only=True)
     decline_code = TextOrNull(help_text="Why the gateway declined it.")
     gateway_reference = TextOrNull(help_text="The payment's name at the gateway.")
 
@@ -62,11 +63,11 @@ class AccountPaymentsEndpoint(ListEndpoint):
         summary="List an account's payments",
         description="Newest first.",
         scope=Scope.LEDGER_READ,
-        response=PaymentSerializer(many=True),
+        response=PaymentSerializer,
         missing=True,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return super().get(request, **kwargs)
+        return self.list(request)
 
 
 class PaymentEndpoint(Endpoint):

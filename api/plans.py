@@ -22,6 +22,8 @@ TAG = "Plans"
 class PlanSerializer(serializers.ModelSerializer[Plan]):
     """A price offered. It is never edited: retire it and open a new one."""
 
+    unit_amount_minor = WholeNumber(read_only=True, help_text="What one unit costs for each interval.")
+
     class Meta:
         model = Plan
         fields = (
@@ -74,10 +76,10 @@ class PlansEndpoint(ListEndpoint):
         summary="List plans",
         description="Newest first, retired ones too.",
         scope=Scope.ACCOUNTS_READ,
-        response=PlanSerializer(many=True),
+        response=PlanSerializer,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return super().get(request, **kwargs)
+        return self.list(request)
 
     @call(
         "create_plan",

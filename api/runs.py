@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from accounts.refusals import Missing
 from api.endpoints import Endpoint, ListEndpoint
+from api.fields import WholeNumber
 from api.models import Scope
 from api.schema import call
 from rebilling.certificate import certificate, certificates
@@ -25,7 +26,7 @@ class TallySerializer(serializers.Serializer[Any]):
     """Periods, and what they amount to in minor units by currency."""
 
     periods = serializers.IntegerField()
-    amount_minor = serializers.DictField(child=serializers.IntegerField())
+    amount_minor = serializers.DictField(child=WholeNumber(), help_text="By currency.")
 
 
 class TallyByReasonSerializer(TallySerializer):
@@ -68,10 +69,10 @@ class RunsEndpoint(ListEndpoint):
         summary="List runs",
         description="Newest first, with their certificates as things stand now.",
         scope=Scope.RUNS_READ,
-        response=RunSerializer(many=True),
+        response=RunSerializer,
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return super().get(request, **kwargs)
+        return self.list(request)
 
     def rendered(self, page: Any) -> Any:
         return RunSerializer(certificates(runs=page, now=self.now), many=True).data

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
@@ -42,6 +42,17 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         }
 
 
+class BodyShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Bodies take the fields that they name and no other."""
+
+    target_class = "api.endpoints.Body"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        shape: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return shape | {"additionalProperties": False}
+
+
 _PROBLEMS = {
     400: "The request is malformed: an unknown or misshapen field or parameter, a bad cursor, a bad header.",
     401: "The key is missing, wrong, expired or revoked.",
@@ -53,7 +64,6 @@ _PROBLEMS = {
     422: "A value can't be accepted, or the Idempotency-Key was used for another body.",
     503: "The database can't be reached.",
 }
-_REFUSED = (400, 401, 403)
 _REFUSED_BODY = (413, 415, 422)
 
 
@@ -68,17 +78,21 @@ def call(
     response: Any,
     status: int = 200,
     missing: bool = False,
+    also: Sequence[int] = (),
     idempotency_key: Literal["required", "optional"] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     examples: Sequence[OpenApiExample] = (),
 ) -> Callable[[View], View]:
     """Describe one call: what it takes and answers, and with which problems it may answer instead."""
-    problems = [*_REFUSED] if scope else [400]
+    problems = [400, *also]
+    problems += [401, 403] if scope else []
     problems += [404] if missing else []
     problems += [409] if idempotency_key else []
     problems += [*_REFUSED_BODY] if request is not None else []
-    responses: dict[Any, Any] = {status: response}
-    responses |= {(code, PROBLEM_TYPE): problem_of(code) for code in problems}
+    responses: dict[Any, Any] = {status: OpenApiResponse(response, description=summary + ".")}
+    responses |= {
+        (code, PROBLEM_TYPE): OpenApiResponse(ProblemSerializer, description=_PROBLEMS[code]) for code in problems
+    }
     needs = f"Needs the scope `{scope}`." if scope else "Needs no key."
     return extend_schema(
         operation_id=operation_id,
@@ -91,11 +105,6 @@ def call(
         parameters=[*parameters, *_idempotency(idempotency_key, status)],
         examples=list(examples),
     )
-
-
-def problem_of(status: int) -> OpenApiResponse:
-    """The problem that answers with this status."""
-    return OpenApiResponse(ProblemSerializer, description=_PROBLEMS[status])
 
 
 def _idempotency(needed: str | None, status: int) -> list[OpenApiParameter]:

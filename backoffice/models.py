@@ -1,7 +1,24 @@
-"""Support staff."""
+"""Support staff, and what they may do."""
+
+from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
 
 
 class User(AbstractUser):
     """A member of the staff. Nobody else logs in: API clients use keys."""
+
+    class Meta(AbstractUser.Meta):
+        permissions: ClassVar = [
+            ("close_account", "Can close an account"),
+            ("reopen_account", "Can reopen an account"),
+            ("grant_credit", "Can grant an account credit"),
+            ("reverse_entry", "Can reverse a ledger entry"),
+            ("release_parked", "Can let a parked period be charged"),
+            ("skip_parked", "Can skip a parked period"),
+        ]
+
+    @property
+    def author(self) -> str:
+        """How this person signs what they do."""
+        return f"staff:{self.username}"

@@ -16,7 +16,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer
 
 from localcloud import queue_endpoint, web
 from localcloud.invocation import entry_point
-from localcloud.platform_log import log_to_file
+from localcloud.platform_log import errors_to_terminal, log_to_file
 from localcloud.poller import Poller
 from localcloud.refusals import UnableToStart
 from localcloud.schedules import Schedules
@@ -30,28 +30,25 @@ STOP_SECONDS = 10
 def foundation(*, data: Path) -> Iterator[None]:
     """The database migrated and a queue to use, while the block runs. Raises UnableToStart when another has them."""
     with _only_one(data):
+        # The product first: loading it sets logging up anew.
+        entry_point()
+        web.application()
+        log_to_file(data=data)
         call_command("migrate", interactive=False, verbosity=0)
         with _queue(data):
             yield
 
 
-def serve(*, server: ThreadedWSGIServer, data: Path, announce: Callable[[], None]) -> None:
+def serve(*, server: ThreadedWSGIServer, announce: Callable[[], None]) -> None:
     """Works the queue, keeps the schedules and answers requests until Ctrl-C, SIGTERM or SIGHUP."""
     stopping = threading.Event()
     _stop_on_signals(stopping)
-    web.load_application(server=server)
-    poller, schedules = (
-        configured_poller(),
-        Schedules(handler=entry_point(), zone=zoneinfo.ZoneInfo(settings.BILLING_TIME_ZONE)),
-    )
-    # After the product is loaded, which sets logging up.
-    log_to_file(data=data)
+    errors_to_terminal()
+    schedules = Schedules(handler=entry_point(), zone=zoneinfo.ZoneInfo(settings.BILLING_TIME_ZONE))
+    work = {"poller": configured_poller().run, "schedules": schedules.run}
     threads = [
         threading.Thread(target=run, kwargs={"stopping": stopping}, name=name, daemon=True)
-        for name, run in (
-            ("poller", poller.run),
-            ("schedules", schedules.run),
-        )
+        for name, run in work.items()
     ]
     with web.serving(server=server):
         for thread in threads:

@@ -38,7 +38,16 @@ def local_sqs(*, visibility_timeout_seconds: int | None = None) -> Iterator[Queu
     server.start()
     try:
         host, port = server.get_host_and_port()
-        yield create_queues(endpoint_url=f"http://{host}:{port}", visibility_timeout_seconds=visibility_timeout_seconds)
+        endpoint = create_queues(
+            endpoint_url=f"http://{host}:{port}", visibility_timeout_seconds=visibility_timeout_seconds
+        )
+        try:
+            yield endpoint
+        finally:
+            # moto keeps queues for the life of the process, and a second server in it would have the same ones.
+            client = client_of(endpoint_url=endpoint.endpoint_url)
+            for url in (endpoint.queue_url, endpoint.dead_letter_queue_url):
+                client.delete_queue(QueueUrl=url)
     finally:
         server.stop()
 

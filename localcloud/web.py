@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
 from localcloud.ports import HOST, unable_to_listen
@@ -26,6 +27,7 @@ def listening(*, port: int) -> Iterator[ThreadedWSGIServer]:
 @contextmanager
 def serving(*, server: ThreadedWSGIServer) -> Iterator[None]:
     """Answers requests while the block runs."""
+    server.set_app(application())
     thread = threading.Thread(target=server.serve_forever, name="web", daemon=True)
     thread.start()
     try:
@@ -35,12 +37,12 @@ def serving(*, server: ThreadedWSGIServer) -> Iterator[None]:
         thread.join()
 
 
-def load_application(*, server: ThreadedWSGIServer) -> None:
-    """Loads the product. Static files come from the packages, so WhiteNoise needn't say that none are collected."""
+def application() -> WSGIHandler:
+    """The product. Static files come from the packages, so WhiteNoise needn't say that none are collected."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
-        from billing_site.wsgi import application
-    server.set_app(application)
+        from billing_site.wsgi import application as loaded
+    return loaded
 
 
 def address(*, server: ThreadedWSGIServer) -> str:

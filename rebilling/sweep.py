@@ -6,11 +6,11 @@ It asks what *is* due, not what is due today, so that one sweep after three days
 import datetime
 import logging
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 from django.db import transaction
-from django.db.models import BooleanField, Exists, OuterRef
+from django.db.models import BooleanField, Exists, F, OuterRef
 from django.db.models.expressions import RawSQL
 
 from accounts.billing_calendar import in_range, periods_due
@@ -40,7 +40,7 @@ def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
     run = Run.objects.create(as_of=as_of, status=Run.Status.OPEN, started_at=now)
     for ids in _accounts_due(as_of):
         with transaction.atomic():
-            _write(list(_rows_due(accounts=lock_accounts(ids).values(), run=run, now=now)))
+            _write(list(_rows_due(accounts=list(lock_accounts(ids).values()), run=run, now=now)))
     found = run.rebillings.count()
     sent = send_due(run=run, queue=queue)
     Run.objects.filter(id=run.id).update(swept_at=now)
@@ -57,7 +57,7 @@ def find_due(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[Rebill
     run = Run(as_of=in_range(as_of))
     for ids in _accounts_due(as_of):
         accounts = Account.objects.filter(id__in=ids).select_related("plan").order_by("id")
-        rows = list(_rows_due(accounts=accounts, run=run, now=now))
+        rows = list(_rows_due(accounts=list(accounts), run=run, now=now))
         there = _already_there(rows)
         yield from (row for row in rows if (row.account_id, row.period_start) not in there)
 
@@ -85,8 +85,9 @@ def _accounts_due(as_of: datetime.date) -> Iterator[list[uuid.UUID]]:
         yield [id_ for _, id_ in rows]
 
 
-def _rows_due(*, accounts: Iterable[Account], run: Run, now: datetime.datetime) -> Iterator[Rebilling]:
+def _rows_due(*, accounts: Collection[Account], run: Run, now: datetime.datetime) -> Iterator[Rebilling]:
     """A row for each due period of the accounts; one PARKED row for an account that has too many of them."""
+    under_way = _under_way(accounts)
     for account in accounts:
         # Locked, the account is looked at again: it may have been charged or closed since it was found.
         if account.status == Account.Status.INACTIVE:
@@ -95,8 +96,8 @@ def _rows_due(*, accounts: Iterable[Account], run: Run, now: datetime.datetime) 
             anchor=account.anchor_date, interval=account.plan.interval, since=account.rebilling_date, as_of=run.as_of
         )
         periods = list(islice(due, MOST_PERIODS_AN_ACCOUNT + 1))
-        too_many = len(periods) > MOST_PERIODS_AN_ACCOUNT
-        for period in periods[:1] if too_many else periods:
+        too_many = len(periods) > MOST_PERIODS_AN_ACCOUNT and account.id not in under_way
+        for period in periods[:1] if too_many else periods[:MOST_PERIODS_AN_ACCOUNT]:
             yield Rebilling(
                 run=run,
                 account=account,
@@ -109,6 +110,16 @@ def _rows_due(*, accounts: Iterable[Account], run: Run, now: datetime.datetime) 
                 currency=account.currency,
                 due_since=now,
             )
+
+
+def _under_way(accounts: Collection[Account]) -> set[uuid.UUID]:
+    """The accounts whose next period is DUE already: found before, or released by a person, who let 36 of them go."""
+    next_due = Rebilling.objects.filter(
+        account_id__in=[account.id for account in accounts],
+        status=Rebilling.Status.DUE,
+        period_start=F("account__rebilling_date"),
+    )
+    return set(next_due.values_list("account_id", flat=True))
 
 
 def _write(rows: list[Rebilling]) -> None:

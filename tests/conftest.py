@@ -29,12 +29,12 @@ django.setup()
 def django_db_setup(
     django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
-    """One test database, made by the owner. pytest-django would make only those that tests name, and none names both."""
+    """One test database, made by the owner: pytest-django would make only what tests name, and most name one role."""
     from django.db import connections
     from django.test.utils import setup_databases, teardown_databases
 
     with django_db_blocker.unblock():
-        made = setup_databases(verbosity=0, interactive=False, aliases={"default", "owner"})
+        made = setup_databases(verbosity=0, interactive=False)
     yield
     with django_db_blocker.unblock():
         # The owner can't drop the database while the application is connected to it.

@@ -22,7 +22,7 @@ HOLD = """
 import os, sys
 from pathlib import Path
 from localcloud.embedded import attach
-attach(data=Path(sys.argv[1]), durable=False)
+attach(data=Path(sys.argv[1]))
 print(os.environ["DATABASE_URL"], os.environ["DATABASE_OWNER_URL"], flush=True)
 sys.stdin.readline()
 """

@@ -26,6 +26,7 @@ class Command(BaseCommand):
             help="the day of the import, YYYY-MM-DD: accounts are billed from their first period start on or after it",
         )
         parser.add_argument("--dry-run", action="store_true", help="look at every row and write nothing")
+        parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

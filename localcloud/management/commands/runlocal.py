@@ -24,7 +24,7 @@ class Command(BaseCommand):
         data = data_folder()
         try:
             with listening(port=port) as server, foundation(data=data):
-                serve(server=server, data=data, announce=lambda: self._announce(address(server=server), data))
+                serve(server=server, announce=lambda: self._announce(address(server=server), data))
         except UnableToStart as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write("stopped")

@@ -1,0 +1,157 @@
+"""Plans and accounts."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.currencies import display
+from accounts.models import Account, Plan
+from backoffice.account_page import tables_of
+from backoffice.actions import Act, ActingAdmin, Action
+from backoffice.base import ReadOnlyAdmin, link, money
+from backoffice.forms import CreditForm
+from ledger.balances import balance, balances
+from rebilling.adjustments import grant_credit
+from rebilling.lifecycle import close_account, reopen_account
+
+
+@admin.register(Plan)
+class PlanAdmin(ReadOnlyAdmin):
+    list_display = ("code", "name", "price", "interval", "trial_days", "retired")
+    list_filter = ("retired", "currency", "interval_unit")
+    search_fields = ("code", "name")
+    fields = ("id", "code", "name", "price", "interval", "trial_days", "retired", "created_at")
+
+    price = money("unit_amount_minor", description="price a unit")
+
+    @admin.display(description="every")
+    def interval(self, plan: Plan) -> str:
+        return plan.interval_unit if plan.interval_count == 1 else f"{plan.interval_count} {plan.interval_unit}s"
+
+
+class AccountList(ChangeList):
+    """A page of accounts with what each owes, in one statement for the page."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        owed = balances(account_ids=[row.id for row in rows])
+        for row in rows:
+            row.balance_minor = owed[row.id]
+        self.result_list = rows
+
+
+def _close(account: Account, said: dict[str, Any], act: Act) -> None:
+    close_account(account_id=account.id, reason=said["reason"], author=act.author, today=act.today, now=act.now)
+
+
+def _reopen(account: Account, said: dict[str, Any], act: Act) -> None:
+    reopen_account(account_id=account.id, reason=said["reason"], author=act.author, today=act.today, now=act.now)
+
+
+def _grant_credit(account: Account, said: dict[str, Any], act: Act) -> None:
+    grant_credit(
+        account_id=account.id,
+        amount_minor=said["amount"],
+        reason=said["reason"],
+        author=act.author,
+        today=act.today,
+        now=act.now,
+        idempotency_key=f"staff:{said['submission']}",
+    )
+
+
+CLOSE = Action(
+    name="close",
+    label="Close account",
+    explanation="The account is not charged any more: its periods that are due or parked are skipped. What it was "
+    "charged before is still collected.",
+    done="The account was closed.",
+    permission="close_account",
+    offered=lambda account: account.inactive_reason != Account.InactiveReason.CLOSED,
+    perform=_close,
+)
+REOPEN = Action(
+    name="reopen",
+    label="Reopen account",
+    explanation="The account is billed again: from the end of the period that it has paid for, if that still runs, "
+    "and from today otherwise.",
+    done="The account was reopened.",
+    permission="reopen_account",
+    offered=lambda account: account.status == Account.Status.INACTIVE,
+    perform=_reopen,
+)
+CREDIT = Action(
+    name="credit",
+    label="Grant credit",
+    explanation="The amount is taken off what the account owes. What is left of it goes to its next charges.",
+    done="The credit was granted.",
+    permission="grant_credit",
+    offered=lambda account: True,
+    perform=_grant_credit,
+    form=CreditForm,
+)
+
+
+@admin.register(Account)
+class AccountAdmin(ActingAdmin):
+    list_display = (
+        "name",
+        "email",
+        "external_reference",
+        "status",
+        "plan_link",
+        "price",
+        "rebilling_date",
+        "balance_now",
+    )
+    list_filter = ("status", "inactive_reason", "plan")
+    list_select_related = ("plan",)
+    search_fields = ("name", "email", "external_reference")
+    search_help_text = "A name, an e-mail address, an external reference or an id"
+    fields = (
+        "id",
+        "name",
+        "email",
+        "status",
+        "inactive_reason",
+        "balance_now",
+        "plan_link",
+        "quantity",
+        "unit_amount",
+        "price",
+        "anchor_date",
+        "rebilling_date",
+        "external_reference",
+        "payment_customer",
+        "payment_method",
+        "metadata",
+        "created_at",
+    )
+    page_actions = (CREDIT, CLOSE, REOPEN)
+
+    plan_link = link("plan", description="plan")
+    unit_amount = money("unit_amount_minor", description="agreed amount a unit")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AccountList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        queryset: QuerySet[Account] = super().get_queryset(request)
+        return queryset.select_related("plan")
+
+    @admin.display(description="charge a period")
+    def price(self, account: Account) -> str:
+        return display(amount_minor=account.charge_minor, currency=account.currency)
+
+    @admin.display(description="owes")
+    def balance_now(self, account: Any) -> str:
+        # A list has them from one statement; a page asks for its own.
+        owed = account.balance_minor if hasattr(account, "balance_minor") else balance(account_id=account.id)
+        return display(amount_minor=owed, currency=account.currency)
+
+    def page_context(self, row: Account) -> dict[str, Any]:
+        return {"tables": tables_of(row)}

@@ -1,0 +1,130 @@
+"""What staff may do: each action has its form, its permission and one operation, and is kept in the admin's history."""
+
+import datetime
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from accounts.billing_day import billing_day
+from accounts.refusals import Refusal
+from backoffice.base import ReadOnlyAdmin
+from backoffice.forms import ReasonForm
+from backoffice.links import page_of
+from backoffice.models import User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One time that a person does something: who, and when."""
+
+    author: str
+    today: datetime.date
+    now: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something to do about the row that a page shows.
+
+    `name` ends its path, `permission` is one of `backoffice.User`'s, `offered` says for which rows the page has the
+    button, and `perform` (row, what the form says, act) calls the operation. It raises a `Refusal` when it can't.
+    """
+
+    name: str
+    label: str
+    explanation: str
+    done: str
+    permission: str
+    offered: Callable[[Any], bool]
+    perform: Callable[[Any, dict[str, Any], Act], object]
+    form: type[ReasonForm] = ReasonForm
+
+    def allowed(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"backoffice.{self.permission}")
+
+
+class ActingAdmin(ReadOnlyAdmin):
+    """A read-only page with buttons, each of which leads to a form that confirms an action."""
+
+    page_actions: ClassVar[tuple[Action, ...]] = ()
+    change_form_template = "backoffice/page.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        forms = [
+            path(
+                f"<uuid:object_id>/{action.name}/",
+                self.admin_site.admin_view(partial(self.action_view, action=action)),
+                name=self._url_name(action),
+            )
+            for action in self.page_actions
+        ]
+        return forms + super().get_urls()
+
+    def _url_name(self, action: Action) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{action.name}"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
+        # Django comes here once the person may see the row.
+        row = options["obj"]
+        context["buttons"] = [
+            {"label": action.label, "url": reverse(f"admin:{self._url_name(action)}", args=[row.pk])}
+            for action in self.page_actions
+            if action.allowed(request) and action.offered(row)
+        ]
+        context |= self.page_context(row)
+        return super().render_change_form(request, context, *args, **options)
+
+    def page_context(self, row: Any) -> dict[str, Any]:
+        """What else the page's template shows."""
+        return {}
+
+    def action_view(self, request: HttpRequest, object_id: uuid.UUID, *, action: Action) -> HttpResponse:
+        """The action's form; sent (POST), it does the action."""
+        if not (self.has_view_permission(request) and action.allowed(request)):
+            raise PermissionDenied
+        row = self.get_object(request, str(object_id))
+        if row is None:
+            messages.error(request, f"There is no {self.opts.verbose_name} {object_id}.")
+            return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
+        form = action.form(request.POST if request.method == "POST" else None, subject=row)
+        if form.is_valid() and self._act(request, row, action, form.cleaned_data):
+            return HttpResponseRedirect(page_of(row))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": action.label,
+            "subtitle": str(row),
+            "opts": self.opts,
+            "row": row,
+            "page": page_of(row),
+            "action": action,
+            "form": form,
+        }
+        return TemplateResponse(request, "backoffice/action.html", context)
+
+    def _act(self, request: HttpRequest, row: Any, action: Action, said: dict[str, Any]) -> bool:
+        """Do it and keep it in the row's history, both or neither. A refusal becomes a message."""
+        if not isinstance(request.user, User):
+            raise PermissionDenied
+        now = timezone.now()
+        act = Act(author=request.user.author, today=billing_day(now), now=now)
+        try:
+            with transaction.atomic():
+                action.perform(row, said, act)
+                self.log_change(request, row, f"{action.label}: {said['reason']}")
+        except Refusal as refusal:
+            messages.error(request, " ".join([refusal.detail, *refusal.errors.values()]))
+            return False
+        messages.success(request, action.done)
+        return True

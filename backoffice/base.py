@@ -1,0 +1,95 @@
+"""What our admin classes have in common. Another admin theme is put in here, and nowhere else."""
+
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from accounts.currencies import display
+from backoffice.links import link_to
+
+if TYPE_CHECKING:
+    PlainAdmin = admin.ModelAdmin[Any]
+else:
+    PlainAdmin = admin.ModelAdmin
+
+
+class ReadOnlyAdmin(PlainAdmin):
+    """Pages to look at. Nothing is added, changed or deleted here, by anybody: operations do that."""
+
+    actions = None
+    ordering = ("-id",)
+    list_per_page = 50
+    list_max_show_all = 200
+    # The count of the whole table, beside that of what was searched for: a second count that nobody needs.
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """An id is looked up in the index; anything else is searched for in `search_fields`."""
+        try:
+            found = queryset.filter(pk=uuid.UUID(search_term.strip()))
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+        if found.exists():
+            return found, False
+        return super().get_search_results(request, queryset, search_term)
+
+
+class SuperusersOnly(PlainAdmin):
+    """Pages that no permission opens: who may do what is for superusers to say."""
+
+    actions = None
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_superuser(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return _is_superuser(request)
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return request.user.is_active and request.user.is_superuser
+
+
+def money(field: str, *, description: str) -> Callable[[Any, Any], str]:
+    """A column that shows the row's amount `field`, of minor units, in the row's currency."""
+
+    @admin.display(description=description, ordering=field)
+    def shown(_admin: Any, row: Any) -> str:
+        return display(amount_minor=getattr(row, field), currency=row.currency)
+
+    return shown
+
+
+def link(field: str, *, description: str) -> Callable[[Any, Any], SafeString | None]:
+    """A column that links to the page of the row's `field`. Select it with the list."""
+
+    @admin.display(description=description, ordering=field)
+    def shown(_admin: Any, row: Any) -> SafeString | None:
+        return link_to(getattr(row, field))
+
+    return shown

@@ -1,0 +1,130 @@
+"""Runs with their certificates, and periods: what is PARKED waits for a person here."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.utils import timezone
+
+from backoffice.actions import Act, ActingAdmin, Action
+from backoffice.base import link, money
+from backoffice.links import list_of
+from backoffice.tables import Table
+from rebilling.certificate import Certificate, certificate
+from rebilling.models import Rebilling, Run
+from rebilling.parked import release_parked, skip_parked
+from rebilling.presentation import amounts_of
+
+
+@admin.register(Run)
+class RunAdmin(ActingAdmin):
+    list_display = ("as_of", "status", "started_at", "swept_at", "certified_at")
+    list_filter = ("status",)
+    fields = ("id", "as_of", "status", "started_at", "swept_at", "certified_at")
+
+    def page_context(self, row: Run) -> dict[str, Any]:
+        found = certificate(run=row, now=timezone.now())
+        return {"tables": [_certificate_table(found), _payments_table(found)]}
+
+
+def _certificate_table(found: Certificate) -> Table:
+    tallies = {
+        "due": found.due,
+        "charged": found.charged,
+        "skipped": found.skipped,
+        "parked": found.parked,
+        "unexplained": found.unexplained,
+    }
+    return Table(
+        title="Certificate: due = charged + skipped + parked" + (", and all is explained" if found.clean else ""),
+        columns=("", "Periods", "Amount", "Reasons"),
+        rows=[
+            (
+                name,
+                f"{tally.periods:,}",
+                amounts_of(tally),
+                ", ".join(f"{reason} {periods:,}" for reason, periods in sorted(tally.reasons.items())),
+            )
+            for name, tally in tallies.items()
+        ]
+        + ([("still to be charged", f"{found.waiting:,}", "", "")] if found.waiting else []),
+        all_url=list_of(Rebilling, run__id__exact=found.run_id),
+        all_label="The periods of this run",
+    )
+
+
+def _payments_table(found: Certificate) -> Table:
+    return Table(
+        title="Payments of its charges",
+        columns=("Status", "Payments"),
+        rows=[(status, f"{count:,}") for status, count in found.payments.items()],
+    )
+
+
+def _release(rebilling: Rebilling, said: dict[str, Any], act: Act) -> None:
+    release_parked(rebilling_id=rebilling.id, reason=said["reason"], author=act.author, now=act.now)
+
+
+def _skip(rebilling: Rebilling, said: dict[str, Any], act: Act) -> None:
+    skip_parked(rebilling_id=rebilling.id, reason=said["reason"], author=act.author, now=act.now)
+
+
+def _is_parked(rebilling: Rebilling) -> bool:
+    return rebilling.status == Rebilling.Status.PARKED
+
+
+RELEASE = Action(
+    name="release",
+    label="Charge it again",
+    explanation="The period is due again, and so are those that were parked only because of it. The hourly schedule "
+    "or the next sweep sends them to be charged.",
+    done="The period is due again.",
+    permission="release_parked",
+    offered=_is_parked,
+    perform=_release,
+)
+SKIP = Action(
+    name="skip",
+    label="Skip this period",
+    explanation="The period is never charged, and the account goes on with the next one. Periods that were parked "
+    "only because of it are due again.",
+    done="The period was skipped.",
+    permission="skip_parked",
+    offered=_is_parked,
+    perform=_skip,
+)
+
+
+@admin.register(Rebilling)
+class RebillingAdmin(ActingAdmin):
+    list_display = ("account_link", "period_start", "period_end", "status", "reason", "amount", "paid", "run_link")
+    list_filter = ("status", "reason")
+    list_display_links = ("period_start",)
+    list_select_related = ("account", "run")
+    search_fields = ("=account__external_reference", "account__name")
+    search_help_text = "An id, an account's external reference or its name"
+    fields = (
+        "id",
+        "account_link",
+        "run_link",
+        "period_start",
+        "period_end",
+        "status",
+        "reason",
+        "detail",
+        "amount",
+        "credit",
+        "paid",
+        "outstanding",
+        "charge_link",
+        "retry_on",
+        "due_since",
+    )
+    page_actions = (RELEASE, SKIP)
+
+    account_link = link("account", description="account")
+    run_link = link("run", description="run")
+    charge_link = link("charge", description="charge")
+    amount = money("amount_minor", description="amount")
+    credit = money("credit_minor", description="from credit")
+    paid = money("paid_minor", description="paid")
+    outstanding = money("outstanding_minor", description="still to be collected")

@@ -1,0 +1,101 @@
+"""`manage.py demo`, which `make demo` runs: the platform at work on demonstration data, then serving it."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from accounts.billing_day import billing_day
+from accounts.currencies import display
+from accounts.models import Account
+from ledger.statements import statement
+from localcloud import demonstration
+from localcloud.demo_access import demo_access
+from localcloud.platform import configured_poller, foundation, serve
+from localcloud.ports import DEFAULT_PORT
+from localcloud.preparation import data_folder, serves
+from localcloud.refusals import UnableToStart
+from localcloud.terminal import ProgressLine, table
+from localcloud.web import address, listening
+from rebilling.presentation import as_text
+
+
+class Command(BaseCommand):
+    help = "Bills 1,000 demonstration accounts on this machine, then serves API and admin until Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of 127.0.0.1; 0 takes any")
+        # `manage.py` read it before the settings; see localcloud.preparation.
+        parser.add_argument("--data", type=Path, help="the data folder (default: BILLING_DATA, or .local)")
+
+    def handle(self, *, port: int, **options: Any) -> None:
+        data = data_folder()
+        try:
+            if not serves("demo"):
+                with foundation(data=data):
+                    self._bill()
+                return
+            with listening(port=port) as server, foundation(data=data):
+                self._bill()
+                base = address(server=server)
+                serve(server=server, announce=lambda: self._announce(base, data))
+        except UnableToStart as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self.stdout.write("stopped")
+
+    def _bill(self) -> None:
+        line = ProgressLine(out=self.stdout, doing="opening accounts", total=demonstration.ACCOUNTS)
+        opened = demonstration.open_accounts(progress=line)
+        line.end(
+            f"opened {opened:,} accounts on 3 plans"
+            if opened
+            else f"found the {demonstration.ACCOUNTS:,} accounts of an earlier demonstration"
+        )
+        line = ProgressLine(out=self.stdout, doing="sweeping")
+        run = demonstration.sweep_today()
+        due = run.rebillings.count()
+        line.end(f"swept as of {run.as_of}: {due:,} periods had fallen due since the last sweep")
+        if opened and (closed := demonstration.close_some()):
+            self.stdout.write(f"closed {closed} accounts while their messages were on their way")
+        line = ProgressLine(out=self.stdout, doing="processing the queue")
+        failed = demonstration.process(poller=configured_poller(), progress=line)
+        line.end("processed the queue")
+        if failed:
+            raise CommandError(f"{failed} messages failed: see platform.log in the data folder.")
+        self.stdout.write(f"\n{as_text(demonstration.certificate_of(run=run))}")
+        self._show_statement(demonstration.shown_account())
+
+    def _show_statement(self, account: Account) -> None:
+        today = billing_day(timezone.now())
+        found = statement(account_id=account.id, since=account.anchor_date, until=today)
+        rows = [
+            [
+                line.entry.effective_on.isoformat(),
+                line.entry.type,
+                line.entry.description,
+                display(amount_minor=line.owed_minor, currency=account.currency),
+                display(amount_minor=line.balance_minor, currency=account.currency),
+            ]
+            for line in found.lines
+        ]
+        head = ("date", "entry", "description", "amount", "balance")
+        self.stdout.write(f"\nStatement of {account.name} ({account.plan.name}, {account.quantity} seats)")
+        self.stdout.write(table(head=head, rows=rows, right=(3, 4)))
+
+    def _announce(self, base: str, data: Path) -> None:
+        access = demo_access(data=data)
+        account = demonstration.shown_account()
+        lines = (
+            "",
+            f"  API      {base}/v1/docs",
+            f"  admin    {base}/admin/   {access.username} / {access.password}",
+            f"  API key  {access.api_key}",
+            f"  log      {data / 'platform.log'}",
+            "",
+            f"  curl -H 'Authorization: Bearer {access.api_key}' {base}/v1/accounts/{account.id}/ledger",
+            "",
+            "Ctrl-C stops it.",
+        )
+        self.stdout.write("\n".join(lines))
+        self.stdout.flush()

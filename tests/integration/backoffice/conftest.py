@@ -1,0 +1,86 @@
+"""People of the staff, logged in, and an account with something to see."""
+
+import datetime
+from dataclasses import dataclass
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from accounts.models import Account
+from backoffice.models import User
+from ledger.models import Entry, EntryType
+from payments.models import Payment
+from rebilling.models import Rebilling, Run
+from tests.builders import TODAY, a_plan, an_account, billed
+
+
+def logged_in(username: str, *, group: str = "", superuser: bool = False) -> Client:
+    user = User.objects.create_user(username=username, is_staff=True, is_superuser=superuser)
+    if group:
+        user.groups.add(Group.objects.get(name=group))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def support(db: None) -> Client:
+    return logged_in("sam", group="Support")
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    return logged_in("olga", group="Billing operators")
+
+
+@pytest.fixture
+def superuser(db: None) -> Client:
+    return logged_in("root", superuser=True)
+
+
+@pytest.fixture
+def newcomer(db: None) -> Client:
+    """On the staff, but in no group."""
+    return logged_in("new")
+
+
+@dataclass(frozen=True)
+class Billed:
+    """An account that was charged 1,999.00 USD once, and paid it."""
+
+    account: Account
+    run: Run
+    rebilling: Rebilling
+    charge: Entry
+    payment_entry: Entry
+    payment: Payment
+
+
+@pytest.fixture
+def billed_account(db: None) -> Billed:
+    account = an_account(
+        plan=a_plan(code="gold", unit_amount_minor=199_900),
+        name="Ada Lovelace",
+        email="ada@engine.example",
+        external_reference="ENGINE-1",
+    )
+    run = billed(as_of=TODAY)
+    account.refresh_from_db()
+    return Billed(
+        account=account,
+        run=run,
+        rebilling=account.rebillings.get(),
+        charge=account.entries.get(type=EntryType.CHARGE),
+        payment_entry=account.entries.get(type=EntryType.PAYMENT),
+        payment=account.payments.get(),
+    )
+
+
+@pytest.fixture
+def parked(db: None) -> Rebilling:
+    """The first of 41 daily periods: so many due at once are parked."""
+    start = TODAY - datetime.timedelta(days=40)
+    account = an_account(plan=a_plan(interval_unit="day"), anchor_date=start, rebilling_date=start)
+    billed(as_of=TODAY)
+    return account.rebillings.get(status=Rebilling.Status.PARKED)

@@ -1,0 +1,29 @@
+import pytest
+from django import forms
+
+from backoffice.forms import minor_from
+
+
+class TestMinorFrom:
+    @pytest.mark.parametrize(
+        ("text", "currency", "amount_minor"),
+        [
+            ("19.99", "USD", 1999),
+            ("19.9", "USD", 1990),
+            ("19", "USD", 1900),
+            ("0.01", "USD", 1),
+            ("500", "JPY", 500),
+            ("1.005", "BHD", 1005),
+            ("92233720368547758.07", "USD", 2**63 - 1),
+        ],
+    )
+    def test_reads_major_units_exactly(self, text: str, currency: str, amount_minor: int) -> None:
+        assert minor_from(text=text, currency=currency) == amount_minor
+
+    @pytest.mark.parametrize(
+        ("text", "currency"),
+        [("1.999", "USD"), ("1.0", "JPY"), ("1,00", "USD"), ("-1", "USD"), ("1e2", "USD"), ("", "USD")],
+    )
+    def test_refuses_what_is_no_amount_of_the_currency(self, text: str, currency: str) -> None:
+        with pytest.raises(forms.ValidationError, match=f"Write an amount in {currency}"):
+            minor_from(text=text, currency=currency)

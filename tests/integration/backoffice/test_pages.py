@@ -1,0 +1,253 @@
+import datetime
+import hashlib
+from collections.abc import Callable
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from backoffice.account_page import tables_of
+from backoffice.models import User
+from backoffice.tables import MOST_ROWS
+from ledger.models import EntryType
+from ledger.posting import Posting, post
+from rebilling.models import Rebilling
+from tests.builders import NOW, TODAY, a_plan, an_account, billed
+from tests.databases import rolled_back
+from tests.integration.backoffice.conftest import Billed
+
+pytestmark = rolled_back
+
+LISTS = [
+    "accounts/plan",
+    "accounts/account",
+    "ledger/entry",
+    "payments/payment",
+    "rebilling/run",
+    "rebilling/rebilling",
+    "api/apikey",
+]
+
+
+def page(client: Client, path: str) -> str:
+    response = client.get(f"/admin/{path}")
+    assert response.status_code == 200, (path, response.status_code)
+    return response.content.decode()
+
+
+def an_api_key() -> bytes:
+    hashed = hashlib.sha256(b"sk_secret").digest()
+    apps.get_model("api", "ApiKey").objects.create(
+        name="Shop", prefix="sk_abcd", key_hash=hashed, scopes=["accounts:read"], created_at=NOW
+    )
+    return hashed
+
+
+class TestPages:
+    def test_the_index_names_every_subject(self, support: Client) -> None:
+        content = page(support, "")
+
+        for subject in ("Accounts", "Plans", "Entries", "Payments", "Runs", "Rebillings"):
+            assert f">{subject}</a>" in content
+        assert ">Users</a>" not in content
+
+    def test_lists_show_amounts_in_their_currency(self, support: Client, billed_account: Billed) -> None:
+        for path in (
+            "accounts/plan/",
+            "accounts/account/",
+            "ledger/entry/",
+            "payments/payment/",
+            "rebilling/rebilling/",
+        ):
+            assert "1,999.00 USD" in page(support, path)
+
+    def test_a_list_of_accounts_shows_what_each_owes(self, support: Client) -> None:
+        owing = an_account(name="Owing", plan=a_plan(code="yen", currency="JPY", unit_amount_minor=5000))
+        posting = Posting(
+            type=EntryType.CREDIT,
+            account_id=owing.id,
+            amount_minor=700,
+            currency="JPY",
+            effective_on=TODAY,
+            description="sorry",
+            idempotency_key="k",
+        )
+        post(postings=[posting], author="test", now=NOW)
+        an_account(name="Square")
+
+        content = page(support, "accounts/account/")
+
+        assert '<td class="field-balance_now">-700 JPY</td>' in content
+        assert '<td class="field-balance_now">0.00 USD</td>' in content
+
+    def test_an_account_shows_its_periods_payments_entries_and_history(
+        self, support: Client, billed_account: Billed
+    ) -> None:
+        content = page(support, f"accounts/account/{billed_account.account.id}/change/")
+
+        assert '<div class="readonly">0.00 USD</div>' in content  # what it owes
+        assert f"/admin/rebilling/rebilling/{billed_account.rebilling.id}/change/" in content
+        assert "2026-01-01 to 2026-02-01" in content
+        assert f"/admin/payments/payment/{billed_account.payment.id}/change/" in content
+        assert f"/admin/ledger/entry/{billed_account.charge.id}/change/" in content
+        assert "<td>PENDING</td><td>ACTIVE</td>" in content
+        assert "Close account" not in content  # not theirs to do
+
+    def test_an_account_shows_the_balance_after_each_entry(self, billed_account: Billed) -> None:
+        billed(as_of=datetime.date(2026, 2, 1))
+        ledger = tables_of(billed_account.account)[2]
+
+        assert [(str(row[0]), row[2], row[4], row[5]) for row in ledger.rows] == [
+            ("2026-02-01", "cash", "1,999.00 USD", "0.00 USD"),
+            ("2026-02-01", "receivable", "1,999.00 USD", "1,999.00 USD"),
+            ("2026-01-01", "cash", "1,999.00 USD", "0.00 USD"),
+            ("2026-01-01", "receivable", "1,999.00 USD", "1,999.00 USD"),
+        ]
+
+    def test_an_account_shows_the_newest_rows_and_leads_to_all(self, support: Client) -> None:
+        account = an_account()
+        postings = (
+            Posting(
+                type=EntryType.CREDIT,
+                account_id=account.id,
+                amount_minor=100,
+                currency="USD",
+                effective_on=TODAY,
+                description=f"credit {number}",
+                idempotency_key=f"k{number}",
+            )
+            for number in range(MOST_ROWS + 1)
+        )
+        post(postings=postings, author="test", now=NOW)
+
+        content = page(support, f"accounts/account/{account.id}/change/")
+
+        assert "<td>credit 50</td>" in content
+        assert "<td>credit 0</td>" not in content
+        everything = f"ledger/entry/?account__id__exact={account.id}"
+        assert f"/admin/{everything}" in content
+        assert page(support, everything).count('class="field-account_link') == MOST_ROWS  # a page of the list
+
+    def test_a_run_shows_its_certificate(self, support: Client, billed_account: Billed, parked: Rebilling) -> None:
+        content = page(support, f"rebilling/run/{billed_account.run.id}/change/")
+        assert "<td>charged</td><td>1</td><td>1,999.00 USD</td><td></td>" in content
+        assert "<td>succeeded</td><td>1</td>" in content
+
+        content = page(support, f"rebilling/run/{parked.run_id}/change/")
+        assert "<td>parked</td><td>1</td><td>19.99 USD</td><td>too_many_periods 1</td>" in content
+
+    @pytest.mark.parametrize("kind", ["charge", "payment_entry", "payment", "rebilling"])
+    def test_each_row_has_a_page(self, support: Client, billed_account: Billed, kind: str) -> None:
+        row = getattr(billed_account, kind)
+
+        content = page(support, f"{row._meta.app_label}/{row._meta.model_name}/{row.id}/change/")
+
+        assert "1,999.00 USD" in content
+        assert "Ada Lovelace (ENGINE-1)" in content
+
+    def test_a_key_is_shown_without_its_hash(self, support: Client) -> None:
+        hashed = an_api_key()
+        key = apps.get_model("api", "ApiKey").objects.get()
+
+        for path in ("api/apikey/", f"api/apikey/{key.id}/change/"):
+            content = page(support, path)
+            assert "Shop" in content
+            assert "sk_abcd" in content
+            assert "key_hash" not in content
+            assert hashed.hex() not in content
+
+    def test_a_row_that_does_not_exist_leads_back_to_the_index(self, support: Client) -> None:
+        for name in ("0193aaaa-0000-7000-8000-000000000000", "nonsense"):
+            response = support.get(f"/admin/accounts/account/{name}/change/")
+            assert (response.status_code, response["Location"]) == (302, "/admin/")
+
+
+class TestFindingAccounts:
+    def test_by_name_address_reference_or_id(self, support: Client, billed_account: Billed) -> None:
+        an_account(name="Bob")
+        for words in ("lovelace", "ada@engine", "ENGINE-1", str(billed_account.account.id)):
+            content = page(support, f"accounts/account/?q={words}")
+            assert "Ada Lovelace" in content
+            assert "Bob" not in content
+
+    def test_by_an_external_reference_that_looks_like_an_id(self, support: Client) -> None:
+        reference = "b7a1f5de-3c1e-4c52-9d6a-111111111111"
+        an_account(name="Carla", external_reference=reference)
+
+        assert "Carla" in page(support, f"accounts/account/?q={reference}")
+
+    def test_by_status_and_plan(self, support: Client, billed_account: Billed) -> None:
+        an_account(name="Bob")
+        for filters in ("status__exact=ACTIVE", f"plan__id__exact={billed_account.account.plan_id}"):
+            content = page(support, f"accounts/account/?{filters}")
+            assert "Ada Lovelace" in content
+            assert "Bob" not in content
+
+    def test_what_is_parked_is_found_by_its_reason(self, support: Client, parked: Rebilling) -> None:
+        assert str(parked.id) in page(
+            support, "rebilling/rebilling/?status__exact=PARKED&reason__exact=too_many_periods"
+        )
+        assert str(parked.id) not in page(support, "rebilling/rebilling/?reason__exact=charge_refused")
+
+
+class TestWhoSeesThem:
+    @pytest.mark.parametrize("path", LISTS)
+    def test_nobody_without_permission(self, newcomer: Client, path: str) -> None:
+        assert newcomer.get(f"/admin/{path}/").status_code == 403
+
+    def test_a_page_is_not_shown_without_permission(self, newcomer: Client, billed_account: Billed) -> None:
+        path = f"/admin/accounts/account/{billed_account.account.id}/"
+        assert newcomer.get(f"{path}change/").status_code == 403
+        assert newcomer.get(f"{path}history/").status_code == 403
+
+    @pytest.mark.parametrize("path", LISTS)
+    def test_nobody_who_has_not_logged_in(self, path: str) -> None:
+        response = Client().get(f"/admin/{path}/")
+        assert (response.status_code, response["Location"]) == (302, f"/admin/login/?next=/admin/{path}/")
+
+    def test_staff_log_in_over_plain_http_on_a_machine_of_ones_own(self, support: Client) -> None:
+        sam = User.objects.get(username="sam")
+        sam.set_password("a long pass phrase")
+        sam.save()
+        client = Client(enforce_csrf_checks=True)
+        token = client.get("/admin/login/").cookies["csrftoken"].value
+        response = client.post(
+            "/admin/login/?next=/admin/",
+            {"username": "sam", "password": "a long pass phrase", "csrfmiddlewaretoken": token},
+        )
+        assert (response.status_code, response["Location"]) == (302, "/admin/")
+        assert client.get("/admin/").status_code == 200
+
+
+class TestStatements:
+    """Lists and pages take as many SQL statements for many rows as for few."""
+
+    @pytest.mark.parametrize("path", [path for path in LISTS if path not in ("accounts/plan", "api/apikey")])
+    def test_of_a_list(self, support: Client, path: str) -> None:
+        def bill(month: int) -> None:
+            for _ in range(4):
+                an_account(plan=gold, external_reference=None)
+            billed(as_of=datetime.date(2026, month, 1))
+
+        gold = a_plan(code="gold")
+        bill(1)
+        few = statements(lambda: page(support, f"{path}/"))
+        bill(2)
+        assert statements(lambda: page(support, f"{path}/")) == few
+
+    def test_of_an_accounts_page(self, support: Client, billed_account: Billed) -> None:
+        path = f"accounts/account/{billed_account.account.id}/change/"
+        few = statements(lambda: page(support, path))
+        for month in range(2, 7):
+            billed(as_of=datetime.date(2026, month, 1))
+
+        assert billed_account.account.rebillings.count() == 6
+        assert statements(lambda: page(support, path)) == few
+
+
+def statements(work: Callable[[], object]) -> int:
+    with CaptureQueriesContext(connection) as found:
+        work()
+    return len(found)

@@ -1,0 +1,61 @@
+import pytest
+from django.test import Client
+
+from accounts.models import Account, Plan
+from ledger.models import Entry
+from payments.models import Payment
+from rebilling.models import Rebilling, Run
+from tests.databases import rolled_back
+from tests.integration.backoffice.conftest import Billed
+
+pytestmark = rolled_back
+
+MODELS = [Plan, Account, Entry, Payment, Run, Rebilling]
+
+
+@pytest.fixture(params=["support", "operator", "superuser"])
+def client(request: pytest.FixtureRequest) -> Client:
+    client: Client = request.getfixturevalue(request.param)
+    return client
+
+
+def rows() -> dict[str, list[dict[str, object]]]:
+    return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in MODELS}
+
+
+@pytest.mark.parametrize("model", MODELS)
+class TestNobody:
+    """Superusers included."""
+
+    def test_adds(self, client: Client, billed_account: Billed, model: type[Entry]) -> None:
+        before = rows()
+        path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/add/"
+
+        assert client.get(path).status_code == 403
+        assert client.post(path, {"type": "credit", "name": "x", "amount_minor": "1"}).status_code == 403
+        assert rows() == before
+
+    def test_changes(self, client: Client, billed_account: Billed, model: type[Entry]) -> None:
+        before = rows()
+        row = model._default_manager.first()
+        assert row is not None
+        path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/{row.pk}/change/"
+
+        content = client.get(path).content.decode()
+        assert 'name="_save"' not in content
+        assert "<textarea" not in content
+        assert client.post(path, {"description": "nothing happened", "name": "x", "_save": "Save"}).status_code == 403
+        assert rows() == before
+
+    def test_deletes(self, client: Client, billed_account: Billed, model: type[Entry]) -> None:
+        before = rows()
+        row = model._default_manager.first()
+        assert row is not None
+        base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+
+        assert client.get(f"{base}{row.pk}/delete/").status_code == 403
+        assert client.post(f"{base}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+        bulk = {"action": "delete_selected", "_selected_action": [str(row.pk)], "post": "yes"}
+        client.post(base, bulk)
+        assert "delete_selected" not in client.get(base).content.decode()
+        assert rows() == before

@@ -1,0 +1,196 @@
+"""Certificates: everything due is explained, and a loss is reported."""
+
+import datetime
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import Account
+from rebilling.certificate import certificate
+from rebilling.certify import certify, open_runs, send_leftovers
+from rebilling.models import Rebilling, Run
+from rebilling.parked import NotParked, release_parked, skip_parked
+from tests.builders import (
+    NOW,
+    TODAY,
+    QueueInHand,
+    a_plan,
+    an_account,
+    at,
+    billed,
+    delivered,
+    statuses_of,
+    swept,
+)
+from tests.databases import rolled_back
+
+DAY = datetime.timedelta(days=1)
+LATER = NOW + datetime.timedelta(minutes=61)
+
+
+@rolled_back
+class TestCertificate:
+    def test_of_a_processed_run_is_clean_and_certifies_it(self) -> None:
+        an_account()
+        an_account(plan=a_plan(currency="JPY", unit_amount_minor=500), quantity=2)
+        run = billed(as_of=TODAY)
+        (found,) = certify(runs=open_runs(), now=NOW)
+        run.refresh_from_db()
+        assert (run.status, run.certified_at, found.status) == ("CERTIFIED", NOW, "CERTIFIED")
+        assert found.due.amount_minor == found.charged.amount_minor == {"JPY": 1000, "USD": 1999}
+        assert found.payments["succeeded"] == 2
+        assert open_runs() == []
+
+    def test_of_a_run_in_progress_is_neither_clean_nor_unexplained(self) -> None:
+        an_account()
+        run = swept(as_of=TODAY, queue=QueueInHand())
+        (found,) = certify(runs=[run], now=NOW)
+        assert (found.waiting, found.unexplained.periods, found.clean) == (1, 0, False)
+        assert Run.objects.get().status == "OPEN"
+
+    def test_reports_a_lost_message_as_unexplained(self) -> None:
+        an_account()
+        an_account(plan=a_plan(unit_amount_minor=100))
+        queue = QueueInHand()
+        run = swept(as_of=TODAY, queue=queue)
+        queue.take()
+        found = certificate(run=run, now=LATER)
+        assert (found.unexplained.periods, found.unexplained.amount_minor) == (2, {"USD": 2099})
+
+    def test_reports_a_date_moved_on_by_hand_as_unexplained(self) -> None:
+        accounts = [an_account(), an_account()]
+        Account.objects.filter(id=accounts[0].id).update(rebilling_date=datetime.date(2026, 2, 1))
+        run = billed(as_of=TODAY)
+        found = certificate(run=run, now=NOW)
+        assert (found.due.periods, found.charged.periods, found.unexplained.periods) == (2, 1, 1)
+        assert found.unexplained.amount_minor == {"USD": 1999}
+        certify(runs=[run], now=NOW)
+        assert Run.objects.get().status == "OPEN"
+
+    def test_reports_periods_skipped_over_in_a_later_run_too(self) -> None:
+        account = an_account(plan=a_plan(interval_unit="day"), rebilling_date=TODAY)
+        billed(as_of=TODAY)
+        Account.objects.filter(id=account.id).update(rebilling_date=TODAY + 4 * DAY)
+        run = billed(as_of=TODAY + 4 * DAY)
+        found = certificate(run=run, now=at(TODAY + 4 * DAY))
+        assert (found.due.periods, found.charged.periods, found.unexplained.periods) == (4, 1, 3)
+
+    def test_does_not_answer_for_an_account_opened_after_its_sweep(self) -> None:
+        run = billed(as_of=TODAY)
+        an_account(today=TODAY)
+        Account.objects.update(billing_since=NOW + datetime.timedelta(hours=1))
+        assert certificate(run=run, now=LATER).clean
+
+    def test_of_a_sweep_cut_off_reports_what_it_never_found(self) -> None:
+        an_account()
+        run = Run.objects.create(as_of=TODAY, status=Run.Status.OPEN, started_at=NOW)
+        assert certificate(run=run, now=NOW).unexplained.periods == 0
+        assert certificate(run=run, now=LATER).unexplained.periods == 1
+        billed(as_of=TODAY)
+        assert certificate(run=run, now=LATER).clean
+
+
+@rolled_back
+class TestLeftovers:
+    def test_are_sent_again_and_charged(self) -> None:
+        account = an_account()
+        queue = QueueInHand()
+        swept(as_of=TODAY, queue=queue)
+        queue.take()
+        assert send_leftovers(queue=queue, now=NOW) == 0
+        assert send_leftovers(queue=queue, now=NOW + datetime.timedelta(minutes=16)) == 1
+        assert delivered(bodies=queue.take()) == []
+        assert statuses_of(account) == [(TODAY, "PAID")]
+
+    def test_of_an_earlier_run_are_sent_by_the_next_without_being_counted(self) -> None:
+        account = an_account()
+        lost, queue = QueueInHand(), QueueInHand()
+        first = swept(as_of=TODAY, queue=lost)
+        second = swept(as_of=TODAY + DAY, queue=queue)
+        assert delivered(bodies=queue.take(), today=TODAY + DAY) == []
+        assert statuses_of(account) == [(TODAY, "PAID")]
+        assert certificate(run=first, now=LATER).charged.periods == 1
+        assert certificate(run=second, now=LATER).due.periods == 0
+
+
+@rolled_back
+class TestParked:
+    def _parked(self) -> tuple[Account, Run, Rebilling]:
+        account = an_account(plan=a_plan(interval_unit="day", unit_amount_minor=1), rebilling_date=TODAY)
+        run = billed(as_of=TODAY + 36 * DAY)
+        certify(runs=[run], now=at(TODAY + 36 * DAY))
+        return account, run, Rebilling.objects.get()
+
+    def test_released_is_charged_by_the_next_sweep_and_its_run_certified_again(self) -> None:
+        account, run, parked = self._parked()
+        now = at(TODAY + 36 * DAY) + datetime.timedelta(hours=2)
+        release_parked(rebilling_id=parked.id, reason="right so", author="staff:anna", now=now)
+        run.refresh_from_db()
+        assert (run.status, run.certified_at) == ("OPEN", None)
+        assert certificate(run=run, now=now).waiting == 1
+        billed(as_of=TODAY + 36 * DAY)
+        assert [status for _, status in statuses_of(account)] == ["PAID"] * 36
+        assert certificate(run=run, now=now).clean
+
+    def test_skipped_is_never_charged_and_the_account_goes_on(self) -> None:
+        account, run, parked = self._parked()
+        skip_parked(rebilling_id=parked.id, reason="goodwill", author="staff:anna", now=NOW)
+        account.refresh_from_db()
+        assert account.rebilling_date == TODAY + DAY
+        assert certificate(run=run, now=LATER).skipped.reasons == {"skipped_by_person": 1}
+        parked.refresh_from_db()
+        assert parked.detail == "goodwill (staff:anna)"
+        billed(as_of=TODAY + 36 * DAY)
+        assert [status for _, status in statuses_of(account)] == ["SKIPPED"] + ["PAID"] * 36
+
+    def test_refuses_what_is_not_parked(self) -> None:
+        account = an_account()
+        billed(as_of=TODAY)
+        rebilling = Rebilling.objects.get()
+        for operation in (release_parked, skip_parked):
+            with pytest.raises(NotParked):
+                operation(rebilling_id=rebilling.id, reason="r", author="t", now=NOW)
+        assert statuses_of(account) == [(TODAY, "PAID")]
+
+
+@rolled_back
+class TestCertifyCommand:
+    def test_exits_1_when_anything_is_unexplained(self, capsys: pytest.CaptureFixture[str]) -> None:
+        account = an_account()
+        run = billed(as_of=TODAY)
+        call_command("certify", str(run.id))
+        assert "Clean: due = charged + skipped + parked." in capsys.readouterr().out
+        Account.objects.filter(id=account.id).update(rebilling_date=datetime.date(2026, 3, 1))
+        run = billed(as_of=datetime.date(2026, 3, 1))
+        with pytest.raises(CommandError, match="1 periods are unexplained"):
+            call_command("certify", str(run.id))
+
+    def test_names_a_run_that_is_not_there(self) -> None:
+        with pytest.raises(CommandError, match="There is no run"):
+            call_command("certify", str(a_plan().id))
+
+
+@rolled_back
+class TestSweepCommand:
+    def test_dry_run_prints_what_it_would_find_and_writes_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
+        an_account()
+        an_account(plan=a_plan(interval_unit="day"), rebilling_date=TODAY)
+        call_command("sweep", "--as-of", "2026-02-10", "--dry-run")
+        assert capsys.readouterr().out.splitlines() == [
+            "As of 2026-02-10 a sweep would find 2 periods due: 39.98 USD",
+            "and park 1: 19.99 USD",
+        ]
+        assert (Run.objects.count(), Rebilling.objects.count()) == (0, 0)
+
+    @pytest.mark.parametrize("day", ["1969-12-31", "2201-01-01", "2026-02-30", "tomorrow", "2026-1-1"])
+    def test_refuses_a_date_that_billing_does_not_know(self, day: str) -> None:
+        with pytest.raises(CommandError, match="no date to bill on"):
+            call_command("sweep", "--as-of", day)
+        assert Run.objects.count() == 0
+
+    def test_without_a_queue_names_runlocal_and_writes_nothing(self, settings: object) -> None:
+        settings.REBILLING_QUEUE_URL = ""  # type: ignore[attr-defined]
+        an_account()
+        with pytest.raises(CommandError, match="runlocal"):
+            call_command("sweep", "--as-of", "2026-01-01")
+        assert (Run.objects.count(), Rebilling.objects.count()) == (0, 0)

@@ -1,0 +1,149 @@
+"""Settling: what each outcome of a payment makes of its charge and its account."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from accounts.models import StatusChange
+from ledger.balances import balance
+from ledger.models import Entry
+from payments.gateways import Declined, Unknown
+from payments.models import Payment
+from rebilling import processor
+from rebilling.adjustments import grant_credit, reverse_entry
+from rebilling.models import Rebilling
+from rebilling.settling import settle
+from tests.builders import (
+    NOW,
+    TODAY,
+    QueueInHand,
+    ScriptedGateway,
+    an_account,
+    at,
+    billed,
+    delivered,
+    statuses_of,
+    swept,
+)
+from tests.databases import rolled_back
+
+
+@rolled_back
+class TestOutcomes:
+    def test_a_payment_that_succeeds_pays_the_charge_and_activates_the_account(self) -> None:
+        account = an_account()
+        billed(as_of=TODAY)
+        account.refresh_from_db()
+        assert (account.status, balance(account_id=account.id)) == ("ACTIVE", 0)
+        history = list(StatusChange.objects.order_by("id").values_list("from_status", "to_status", "reason", "author"))
+        assert history == [
+            ("", "PENDING", "opened", "test"),
+            ("PENDING", "ACTIVE", "the first charge was paid", "system:rebilling"),
+        ]
+
+    def test_a_decline_leaves_the_charge_unpaid_and_the_account_past_due(self) -> None:
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
+        account.refresh_from_db()
+        payment = Payment.objects.get()
+        assert (payment.status, payment.decline_code, payment.settled_at) == ("DECLINED", "card_declined", NOW)
+        assert statuses_of(account) == [(TODAY, "UNPAID")]
+        assert (account.status, balance(account_id=account.id)) == ("PAST_DUE", 1999)
+        assert Entry.objects.filter(type="payment").count() == 0
+
+    def test_an_unknown_outcome_leaves_the_charge_open_and_is_not_asked_again(self) -> None:
+        account = an_account()
+        gateway = ScriptedGateway(Unknown(reason="timed out"))
+        queue = QueueInHand()
+        swept(as_of=TODAY, queue=queue)
+        assert delivered(bodies=queue.bodies * 2, gateway=gateway) == []
+        account.refresh_from_db()
+        payment = Payment.objects.get()
+        assert (payment.status, payment.settled_at, payment.leased_until) == ("UNKNOWN", None, None)
+        assert statuses_of(account) == [(TODAY, "CHARGED")]
+        assert (account.status, len(gateway.requests)) == ("PENDING", 1)
+
+    def test_a_gateway_that_raises_is_an_unknown_outcome(self) -> None:
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(ConnectionResetError("reset")))
+        assert Payment.objects.get().status == "UNKNOWN"
+        assert statuses_of(account) == [(TODAY, "CHARGED")]
+
+    def test_a_past_due_accounts_next_period_is_charged_all_the_same(self) -> None:
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
+        february = datetime.date(2026, 2, 1)
+        billed(as_of=february)
+        account.refresh_from_db()
+        assert statuses_of(account) == [(TODAY, "UNPAID"), (february, "PAID")]
+        assert (account.status, balance(account_id=account.id)) == ("PAST_DUE", 1999)
+
+
+@rolled_back
+class TestCreditWhilePaymentsAreOpen:
+    def test_pays_an_unpaid_charge_and_the_account_is_active_again(self) -> None:
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
+        grant_credit(account_id=account.id, amount_minor=2500, reason="sorry", author="test", today=TODAY, now=NOW)
+        account.refresh_from_db()
+        rebilling = Rebilling.objects.get()
+        assert (rebilling.status, rebilling.credit_minor) == ("PAID", 1999)
+        assert (account.status, balance(account_id=account.id)) == ("ACTIVE", -501)
+
+    def test_in_flight_leaves_the_charge_alone_and_waits_for_the_next(self) -> None:
+        account = an_account()
+        gateway = ScriptedGateway(Unknown(reason="timed out"))
+        billed(as_of=TODAY, gateway=gateway)
+        grant_credit(account_id=account.id, amount_minor=500, reason="sorry", author="test", today=TODAY, now=NOW)
+        assert Rebilling.objects.get().credit_minor == 0
+        billed(as_of=datetime.date(2026, 2, 1))
+        taken = list(Rebilling.objects.order_by("period_start").values_list("status", "credit_minor", "paid_minor"))
+        assert taken == [("CHARGED", 0, 0), ("PAID", 500, 1499)]
+
+    def test_granted_in_flight_goes_to_the_charge_when_its_payment_is_declined(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        account = an_account()
+        queue = QueueInHand()
+        swept(as_of=TODAY, queue=queue)
+
+        def settle_after_a_credit(**arguments: Any) -> None:
+            grant_credit(account_id=account.id, amount_minor=500, reason="sorry", author="test", today=TODAY, now=NOW)
+            settle(**arguments)
+
+        monkeypatch.setattr(processor, "settle", settle_after_a_credit)
+        gateway = ScriptedGateway(Declined(code="card_declined"))
+        assert delivered(bodies=queue.take(), gateway=gateway) == []
+        rebilling = Rebilling.objects.get()
+        assert (rebilling.status, rebilling.credit_minor, rebilling.outstanding_minor) == ("UNPAID", 500, 1499)
+
+    def test_reversed_after_use_makes_the_charge_unpaid_again(self) -> None:
+        account = an_account()
+        credit = grant_credit(
+            account_id=account.id, amount_minor=1999, reason="sorry", author="test", today=TODAY, now=NOW
+        )
+        billed(as_of=TODAY)
+        reverse_entry(entry_id=credit.id, reason="by mistake", author="test", today=TODAY, now=at(TODAY))
+        account.refresh_from_db()
+        rebilling = Rebilling.objects.get()
+        assert (rebilling.status, rebilling.credit_minor) == ("UNPAID", 0)
+        assert (account.status, balance(account_id=account.id)) == ("PAST_DUE", 1999)
+
+
+@rolled_back
+class TestTimeIsShort:
+    def test_what_is_not_reached_goes_on_as_a_payments_message(self) -> None:
+        accounts = [an_account() for _ in range(3)]
+        queue, gateway = QueueInHand(), ScriptedGateway()
+        run = swept(as_of=TODAY, queue=queue)
+        assert delivered(bodies=queue.take(), queue=queue, gateway=gateway, seconds_left=10) == []
+        assert gateway.requests == []
+        assert [statuses_of(account) for account in accounts] == [[(TODAY, "CHARGED")]] * 3
+        (message,) = queue.messages
+        assert message.rebillings == ()
+        assert message.run_id == run.id
+        assert set(message.payments) == set(Payment.objects.values_list("id", flat=True))
+        assert delivered(bodies=queue.take(), queue=queue, gateway=gateway) == []
+        assert len(gateway.requests) == 3
+        assert [statuses_of(account) for account in accounts] == [[(TODAY, "PAID")]] * 3
