@@ -134,7 +134,7 @@ class TestPeriods:
     @example(JAN_31, Interval(1, MONTH), 1)
     @example(FEB_29, Interval(1, YEAR), 4)
     def test_start_where_the_textbook_says(self, anchor: datetime.date, interval: Interval, index: int) -> None:
-        assume(anchor.year + 366 * index < 9000 or interval.unit != YEAR)
+        assume(interval.unit != YEAR or anchor.year + interval.count * index <= datetime.MAXYEAR)
         assert period_start(anchor=anchor, interval=interval, index=index) == oracle_start(anchor, interval, index)
 
     @property_of_the_calendar

@@ -1,0 +1,188 @@
+"""Opening an account by API."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from accounts.models import Account, StatusChange
+from tests.builders import a_plan, an_account
+from tests.databases import rolled_back
+from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+
+ADA = {"name": "Ada Lovelace", "email": "ada@example.com", "plan": "pro"}
+
+
+@pytest.fixture(autouse=True)
+def _a_plan(db: None) -> None:
+    a_plan(code="pro")
+
+
+@rolled_back
+class TestOpenAccount:
+    def test_answers_with_the_account(self, api: ApiClient) -> None:
+        response = api.post("/v1/accounts", ADA)
+        assert response.status_code == 201
+        account = Account.objects.get()
+        assert response.json() == {
+            "id": str(account.id),
+            "status": "PENDING",
+            "inactive_reason": None,
+            "name": "Ada Lovelace",
+            "email": "ada@example.com",
+            "plan": "pro",
+            "quantity": 1,
+            "unit_amount_minor": 1999,
+            "currency": "USD",
+            "anchor_date": "2026-01-01",
+            "rebilling_date": "2026-01-01",
+            "balance_minor": 0,
+            "external_reference": None,
+            "payment_customer": None,
+            "payment_method": None,
+            "metadata": {},
+            "created_at": "2026-01-01T06:00:00Z",
+        }
+        assert api.get(f"/v1/accounts/{account.id}").json() == response.json()
+
+    def test_signs_its_history_with_the_key(self, api: ApiClient) -> None:
+        api.post("/v1/accounts", ADA)
+        assert StatusChange.objects.get().author == f"key:tests:{api.key.prefix}"
+
+    def test_takes_every_term(self, api: ApiClient) -> None:
+        terms = ADA | {
+            "quantity": 3,
+            "unit_amount_minor": 500,
+            "anchor_date": "2025-10-31",
+            "rebilling_date": "2025-11-30",
+            "external_reference": "crm-1",
+            "payment_customer": "cus_1",
+            "payment_method": "pm_1",
+            "metadata": {"seats": [1, 2], "vip": True, "note": "caf\u00e9 \\u0000", "rate": 1.5},
+        }
+        response = api.post("/v1/accounts", terms)
+        assert response.status_code == 201
+        assert terms.items() <= response.json().items()
+        assert Account.objects.get().rebilling_date == datetime.date(2025, 11, 30)
+
+    def test_counts_from_an_old_anchor_but_bills_from_today(self, api: ApiClient) -> None:
+        opened = api.post("/v1/accounts", ADA | {"anchor_date": "2025-01-31"}).json()
+        assert (opened["anchor_date"], opened["rebilling_date"]) == ("2025-01-31", "2026-01-31")
+
+    def test_opens_a_trial_as_active(self, api: ApiClient) -> None:
+        a_plan(code="try", trial_days=14)
+        opened = api.post("/v1/accounts", ADA | {"plan": "try"}).json()
+        assert (opened["status"], opened["anchor_date"]) == ("ACTIVE", "2026-01-15")
+
+    def test_reads_null_as_not_given(self, api: ApiClient) -> None:
+        nulls = dict.fromkeys(
+            [
+                "unit_amount_minor",
+                "anchor_date",
+                "rebilling_date",
+                "external_reference",
+                "payment_customer",
+                "payment_method",
+            ]
+        )
+        opened = api.post("/v1/accounts", ADA | nulls).json()
+        assert (opened["unit_amount_minor"], opened["anchor_date"]) == (1999, "2026-01-01")
+        assert (opened["external_reference"], opened["payment_method"]) == (None, None)
+
+
+@rolled_back
+class TestRefuseToOpenAccount:
+    def test_refuses_a_duplicate_external_reference(self, api: ApiClient) -> None:
+        an_account(external_reference="crm-1")
+        with nothing_moves():
+            response = api.post("/v1/accounts", ADA | {"external_reference": "crm-1"})
+            problem = problem_of(response, status=409, slug="external-reference-taken")
+        assert list(problem["errors"]) == ["external_reference"]
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("plan", "unknown"),
+            ("quantity", 0),
+            ("quantity", -1),
+            ("quantity", 2**31),
+            ("unit_amount_minor", -1),
+            ("anchor_date", "1969-12-31"),
+            ("anchor_date", "2201-01-01"),
+            ("rebilling_date", "2026-01-02"),
+            ("rebilling_date", "9999-12-31"),
+        ],
+    )
+    def test_refuses_a_value_that_makes_no_sense(self, api: ApiClient, field: str, value: Any) -> None:
+        with nothing_moves():
+            problem = problem_of(api.post("/v1/accounts", ADA | {field: value}), status=422, slug="invalid")
+        assert list(problem["errors"]) == [field]
+
+    def test_refuses_a_charge_past_64_bits(self, api: ApiClient) -> None:
+        terms = ADA | {"quantity": 2, "unit_amount_minor": 2**62}
+        with nothing_moves():
+            problem = problem_of(api.post("/v1/accounts", terms), status=422, slug="invalid")
+        assert list(problem["errors"]) == ["quantity"]
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("name", ""),
+            ("name", " \t "),
+            ("name", None),
+            ("name", 7),
+            ("name", ["Ada"]),
+            ("name", "x" * 201),
+            ("email", "ada"),
+            ("email", "ada@"),
+            ("email", "ada@example.com\nBcc: eve@example.com"),
+            ("email", f"{'a' * 250}@example.com"),
+            ("email", {"address": "ada@example.com"}),
+            ("plan", "x" * 65),
+            ("plan", "pro\0"),
+            ("quantity", "1"),
+            ("quantity", 1.0),
+            ("quantity", True),
+            ("quantity", 10**4000),
+            ("unit_amount_minor", 2**63),
+            ("anchor_date", "2026-1-1"),
+            ("anchor_date", "20260101"),
+            ("anchor_date", "2026-W01-1"),
+            ("anchor_date", "0000-00-00"),
+            ("anchor_date", "2026-02-30"),
+            ("anchor_date", "2026-01-01T00:00:00Z"),
+            ("anchor_date", "\u0662\u0660\u0662\u0666-01-01"),
+            ("anchor_date", 20260101),
+            ("external_reference", ""),
+            ("external_reference", "x" * 201),
+            ("payment_method", ""),
+            ("payment_method", 5),
+            ("metadata", None),
+            ("metadata", []),
+            ("metadata", "{}"),
+            ("metadata", {str(n): n for n in range(51)}),
+            ("metadata", {"long": "x" * 16_384}),
+            ("metadata", {"nul": ["\0"]}),
+            ("metadata", {"\0": 1}),
+            ("status", "ACTIVE"),
+            ("currency", "EUR"),
+            ("Name", "Ada"),
+        ],
+    )
+    def test_refuses_a_misshapen_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
+        with nothing_moves():
+            problem = problem_of(api.post("/v1/accounts", ADA | {field: value}), status=400, slug="invalid-request")
+        assert list(problem["errors"]) == [field]
+
+    def test_names_every_field_that_is_wrong(self, api: ApiClient) -> None:
+        body = {"name": "", "plan": "pro", "quantity": 1.5, "nick": "a", "extra": 1}
+        problem = problem_of(api.post("/v1/accounts", body), status=400, slug="invalid-request")
+        assert sorted(problem["errors"]) == ["email", "extra", "name", "nick", "quantity"]
+        assert problem["errors"]["nick"] == ["This call has no such field."]
+
+    def test_does_not_send_back_more_names_than_a_few(self, api: ApiClient) -> None:
+        body = ADA | {f"{n}-{'x' * 1000}": 1 for n in range(500)}
+        response = api.post("/v1/accounts", body)
+        problem = problem_of(response, status=400, slug="invalid-request")
+        assert len(problem["errors"]) == 50
+        assert len(response.content) < 10_000

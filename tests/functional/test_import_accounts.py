@@ -1,0 +1,156 @@
+"""`manage.py import_accounts`, as an operator uses it."""
+
+import datetime
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import Account, StatusChange
+from rebilling.models import Rebilling
+from tests import telco
+from tests.builders import a_plan, at, billed
+from tests.databases import rolled_back
+
+pytestmark = rolled_back
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "docs" / "examples" / "accounts.csv"
+AS_OF = datetime.date(2026, 11, 22)
+
+
+@pytest.fixture(autouse=True)
+def _plans(db: None) -> None:
+    a_plan(code="basic", unit_amount_minor=1900)
+    a_plan(code="team", unit_amount_minor=2000)
+    a_plan(code="annual", unit_amount_minor=24_000, interval_unit="year")
+
+
+def imported(file: Path = SAMPLE, *options: str, as_of: str = "2026-11-22") -> str:
+    out, err = io.StringIO(), io.StringIO()
+    call_command("import_accounts", str(file), "--as-of", as_of, *options, stdout=out, stderr=err)
+    assert err.getvalue() == ""  # no progress, since this is no terminal
+    return out.getvalue()
+
+
+def refused(file: Path, *, as_of: str = "2026-11-22") -> list[str]:
+    with pytest.raises(CommandError) as caught:
+        imported(file, as_of=as_of)
+    assert caught.value.returncode == 1
+    assert Account.objects.count() == StatusChange.objects.count() == 0
+    return str(caught.value).splitlines()
+
+
+class TestImportAccounts:
+    def test_prints_what_was_imported(self) -> None:
+        assert imported() == "20 accounts imported (17 active, 3 inactive)\n"
+        assert Account.objects.count() == StatusChange.objects.count() == 20
+        assert set(StatusChange.objects.values_list("author", flat=True)) == {"command:import_accounts"}
+
+    def test_a_dry_run_prints_what_would_be_imported(self) -> None:
+        assert imported(SAMPLE, "--dry-run") == (
+            "20 accounts would be imported (17 active, 3 inactive); nothing was written\n"
+        )
+        assert Account.objects.count() == 0
+
+    def test_a_bad_row_among_good_ones_is_named_and_nothing_imported(self, tmp_path: Path) -> None:
+        lines = SAMPLE.read_text(encoding="utf-8").splitlines()
+        lines[7] = lines[7].replace("annual", "gold")
+        (tmp_path / "bad.csv").write_text("\r\n".join(lines), encoding="utf-8-sig")
+
+        assert refused(tmp_path / "bad.csv") == ["line 8: plan: There is no plan 'gold'.", "No account was imported."]
+
+    def test_a_hundred_bad_rows_are_named_and_the_others_counted(self, tmp_path: Path) -> None:
+        bad = [f"{number},Ann,nobody,basic,2026-01-01" for number in range(250)]
+        (tmp_path / "bad.csv").write_text("\n".join(["external_reference,name,email,plan,anchor_date", *bad]))
+
+        lines = refused(tmp_path / "bad.csv")
+
+        assert lines[0] == "line 2: email: Enter a valid email address."
+        assert lines[99].startswith("line 101: ")
+        assert lines[100:] == ["and 150 more", "No account was imported."]
+
+    def test_a_missing_column_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "bad.csv").write_text("external_reference;name;email;plan;anchor_date\n")
+
+        missing = "line 1: These columns are missing: external_reference, name, email, plan, anchor_date."
+        assert refused(tmp_path / "bad.csv")[0].startswith(missing)
+
+    @pytest.mark.parametrize(
+        ("as_of", "reason"),
+        [
+            ("20261122", "--as-of: '20261122' is not a date written YYYY-MM-DD."),
+            ("tomorrow", "--as-of: 'tomorrow' is not a date written YYYY-MM-DD."),
+            ("2026-11-31", "--as-of: '2026-11-31' is not a day of the calendar."),
+            ("1969-12-31", "--as-of: 1969-12-31 is not between 1970-01-01 and 2200-12-31."),
+            ("2201-01-01", "--as-of: 2201-01-01 is not between 1970-01-01 and 2200-12-31."),
+        ],
+    )
+    def test_a_day_that_is_none_is_refused(self, as_of: str, reason: str) -> None:
+        assert refused(SAMPLE, as_of=as_of) == [reason]
+
+    def test_a_file_that_cannot_be_opened_is_refused(self, tmp_path: Path) -> None:
+        assert refused(tmp_path / "none.csv") == [f"{tmp_path / 'none.csv'}: No such file or directory"]
+        assert refused(tmp_path) == [f"{tmp_path}: Is a directory"]
+
+    def test_shows_progress_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Terminal(io.StringIO):
+            def isatty(self) -> bool:
+                return True
+
+        terminal = Terminal()
+        call_command(
+            "import_accounts", str(SAMPLE), "--as-of", "2026-11-22", "--no-color", stdout=io.StringIO(), stderr=terminal
+        )
+        assert "\r20 rows read" in terminal.getvalue()
+
+    def test_ends_with_code_1_when_it_is_refused(self) -> None:
+        ended = subprocess.run(
+            [sys.executable, "manage.py", "import_accounts", "no-such-file.csv", "--as-of", "2026-11-22"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "no-such-file.csv: No such file or directory" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+class TestImportedAccountsAreBilled:
+    def test_those_of_the_sample_file_on_their_day_and_those_who_left_never(self) -> None:
+        imported()
+        for days in range(60):
+            billed(as_of=AS_OF + datetime.timedelta(days=days))
+
+        charges = Rebilling.objects.exclude(status=Rebilling.Status.PAID)
+        assert charges.count() == 0
+        billed_once = Rebilling.objects.filter(account__external_reference="EX-0001").order_by("period_start")
+        assert list(billed_once.values_list("period_start", "amount_minor")) == [
+            (datetime.date(2026, 11, 30), 1900),
+            (datetime.date(2026, 12, 31), 1900),
+        ]
+        negotiated = Rebilling.objects.filter(account__external_reference="EX-0005")
+        assert set(negotiated.values_list("amount_minor", flat=True)) == {3 * 1800}
+        assert Rebilling.objects.filter(account__status="INACTIVE").count() == 0
+        assert Account.objects.filter(status="INACTIVE").count() == 3
+
+    @telco.needs_telco_file
+    def test_each_telephone_customer_is_charged_what_the_file_says(self, tmp_path: Path) -> None:
+        telco.create_telco_plans(now=at(AS_OF))
+        telco.write_import(path=tmp_path / "telco.csv", as_of=AS_OF)
+
+        assert imported(tmp_path / "telco.csv") == "7043 accounts imported (5174 active, 1869 inactive)\n"
+        billed(as_of=AS_OF)
+
+        charged: dict[str | None, list[int]] = {}
+        for reference, amount in Rebilling.objects.filter(status=Rebilling.Status.PAID).values_list(
+            "account__external_reference", "amount_minor"
+        ):
+            charged.setdefault(reference, []).append(amount)
+        assert charged == telco.expected_charges()
+        assert Rebilling.objects.exclude(status=Rebilling.Status.PAID).count() == 0

@@ -1,0 +1,132 @@
+"""`runlocal` and `demo` as processes: what they serve, how they end, and what the next one finds."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from localcloud import postgres
+from tests.localcloud.conftest import ROOT, bare_environment, server_pid
+from tests.localcloud.test_preparation import PRINT_QUEUE, manage, shell
+
+Platform = subprocess.Popen[str]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
+    """Starts a serving command on the test's folder and any free port; ends what is left of it."""
+    processes: list[Platform] = []
+
+    def start(command: str = "runlocal") -> Platform:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", command, "--port", "0", "--data", str(tmp_path)],
+            cwd=ROOT,
+            env=bare_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        with process:
+            process.wait(timeout=60)
+    postgres.stop(cluster=(tmp_path / "postgres").resolve())
+
+
+def output_until_serving(process: Platform) -> str:
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line == "Ctrl-C stops it.\n":
+            return "".join(lines)
+    pytest.fail(f"ended instead of serving: {''.join(lines)}")
+
+
+def status_of(url: str, *, key: str = "") -> int:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+class TestRunlocal:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_serves_until_it_is_told_to_end_and_leaves_nothing(
+        self, tmp_path: Path, start: Callable[..., Platform], number: signal.Signals
+    ) -> None:
+        process = start()
+        output = output_until_serving(process)
+        base = re.findall(r"http://127\.0\.0\.1:\d+", output)[0]
+        assert status_of(f"{base}/healthz") == 200
+        assert status_of(f"{base}/v1/accounts") == 401
+        assert status_of(f"{base}/admin/login/") == 200
+        assert status_of(f"{base}/static/admin/css/base.css") == 200
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        assert process.communicate(timeout=60) == ("stopped\n", "")
+        assert process.returncode == 0
+        assert not [child for child in children if child.is_running()]
+        assert server_pid(tmp_path) is None
+        assert not (tmp_path / "queue.json").exists()
+
+    def test_gives_other_commands_its_queue_and_refuses_a_second(
+        self, tmp_path: Path, start: Callable[..., Platform]
+    ) -> None:
+        output_until_serving(start())
+        assert shell(PRINT_QUEUE, BILLING_DATA=str(tmp_path)).endswith("/rebilling")
+        assert manage("process_queue", "--until-empty", BILLING_DATA=str(tmp_path)).returncode == 0
+        second = manage("runlocal", "--port", "0", BILLING_DATA=str(tmp_path))
+        assert second.returncode == 1
+        assert f"the platform is already running on {tmp_path}" in second.stderr
+
+    def test_starts_again_after_a_kill(self, tmp_path: Path, start: Callable[..., Platform]) -> None:
+        first = start()
+        output_until_serving(first)
+        first.kill()
+        first.wait(timeout=60)
+        assert shell(PRINT_QUEUE, BILLING_DATA=str(tmp_path)) == ""
+        assert server_pid(tmp_path) is None, "the shell was the last one out"
+        base = re.findall(r"http://127\.0\.0\.1:\d+", output_until_serving(start()))[0]
+        assert status_of(f"{base}/healthz") == 200
+
+
+class TestDemo:
+    def test_bills_a_thousand_accounts_once_and_serves_them(
+        self, tmp_path: Path, start: Callable[..., Platform]
+    ) -> None:
+        done = manage("demo", "--data", str(tmp_path), DEMO_SERVE="0")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "opened 1,000 accounts on 3 plans\n" in done.stdout
+        assert "  due             1,398  " in done.stdout
+        assert "  charged         1,390  " in done.stdout
+        assert "  unexplained         0\n" in done.stdout
+        assert "Statement of Amber Coffee 1 (Team, 4 seats)\n" in done.stdout
+        assert "\r" not in done.stdout
+        assert server_pid(tmp_path) is None
+
+        output = output_until_serving(start("demo"))
+        assert "found the 1,000 accounts of an earlier demonstration\n" in output
+        assert "0 periods had fallen due since the last sweep\n" in output
+        found = re.search(r"curl -H 'Authorization: Bearer (sk_\S+)' (http\S+)", output)
+        assert found is not None
+        assert status_of(found[2], key=found[1]) == 200
+        kept = tmp_path / "demo-access.json"
+        assert json.loads(kept.read_text())["api_key"] == found[1]
+        assert kept.stat().st_mode & 0o777 == 0o600
