@@ -61,7 +61,7 @@ define install
 @"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "make: Python 3.11 is needed, and $(PYTHON) isn't; name one with PYTHON=/path/to/python3.11" >&2; exit 1; }
 @echo "setting up $(VENV) from requirements/$(1).txt ($(2))..."
 @$(RUN) -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
-@$(RUN) -m pip install --quiet --require-hashes --requirement requirements/$(1).txt
+@$(RUN) -m pip install --quiet --require-hashes --use-pep517 --requirement requirements/$(1).txt
 endef
 
 define compile

@@ -1,6 +1,8 @@
 """Changes of status: each a row of history with a reason and an author."""
 
 import datetime
+import uuid
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,9 +20,9 @@ class NewStatus:
 
 
 def change_statuses(*, changes: Iterable[NewStatus], author: str, now: datetime.datetime) -> None:
-    """Give accounts (locked by the caller) their new statuses, in two statements whatever their number."""
+    """Give accounts (locked by the caller) their new statuses: a statement a status, and one for the history."""
     history = []
-    changed = []
+    by_status: dict[tuple[Account.Status, str], list[uuid.UUID]] = defaultdict(list)
     for change in changes:
         account = change.account
         history.append(
@@ -35,7 +37,7 @@ def change_statuses(*, changes: Iterable[NewStatus], author: str, now: datetime.
         )
         account.status = change.status
         account.inactive_reason = change.inactive_reason
-        changed.append(account)
-    if changed:
-        Account.objects.bulk_update(changed, ["status", "inactive_reason"])
-        StatusChange.objects.bulk_create(history)
+        by_status[change.status, change.inactive_reason].append(account.id)
+    for (status, inactive_reason), ids in by_status.items():
+        Account.objects.filter(id__in=ids).update(status=status, inactive_reason=inactive_reason)
+    StatusChange.objects.bulk_create(history)

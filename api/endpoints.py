@@ -59,6 +59,8 @@ class Endpoint(APIView):
                 errors[name] = ["This call has no such parameter."]
             elif len(values) > 1:
                 errors[name] = ["Given more than once."]
+            elif not values[0]:
+                errors[name] = ["Given without a value."]  # and not the whole list, as if it hadn't been given
         if errors:
             raise ValidationError(errors)
 

@@ -219,6 +219,7 @@ def _posting(charge: _Charge, account: Account) -> Posting:
     row = charge.rebilling
     if charge.entry_id is None:
         raise ValueError("a period that costs nothing has no entry")
+    units = f" x {account.quantity}" if account.quantity > 1 else ""
     return Posting(
         id=charge.entry_id,
         type=EntryType.CHARGE,
@@ -227,7 +228,7 @@ def _posting(charge: _Charge, account: Account) -> Posting:
         currency=account.currency,
         effective_on=row.period_start,
         period=Period(start=row.period_start, end=row.period_end),
-        description=f"{account.plan.name}, {row.period_start} to {row.period_end}, {account.quantity} x",
+        description=f"{account.plan.name}{units}, {row.period_start} to {row.period_end}",
         idempotency_key=str(PeriodKey.of(row)),
     )
 

@@ -15,7 +15,7 @@ def refresh_standing(*, account_ids: Collection[uuid.UUID], author: str, now: da
     """Bring the statuses of accounts (locked by the caller) in step with their charges.
 
     A charge unpaid: PAST_DUE. Nothing unpaid any more: ACTIVE. The first charge paid: from PENDING to ACTIVE.
-    INACTIVE accounts stay so. At most three statements, whatever the number of accounts.
+    INACTIVE accounts stay so. At most four statements, whatever the number of accounts.
     """
     rows = Rebilling.objects.filter(account=OuterRef("pk"))
     accounts = (

@@ -87,7 +87,7 @@ class TestMessage:
         body = to_json(message)
         assert from_json(body) == message
         assert body.isascii()
-        assert len(body) == 99_142
+        assert len(body) == 98_121
         assert len(body) < 256 * 1024
 
     def test_keeps_the_order_of_its_periods(self) -> None:

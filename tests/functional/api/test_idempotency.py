@@ -1,0 +1,165 @@
+"""Requests sent again with the same Idempotency-Key."""
+
+import datetime
+import json
+from typing import Any
+
+import pytest
+import time_machine
+
+from accounts.models import Account
+from api.models import IdempotentAnswer, Scope
+from ledger.models import Entry
+from rebilling.lifecycle import close_account
+from tests.builders import NOW, TODAY, a_plan, an_account
+from tests.databases import rolled_back
+from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+
+SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
+
+
+@pytest.fixture
+def credits(db: None) -> str:
+    """The path of an account's credits."""
+    return f"/v1/accounts/{an_account().id}/credits"
+
+
+@rolled_back
+class TestReplay:
+    def test_gives_the_first_answer_byte_for_byte(self, api: ApiClient, credits: str) -> None:
+        first = api.post(credits, SORRY, once="one")
+        with nothing_moves():
+            again = api.post(credits, SORRY, once="one")
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.content == first.content
+        assert again["Content-Type"] == first["Content-Type"] == "application/json"
+        assert again["Idempotent-Replayed"] == "true"
+        assert "Idempotent-Replayed" not in first
+        assert Entry.objects.count() == 1
+
+    def test_gives_it_later_too_though_the_world_moved_on(self, api: ApiClient) -> None:
+        a_plan(code="pro")
+        body = {"name": "Ada", "email": "ada@example.com", "plan": "pro"}
+        first = api.post("/v1/accounts", body, once="one")
+        close_account(account_id=Account.objects.get().id, reason="left", author="test", today=TODAY, now=NOW)
+        with time_machine.travel(NOW + datetime.timedelta(hours=24), tick=False), nothing_moves():
+            assert api.post("/v1/accounts", body, once="one").content == first.content
+
+    def test_goes_by_what_the_body_says_and_not_by_its_spelling(self, api: ApiClient, credits: str) -> None:
+        api.send("POST", credits, raw=json.dumps(SORRY).encode(), once="one")
+        other = json.dumps(dict(reversed(SORRY.items())), indent=4).encode()
+        assert api.send("POST", credits, raw=other, once="one")["Idempotent-Replayed"] == "true"
+        assert Entry.objects.count() == 1
+
+    def test_holds_for_calls_that_need_no_key(self, api: ApiClient) -> None:
+        account = an_account()
+        first = api.post(f"/v1/accounts/{account.id}/close", {"reason": "left"}, once="one")
+        again = api.post(f"/v1/accounts/{account.id}/close", {"reason": "left"}, once="one")
+        assert (first.status_code, again.status_code) == (200, 200)
+        without = api.post(f"/v1/accounts/{account.id}/close", {"reason": "left"})
+        problem_of(without, status=409, slug="account-already-closed")
+
+    def test_holds_for_an_empty_body(self, api: ApiClient) -> None:
+        a_plan(code="old")
+        api.post("/v1/plans/old/retire", once="one")
+        assert api.post("/v1/plans/old/retire", once="one")["Idempotent-Replayed"] == "true"
+
+    def test_holds_for_what_the_domain_refused(self, api: ApiClient) -> None:
+        account = an_account()
+        path = f"/v1/accounts/{account.id}/reopen"
+        refused = api.post(path, {"reason": "back"}, once="one")
+        problem_of(refused, status=409, slug="account-not-inactive")
+        close_account(account_id=account.id, reason="left", author="test", today=TODAY, now=NOW)
+        with nothing_moves():
+            again = api.post(path, {"reason": "back"}, once="one")
+        problem_of(again, status=409, slug="account-not-inactive")
+        assert again.content == refused.content
+        assert again["Idempotent-Replayed"] == "true"
+        assert api.post(path, {"reason": "back"}, once="two").status_code == 200
+
+    def test_holds_for_a_value_that_was_refused(self, api: ApiClient, credits: str) -> None:
+        body = SORRY | {"amount_minor": 0}
+        refused = api.post(credits, body, once="one")
+        problem_of(refused, status=422, slug="invalid")
+        again = api.post(credits, body, once="one")
+        assert (again.content, again["Idempotent-Replayed"]) == (refused.content, "true")
+        assert Entry.objects.count() == 0
+
+
+@rolled_back
+class TestKey:
+    def test_is_refused_for_another_body(self, api: ApiClient, credits: str) -> None:
+        api.post(credits, SORRY, once="one")
+        with nothing_moves():
+            response = api.post(credits, SORRY | {"amount_minor": 501}, once="one")
+            problem_of(response, status=422, slug="idempotency-key-reused")
+        assert "Idempotent-Replayed" not in response
+
+    def test_belongs_to_its_path(self, api: ApiClient, credits: str) -> None:
+        other = f"/v1/accounts/{an_account().id}/credits"
+        for path in (credits, other):
+            assert "Idempotent-Replayed" not in api.post(path, SORRY, once="one")
+        assert Entry.objects.count() == 2
+
+    def test_belongs_to_its_api_key(self, api: ApiClient, credits: str) -> None:
+        for client in (api, ApiClient(Scope.LEDGER_WRITE, name="other")):
+            assert client.post(credits, SORRY, once="one").status_code == 201
+        assert Entry.objects.count() == 2
+
+    @pytest.mark.parametrize("key", ["x" * 255, " inner space ", "!~", "a" * 8])
+    def test_is_any_printable_text(self, api: ApiClient, credits: str, key: str) -> None:
+        assert api.post(credits, SORRY, once=key).status_code == 201
+        assert api.post(credits, SORRY, once=key)["Idempotent-Replayed"] == "true"
+
+    @pytest.mark.parametrize("key", ["", "x" * 256, "tab\there", "nul\0", "caf\u00e9", "x" * 100_000])
+    @pytest.mark.parametrize("path", ["credits", "close"])
+    def test_is_refused_when_malformed(self, api: ApiClient, key: str, path: str) -> None:
+        body = SORRY if path == "credits" else {"reason": "left"}
+        account = an_account()
+        with nothing_moves():
+            response = api.post(f"/v1/accounts/{account.id}/{path}", body, once=key)
+            problem_of(response, status=400, slug="idempotency-key-malformed")
+
+    def test_is_not_used_up_by_a_misshapen_body(self, api: ApiClient, credits: str) -> None:
+        problem_of(api.post(credits, SORRY | {"note": 1}, once="one"), status=400, slug="invalid-request")
+        assert IdempotentAnswer.objects.count() == 0
+        assert api.post(credits, SORRY, once="one").status_code == 201
+
+    def test_is_not_used_up_by_what_is_missing(self, api: ApiClient) -> None:
+        problem_of(api.post("/v1/plans/new/retire", once="one"), status=404, slug="unknown-plan")
+        a_plan(code="new")
+        assert api.post("/v1/plans/new/retire", once="one").status_code == 200
+
+    def test_is_not_used_up_by_a_bug(self, api: ApiClient, credits: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(**kwargs: Any) -> Any:
+            an_account()
+            raise RuntimeError
+
+        with monkeypatch.context() as patch, nothing_moves():
+            patch.setattr("api.entries.grant_credit", broken)
+            problem_of(api.post(credits, SORRY, once="one"), status=500, slug="internal-error")
+        assert api.post(credits, SORRY, once="one").status_code == 201
+
+    def test_is_not_used_up_by_a_key_without_the_scope(self, credits: str) -> None:
+        client = ApiClient(Scope.LEDGER_READ)
+        problem_of(client.post(credits, SORRY, once="one"), status=403, slug="missing-scope")
+        assert IdempotentAnswer.objects.count() == 0
+
+    def test_means_nothing_to_a_read(self, api: ApiClient) -> None:
+        for _ in range(2):
+            assert "Idempotent-Replayed" not in api.send("GET", "/v1/plans", once="one")
+
+
+@rolled_back
+class TestForgetting:
+    def test_leaves_what_is_younger_than_two_days(self, api: ApiClient, credits: str) -> None:
+        api.post(credits, SORRY, once="old")
+        with time_machine.travel(NOW + datetime.timedelta(hours=48), tick=False):
+            api.post(credits, SORRY, once="new")
+            assert api.post(credits, SORRY, once="old")["Idempotent-Replayed"] == "true"
+
+    def test_happens_as_new_answers_come(self, api: ApiClient, credits: str) -> None:
+        api.post(credits, SORRY, once="old")
+        with time_machine.travel(NOW + datetime.timedelta(hours=48, seconds=1), tick=False):
+            api.post(credits, SORRY, once="new")
+        assert list(IdempotentAnswer.objects.values_list("idempotency_key", flat=True)) == ["new"]

@@ -1,0 +1,137 @@
+"""Worker processes of the product: the application's role, the test's database, a queue and a provider that they share."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.db import connections
+
+from localcloud.queue_endpoint import REGION
+from tests.workers.provider import Book
+from tests.workers.queues import LocalQueue
+from tests.workers.waiting import PATIENCE_SECONDS, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def worker_environment(*, queue: LocalQueue, folder: Path, **settings: str) -> dict[str, str]:
+    """What a worker is told: nothing of the test process but the application's way to its database."""
+    name = connections["default"].settings_dict["NAME"]
+    kept = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+    return kept | {
+        "PYTHONUTF8": "1",
+        "SECRET_KEY": "tests-only",
+        "SECURE": "false",
+        "DATABASE_URL": urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl(),
+        "BILLING_DATA": str(folder),
+        "AWS_ENDPOINT_URL": queue.endpoint.endpoint_url,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": REGION,
+        "REBILLING_QUEUE_URL": queue.endpoint.queue_url,
+        "PAYMENT_GATEWAY": "tests.workers.provider.ProviderOnDisk",
+        "PROVIDER_BOOK": str(folder / "provider.txt"),
+        **settings,
+    }
+
+
+@dataclass(frozen=True)
+class Seam:
+    """Where a worker is cut off: before or after the nth call of a function."""
+
+    at: str
+    when: str = "after"
+    nth: int = 1
+
+    def __str__(self) -> str:
+        times = f"_{self.nth}_calls" if self.nth > 1 else ""
+        return f"{self.when}{times}_of_{self.at}"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One forked process. Its id stays its own until it was waited for."""
+
+    pid: int
+    workers: "Workers"
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Its exit code, or the negative number of the signal that ended it."""
+        status = self.workers.ask({"wait": self.pid, "timeout_seconds": PATIENCE_SECONDS})
+        assert status is not None, f"the worker is still running:\n{self.workers.log.read_text()}"
+        return status
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Starts `manage.py` in forked processes. All that they print goes to `log`, what they ask of money to `book`."""
+
+    nursery: subprocess.Popen[str]
+    queue: LocalQueue
+    log: Path
+    book: Book
+
+    def start(self, *argv: str, seam: Seam | None = None, constants: Mapping[str, object] | None = None) -> Worker:
+        """Starts a command. `constants` are module constants that the worker has other values for."""
+        crash = None if seam is None else {"at": seam.at, "when": seam.when, "nth": seam.nth}
+        order = {"argv": argv, "crash": crash, "constants": dict(constants or {}), "log": str(self.log)}
+        pid = self.ask(order)
+        assert pid
+        return Worker(pid, self)
+
+    def run(self, *argv: str, seam: Seam | None = None, constants: Mapping[str, object] | None = None) -> int:
+        """Runs a command to its end: its exit code, or the negative number of the signal that ended it."""
+        return self.start(*argv, seam=seam, constants=constants).wait()
+
+    def work_off_the_queue(self, *, workers: int = 1) -> None:
+        """Works until no message is left, waiting for those that come back and putting dead ones back."""
+        started = [self.start("process_queue") for _ in range(workers)]
+        try:
+            wait_until(lambda: not self.queue.on_its_way and not self.queue.redrive(), pause=0.05)
+        finally:
+            for worker in started:
+                worker.kill()
+                worker.wait()
+
+    def ask(self, order: dict[str, object]) -> int | None:
+        assert self.nursery.stdin is not None
+        assert self.nursery.stdout is not None
+        self.nursery.stdin.write(json.dumps(order) + "\n")
+        self.nursery.stdin.flush()
+        answer: int | None = json.loads(self.nursery.stdout.readline())
+        return answer
+
+
+@contextmanager
+def worker_processes(*, queue: LocalQueue, folder: Path, **settings: str) -> Iterator[Workers]:
+    """Workers on the queue, until the block ends; none outlives it."""
+    nursery = subprocess.Popen(
+        [sys.executable, "-m", "tests.workers.nursery"],
+        cwd=ROOT,
+        env=worker_environment(queue=queue, folder=folder, **settings),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with nursery:  # closes its input, at which it ends its workers and itself
+        try:
+            assert nursery.stdout is not None
+            assert nursery.stdout.readline() == "ready\n"
+            yield Workers(nursery, queue, log=folder / "workers.log", book=Book(folder / "provider.txt"))
+        finally:
+            assert nursery.stdin is not None
+            nursery.stdin.close()
+            try:
+                nursery.wait(timeout=PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                nursery.kill()
