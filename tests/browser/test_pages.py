@@ -1,0 +1,145 @@
+"""The pages that people use, in a real browser, on the platform as `runlocal` serves it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+
+from localcloud import postgres
+from tests.localcloud.conftest import ROOT, bare_environment
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PASSWORD = "a password for this test"
+
+pytestmark = pytest.mark.skipif(
+    BROWSER is None, reason="NO BROWSER: the pages were not looked at; install Chromium (apt-get install chromium)"
+)
+
+
+@dataclass(frozen=True)
+class Served:
+    base: str
+    data: Path
+
+    def manage(self, *arguments: str, **environment: str) -> str:
+        """Run another command beside the platform, on its database and queue."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=bare_environment(BILLING_DATA=str(self.data), **environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    data = tmp_path_factory.mktemp("platform")
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "runlocal", "--port", "0", "--data", str(data)],
+        cwd=ROOT,
+        env=bare_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        announced = ""
+        while "Ctrl-C" not in announced:
+            line = process.stdout.readline()
+            assert line, f"ended instead of serving: {announced}"
+            announced += line
+        base = re.search(r"(http://127\.0\.0\.1:\d+)/v1/", announced)
+        assert base
+        yield Served(base=base[1], data=data)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+        postgres.stop(cluster=(data / "postgres").resolve())
+
+
+@pytest.fixture
+def page(served: Served) -> Iterator[Page]:
+    """A page that records every address it asks for, and every complaint of the browser."""
+    with sync_playwright() as playwright:
+        # A sandbox needs rights that root in a container doesn't have; the pages are our own.
+        browser = playwright.chromium.launch(
+            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        page = browser.new_page(base_url=served.base)
+        asked: list[str] = []
+        complaints: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text) if _complains(message) else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page
+        browser.close()
+    outside = [url for url in asked if not url.startswith((served.base, "data:"))]
+    assert asked
+    assert outside == []
+    assert complaints == []
+
+
+def _complains(message: ConsoleMessage) -> bool:
+    # Browsers ask every site for an icon of their own accord.
+    return message.type == "error" and not message.location["url"].endswith("/favicon.ico")
+
+
+class TestDocsPage:
+    def test_shows_every_call_and_asks_nobody_else(self, page: Page) -> None:
+        page.goto("/v1/docs")
+        page.get_by_text("/v1/accounts/{account_id}/credits").first.wait_for()
+        paths = set(page.locator(".opblock-summary-path").all_inner_texts())
+        # Zero-width spaces let long paths wrap.
+        assert "/v1/ledger/{entry_id}/reversals" in {path.replace("\u200b", "") for path in paths}
+        assert len(page.locator(".opblock").all()) >= 20
+
+
+class TestAdmin:
+    def test_lets_a_member_of_the_staff_follow_an_account_from_charge_to_credit(
+        self, page: Page, served: Served, tmp_path: Path
+    ) -> None:
+        served.manage(
+            "createsuperuser", "--noinput", "--username", "anna", "--email", "anna@example.com",
+            DJANGO_SUPERUSER_PASSWORD=PASSWORD,
+        )  # fmt: skip
+        self._bill_one_account(served, tmp_path)
+        page.goto("/admin/")
+        page.fill("#id_username", "anna")
+        page.fill("#id_password", PASSWORD)
+        page.click("input[type=submit]")
+        page.get_by_role("link", name="Accounts", exact=True).last.click()
+        page.get_by_role("link", name="Ada Lovelace").first.click()
+        page.get_by_text("29.85 USD").first.wait_for()
+        shown = page.locator("#content").inner_text()
+        assert "ACTIVE" in shown
+        assert "0.00 USD" in shown
+
+    def _bill_one_account(self, served: Served, tmp_path: Path) -> None:
+        served.manage("shell", "-c", _MAKE_A_PLAN)
+        file = tmp_path / "accounts.csv"
+        file.write_text(
+            "external_reference,name,email,plan,anchor_date,rebilling_date\n"
+            "ada,Ada Lovelace,ada@example.com,basic,2026-01-01,2026-01-01\n"
+        )
+        served.manage("import_accounts", str(file), "--as-of", "2026-01-01")
+        served.manage("sweep", "--as-of", "2026-01-01")
+        served.manage("process_queue", "--until-empty")
+
+
+_MAKE_A_PLAN = """
+from django.utils import timezone
+from accounts.plans import create_plan
+create_plan(code="basic", name="Basic", currency="USD", unit_amount_minor=2985, interval_count=1, interval_unit="month",
+    now=timezone.now())
+"""
