@@ -34,8 +34,6 @@ class UnroutedEvent(Exception):
 class Context(Protocol):
     """What Lambda tells of an invocation."""
 
-    aws_request_id: str
-
     def get_remaining_time_in_millis(self) -> int: ...
 
 

@@ -166,12 +166,12 @@ def _charge(*, accounts: Sequence[Account], keys: Collection[PeriodKey], gateway
 
 @dataclass(frozen=True, slots=True)
 class _Charge:
-    """One period's charge; amounts in minor units. `entry_id` names the ledger entry to be, if there is to be one."""
+    """One period's charge; amounts in minor units. A price of zero gets no entry and no payment."""
 
     rebilling: Rebilling
     amount_minor: int
     credit_minor: int
-    entry_id: uuid.UUID | None
+    entry_id: uuid.UUID
 
     @property
     def to_collect_minor(self) -> int:
@@ -186,7 +186,7 @@ def _priced(*, rows: Sequence[Rebilling], accounts: dict[uuid.UUID, Account]) ->
         amount = accounts[row.account_id].charge_minor
         credit = max(0, min(amount, free[row.account_id]))
         free[row.account_id] -= credit
-        charges.append(_Charge(row, amount, credit, new_id() if amount else None))
+        charges.append(_Charge(row, amount, credit, new_id()))
     return charges
 
 
@@ -209,7 +209,7 @@ def _move_to_charged(charges: Sequence[_Charge]) -> set[uuid.UUID]:
                 "ids": [charge.rebilling.id for charge in charges],
                 "amounts": [charge.amount_minor for charge in charges],
                 "credits": [charge.credit_minor for charge in charges],
-                "entries": [charge.entry_id for charge in charges],
+                "entries": [charge.entry_id if charge.amount_minor else None for charge in charges],
             },
         )
         return {id_ for (id_,) in cursor.fetchall()}
@@ -217,8 +217,6 @@ def _move_to_charged(charges: Sequence[_Charge]) -> set[uuid.UUID]:
 
 def _posting(charge: _Charge, account: Account) -> Posting:
     row = charge.rebilling
-    if charge.entry_id is None:
-        raise ValueError("a period that costs nothing has no entry")
     units = f" x {account.quantity}" if account.quantity > 1 else ""
     return Posting(
         id=charge.entry_id,

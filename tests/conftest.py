@@ -3,6 +3,7 @@
 That is why the settings module is named here and not in pyproject.toml: pytest-django would load it too early.
 """
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,25 @@ if "DATABASE_URL" not in os.environ:
     # Another folder lets two runs of the same clone go on at once.
     attach(data=Path(os.environ.get("BILLING_TEST_DATA", ROOT / ".local-test")), durable=False)
 django.setup()
+
+WHOLLY_COVERED = ["ledger/*", "rebilling/charging.py", "payments/collection.py"]
+"""Where money is decided: every line and branch is run by some test. Held whenever coverage is measured."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a measured run that leaves something of `WHOLLY_COVERED` out; before the summary, which stays last."""
+    if not session.config.getoption("cov_source", None) or hasattr(session.config, "workerinput"):
+        return
+    import coverage
+
+    measured = coverage.Coverage()
+    measured.load()
+    report = io.StringIO()
+    if measured.report(include=WHOLLY_COVERED, skip_covered=True, show_missing=True, file=report) < 100:
+        terminal = session.config.pluginmanager.getplugin("terminalreporter")
+        terminal.write_line(f"\nNot wholly covered, and must be:\n{report.getvalue()}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,11 @@
 
 import datetime
 import logging
+import uuid
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DataError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.changing import change_account
@@ -14,7 +16,9 @@ from ledger.balances import balance
 from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
 from payments.models import Payment
+from rebilling import charging
 from rebilling.adjustments import grant_credit
+from rebilling.allocation import free_credit
 from rebilling.certificate import certificate
 from rebilling.models import Rebilling
 from tests.builders import (
@@ -170,11 +174,31 @@ class TestPackWithABadRow:
         account.refresh_from_db()
         assert account.rebilling_date == TODAY + DAY
 
+    def test_parks_a_later_period_of_another_pack_behind_a_parked_one(self) -> None:
+        account = an_account(plan=a_plan(interval_unit="day", unit_amount_minor=100), rebilling_date=TODAY)
+        _breaks(account, TODAY)
+        early, late = QueueInHand(), QueueInHand()
+        swept(as_of=TODAY, queue=early)
+        swept(as_of=TODAY + DAY, queue=late)
+        assert delivered(bodies=early.take() + late.take()) == []
+        reasons = list(Rebilling.objects.order_by("period_start").values_list("status", "reason"))
+        assert reasons == [("PARKED", "charge_refused"), ("PARKED", "earlier_period_parked")]
+        assert Entry.objects.filter(type="charge").count() == 0
+
+    def test_charges_all_when_the_fault_is_gone_at_the_second_try(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        account = an_account(plan=a_plan(interval_unit="day"), rebilling_date=TODAY)
+        faults = iter([True])
+
+        def once(**arguments: Any) -> dict[uuid.UUID, int]:
+            if next(faults, False):
+                raise DataError("a passing fault")
+            return free_credit(**arguments)
+
+        monkeypatch.setattr(charging, "free_credit", once)
+        billed(as_of=TODAY + DAY)
+        assert statuses_of(account) == [(TODAY, "PAID"), (TODAY + DAY, "PAID")]
+
     def test_a_lost_connection_is_no_rows_fault_and_fails_the_message(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from django.db import OperationalError
-
-        from rebilling import charging
-
         account = an_account()
         queue = QueueInHand()
         swept(as_of=TODAY, queue=queue)
