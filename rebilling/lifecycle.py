@@ -47,8 +47,9 @@ def reopen_account(
 ) -> Account:
     """Bill an inactive account again: PAST_DUE if it owes for a charge, ACTIVE if it ever paid one, PENDING otherwise.
 
-    While a period that it was charged for still runs it goes on at that period's end; otherwise it is anchored anew
-    on `today`. Raises `UnknownAccount`, `UnableToReopen` and `ReasonMissing`.
+    While a period that it was charged for still runs it goes on at that period's end, and when its first charge is
+    still ahead (a trial, a later start) at that; otherwise it is anchored anew on `today`. Raises `UnknownAccount`,
+    `UnableToReopen` and `ReasonMissing`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
@@ -64,8 +65,8 @@ def reopen_account(
 
 
 def _goes_on(account: Account, today: datetime.date) -> bool:
-    """Whether the account's next period is still ahead, and the one before it is paid for or never was to be."""
-    if account.rebilling_date <= today:
+    """Whether its next period is still ahead, and what runs until then is paid for or was agreed to be free."""
+    if account.rebilling_date <= today or account.inactive_reason == Account.InactiveReason.IMPORTED:
         return False
     running = account.rebillings.filter(period_end=account.rebilling_date).exclude(status=Rebilling.Status.SKIPPED)
     given_back = running.filter(status=Rebilling.Status.VOIDED).exclude(period_start=today)

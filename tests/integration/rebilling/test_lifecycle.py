@@ -150,6 +150,17 @@ class TestReopenAccount:
         assert Entry.objects.filter(type="charge").count() == 1
         assert certificate(run=run, now=at(TODAY + datetime.timedelta(days=1))).clean
 
+    def test_keeps_a_first_charge_that_is_still_ahead(self) -> None:
+        account = closed(an_account(plan=a_plan(trial_days=14)))
+        account = reopened(account, on=JAN_10)
+        assert (account.anchor_date, account.rebilling_date) == (datetime.date(2026, 1, 15), datetime.date(2026, 1, 15))
+
+    def test_imported_as_inactive_is_anchored_anew(self) -> None:
+        account = an_account(anchor_date=datetime.date(2020, 5, 20))
+        Account.objects.update(status="INACTIVE", inactive_reason="imported")
+        account = reopened(account, on=JAN_10)
+        assert (account.status, account.anchor_date, account.rebilling_date) == ("PENDING", JAN_10, JAN_10)
+
     def test_refuses_an_account_that_is_not_inactive(self) -> None:
         account = an_account()
         with pytest.raises(UnableToReopen):
