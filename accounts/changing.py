@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.currencies import MOST_MINOR
 from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.opening import MOST_QUANTITY
+from accounts.opening import MOST_QUANTITY, field_errors
 from accounts.refusals import Invalid
 
 
@@ -36,6 +36,8 @@ def change_account(*, account_id: uuid.UUID, changes: AccountChanges) -> Account
         account = lock_account(account_id)
         for name, value in changes.items():
             setattr(account, name, value)
+        if errors := field_errors(account):
+            raise UnableToChangeAccount("The account was not changed.", **errors)
         if not 1 <= account.quantity <= MOST_QUANTITY:
             raise UnableToChangeAccount("The account was not changed.", quantity=f"Must be from 1 to {MOST_QUANTITY}.")
         if account.charge_minor > MOST_MINOR:

@@ -75,13 +75,22 @@ def account_from(*, terms: AccountTerms, plan: Plan | None, today: datetime.date
         metadata=terms.metadata,
         created_at=now,
     )
+    if errors := field_errors(account):
+        raise UnableToOpenAccount("The account was not opened.", **errors)
+    return account
+
+
+def field_errors(account: Account) -> dict[str, str]:
+    """What the account's own fields can't hold: lengths, blanks, the form of an e-mail address, metadata."""
+    errors = {}
     try:
-        # The model's own rules: lengths, blanks, the form of an e-mail address. The plan is there, it needs no look.
-        account.clean_fields(exclude={"plan"})
+        # The plan is there, and needs no look.
+        account.clean_fields(exclude={"plan", "metadata"})
     except ValidationError as error:
         errors = {name: " ".join(messages) for name, messages in error.message_dict.items()}
-        raise UnableToOpenAccount("The account was not opened.", **errors) from None
-    return account
+    if unkeepable := metadata_error(account.metadata):
+        errors["metadata"] = unkeepable
+    return errors
 
 
 def _unit_amount_minor(terms: AccountTerms, plan: Plan) -> int:
@@ -101,8 +110,6 @@ def _errors_of(*, terms: AccountTerms, plan: Plan | None) -> dict[str, str]:
         errors["unit_amount_minor"] = f"Must be from 0 to {MOST_MINOR}."
     elif plan is not None and terms.quantity * _unit_amount_minor(terms, plan) > MOST_MINOR:
         errors["quantity"] = f"Quantity times unit amount is past {MOST_MINOR}, the largest amount."
-    if unkeepable := metadata_error(terms.metadata):
-        errors["metadata"] = unkeepable
     for name in ("anchor_date", "rebilling_date"):
         day = getattr(terms, name)
         try:

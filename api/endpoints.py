@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -74,12 +74,14 @@ class Endpoint(APIView):
         return response
 
     @property
+    def api_key(self) -> ApiKey:
+        """The key that calls. `HasScope` let it pass, so there is one."""
+        return cast(ApiKey, self.request.auth)
+
+    @property
     def author(self) -> str:
         """Who does what this request asks for."""
-        key = self.request.auth
-        if not isinstance(key, ApiKey):
-            raise TypeError("an anonymous request has no author")
-        return key.author
+        return self.api_key.author
 
     def body(self, serializer: type[Body]) -> dict[str, Any]:
         """The request's body, read by the serializer. Raises `ValidationError`."""
@@ -89,7 +91,9 @@ class Endpoint(APIView):
 
     def once(self, work: Callable[[], Answer], *, moves_money: bool = False) -> HttpResponse:
         """Do the work once an Idempotency-Key, which calls that move money must have."""
-        return answer_once(request=self.request, work=work, key_required=moves_money, now=self.now)
+        return answer_once(
+            request=self.request, api_key=self.api_key, work=work, key_required=moves_money, now=self.now
+        )
 
 
 class ListEndpoint(Endpoint, ListModelMixin, GenericAPIView[Any]):

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -29,6 +29,6 @@ class HealthEndpoint(Endpoint):
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
-        except DatabaseError:
+        except Error:
             return problem(status=503, slug="database-unreachable", detail="The database can't be reached.")
         return Response({"status": "ok"})

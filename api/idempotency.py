@@ -72,7 +72,7 @@ class Answer:
 
 
 def answer_once(
-    *, request: Request, work: Callable[[], Answer], key_required: bool, now: datetime.datetime
+    *, request: Request, api_key: ApiKey, work: Callable[[], Answer], key_required: bool, now: datetime.datetime
 ) -> HttpResponse:
     """Do the work and answer, or give the answer that the same request was given before.
 
@@ -83,7 +83,7 @@ def answer_once(
     if key is None:
         return work().response()
     body_hash = hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).digest()
-    api_key, method, path = _api_key(request), str(request.method), request.path_info
+    method, path = str(request.method), request.path_info
     of_request = {"api_key": api_key, "method": method, "path": path, "idempotency_key": key}
     with transaction.atomic():
         if not _lock([str(api_key.id), method, path, key]):
@@ -110,9 +110,10 @@ def forget_old_answers(*, now: datetime.datetime, most: int = 1000) -> int:
     Each answer that is stored calls it, so no schedule is needed, and the table never outgrows its traffic.
     """
     old = IdempotentAnswer.objects.filter(created_at__lt=now - KEPT).order_by("created_at")
-    # What another request is forgetting already is skipped and not waited for.
-    ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:most])
-    return IdempotentAnswer.objects.filter(id__in=ids).delete()[0] if ids else 0
+    with transaction.atomic():
+        # What another request is forgetting already is skipped and not waited for.
+        ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:most])
+        return IdempotentAnswer.objects.filter(id__in=ids).delete()[0] if ids else 0
 
 
 def _idempotency_key(request: Request, *, required: bool) -> str | None:
@@ -124,12 +125,6 @@ def _idempotency_key(request: Request, *, required: bool) -> str | None:
     if not _PRINTABLE.fullmatch(key):
         raise IdempotencyKeyMalformed
     return key
-
-
-def _api_key(request: Request) -> ApiKey:
-    if not isinstance(request.auth, ApiKey):
-        raise TypeError("an idempotent call needs an API key")
-    return request.auth
 
 
 def _lock(names: list[str]) -> bool:

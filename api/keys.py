@@ -75,9 +75,10 @@ def revoke_api_key(*, prefix_or_id: str, now: datetime.datetime) -> ApiKey:
         named |= Q(id=uuid.UUID(prefix_or_id))
     found = list(ApiKey.objects.filter(named)[:2])
     if not found:
-        raise UnknownApiKey(f"There is no key {prefix_or_id!r}; give its first {PREFIX_LENGTH} characters or its id.")
+        # What was given isn't repeated: it may be a whole key.
+        raise UnknownApiKey(f"There is no such key; give its first {PREFIX_LENGTH} characters or its id.")
     if len(found) > 1:
-        raise AmbiguousApiKey(f"More than one key starts with {prefix_or_id!r}; give its id.")
+        raise AmbiguousApiKey("More than one key starts so; give its id.")
     key = found[0]
     if key.revoked_at is None:
         key.revoked_at = now

@@ -32,7 +32,7 @@ def _periods(account: Account) -> Table:
         cells=lambda row: (
             link_to(row, label=f"{row.period_start} to {row.period_end}"),
             row.status,
-            row.get_reason_display(),
+            row.reason,
             display(amount_minor=row.amount_minor, currency=row.currency),
             display(amount_minor=row.credit_minor, currency=row.currency),
             display(amount_minor=row.paid_minor, currency=row.currency),
@@ -70,7 +70,7 @@ def _entries(account: Account) -> Table:
         columns=("Effective", "Type", "Debit", "Credit", "Amount", "Balance after", "Description", "By"),
         rows=account.entries.annotate(running=running).order_by("-effective_on", "-id"),
         cells=lambda row: (
-            row.effective_on,
+            str(row.effective_on),
             link_to(row, label=row.type),
             row.debit,
             row.credit,

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.currencies import display
@@ -139,11 +138,7 @@ class AccountAdmin(ActingAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AccountList
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        queryset: QuerySet[Account] = super().get_queryset(request)
-        return queryset.select_related("plan")
-
-    @admin.display(description="charge a period")
+    @admin.display(description="a period costs")
     def price(self, account: Account) -> str:
         return display(amount_minor=account.charge_minor, currency=account.currency)
 

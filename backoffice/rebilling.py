@@ -35,7 +35,7 @@ def _certificate_table(found: Certificate) -> Table:
         "unexplained": found.unexplained,
     }
     return Table(
-        title="Certificate: due = charged + skipped + parked" + (", and all is explained" if found.clean else ""),
+        title=f"Certificate: {_verdict(found)}",
         columns=("", "Periods", "Amount", "Reasons"),
         rows=[
             (
@@ -45,11 +45,18 @@ def _certificate_table(found: Certificate) -> Table:
                 ", ".join(f"{reason} {periods:,}" for reason, periods in sorted(tally.reasons.items())),
             )
             for name, tally in tallies.items()
-        ]
-        + ([("still to be charged", f"{found.waiting:,}", "", "")] if found.waiting else []),
+        ],
         all_url=list_of(Rebilling, run__id__exact=found.run_id),
         all_label="The periods of this run",
     )
+
+
+def _verdict(found: Certificate) -> str:
+    if found.unexplained.periods:
+        return f"{found.unexplained.periods:,} PERIODS ARE UNEXPLAINED"
+    if found.waiting:
+        return f"{found.waiting:,} periods are still to be charged"
+    return "due = charged + skipped + parked"
 
 
 def _payments_table(found: Certificate) -> Table:

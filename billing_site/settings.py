@@ -91,6 +91,7 @@ TIME_ZONE = "UTC"
 BILLING_TIME_ZONE = env.str("BILLING_TIME_ZONE", default="UTC")
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
+FORMAT_MODULE_PATH = "billing_site.formats"
 
 # --- Rebilling ---
 
@@ -123,9 +124,13 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "api.problems.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": None,
+    # `?format=` is a parameter like any other that a call doesn't know.
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Billing platform",
+    "DESCRIPTION": "Accounts, their charges and the ledger. Amounts are whole minor units beside a currency; dates are "
+    "YYYY-MM-DD and go by the billing time zone; times are RFC 3339 in UTC. Errors are RFC 9457 problem details.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -154,8 +159,8 @@ X_FRAME_OPTIONS = "DENY"
 STATIC_URL = env.str("STATIC_URL", default="/static/")
 STATIC_ROOT = env.path("STATIC_ROOT", default=BASE_DIR / "staticfiles")
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
-# Without a `collectstatic` (a clone on one machine) WhiteNoise serves from the packages themselves.
-WHITENOISE_USE_FINDERS = LOCALCLOUD
+# Without a `collectstatic` (a clone on one machine) WhiteNoise looks in the packages themselves, when asked for a file.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = LOCALCLOUD
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {

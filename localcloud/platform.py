@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import queue
 import signal
 import threading
 import zoneinfo
@@ -41,8 +42,7 @@ def foundation(*, data: Path) -> Iterator[None]:
 
 def serve(*, server: ThreadedWSGIServer, announce: Callable[[], None]) -> None:
     """Works the queue, keeps the schedules and answers requests until Ctrl-C, SIGTERM or SIGHUP."""
-    stopping = threading.Event()
-    _stop_on_signals(stopping)
+    told_to_end, stopping = _ending_signals(), threading.Event()
     errors_to_terminal()
     schedules = Schedules(handler=entry_point(), zone=zoneinfo.ZoneInfo(settings.BILLING_TIME_ZONE))
     work = {"poller": configured_poller().run, "schedules": schedules.run}
@@ -54,7 +54,8 @@ def serve(*, server: ThreadedWSGIServer, announce: Callable[[], None]) -> None:
         for thread in threads:
             thread.start()
         announce()
-        stopping.wait()
+        told_to_end.get()
+        stopping.set()
     for thread in threads:
         thread.join(timeout=STOP_SECONDS)
 
@@ -102,8 +103,11 @@ def _use(endpoint: queue_endpoint.QueueEndpoint) -> None:
     settings.REBILLING_QUEUE_URL = endpoint.queue_url
 
 
-def _stop_on_signals(stopping: threading.Event) -> None:
+def _ending_signals() -> "queue.SimpleQueue[int]":
+    """A queue to which the signals that end the platform come. An Event set by a handler could deadlock its waiter."""
+    told: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # `nohup` ignores SIGHUP on purpose. SIGINT is heard even where a shell started us in the background.
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda caught, frame: stopping.set())
+            signal.signal(number, lambda caught, frame: told.put(caught))
+    return told

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ def stop(*, cluster: Path) -> None:
         done = _run("pg_ctl", "stop", "-D", cluster, "-m", mode, "-w", "-t", STOP_TIMEOUT_SECONDS, user=user)
         if done.returncode == 0:
             break
+    else:
+        print(f"warning: PostgreSQL didn't stop: {_last_line(done.stdout)}", file=sys.stderr)  # noqa: T201
     if postmaster.socket_folder.parent == SOCKETS:
         shutil.rmtree(postmaster.socket_folder, ignore_errors=True)
 

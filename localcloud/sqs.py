@@ -45,9 +45,7 @@ def local_sqs(*, visibility_timeout_seconds: int | None = None) -> Iterator[Queu
             yield endpoint
         finally:
             # moto keeps queues for the life of the process, and a second server in it would have the same ones.
-            client = client_of(endpoint_url=endpoint.endpoint_url)
-            for url in (endpoint.queue_url, endpoint.dead_letter_queue_url):
-                client.delete_queue(QueueUrl=url)
+            delete_queues(endpoint_url=endpoint.endpoint_url)
     finally:
         server.stop()
 
@@ -66,6 +64,13 @@ def create_queues(*, endpoint_url: str, visibility_timeout_seconds: int | None =
         Attributes={"VisibilityTimeout": str(seconds), "RedrivePolicy": json.dumps(redrive)},
     )
     return QueueEndpoint(endpoint_url=endpoint_url, queue_url=queue["QueueUrl"], dead_letter_queue_url=dead_letters)
+
+
+def delete_queues(*, endpoint_url: str) -> None:
+    """Deletes all queues of an endpoint, with the messages in them."""
+    client = client_of(endpoint_url=endpoint_url)
+    for url in client.list_queues().get("QueueUrls", []):
+        client.delete_queue(QueueUrl=url)
 
 
 def client_of(*, endpoint_url: str) -> "SQSClient":

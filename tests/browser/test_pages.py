@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from localcloud import postgres
-from tests.localcloud.conftest import ROOT, bare_environment
+from tests.localcloud.processes import ROOT, bare_environment
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PASSWORD = "a password for this test"

@@ -11,8 +11,7 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import Account, StatusChange
 from rebilling.models import Rebilling
-from tests import telco
-from tests.builders import a_plan, at, billed
+from tests.builders import a_plan, billed
 from tests.databases import rolled_back
 
 pytestmark = rolled_back
@@ -138,19 +137,3 @@ class TestImportedAccountsAreBilled:
         assert set(negotiated.values_list("amount_minor", flat=True)) == {3 * 1800}
         assert Rebilling.objects.filter(account__status="INACTIVE").count() == 0
         assert Account.objects.filter(status="INACTIVE").count() == 3
-
-    @telco.needs_telco_file
-    def test_each_telephone_customer_is_charged_what_the_file_says(self, tmp_path: Path) -> None:
-        telco.create_telco_plans(now=at(AS_OF))
-        telco.write_import(path=tmp_path / "telco.csv", as_of=AS_OF)
-
-        assert imported(tmp_path / "telco.csv") == "7043 accounts imported (5174 active, 1869 inactive)\n"
-        billed(as_of=AS_OF)
-
-        charged: dict[str | None, list[int]] = {}
-        for reference, amount in Rebilling.objects.filter(status=Rebilling.Status.PAID).values_list(
-            "account__external_reference", "amount_minor"
-        ):
-            charged.setdefault(reference, []).append(amount)
-        assert charged == telco.expected_charges()
-        assert Rebilling.objects.exclude(status=Rebilling.Status.PAID).count() == 0

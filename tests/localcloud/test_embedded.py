@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.localcloud.conftest import Hold, kill_server, server_pid
+from tests.localcloud.processes import Hold, kill_server, server_pid
 
 
 def socket_folder(url: str) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from localcloud.poller import Delivery, MalformedResponse, Poller, failed_ids
 from localcloud.queue_endpoint import QueueEndpoint
-from localcloud.sqs import MOST_RECEIVES, client_of, local_sqs
+from localcloud.sqs import MOST_RECEIVES, client_of, create_queues, delete_queues, local_sqs
 
 
 class Recorder:
@@ -36,11 +36,17 @@ class Recorder:
         return [sorted(record["body"] for record in event["Records"]) for event in self.events]
 
 
+@pytest.fixture(scope="module")
+def endpoint_url() -> Iterator[str]:
+    with local_sqs() as made:
+        yield made.endpoint_url
+
+
 @pytest.fixture
-def endpoint() -> Iterator[QueueEndpoint]:
-    """A queue whose messages come back at once when they aren't deleted."""
-    with local_sqs(visibility_timeout_seconds=0) as made:
-        yield made
+def endpoint(endpoint_url: str) -> QueueEndpoint:
+    """New queues, whose messages come back at once when they aren't deleted."""
+    delete_queues(endpoint_url=endpoint_url)
+    return create_queues(endpoint_url=endpoint_url, visibility_timeout_seconds=0)
 
 
 def poller(endpoint: QueueEndpoint, handler: Recorder) -> Poller:

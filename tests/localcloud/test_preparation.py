@@ -1,35 +1,12 @@
 """`manage.py` before Django's settings: which database, which port, which queue."""
 
+import hashlib
 import json
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.localcloud.conftest import ROOT, Hold, bare_environment, server_pid
-
-
-def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=bare_environment(**environment),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def shell(code: str, *arguments: str, **environment: str) -> str:
-    done = manage("shell", "--no-imports", "--verbosity", "0", "--command", code, *arguments, **environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-PRINT_HOST = "from django.conf import settings; print(settings.DATABASES['default'].get('OPTIONS', {}).get('host'))"
-PRINT_QUEUE = "from django.conf import settings; print(settings.REBILLING_QUEUE_URL)"
+from tests.localcloud.processes import PRINT_HOST, PRINT_QUEUE, Hold, manage, server_pid, shell
 
 
 class TestDatabase:
@@ -94,8 +71,6 @@ class TestQueue:
         )
 
     def digest(self, url: str) -> str:
-        import hashlib
-
         return hashlib.sha256(url.encode()).hexdigest()
 
     def test_of_a_platform_that_is_gone_is_none(self, tmp_path: Path, hold: Hold) -> None:

@@ -14,8 +14,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from localcloud import postgres
-from tests.localcloud.conftest import ROOT, bare_environment, server_pid
-from tests.localcloud.test_preparation import PRINT_QUEUE, manage, shell
+from tests.localcloud.processes import PRINT_QUEUE, ROOT, bare_environment, manage, server_pid, shell
 
 Platform = subprocess.Popen[str]
 

@@ -1,9 +1,8 @@
-"""The calendar against an oracle of its own: months by `calendar.monthrange`, days by ordinals, starts by counting up."""
+"""The calendar against an oracle that counts by the textbook, and against what is known by heart."""
 
 import calendar
 import datetime
 import itertools
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -24,6 +23,7 @@ from accounts.billing_calendar import (
     period_start,
     periods_due,
 )
+from tests.unit.calendar_oracle import oracle_start, oracle_starts
 
 DAY, WEEK, MONTH, YEAR = IntervalUnit.DAY, IntervalUnit.WEEK, IntervalUnit.MONTH, IntervalUnit.YEAR
 TEN_YEARS = datetime.timedelta(days=3653)
@@ -43,19 +43,6 @@ month_ends = st.builds(
 )
 anchors = days | month_ends
 """Half of them on the last day of a month, where counting goes wrong."""
-
-
-def oracle_start(anchor: datetime.date, interval: Interval, index: int) -> datetime.date:
-    """Period `index`'s first day, by the textbook."""
-    if interval.unit in (DAY, WEEK):
-        return datetime.date.fromordinal(anchor.toordinal() + {DAY: 1, WEEK: 7}[interval.unit] * interval.count * index)
-    months = anchor.year * 12 + anchor.month - 1 + {MONTH: 1, YEAR: 12}[interval.unit] * interval.count * index
-    year, month = months // 12, months % 12 + 1
-    return datetime.date(year, month, min(anchor.day, calendar.monthrange(year, month)[1]))
-
-
-def oracle_starts(anchor: datetime.date, interval: Interval) -> Iterator[datetime.date]:
-    return (oracle_start(anchor, interval, index) for index in itertools.count())
 
 
 def starts(anchor: datetime.date, interval: Interval, until: datetime.date) -> list[str]:

@@ -81,9 +81,7 @@ class TestMessage:
     def test_carries_500_periods_and_500_payments_within_what_sqs_takes(self) -> None:
         pack = tuple(PeriodKey(uuid.UUID(int=n), datetime.date(2026, 11, 22)) for n in range(MOST_ITEMS))
         payments = tuple(uuid.UUID(int=n) for n in range(MOST_ITEMS))
-        message = Message(
-            run_id=uuid.UUID(RUN), as_of=datetime.date(2026, 11, 22), rebillings=pack, payments=payments
-        )
+        message = Message(run_id=uuid.UUID(RUN), as_of=datetime.date(2026, 11, 22), rebillings=pack, payments=payments)
         body = to_json(message)
         assert from_json(body) == message
         assert body.isascii()
@@ -205,7 +203,16 @@ class TestMalformedMessage:
     @pytest.mark.parametrize(
         "value",
         [
-            *("", "20261122", "2026-W47-7", "2026-11-31", "2026-13-01", "2026-11-22T00:00:00", "22.11.2026", "２０２６-11-22"),
+            *(
+                "",
+                "20261122",
+                "2026-W47-7",
+                "2026-11-31",
+                "2026-13-01",
+                "2026-11-22T00:00:00",
+                "22.11.2026",
+                "\uff12026-11-22",
+            ),
             *("2026-11-22 ", "0000-01-01", "10000-01-01", None, 20261122, 1.5, True, []),
         ],
     )
@@ -248,10 +255,9 @@ class TestAnyBody:
         body = json.dumps(content(rebillings=[item(**inner)]) | changes)
         try:
             message = from_json(body)
-        except MalformedMessage as error:
-            assert str(error)
-        else:
-            assert json.loads(to_json(message)) == json.loads(body)
+        except MalformedMessage:
+            return
+        assert json.loads(to_json(message)) == json.loads(body)
 
     @property_of_the_message
     @given(st.data())

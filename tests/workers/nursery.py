@@ -4,6 +4,8 @@ A worker runs `manage.py` as a shell would, only without a second's start-up. An
 before or after whose nth call the worker is killed, as the kernel kills, with no clean-up of any kind.
 """
 
+import importlib
+import io
 import itertools
 import json
 import os
@@ -16,10 +18,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never
 
+import boto3
+from django.core.management import call_command
+
+from localcloud.poller import Poller
+
 
 def main() -> None:
     _load_the_product()
-    print("ready", flush=True)
+    _answer("ready")
     children: set[int] = set()
     try:
         for line in sys.stdin:
@@ -28,13 +35,13 @@ def main() -> None:
                 status = _wait(order["wait"], timeout_seconds=order["timeout_seconds"])
                 if status is not None:
                     children.discard(order["wait"])
-                print(json.dumps(status), flush=True)
+                _answer(status)
             else:
                 pid = os.fork()
                 if pid == 0:
                     _work(order)
                 children.add(pid)
-                print(pid, flush=True)
+                _answer(pid)
     finally:
         # Children that nobody waited for keep their ids, so these are still ours.
         for pid in children:
@@ -44,9 +51,21 @@ def main() -> None:
 
 def _load_the_product() -> None:
     """Everything that a worker imports. Nothing connects: a connection can't be shared by forked processes."""
-    import billing_site.lambda_entry
-    import localcloud.management.commands.process_queue
-    import rebilling.management.commands.sweep  # noqa: F401
+    for module in (
+        "billing_site.lambda_entry",
+        "localcloud.management.commands.process_queue",
+        "localcloud.preparation",
+        "rebilling.management.commands.sweep",
+    ):
+        importlib.import_module(module)
+    # What every command checks at its start loads the rest.
+    call_command("check", stdout=io.StringIO())
+    boto3.client("sqs")
+
+
+def _answer(content: object) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
 
 
 def _work(order: dict[str, Any]) -> Never:
@@ -61,6 +80,7 @@ def _work(order: dict[str, Any]) -> Never:
             setattr(owner, attribute, value)
         if order["crash"] is not None:
             _arm(**order["crash"])
+        _announce_the_first_message(Path(order["begun"]))
         sys.argv = ["manage.py", *order["argv"]]
         from manage import main as manage
 
@@ -91,6 +111,17 @@ def _arm(*, at: str, when: str, nth: int) -> None:
         return answer
 
     setattr(owner, attribute, cut_off)
+
+
+def _announce_the_first_message(path: Path) -> None:
+    """Makes a file when a message was received and its work begins."""
+    deliver = Poller._deliver
+
+    def announced(poller: Poller, messages: Any) -> frozenset[str]:
+        path.touch()
+        return deliver(poller, messages)
+
+    Poller._deliver = announced  # type: ignore[method-assign]
 
 
 def _resolve(name: str) -> tuple[Any, str]:

@@ -1,10 +1,11 @@
-"""Worker processes of the product: the application's role, the test's database, a queue and a provider that they share."""
+"""Worker processes of the product, as the application's role, on the test's database, a queue and a provider."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,7 +61,13 @@ class Worker:
     """One forked process. Its id stays its own until it was waited for."""
 
     pid: int
+    begun_file: Path
     workers: "Workers"
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has received a message and works on it."""
+        return self.begun_file.exists()
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
@@ -84,10 +91,11 @@ class Workers:
     def start(self, *argv: str, seam: Seam | None = None, constants: Mapping[str, object] | None = None) -> Worker:
         """Starts a command. `constants` are module constants that the worker has other values for."""
         crash = None if seam is None else {"at": seam.at, "when": seam.when, "nth": seam.nth}
-        order = {"argv": argv, "crash": crash, "constants": dict(constants or {}), "log": str(self.log)}
-        pid = self.ask(order)
+        begun = self.log.with_name(f"begun-{uuid.uuid4()}")
+        files = {"log": str(self.log), "begun": str(begun)}
+        pid = self.ask({"argv": argv, "crash": crash, "constants": dict(constants or {}), **files})
         assert pid
-        return Worker(pid, self)
+        return Worker(pid, begun, self)
 
     def run(self, *argv: str, seam: Seam | None = None, constants: Mapping[str, object] | None = None) -> int:
         """Runs a command to its end: its exit code, or the negative number of the signal that ended it."""
@@ -126,7 +134,7 @@ def worker_processes(*, queue: LocalQueue, folder: Path, **settings: str) -> Ite
     with nursery:  # closes its input, at which it ends its workers and itself
         try:
             assert nursery.stdout is not None
-            assert nursery.stdout.readline() == "ready\n"
+            assert json.loads(nursery.stdout.readline()) == "ready"
             yield Workers(nursery, queue, log=folder / "workers.log", book=Book(folder / "provider.txt"))
         finally:
             assert nursery.stdin is not None

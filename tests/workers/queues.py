@@ -43,21 +43,22 @@ class LocalQueue:
 
     def redrive(self) -> int:
         """Puts dead letters back, as an operator does. Returns how many."""
-        moved = 0
-        while found := self.client.receive_message(
-            QueueUrl=self.endpoint.dead_letter_queue_url, MaxNumberOfMessages=10
-        ).get("Messages", []):
-            for message in found:
-                self.send(message["Body"])
-                self.client.delete_message(
-                    QueueUrl=self.endpoint.dead_letter_queue_url, ReceiptHandle=message["ReceiptHandle"]
-                )
-                moved += 1
-        return moved
+        bodies = [*self._take(self.endpoint.dead_letter_queue_url)]
+        for body in bodies:
+            self.send(body)
+        return len(bodies)
 
     def clear(self) -> None:
+        """Takes away every message that could be received now. (A purge is allowed once a minute.)"""
         for url in (self.endpoint.queue_url, self.endpoint.dead_letter_queue_url):
-            self.client.purge_queue(QueueUrl=url)
+            for _ in self._take(url):
+                pass
+
+    def _take(self, url: str) -> Iterator[str]:
+        while found := self.client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            for message in found:
+                self.client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                yield message["Body"]
 
     def _counts(self, url: str = "") -> tuple[int, int]:
         answer = self.client.get_queue_attributes(

@@ -1,6 +1,6 @@
 """Threads with database connections of their own, held where a test wants them."""
 
-import datetime
+import pkgutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -90,9 +90,8 @@ def all_meet_before(target: str, *, parties: int) -> Iterator[None]:
 @contextmanager
 def wrapped(target: str, around: Callable[..., Any]) -> Iterator[None]:
     """While the block runs, calls of the function go to `around`, with the function itself before its arguments."""
-    with mock.patch(target) as patched:
-        original = patched_original(target)
-        patched.side_effect = lambda *args, **kwargs: around(original, *args, **kwargs)
+    original = pkgutil.resolve_name(target)
+    with mock.patch(target, lambda *args, **kwargs: around(original, *args, **kwargs)):
         yield
 
 
@@ -103,6 +102,8 @@ def wait_until_blocked(*, sessions: int = 1) -> None:
 
 def _blocked() -> int:
     with connection.cursor() as cursor:
+        # Within a transaction the first look would be kept for all later ones.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )

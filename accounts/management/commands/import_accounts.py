@@ -52,13 +52,16 @@ class Command(BaseCommand):
         self.stdout.write(_summary(imported, dry_run=options["dry_run"]))
 
     def _show_progress(self, rows: int) -> None:
-        if self.stderr.isatty():
-            self.stderr.write(f"\r{rows:,} rows read", ending="")
-            self.stderr.flush()
+        self._on_a_terminal(f"\r{rows:,} rows read")
 
     def _clear_progress(self) -> None:
+        self._on_a_terminal("\r\x1b[K")
+
+    def _on_a_terminal(self, text: str) -> None:
+        """Nothing in a pipe. Plain, where Django would colour it as an error."""
         if self.stderr.isatty():
-            self.stderr.write("\r\x1b[K", ending="")
+            self.stderr.write(text, style_func=str, ending="")
+            self.stderr.flush()
 
 
 def _explained(refusal: UnableToImport) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from accounts.billing_calendar import in_range
+from accounts.written_days import NotABillingDay, billing_day_from
 from rebilling.certificate import Tally, certificate
 from rebilling.models import Rebilling
 from rebilling.presentation import amounts_of, as_text
@@ -18,9 +18,9 @@ from rebilling.sweep import find_due, sweep
 def billing_date(text: str) -> datetime.date:
     """A date argument, YYYY-MM-DD and within the days that billing knows."""
     try:
-        return in_range(datetime.date.fromisoformat(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date to bill on (YYYY-MM-DD): {error}") from error
+        return billing_day_from(text)
+    except NotABillingDay as error:
+        raise argparse.ArgumentTypeError(f"{error}.") from error
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.changing import change_account
+from accounts.models import Account
 from rebilling.adjustments import grant_credit
 from rebilling.lifecycle import close_account
 from tests.builders import NOW, TODAY, a_plan, an_account, billed
@@ -80,6 +80,8 @@ class TestListAccounts:
         [
             ("status", "active"),
             ("status", "ASLEEP"),
+            ("status", ""),
+            ("external_reference", ""),
             ("plan", "unknown"),
             ("plan", "pro\0"),
             ("external_reference", "a\0b"),
@@ -106,11 +108,11 @@ class TestListAccounts:
 
     def test_takes_as_many_statements_for_2_as_for_40(self, api: ApiClient) -> None:
         counts = []
-        for number in (2, 38):
-            for _ in range(number):
+        for number in (2, 40):
+            while Account.objects.count() < number:
                 an_account()
             with CaptureQueriesContext(connection) as queries:
-                assert len(api.get("/v1/accounts").json()["results"]) == sum([2, 38][: len(counts) + 1])
+                assert len(api.get("/v1/accounts").json()["results"]) == number
             counts.append(len(queries))
         assert counts == [3, 3]  # the key, the page, the balances
 
@@ -163,7 +165,7 @@ class TestChangeAccount:
         account = an_account(unit_amount_minor=2**62)
         with nothing_moves():
             problem_of(api.patch(f"/v1/accounts/{account.id}", {"quantity": 2}), status=422, slug="invalid")
-        change_account(account_id=account.id, changes={"quantity": 1})
+        assert api.patch(f"/v1/accounts/{account.id}", {"quantity": 1}).status_code == 200
 
     @pytest.mark.parametrize(
         ("field", "value"),

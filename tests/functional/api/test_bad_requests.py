@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from django.db import InterfaceError, OperationalError, connection
 
 from tests.databases import rolled_back
 from tests.functional.api.client import ApiClient, nothing_moves, problem_of
 
 MEGABYTE = 1024 * 1024
+FORM = "application/x-www-form-urlencoded"
 ACCOUNT = b'{"name": "Ada", "email": "ada@example.com", "plan": "pro", "metadata": %s}'
 
 
@@ -68,7 +70,7 @@ class TestBody:
         "content_type",
         [
             "text/plain",
-            "application/x-www-form-urlencoded",
+            FORM,
             "multipart/form-data; boundary=x",
             "application/xml",
             "",
@@ -80,9 +82,7 @@ class TestBody:
             response = api.send("POST", "/v1/accounts", raw=b"{}", content_type=content_type)
             problem_of(response, status=415, slug="unsupported-media-type")
 
-    @pytest.mark.parametrize(
-        "content_type", ["application/json", "application/x-www-form-urlencoded", "text/plain", ""]
-    )
+    @pytest.mark.parametrize("content_type", ["application/json", FORM, "text/plain", ""])
     def test_that_is_empty_reads_as_no_fields(self, api: ApiClient, content_type: str) -> None:
         response = api.send("POST", "/v1/accounts", raw=b"", content_type=content_type)
         problem = problem_of(response, status=400, slug="invalid-request")
@@ -119,6 +119,16 @@ class TestRequest:
             problem = problem_of(response, status=400, slug="invalid-request")
         assert problem["errors"] == {"dry_run": ["This call has no such parameter."]}
 
+    @pytest.mark.parametrize("query", [{"format": "json"}, {"cursor": ""}, {"page_size": ""}])
+    def test_with_a_parameter_of_no_use_is_refused(self, api: ApiClient, query: dict[str, str]) -> None:
+        problem = problem_of(api.get("/v1/plans", **query), status=400, slug="invalid-request")
+        assert list(problem["errors"]) == list(query)
+
+    def test_for_another_part_of_the_site_has_pages(self, api: ApiClient) -> None:
+        for path, host, status in (("/nothing", "testserver", 404), ("/admin", "elsewhere.example", 400)):
+            response = api.send("GET", path, Host=host)
+            assert (response.status_code, response["Content-Type"].split(";")[0]) == (status, "text/html")
+
     def test_for_the_head_of_a_list_is_answered(self, api: ApiClient) -> None:
         response = api.send("HEAD", "/v1/plans")
         assert (response.status_code, response.content) == (200, b"")
@@ -142,11 +152,12 @@ class TestHealth:
         response = api.send("GET", "/healthz", Authorization="")
         assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
-    def test_is_a_problem_when_the_database_is_away(self, api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        from django.db import OperationalError, connection
-
+    @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+    def test_is_a_problem_when_the_database_is_away(
+        self, api: ApiClient, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    ) -> None:
         def away() -> Any:
-            raise OperationalError("connection to server at 10.0.0.1 failed")
+            raise error("connection to server at 10.0.0.1 failed")
 
         monkeypatch.setattr(connection, "cursor", away)
         response = api.send("GET", "/healthz", Authorization="")

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 
 from accounts.models import Account
+from accounts.refusals import Conflict
 from api.models import IdempotentAnswer, Scope
 from ledger.models import Entry
 from rebilling.lifecycle import close_account
@@ -76,6 +77,17 @@ class TestReplay:
         assert again.content == refused.content
         assert again["Idempotent-Replayed"] == "true"
         assert api.post(path, {"reason": "back"}, once="two").status_code == 200
+
+    def test_keeps_nothing_of_refused_work_but_the_answer(
+        self, api: ApiClient, credits: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def half_done(**kwargs: Any) -> Any:
+            an_account()
+            raise Conflict("Too late.")
+
+        monkeypatch.setattr("api.entries.grant_credit", half_done)
+        problem_of(api.post(credits, SORRY, once="one"), status=409, slug="conflict")
+        assert (Account.objects.count(), IdempotentAnswer.objects.count()) == (1, 1)
 
     def test_holds_for_a_value_that_was_refused(self, api: ApiClient, credits: str) -> None:
         body = SORRY | {"amount_minor": 0}

@@ -36,10 +36,8 @@ class TestGetRun:
         }
 
     def test_shows_what_is_parked_and_skipped_and_why(self, api: ApiClient) -> None:
-        gone, waiting = (
-            an_account(),
-            an_account(anchor_date=datetime.date(2022, 1, 1), rebilling_date=datetime.date(2022, 1, 1)),
-        )
+        long_ago = datetime.date(2022, 1, 1)
+        gone, waiting = an_account(), an_account(anchor_date=long_ago, rebilling_date=long_ago)
         queue = QueueInHand()
         run = swept(as_of=TODAY, queue=queue)
         api.post(f"/v1/accounts/{gone.id}/close", {"reason": "left"})

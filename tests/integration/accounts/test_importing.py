@@ -7,65 +7,28 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from accounts import importing
-from accounts.importing import Imported, UnableToImport, import_accounts
+from accounts.importing import UnableToImport, import_accounts
 from accounts.models import Account, StatusChange
 from accounts.opening import AccountTerms, open_account
-from accounts.plans import create_plan, retire_plan
 from tests import telco
+from tests.builders import a_plan
+from tests.databases import rolled_back
+from tests.integration.accounts.import_files import AS_OF, NOW, REQUIRED, file_of, refusals, row, take
 
-pytestmark = pytest.mark.django_db
+pytestmark = rolled_back
 
-NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
-AS_OF = datetime.date(2026, 11, 22)
-NO_START = " is not the start of a period counted from the anchor 2026-01-31."
-REQUIRED = "external_reference,name,email,plan,anchor_date"
 SAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "accounts.csv"
 
 
-def plan(code: str, *, unit: str = "month", amount_minor: int = 1999) -> None:
-    create_plan(
-        code=code,
-        name=code.title(),
-        currency="USD",
-        unit_amount_minor=amount_minor,
-        interval_count=1,
-        interval_unit=unit,
-        now=NOW,
-    )
-
-
 @pytest.fixture(autouse=True)
-def _plans() -> None:
-    plan("basic")
-
-
-def take(content: str | bytes, *, as_of: datetime.date = AS_OF, dry_run: bool = False) -> Imported:
-    data = content.encode() if isinstance(content, str) else content
-    return import_accounts(file=io.BytesIO(data), as_of=as_of, author="test", now=NOW, dry_run=dry_run)
-
-
-def file_of(*rows: str, header: str = REQUIRED) -> str:
-    return "\n".join([header, *rows]) + "\n"
-
-
-def refusals(content: str | bytes) -> list[str]:
-    """The problems that an import of the content names. Nothing moved."""
-    before = Account.objects.count(), StatusChange.objects.count()
-    with pytest.raises(UnableToImport) as caught:
-        take(content)
-    assert (Account.objects.count(), StatusChange.objects.count()) == before
-    assert caught.value.more == 0
-    return [str(problem) for problem in caught.value.problems]
-
-
-def row(reference: str = "A1", *, name: str = "Ann", email: str = "ann@ann.example", anchor: str = "2026-01-31") -> str:
-    return f"{reference},{name},{email},basic,{anchor}"
+def _plan(db: None) -> None:
+    a_plan(code="basic")
 
 
 class TestImportAccounts:
     def test_takes_every_account_of_the_sample_file(self) -> None:
-        plan("team")
-        plan("annual", unit="year")
+        a_plan(code="team")
+        a_plan(code="annual", interval_unit="year")
 
         imported = take(SAMPLE.read_bytes())
 
@@ -96,6 +59,11 @@ class TestImportAccounts:
         take(file_of(row(anchor="2020-02-22")))
 
         assert Account.objects.get().rebilling_date == AS_OF
+
+    def test_goes_by_the_day_of_the_import_and_not_by_the_clock(self) -> None:
+        take(file_of(row(anchor="2020-02-10")), as_of=datetime.date(2026, 10, 10))
+
+        assert Account.objects.get().rebilling_date == datetime.date(2026, 10, 10)
 
     def test_takes_a_rebilling_date_in_the_past_to_be_caught_up(self) -> None:
         take(file_of(row() + ",2026-09-30", header=REQUIRED + ",rebilling_date"))
@@ -178,93 +146,6 @@ class TestImportAccounts:
         assert Account.objects.count() == 0
 
 
-class TestBadCells:
-    @pytest.mark.parametrize(
-        ("column", "cell", "reason"),
-        [
-            ("quantity", "1.0", "'1.0' is not a whole number in plain digits."),
-            ("quantity", "\uff11", "'\uff11' is not a whole number in plain digits."),
-            ("quantity", "1_000", "'1_000' is not a whole number in plain digits."),
-            ("quantity", "+1", "'+1' is not a whole number in plain digits."),
-            ("quantity", "0", "Must be from 1 to 2147483647."),
-            ("quantity", "-1", "Must be from 1 to 2147483647."),
-            ("quantity", "2147483648", "Must be from 1 to 2147483647."),
-            ("unit_amount_minor", "19.99", "'19.99' is not a whole number in plain digits."),
-            ("unit_amount_minor", "1e3", "'1e3' is not a whole number in plain digits."),
-            ("unit_amount_minor", "-1", "Must be from 0 to 9223372036854775807."),
-            ("unit_amount_minor", "9223372036854775808", "Must be from 0 to 9223372036854775807."),
-            ("unit_amount_minor", "9" * 5000, f"'{'9' * 60}...' is not a whole number in plain digits."),
-            ("status", "active", "'active' is not ACTIVE or INACTIVE."),
-            ("status", "PENDING", "'PENDING' is not ACTIVE or INACTIVE."),
-            ("rebilling_date", "2026-12-01", "2026-12-01" + NO_START),
-            ("rebilling_date", "2025-12-31", "2025-12-31" + NO_START),
-            ("rebilling_date", "2026-12-31T00:00", "'2026-12-31T00:00' is not a date written YYYY-MM-DD."),
-            ("payment_method", "p" * 201, "Ensure this value has at most 200 characters (it has 201)."),
-            ("metadata", "[1]", "'[1]' is not a JSON object."),
-            ("metadata", "null", "'null' is not a JSON object."),
-            ("metadata", "{'a': 1}", "\"{'a': 1}\" is not JSON."),
-            ("metadata", '{""a"": NaN}', "Holds a value that JSON doesn't have."),
-            ("metadata", '{""a"": 1e999}', "Holds a value that JSON doesn't have."),
-            ("metadata", '{""a"": ""\\u0000""}', "Holds a NUL character, which the database can't keep."),
-            ("metadata", '{""a"": ""\\ud800""}', "Holds half of a surrogate pair, which isn't a character."),
-            ("metadata", '{""a"":' + "[" * 30_000, "'{\"a\":" + "[" * 55 + "...' is not JSON."),
-        ],
-    )  # fmt: skip
-    def test_an_optional_cell_is_refused_by_line_and_column(self, column: str, cell: str, reason: str) -> None:
-        content = file_of(row("A1") + ",", row("A2") + f',"{cell}"', header=f"{REQUIRED},{column}")
-
-        assert refusals(content) == [f"line 3: {column}: {reason}"]
-
-    def test_quantity_times_amount_past_64_bits_is_refused(self) -> None:
-        header = REQUIRED + ",quantity,unit_amount_minor"
-
-        assert refusals(file_of(row() + ",2,4611686018427387904", header=header)) == [
-            "line 2: quantity: Quantity times unit amount is past 9223372036854775807, the largest amount."
-        ]
-        assert take(file_of(row() + ",1,9223372036854775807", header=header)).accounts == 1
-
-    @pytest.mark.parametrize(
-        ("bad", "reason"),
-        [
-            (row(email="ann@"), "email: Enter a valid email address."),
-            (row(email=""), "email: Must not be blank."),
-            (row(name=" "), "name: Must not be blank."),
-            (row(name="n" * 201), "name: Ensure this value has at most 200 characters (it has 201)."),
-            (row(""), "external_reference: Must not be blank."),
-            (row("r" * 201), "external_reference: Ensure this value has at most 200 characters (it has 201)."),
-            (row("r" * 9999), "external_reference: Ensure this value has at most 200 characters (it has 9999)."),
-            (row(anchor=""), "anchor_date: Must not be blank."),
-            (row(anchor="20260131"), "anchor_date: '20260131' is not a date written YYYY-MM-DD."),
-            (row(anchor="31/01/2026"), "anchor_date: '31/01/2026' is not a date written YYYY-MM-DD."),
-            (row(anchor="\uff12026-01-31"), "anchor_date: '\uff12026-01-31' is not a date written YYYY-MM-DD."),
-            (row(anchor="2026-02-29"), "anchor_date: '2026-02-29' is not a day of the calendar."),
-            (row(anchor="1969-12-31"), "anchor_date: 1969-12-31 is not between 1970-01-01 and 2200-12-31."),
-            (row(anchor="2201-01-01"), "anchor_date: 2201-01-01 is not between 1970-01-01 and 2200-12-31."),
-            ("A1,Ann,a@b.example,gold,2026-01-31", "plan: There is no plan 'gold'."),
-        ],
-    )
-    def test_a_required_cell_is_refused_by_line_and_column(self, bad: str, reason: str) -> None:
-        assert refusals(file_of(row("A0"), bad)) == [f"line 3: {reason}"]
-
-    def test_a_retired_plan_is_refused(self) -> None:
-        retire_plan(code="basic")
-
-        assert refusals(file_of(row())) == ["line 2: plan: The plan 'basic' is retired."]
-
-    def test_a_reason_is_bounded_however_long_the_cell_is(self) -> None:
-        (problem,) = refusals(file_of(f"A1,Ann,a@b.example,{'p' * 100_000},2026-01-31"))
-
-        assert len(problem) < 1100
-
-    def test_every_fault_of_a_row_is_named(self) -> None:
-        content = file_of("A1,,x,basic,soon,many", header=REQUIRED + ",quantity")
-
-        assert refusals(content) == [
-            "line 2: name: Must not be blank. quantity: 'many' is not a whole number in plain digits. "
-            "anchor_date: 'soon' is not a date written YYYY-MM-DD."
-        ]
-
-
 class TestReferences:
     def test_one_that_is_twice_in_the_file_is_refused_with_both_lines(self) -> None:
         assert refusals(file_of(row("A1"), row("A2"), row("A1"))) == [
@@ -312,62 +193,6 @@ class TestReferences:
         ]
         assert looks == [2, 2]
         assert Account.objects.count() == 0
-
-
-class TestBadFiles:
-    @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n\r\n"])
-    def test_an_empty_file_is_refused(self, content: bytes) -> None:
-        assert refusals(content) == ["line 1: The file is empty; its first line must name the columns."]
-
-    def test_a_file_without_accounts_imports_none(self) -> None:
-        assert take(REQUIRED).accounts == 0
-
-    def test_missing_columns_are_named(self) -> None:
-        assert refusals("external_reference,name,email\nA1,Ann,a@b.example\n") == [
-            "line 1: These columns are missing: plan, anchor_date."
-        ]
-
-    def test_unknown_and_repeated_columns_are_named(self) -> None:
-        (problem,) = refusals(file_of(row(), header=REQUIRED + ",name,Colour"))
-
-        assert problem.startswith("line 1: These columns are unknown: 'Colour'. Known are external_reference, name, ")
-        assert problem.endswith(" These columns are there more than once: name.")
-
-    def test_a_row_with_too_many_or_too_few_fields_is_named(self) -> None:
-        assert refusals(file_of(row("A1") + ",", row("A2"), "A3,Ann")) == [
-            "line 2: Has 6 fields instead of 5.",
-            "line 4: Has 2 fields instead of 5.",
-        ]
-
-    def test_lines_are_counted_through_quoted_line_breaks_and_blank_lines(self) -> None:
-        content = file_of(row("A1", name='"Ann\r\nLee\nLu"'), "", row("A2", email="x"), row("A3", name='"B\n"'), "A4")
-
-        assert refusals(content) == [
-            "line 6: email: Enter a valid email address.",
-            "line 9: Has 1 fields instead of 5.",
-        ]
-
-    def test_a_quoted_line_break_is_kept(self) -> None:
-        take(file_of(row("A1", name='"Ann\nLee"')))
-
-        assert Account.objects.get().name == "Ann\nLee"
-
-    def test_bytes_that_are_not_utf_8_are_refused_with_their_line(self) -> None:
-        content = file_of(row("A1"), row("A2", name="Zoë")).encode("latin-1")
-
-        assert refusals(content) == ["line 3: Is not UTF-8."]
-        assert refusals(file_of(row()).encode("utf-16")) == ["line 1: Is not UTF-8."]
-
-    def test_a_nul_byte_is_refused_with_its_line(self) -> None:
-        assert refusals(file_of(row("A1"), row("A2", name="A\0n"))) == ["line 3: Holds a NUL byte."]
-
-    def test_a_quote_that_is_never_closed_is_refused_with_its_line(self) -> None:
-        content = file_of(row("A1"), row("A2", name='"Ann'), row("A3"))
-
-        assert refusals(content) == ["line 3: Is not CSV: unexpected end of data."]
-
-    def test_a_line_without_an_end_is_refused(self) -> None:
-        assert refusals(REQUIRED + "\n" + "x" * 1_100_000) == ["line 2: Is longer than 1048576 characters."]
 
 
 @telco.needs_telco_file

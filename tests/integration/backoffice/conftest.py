@@ -45,6 +45,23 @@ def newcomer(db: None) -> Client:
     return logged_in("new")
 
 
+LISTS = [
+    "accounts/plan",
+    "accounts/account",
+    "ledger/entry",
+    "payments/payment",
+    "rebilling/run",
+    "rebilling/rebilling",
+    "api/apikey",
+]
+
+
+def page(client: Client, path: str) -> str:
+    response = client.get(f"/admin/{path}")
+    assert response.status_code == 200, (path, response.status_code)
+    return response.content.decode()
+
+
 @dataclass(frozen=True)
 class Billed:
     """An account that was charged 1,999.00 USD once, and paid it."""

@@ -17,7 +17,7 @@ _SQLSTATE = re.compile(r"^ERROR:  ([0-9A-Z]{5}): ", re.MULTILINE)
 
 
 def role_name(alias: str) -> str:
-    """The database's role of a connection that the settings name: `default` is the application's, `owner` the owner's."""
+    """The role that a connection of the settings logs in as: `default` the application's, `owner` the owner's."""
     return str(connections[alias].settings_dict["USER"])
 
 
@@ -77,8 +77,9 @@ def _psql() -> Path:
 _WHOLE = """
     SELECT jsonb_build_object(
         'rows', (SELECT jsonb_agg(to_jsonb(entry) ORDER BY id) FROM ledger_entry AS entry),
-        'table', (SELECT jsonb_build_array(relowner::regrole, relacl::text, relkind, relhasrules, relrowsecurity, relnamespace)
-            FROM pg_class WHERE oid = 'ledger_entry'::regclass),
+        'table', (SELECT jsonb_build_array(
+                relowner::regrole, relacl::text, relkind, relhasrules, relrowsecurity, relnamespace
+            ) FROM pg_class WHERE oid = 'ledger_entry'::regclass),
         'columns', (SELECT jsonb_agg(jsonb_build_array(attname, atttypid::regtype, attacl::text) ORDER BY attnum)
             FROM pg_attribute WHERE attrelid = 'ledger_entry'::regclass AND attnum > 0),
         'triggers', (SELECT jsonb_agg(jsonb_build_array(tgname, tgenabled, pg_get_triggerdef(oid)) ORDER BY tgname)

@@ -1,6 +1,7 @@
 """Certificates: everything due is explained, and a loss is reported."""
 
 import datetime
+import re
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -182,9 +183,9 @@ class TestSweepCommand:
         ]
         assert (Run.objects.count(), Rebilling.objects.count()) == (0, 0)
 
-    @pytest.mark.parametrize("day", ["1969-12-31", "2201-01-01", "2026-02-30", "tomorrow", "2026-1-1"])
+    @pytest.mark.parametrize("day", ["1969-12-31", "2201-01-01", "2026-02-30", "tomorrow", "2026-1-1", "20260101"])
     def test_refuses_a_date_that_billing_does_not_know(self, day: str) -> None:
-        with pytest.raises(CommandError, match="no date to bill on"):
+        with pytest.raises(CommandError, match=re.escape(day)):
             call_command("sweep", "--as-of", day)
         assert Run.objects.count() == 0
 

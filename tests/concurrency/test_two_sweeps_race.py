@@ -1,0 +1,97 @@
+"""Two sweeps at once, each on a connection of its own. They meet after both have found the same accounts due."""
+
+import datetime
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from unittest import mock
+
+from ledger.models import Entry
+from rebilling.certificate import certificate
+from rebilling.models import Rebilling, Run
+from rebilling.sweep import sweep
+from tests.builders import QueueInHand, a_plan, an_account, at, delivered, statuses_of, swept
+from tests.databases import committed
+from tests.workers.threads import Gate, all_meet_before, threads, wrapped
+
+DAY = datetime.date(2026, 3, 10)
+TOO_MANY = DAY - datetime.timedelta(days=40)
+
+
+def both_swept(*, first: datetime.date = DAY, second: datetime.date = DAY) -> tuple[list[Run], QueueInHand]:
+    """Two sweeps that have both scanned the accounts before either writes about one."""
+    queue = QueueInHand()
+    with all_meet_before("rebilling.sweep.lock_accounts", parties=2), threads() as start:
+        racing = [start(partial(sweep, as_of=day, queue=queue, now=at(DAY))) for day in (first, second)]
+    return [run.result() for run in racing], queue
+
+
+def due_of(runs: list[Run]) -> list[int]:
+    return [certificate(run=run, now=at(DAY)).due.periods for run in runs]
+
+
+@committed
+class TestTwoSweepsRace:
+    def test_each_period_has_one_row_and_is_charged_once(self) -> None:
+        plan = a_plan(interval_unit="week")
+        for _ in range(25):
+            an_account(plan=plan, today=DAY)
+        with mock.patch("rebilling.sweep.BATCH_ACCOUNTS", 10):
+            runs, queue = both_swept()
+        assert Rebilling.objects.count() == 25
+        assert sum(due_of(runs)) == 25
+        # Either sent what was DUE when it was done: the later one all of it.
+        assert len({key for message in queue.messages for key in message.rebillings}) == 25
+        assert delivered(bodies=queue.take(), today=DAY) == []
+        assert Counter(Entry.objects.values_list("type", flat=True)) == {"charge": 25, "payment": 25}
+        found = [certificate(run=run, now=at(DAY)) for run in runs]
+        assert sum(run.charged.periods for run in found) == 25
+        assert sum(run.charged.amount_minor.get("USD", 0) for run in found) == 25 * 1999
+        assert sum(run.payments["succeeded"] for run in found) == 25
+        assert all(run.clean for run in found)
+
+    def test_of_different_days_share_what_an_account_missed(self) -> None:
+        account = an_account(plan=a_plan(interval_unit="day"), today=DAY, rebilling_date=DAY, anchor_date=DAY)
+        later = DAY + datetime.timedelta(days=3)
+        runs, queue = both_swept(first=DAY, second=later)
+        days = [DAY + datetime.timedelta(days=day) for day in range(4)]
+        assert statuses_of(account) == [(day, "DUE") for day in days]
+        assert sum(due_of(runs)) == 4
+        assert delivered(bodies=queue.take(), today=later) == []
+        assert statuses_of(account) == [(day, "PAID") for day in days]
+        assert Counter(Entry.objects.values_list("type", flat=True)) == {"charge": 4, "payment": 4}
+        assert all(certificate(run=run, now=at(later)).clean for run in runs)
+        account.refresh_from_db()
+        assert account.rebilling_date == later + datetime.timedelta(days=1)
+
+    def test_park_an_account_with_too_many_periods_once(self) -> None:
+        account = an_account(plan=a_plan(interval_unit="day"), today=DAY, anchor_date=TOO_MANY, rebilling_date=TOO_MANY)
+        runs, queue = both_swept()
+        assert statuses_of(account) == [(TOO_MANY, "PARKED")]
+        found = [certificate(run=run, now=at(DAY)) for run in runs]
+        assert sorted(run.parked.reasons.get("too_many_periods", 0) for run in found) == [0, 1]
+        assert all(run.clean for run in found)
+        assert queue.bodies == []
+
+
+@committed
+class TestASweepThatRacesAProcessor:
+    def test_does_not_write_again_what_was_charged_after_it_looked(self) -> None:
+        account = an_account(plan=a_plan(interval_unit="week"), today=DAY)
+        queue, gate = QueueInHand(), Gate()
+        first = swept(as_of=DAY, queue=queue)
+
+        def after_the_scan(lock: Callable[..., object], ids: list[object]) -> object:
+            gate.pass_through()
+            return lock(ids)
+
+        with threads() as start, wrapped("rebilling.sweep.lock_accounts", after_the_scan):
+            second = start(lambda: sweep(as_of=DAY, queue=queue, now=at(DAY)))
+            gate.wait_for_somebody()
+            assert delivered(bodies=queue.take(), today=DAY) == []
+            gate.open()
+            run = second.result()
+        assert statuses_of(account) == [(DAY, "PAID")]
+        assert due_of([first, run]) == [1, 0]
+        assert queue.bodies == []
+        assert Counter(Entry.objects.values_list("type", flat=True)) == {"charge": 1, "payment": 1}

@@ -1,0 +1,218 @@
+"""What must hold of all rows at every moment, whatever happened in whatever order. Derived anew, by other ways."""
+
+import datetime
+import itertools
+import uuid
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from accounts.models import Account, StatusChange
+from ledger.balances import balances, book_totals
+from ledger.models import Entry, EntryType
+from payments.models import Payment
+from rebilling.models import Rebilling, SkipReason
+from tests.unit.calendar_oracle import oracle_starts
+
+CHARGED = {"CHARGED", "PAID", "UNPAID", "WRITTEN_OFF", "VOIDED"}
+OWED = {"CHARGED", "UNPAID"}
+
+ACCOUNT_CHANGES = {
+    "": {"PENDING", "ACTIVE"},
+    "PENDING": {"ACTIVE", "PAST_DUE", "INACTIVE"},
+    "ACTIVE": {"PAST_DUE", "INACTIVE"},
+    "PAST_DUE": {"ACTIVE", "INACTIVE"},
+    "INACTIVE": {"PENDING", "ACTIVE", "PAST_DUE", "INACTIVE"},
+}
+REBILLING_CHANGES = {
+    "DUE": {"CHARGED", "SKIPPED", "PARKED"},
+    "PARKED": {"DUE", "SKIPPED"},
+    "CHARGED": {"PAID", "UNPAID", "VOIDED"},
+    "UNPAID": {"PAID", "WRITTEN_OFF", "VOIDED"},
+    # Credit that was reversed after use; a charge reversed though paid.
+    "PAID": {"UNPAID", "VOIDED"},
+    # The reversal of its charge was reversed.
+    "VOIDED": {"PAID", "UNPAID"},
+    "WRITTEN_OFF": {"UNPAID"},
+    "SKIPPED": set(),
+}
+PAYMENT_CHANGES = {
+    "SUBMITTED": {"SUCCEEDED", "DECLINED", "UNKNOWN"},
+    "UNKNOWN": {"SUCCEEDED", "DECLINED"},
+    "SUCCEEDED": set(),
+    "DECLINED": set(),
+}
+
+
+def reachable(changes: dict[str, set[str]], start: str) -> set[str]:
+    """The states that lie any number of changes away, none included."""
+    found, ahead = {start}, [start]
+    while ahead:
+        new = changes[ahead.pop()] - found
+        found |= new
+        ahead += new
+    return found
+
+
+_REACHABLE = {
+    name: {state: reachable(changes, state) for state in changes}
+    for name, changes in (("rebilling", REBILLING_CHANGES), ("payment", PAYMENT_CHANGES))
+}
+
+
+@dataclass
+class Soundness:
+    """Looks at every row, and remembers what it saw. `restored` are accounts that had a charge's reversal reversed."""
+
+    restored: set[uuid.UUID] = field(default_factory=set)
+    _entries: dict[uuid.UUID, dict[str, object]] = field(default_factory=dict)
+    _states: dict[tuple[str, uuid.UUID], str] = field(default_factory=dict)
+
+    def check(self) -> None:
+        accounts = list(Account.objects.order_by("id"))
+        rows = list(Rebilling.objects.order_by("account_id", "period_start", "id"))
+        entries = list(Entry.objects.order_by("id").values())
+        payments = list(Payment.objects.order_by("id"))
+        by_account: dict[uuid.UUID, list[Rebilling]] = defaultdict(list)
+        for row in rows:
+            by_account[row.account_id].append(row)
+        self._check_nothing_was_rewritten(entries)
+        self._check_states("rebilling", [(row.id, row.status) for row in rows])
+        self._check_states("payment", [(payment.id, payment.status) for payment in payments])
+        _check_charges(rows, entries)
+        _check_payments(rows, entries, payments)
+        _check_histories(accounts)
+        for account in accounts:
+            _check_dates(account, by_account[account.id])
+            _check_status(account, by_account[account.id])
+            if account.id not in self.restored:
+                _check_no_day_is_charged_twice(by_account[account.id])
+        _check_balances(accounts, by_account, entries, payments)
+
+    def _check_nothing_was_rewritten(self, entries: Collection[dict[str, object]]) -> None:
+        now = {entry["id"]: entry for entry in entries}
+        assert all(now.get(id_) == entry for id_, entry in self._entries.items())
+        self._entries = now  # type: ignore[assignment]
+
+    def _check_states(self, name: str, states: Collection[tuple[uuid.UUID, str]]) -> None:
+        for id_, state in states:
+            before = self._states.get((name, id_))
+            assert before is None or state in _REACHABLE[name][before], f"a {name} went from {before} to {state}"
+            self._states[name, id_] = state
+
+
+def _check_charges(rows: Collection[Rebilling], entries: Collection[dict[str, object]]) -> None:
+    """Each period is charged at most once, and the ledger's charges are those of the rebillings, one by one."""
+    charged = [
+        (row.charge_id, row.account_id, row.period_start, row.period_end, row.amount_minor)
+        for row in rows
+        if row.status in CHARGED and row.amount_minor
+    ]
+    names = ("id", "account_id", "period_start", "period_end", "amount_minor")
+    charges = [tuple(entry[name] for name in names) for entry in entries if entry["type"] == EntryType.CHARGE]
+    assert sorted(charges) == sorted(charged)
+    periods = [(account_id, start) for _, account_id, start, *_ in charges]
+    assert len(set(periods)) == len(periods)
+
+
+def _check_payments(
+    rows: Collection[Rebilling], entries: Collection[dict[str, object]], payments: Collection[Payment]
+) -> None:
+    """The ledger's payments are those that succeeded, and each counts towards its own charge."""
+    succeeded = {payment.id: payment.amount_minor for payment in payments if payment.status == "SUCCEEDED"}
+    posted = {entry["payment_id"]: entry["amount_minor"] for entry in entries if entry["type"] == EntryType.PAYMENT}
+    assert posted == succeeded
+    paid: dict[uuid.UUID | None, int] = defaultdict(int)
+    for payment in payments:
+        paid[payment.charge_id] += succeeded.get(payment.id, 0)
+    for row in rows:
+        assert row.paid_minor == (paid[row.charge_id] if row.charge_id else 0)
+        assert 0 <= row.credit_minor + row.paid_minor <= row.amount_minor
+        if row.status == "PAID":
+            assert row.outstanding_minor == 0
+    # One attempt a charge: nothing tries again.
+    assert len({payment.charge_id for payment in payments}) == len(payments)
+
+
+def _check_histories(accounts: Collection[Account]) -> None:
+    """Each account's history is a chain of allowed changes that ends in its status."""
+    last = {account.id: "" for account in accounts}
+    for change in StatusChange.objects.order_by("id"):
+        assert change.from_status == last[change.account_id]
+        assert change.to_status in ACCOUNT_CHANGES[change.from_status]
+        assert change.reason
+        assert change.author
+        last[change.account_id] = change.to_status
+    assert last == {account.id: account.status for account in accounts}
+
+
+def _check_dates(account: Account, rows: Collection[Rebilling]) -> None:
+    """The rebilling date is where what was charged, or skipped by a person, ends."""
+    done = [
+        row.period_end
+        for row in rows
+        if row.period_start >= account.first_rebilling_date
+        and (row.status in CHARGED or row.reason == SkipReason.BY_PERSON)
+    ]
+    assert account.rebilling_date == max(done, default=account.first_rebilling_date)
+
+
+def _check_status(account: Account, rows: Collection[Rebilling]) -> None:
+    states = {row.status for row in rows}
+    if account.status == "INACTIVE":
+        assert account.inactive_reason == "closed"
+        assert not states & {"DUE", "PARKED"}
+        return
+    assert (account.status == "PAST_DUE") == ("UNPAID" in states)
+    if account.status == "PENDING":
+        assert "PAID" not in states
+
+
+def _check_no_day_is_charged_twice(rows: Collection[Rebilling]) -> None:
+    live = [row for row in rows if row.status in CHARGED - {"VOIDED"}]
+    for earlier, later in itertools.pairwise(live):
+        assert earlier.period_end <= later.period_start
+
+
+def _check_balances(
+    accounts: Collection[Account],
+    by_account: dict[uuid.UUID, list[Rebilling]],
+    entries: Collection[dict[str, object]],
+    payments: Collection[Payment],
+) -> None:
+    """Books sum to zero. What an account owes is what its open charges ask for, less its free credit."""
+    totals = book_totals()
+    assert [sum(books.values()) for books in totals.values()] == [0] * len(totals)
+    owed = balances(account_ids=[account.id for account in accounts])
+    in_flight = {payment.account_id for payment in payments if payment.status in Payment.IN_FLIGHT}
+    credited: dict[object, int] = defaultdict(int)
+    for entry in entries:
+        for side, sign in (("debit", 1), ("credit", -1)):
+            if entry[side] == "credits":
+                credited[entry["account_id"]] += sign * int(str(entry["amount_minor"]))
+    for account in accounts:
+        rows = by_account[account.id]
+        outstanding = sum(row.outstanding_minor for row in rows if row.status in OWED)
+        # Credit granted, and what was paid for charges since reversed; less what charges have taken of it.
+        free = credited[account.id] + sum(row.paid_minor for row in rows if row.status == "VOIDED")
+        free -= sum(row.credit_minor for row in rows)
+        assert owed[account.id] == outstanding - free
+        if account.id not in in_flight:
+            assert free >= 0
+            assert not free or not any(row.status == "UNPAID" for row in rows)
+
+
+def assert_nothing_was_missed(*, as_of: datetime.date) -> None:
+    """Every period that the textbook says was due by then has its row, but where an account is closed or parked."""
+    for account in Account.objects.exclude(status="INACTIVE").select_related("plan"):
+        rows = account.rebillings.exclude(reason=SkipReason.ACCOUNT_INACTIVE)
+        if rows.filter(status="PARKED").exists():
+            continue
+        starts = itertools.takewhile(
+            lambda day: day <= as_of, oracle_starts(account.anchor_date, account.plan.interval)
+        )
+        due = [day for day in starts if day >= account.first_rebilling_date]
+        found = rows.filter(period_start__gte=account.first_rebilling_date).order_by("period_start")
+        assert list(found.values_list("period_start", flat=True)) == due
+        assert not found.filter(status="DUE").exists()
+        assert account.rebilling_date > as_of

@@ -1,0 +1,333 @@
+"""The whole platform, with everything in any order: opening, days, sweeps, deliveries, losses, refusals and crashes.
+
+`ANY_ORDER_EXAMPLES=2000 pytest tests/functional/test_any_order.py` looks further, at other examples each time.
+"""
+
+import datetime
+import logging
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from accounts.billing_calendar import first_start_on_or_after
+from accounts.changing import change_account
+from accounts.models import Account, Plan
+from accounts.refusals import Conflict
+from ledger.models import Entry, EntryType
+from payments.gateways import Declined, Outcome, PaymentRequest, Succeeded, Unknown
+from payments.models import Payment
+from rebilling.adjustments import grant_credit, reverse_entry
+from rebilling.certify import certify, open_runs, send_leftovers
+from rebilling.lifecycle import close_account, reopen_account
+from rebilling.models import Rebilling, Run
+from rebilling.parked import release_parked, skip_parked
+from rebilling.sweep import sweep
+from tests.builders import QueueInHand, a_plan, an_account, delivered
+from tests.databases import rolled_back
+from tests.functional.soundness import Soundness, assert_nothing_was_missed
+
+FIRST_DAY = datetime.date(2027, 12, 31)
+MOST_ACCOUNTS = 5
+
+SEAMS = [
+    "rebilling.charging.post",
+    "rebilling.charging.free_credit",
+    "rebilling.charging.refresh_standing",
+    "rebilling.processor.collect",
+    "rebilling.processor.settle",
+    "rebilling.settling.settle_payments",
+    "rebilling.settling.refresh_standing",
+    "payments.settlement.post",
+]
+"""Where a delivery is cut off: before, within and after each of its transactions."""
+
+ANSWERS = ["takes"] * 3 + ["declines"] * 2 + ["fails", "fails having taken", "does not know"]
+_positions = st.integers(0, 2**16)
+_answers = st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=3)
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+class KeptGateway:
+    """A provider that takes the money once for each key, and answers each customer as it is told for the moment."""
+
+    name = "kept"
+
+    def __init__(self) -> None:
+        self.answers = ["takes"]
+        self.asked: dict[uuid.UUID, int] = {}
+        self.taken: dict[uuid.UUID, int] = {}
+        self.declined: set[uuid.UUID] = set()
+
+    def collect(self, request: PaymentRequest) -> Outcome:
+        key = request.payment_id
+        assert self.asked.setdefault(key, request.amount_minor) == request.amount_minor
+        # By customer, since the order in which threads ask is nobody's.
+        answer = self.answers[int(request.customer) % len(self.answers)]
+        if key in self.taken or (answer == "takes" and key not in self.declined):
+            self.taken[key] = request.amount_minor
+            return Succeeded(reference=str(key))
+        if key in self.declined or answer == "declines":
+            self.declined.add(key)
+            return Declined(code="insufficient_funds")
+        if answer == "fails having taken":
+            self.taken[key] = request.amount_minor
+        if answer == "does not know":
+            return Unknown(reason="no answer in time")
+        raise TimeoutError
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Its transaction is undone at the end of each example. `plans` were made before the first."""
+
+    def __init__(self, plans: list[Plan]) -> None:
+        super().__init__()
+        self.plans = plans
+        self.now = datetime.datetime.combine(FIRST_DAY, datetime.time(6), datetime.UTC)
+        self.accounts: list[uuid.UUID] = []
+        self.queue = QueueInHand()
+        self.done_with: list[str] = []
+        self.gateway = KeptGateway()
+        self.soundness = Soundness()
+        self.undone = transaction.atomic()
+        self.undone.__enter__()
+
+    @property
+    def today(self) -> datetime.date:
+        return self.now.date()
+
+    def teardown(self) -> None:
+        try:
+            # Not after a failure, which it would hide.
+            if sys.exc_info()[0] is None:
+                self.come_to_an_end()
+        finally:
+            transaction.set_rollback(True)
+            self.undone.__exit__(None, None, None)
+
+    # --- what clients and staff do ---
+
+    @initialize(plans=st.lists(_positions, min_size=3, max_size=3))
+    def open_three_accounts(self, plans: list[int]) -> None:
+        for plan in plans:
+            self.open(self.plans[plan % len(self.plans)])
+
+    @precondition(lambda self: len(self.accounts) < MOST_ACCOUNTS)
+    @rule(
+        plan=_positions,
+        anchored=st.integers(-400, 40),
+        billed_from=st.none() | st.integers(0, 45),
+        quantity=st.integers(1, 3),
+    )
+    def open_an_account_from_elsewhere(self, plan: int, anchored: int, billed_from: int | None, quantity: int) -> None:
+        chosen = self.plans[plan % len(self.plans)]
+        anchor, start = self.today + datetime.timedelta(days=anchored), None
+        if billed_from is not None:
+            since = self.today - datetime.timedelta(days=billed_from)
+            start = first_start_on_or_after(anchor=anchor, interval=chosen.interval, day=since)
+        self.open(chosen, anchor_date=anchor, rebilling_date=start, quantity=quantity)
+
+    def open(self, plan: Plan, **terms: Any) -> None:
+        customer = str(len(self.accounts))
+        self.accounts.append(an_account(plan=plan, today=self.today, payment_customer=customer, **terms).id)
+
+    @rule(which=_positions)
+    def close_or_reopen(self, which: int) -> None:
+        account_id = self.accounts[which % len(self.accounts)]
+        change, other = close_account, reopen_account
+        if Account.objects.get(id=account_id).status == "INACTIVE":
+            change, other = other, change
+        with pytest.raises(Conflict):
+            other(account_id=account_id, reason="asked to", author="test", today=self.today, now=self.now)
+        change(account_id=account_id, reason="asked to", author="test", today=self.today, now=self.now)
+
+    @rule(which=_positions, quantity=st.integers(1, 3))
+    def change_quantity(self, which: int, quantity: int) -> None:
+        change_account(account_id=self.accounts[which % len(self.accounts)], changes={"quantity": quantity})
+
+    @rule(which=_positions, amount_minor=st.sampled_from([1, 500, 1999, 10_000]))
+    def credit(self, which: int, amount_minor: int) -> None:
+        grant_credit(
+            account_id=self.accounts[which % len(self.accounts)],
+            amount_minor=amount_minor,
+            reason="goodwill",
+            author="test",
+            today=self.today,
+            now=self.now,
+        )
+
+    @rule(which=_positions, type_=st.sampled_from(["charge", "charge", "credit", "reversal", "payment"]))
+    def reverse(self, which: int, type_: str) -> None:
+        entries = list(Entry.objects.filter(type=type_).order_by("id"))
+        if not entries:
+            return
+        entry = entries[which % len(entries)]
+        count = Entry.objects.count()
+        try:
+            reverse_entry(entry_id=entry.id, reason="a slip", author="test", today=self.today, now=self.now)
+        except Conflict:
+            assert Entry.objects.count() == count
+            return
+        assert Entry.objects.count() == count + 1
+        if entry.type == EntryType.REVERSAL:
+            self.soundness.restored.add(entry.account_id)
+
+    @rule(which=_positions, release=st.booleans())
+    def decide_about_parked(self, which: int, release: bool) -> None:
+        parked = list(Rebilling.objects.filter(status="PARKED").order_by("id"))
+        if parked:
+            decide = release_parked if release else skip_parked
+            decide(rebilling_id=parked[which % len(parked)].id, reason="looked into", author="test", now=self.now)
+
+    # --- what time and the schedules do ---
+
+    @rule(days=st.integers(0, 40), answers=_answers)
+    def days_pass_and_all_goes_its_way(self, days: int, answers: list[str]) -> None:
+        self.now = datetime.datetime.combine(self.today + datetime.timedelta(days), datetime.time(6), datetime.UTC)
+        sweep(as_of=self.today, queue=self.queue, now=self.now)
+        for body in self.queue.take():
+            self.process(body, answers=answers)
+
+    @rule(days=st.integers(0, 40), times=st.integers(1, 2))
+    def days_pass_and_a_sweep_runs(self, days: int, times: int) -> None:
+        self.now = datetime.datetime.combine(self.today + datetime.timedelta(days), datetime.time(6), datetime.UTC)
+        for _ in range(times):
+            sweep(as_of=self.today, queue=self.queue, now=self.now)
+
+    @rule()
+    def sweep_is_cut_off_before_it_sends(self) -> None:
+        with mock.patch("rebilling.sweep.send_due", side_effect=Crash), pytest.raises(Crash):
+            sweep(as_of=self.today, queue=self.queue, now=self.now)
+
+    @rule(minutes=st.integers(1, 120))
+    def certify_hourly(self, minutes: int) -> None:
+        self.minutes_pass(minutes)
+        send_leftovers(queue=self.queue, now=self.now)
+        certify(runs=open_runs(), now=self.now)
+
+    # --- what the queue and the gateway do ---
+
+    @precondition(lambda self: self.queue.bodies)
+    @rule(which=_positions, answers=_answers, in_time=st.sampled_from([True, True, True, False]))
+    def deliver(self, which: int, answers: list[str], in_time: bool) -> None:
+        self.process(self.any_message(which), answers=answers, seconds_left=900 if in_time else 10)
+
+    @precondition(lambda self: self.done_with)
+    @rule(which=_positions, answers=_answers)
+    def deliver_again(self, which: int, answers: list[str]) -> None:
+        self.process(self.done_with[which % len(self.done_with)], answers=answers)
+
+    @precondition(lambda self: self.queue.bodies)
+    @rule(which=_positions, seam=st.sampled_from(SEAMS), answers=_answers)
+    def cut_a_delivery_off(self, which: int, seam: str, answers: list[str]) -> None:
+        """What the process did until then stays, and the message comes back."""
+        with mock.patch(seam, side_effect=Crash):
+            self.process(self.any_message(which), answers=answers)
+
+    @precondition(lambda self: self.queue.bodies)
+    @rule(which=_positions)
+    def lose_a_message(self, which: int) -> None:
+        self.any_message(which)
+
+    def any_message(self, which: int) -> str:
+        return self.queue.bodies.pop(which % len(self.queue.bodies))
+
+    # --- what holds ---
+
+    @invariant()
+    def is_sound(self) -> None:
+        self.soundness.check()
+        # The gateway's own books: money was taken for each payment that succeeded, and for none that was declined.
+        for payment in Payment.objects.exclude(status__in=Payment.IN_FLIGHT):
+            expected = payment.amount_minor if payment.status == "SUCCEEDED" else None
+            assert self.gateway.taken.get(payment.id) == expected
+
+    def come_to_an_end(self) -> None:
+        """Whatever happened: swept, sent again and delivered, everything is explained, and nothing was missed."""
+        for _ in range(2):
+            sweep(as_of=self.today, queue=self.queue, now=self.now)
+            self.deliver_all()
+            self.minutes_pass(120)
+            send_leftovers(queue=self.queue, now=self.now)
+            self.deliver_all()
+        self.is_sound()
+        assert_nothing_was_missed(as_of=self.today)
+        self.minutes_pass(120)
+        for found in certify(runs=list(Run.objects.order_by("id")), now=self.now):
+            assert (found.unexplained.periods, found.waiting) == (0, 0)
+            assert found.due.periods == found.charged.periods + found.skipped.periods + found.parked.periods
+        assert not Run.objects.filter(status="OPEN", swept_at__isnull=False).exists()
+
+    def deliver_all(self) -> None:
+        while self.queue.bodies:
+            self.process(self.queue.bodies.pop(0), answers=["takes"])
+
+    def process(self, body: str, *, answers: list[str], seconds_left: float = 900) -> None:
+        """Deliver a message; one that failed goes back to the queue. Each takes its time, so that leases end."""
+        self.minutes_pass(1)
+        self.gateway.answers = answers
+        failed = delivered(
+            bodies=[body],
+            today=self.today,
+            gateway=self.gateway,
+            queue=self.queue,
+            seconds_left=seconds_left,
+            now=self.now,
+        )
+        (self.queue.bodies if failed else self.done_with).append(body)
+
+    def minutes_pass(self, minutes: int) -> None:
+        self.now += datetime.timedelta(minutes=minutes)
+
+
+@pytest.fixture
+def _quiet() -> Iterator[None]:
+    """Crashes are logged with their tracebacks, tens of thousands of lines of them."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@rolled_back
+class TestAnyOrder:
+    @pytest.mark.usefixtures("_quiet")
+    def test_charges_each_period_once_and_explains_everything(self) -> None:
+        more = os.environ.get("ANY_ORDER_EXAMPLES")
+        plans = [
+            a_plan(code="monthly"),
+            a_plan(code="weekly", interval_unit="week", unit_amount_minor=700),
+            a_plan(code="daily", interval_unit="day", unit_amount_minor=100),
+            a_plan(code="free", unit_amount_minor=0),
+            a_plan(code="trial", trial_days=10, unit_amount_minor=500),
+            a_plan(code="quarterly-yen", interval_count=3, currency="JPY", unit_amount_minor=5000),
+        ]
+        run_state_machine_as_test(
+            lambda: AnyOrder(plans),
+            settings=settings(
+                max_examples=int(more or 30),
+                stateful_step_count=30,
+                derandomize=not more,
+                database=None,
+                deadline=None,
+                print_blob=True,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )

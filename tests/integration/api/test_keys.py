@@ -1,0 +1,141 @@
+"""Keys, made and revoked by operations and by commands."""
+
+import datetime
+import uuid
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+
+from accounts.refusals import Refusal
+from api.keys import AmbiguousApiKey, UnableToCreateApiKey, UnknownApiKey, create_api_key, key_hash, revoke_api_key
+from api.models import ApiKey
+from tests.builders import NOW
+from tests.databases import rolled_back
+
+
+def _key(**changes: Any) -> tuple[ApiKey, str]:
+    return create_api_key(**{"name": "crm", "scopes": ["accounts:read"], "expires_at": None, "now": NOW} | changes)
+
+
+def _run(*arguments: str) -> tuple[str, str]:
+    out, err = StringIO(), StringIO()
+    with time_machine.travel(NOW, tick=False):
+        call_command(*arguments, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+@rolled_back
+class TestCreateApiKey:
+    def test_makes_a_secret_that_is_not_kept(self) -> None:
+        key, secret = _key(scopes=["ledger:read", "accounts:read", "ledger:read"])
+        assert (len(secret), secret[:12]) == (46, key.prefix)
+        kept = ApiKey.objects.get()
+        assert bytes(kept.key_hash) == key_hash(secret)
+        assert kept.scopes == ["accounts:read", "ledger:read"]
+        assert kept.author == f"key:crm:{secret[:12]}"
+
+    def test_makes_another_one_each_time(self) -> None:
+        assert len({_key()[1] for _ in range(20)}) == 20
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"name": ""}, "name"),
+            ({"name": " "}, "name"),
+            ({"name": "x" * 101}, "name"),
+            ({"name": "a\nb"}, "name"),
+            ({"name": "a\0b"}, "name"),
+            ({"scopes": []}, "scopes"),
+            ({"scopes": ["accounts:read", "accounts:own"]}, "scopes"),
+            ({"expires_at": NOW}, "expires_at"),
+        ],
+    )
+    def test_refuses_what_makes_no_sense(self, changes: dict[str, Any], field: str) -> None:
+        with pytest.raises(UnableToCreateApiKey) as refused:
+            _key(**changes)
+        assert list(refused.value.errors) == [field]
+        assert ApiKey.objects.count() == 0
+
+
+@rolled_back
+class TestRevokeApiKey:
+    @pytest.mark.parametrize("name", ["prefix", "id"])
+    def test_knows_a_key_by_its_prefix_or_id(self, name: str) -> None:
+        key, _ = _key()
+        _key()
+        assert revoke_api_key(prefix_or_id=str(getattr(key, name)), now=NOW).id == key.id
+        assert ApiKey.objects.filter(revoked_at=NOW).count() == 1
+
+    def test_keeps_the_first_time(self) -> None:
+        key, _ = _key()
+        revoke_api_key(prefix_or_id=key.prefix, now=NOW)
+        revoke_api_key(prefix_or_id=key.prefix, now=NOW + datetime.timedelta(days=1))
+        assert ApiKey.objects.get().revoked_at == NOW
+
+    @pytest.mark.parametrize("name", ["", "sk_", "crm", str(uuid.UUID(int=1))])
+    def test_refuses_what_names_no_key(self, name: str) -> None:
+        _key()
+        with pytest.raises(UnknownApiKey):
+            revoke_api_key(prefix_or_id=name, now=NOW)
+        assert ApiKey.objects.filter(revoked_at=None).count() == 1
+
+    def test_refuses_a_prefix_that_two_keys_share(self) -> None:
+        key, _ = _key()
+        other, _ = _key()
+        ApiKey.objects.filter(id=other.id).update(prefix=key.prefix)
+        with pytest.raises(AmbiguousApiKey):
+            revoke_api_key(prefix_or_id=key.prefix, now=NOW)
+        assert ApiKey.objects.filter(revoked_at=None).count() == 2
+
+    def test_never_repeats_a_whole_key_that_was_given(self) -> None:
+        _, secret = _key()
+        with pytest.raises(Refusal) as refused:
+            revoke_api_key(prefix_or_id=secret, now=NOW)
+        assert secret not in refused.value.detail
+
+
+@rolled_back
+class TestCommands:
+    def test_print_the_key_alone(self) -> None:
+        out, err = _run("create_api_key", "crm", "--scope", "accounts:read", "ledger:read", "--scope", "runs:read")
+        key = ApiKey.objects.get()
+        assert bytes(key.key_hash) == key_hash(out.strip())
+        assert key.scopes == ["accounts:read", "ledger:read", "runs:read"]
+        assert out.strip() not in err
+        assert "until it is revoked" in err
+
+    def test_let_a_key_work_through_its_last_day(self) -> None:
+        _, err = _run("create_api_key", "crm", "--scope", "accounts:read", "--expires", "2026-01-31")
+        assert ApiKey.objects.get().expires_at == datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC)
+        assert "until 2026-02-01T00:00:00+00:00" in err
+
+    def test_end_that_day_in_the_billing_time_zone(self, settings: Any) -> None:
+        settings.BILLING_TIME_ZONE = "America/New_York"
+        _run("create_api_key", "crm", "--scope", "accounts:read", "--expires", "2026-01-31")
+        assert ApiKey.objects.get().expires_at == datetime.datetime(2026, 2, 1, 5, tzinfo=datetime.UTC)
+
+    def test_revoke_by_prefix(self) -> None:
+        key, _ = _key()
+        out, _ = _run("revoke_api_key", key.prefix)
+        assert out == f"crm ({key.prefix}...) is revoked.\n"
+        assert ApiKey.objects.get().revoked_at == NOW
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["create_api_key", " ", "--scope", "accounts:read"], "printable"),
+            (["create_api_key", "crm"], "--scope"),
+            (["create_api_key", "crm", "--scope", "everything"], "everything"),
+            (["create_api_key", "crm", "--scope", "accounts:read", "--expires", "tomorrow"], "tomorrow"),
+            (["create_api_key", "crm", "--scope", "accounts:read", "--expires", "9999-12-31"], "9999"),
+            (["create_api_key", "crm", "--scope", "accounts:read", "--expires", "2025-12-31"], "future"),
+            (["revoke_api_key", "sk_nobody"], "no such key"),
+        ],
+    )
+    def test_refuse_with_a_clear_error(self, arguments: list[str], message: str) -> None:
+        with pytest.raises(CommandError, match=message):
+            _run(*arguments)
+        assert ApiKey.objects.count() == 0

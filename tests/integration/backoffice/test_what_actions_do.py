@@ -1,0 +1,159 @@
+import pytest
+from django.test import Client
+
+from ledger.balances import balance
+from ledger.models import Entry, EntryType
+from rebilling.models import Rebilling
+from tests.builders import an_account
+from tests.databases import rolled_back
+from tests.integration.backoffice.acting import logged, messages_of, path_of, state, submission_of
+from tests.integration.backoffice.conftest import Billed
+
+pytestmark = rolled_back
+
+
+class TestCloseAndReopen:
+    def test_closes_and_says_who_did_it(self, operator: Client, billed_account: Billed) -> None:
+        account = billed_account.account
+
+        assert messages_of(operator, path_of(account, "close"), {"reason": "moved away"}) == ["The account was closed."]
+
+        account.refresh_from_db()
+        assert (account.status, account.inactive_reason) == ("INACTIVE", "closed")
+        change = account.status_changes.latest("id")
+        assert (change.reason, change.author) == ("moved away", "staff:olga")
+        assert logged() == [("olga", str(account.id), "Close account: moved away")]
+        assert "Close account: moved away" in operator.get(path_of(account, "history")).content.decode()
+
+    def test_closing_twice_is_refused(self, operator: Client, billed_account: Billed) -> None:
+        account = billed_account.account
+        operator.post(path_of(account, "close"), {"reason": "moved away"})
+        before = state()
+
+        assert messages_of(operator, path_of(account, "close"), {"reason": "again"}) == [
+            f"The account {account.id} is closed already."
+        ]
+        assert state() == before
+
+    def test_reopens(self, operator: Client, billed_account: Billed) -> None:
+        account = billed_account.account
+        operator.post(path_of(account, "close"), {"reason": "moved away"})
+
+        assert messages_of(operator, path_of(account, "reopen"), {"reason": "back"}) == ["The account was reopened."]
+
+        account.refresh_from_db()
+        assert (account.status, account.inactive_reason) == ("ACTIVE", "")
+        assert account.status_changes.latest("id").author == "staff:olga"
+
+
+class TestGrantCredit:
+    def test_credits_what_was_written(self, operator: Client, billed_account: Billed) -> None:
+        account = billed_account.account
+        said = {"reason": "outage", "amount": "20.5", "submission": submission_of(operator, account)}
+
+        assert messages_of(operator, path_of(account, "credit"), said) == ["The credit was granted."]
+
+        entry = account.entries.get(type=EntryType.CREDIT)
+        assert (entry.amount_minor, entry.description, entry.created_by) == (2050, "outage", "staff:olga")
+        assert balance(account_id=account.id) == -2050
+        assert logged() == [("olga", str(account.id), "Grant credit: outage")]
+
+    def test_the_same_form_sent_twice_credits_once(self, operator: Client, billed_account: Billed) -> None:
+        account = billed_account.account
+        said = {"reason": "outage", "amount": "20.50", "submission": submission_of(operator, account)}
+        operator.post(path_of(account, "credit"), said)
+        before = state()
+
+        assert messages_of(operator, path_of(account, "credit"), said) == ["This credit was granted before."]
+        assert state() == before
+        assert balance(account_id=account.id) == -2050
+
+    def test_two_forms_credit_twice(self, operator: Client, billed_account: Billed) -> None:
+        account = billed_account.account
+        for _ in range(2):
+            said = {"reason": "outage", "amount": "1.00", "submission": submission_of(operator, account)}
+            operator.post(path_of(account, "credit"), said)
+        assert balance(account_id=account.id) == -200
+
+    def test_a_form_without_its_submission_is_refused(self, operator: Client) -> None:
+        account = an_account()
+        before = state()
+        response = operator.post(path_of(account, "credit"), {"reason": "outage", "amount": "1.00"})
+        assert response.status_code == 200
+        assert state() == before
+
+    @pytest.mark.parametrize("amount", ["0", "-1", "1.999", "1,50", "1e3", "NaN", "\uff11", "9" * 19, "", "1.", ".5"])
+    def test_an_amount_that_is_none_is_refused(self, operator: Client, amount: str) -> None:
+        account = an_account()
+        before = state()
+        said = {"reason": "outage", "amount": amount, "submission": submission_of(operator, account)}
+
+        response = operator.post(path_of(account, "credit"), said)
+
+        assert response.status_code == 200
+        assert "errorlist" in response.content.decode() or "Nothing was credited" in response.content.decode()
+        assert state() == before
+
+
+class TestReverseEntry:
+    def test_reverses_a_charge(self, operator: Client, billed_account: Billed) -> None:
+        charge = billed_account.charge
+
+        assert messages_of(operator, path_of(charge, "reverse"), {"reason": "wrong plan"}) == [
+            "The entry was reversed."
+        ]
+
+        reversal = Entry.objects.get(reverses=charge)
+        assert (reversal.amount_minor, reversal.description, reversal.created_by) == (
+            199_900,
+            "wrong plan",
+            "staff:olga",
+        )
+        assert balance(account_id=billed_account.account.id) == -199_900
+        assert logged() == [("olga", str(charge.id), "Reverse entry: wrong plan")]
+        content = operator.get(path_of(charge, "change")).content.decode()
+        assert path_of(reversal, "change") in content
+        assert path_of(charge, "reverse") not in content
+
+    def test_reversing_twice_is_refused(self, operator: Client, billed_account: Billed) -> None:
+        charge = billed_account.charge
+        operator.post(path_of(charge, "reverse"), {"reason": "wrong plan"})
+        before = state()
+
+        assert messages_of(operator, path_of(charge, "reverse"), {"reason": "again"}) == [
+            f"The entry {charge.id} was reversed before."
+        ]
+        assert state() == before
+
+    def test_a_payment_is_not_reversed(self, operator: Client, billed_account: Billed) -> None:
+        before = state()
+        (message,) = messages_of(operator, path_of(billed_account.payment_entry, "reverse"), {"reason": "no"})
+        assert message == "A payment is not reversed: send or receive the money instead."
+        assert state() == before
+
+
+class TestParkedPeriods:
+    def test_one_is_released_to_be_charged_again(self, operator: Client, parked: Rebilling) -> None:
+        assert messages_of(operator, path_of(parked, "release"), {"reason": "it is right"}) == [
+            "The period is due again."
+        ]
+
+        parked.refresh_from_db()
+        assert (parked.status, parked.reason, parked.detail) == ("DUE", "", "it is right (staff:olga)")
+        assert logged() == [("olga", str(parked.id), "Charge it again: it is right")]
+
+    def test_one_is_skipped(self, operator: Client, parked: Rebilling) -> None:
+        assert messages_of(operator, path_of(parked, "skip"), {"reason": "a gift"}) == ["The period was skipped."]
+
+        parked.refresh_from_db()
+        assert (parked.status, parked.reason) == ("SKIPPED", "skipped_by_person")
+        assert parked.account.rebilling_date == parked.period_end
+        assert logged() == [("olga", str(parked.id), "Skip this period: a gift")]
+
+    def test_one_that_is_not_parked_is_refused(self, operator: Client, billed_account: Billed) -> None:
+        before = state()
+        for action in ("release", "skip"):
+            assert messages_of(operator, path_of(billed_account.rebilling, action), {"reason": "no"}) == [
+                "The period is PAID, not PARKED."
+            ]
+        assert state() == before
