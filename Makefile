@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .NOTPARALLEL:
-.PHONY: demo setup check test lock audit clean
+.PHONY: demo setup bench check test lock audit clean
 
 demo: $(VENV)/local.stamp
 	@exec $(RUN) manage.py demo --port $(PORT)
@@ -22,6 +22,9 @@ setup: $(VENV)/dev.stamp
 
 test: check
 	$(RUN) -m pytest -q -n 2 --cov
+
+bench: $(VENV)/dev.stamp
+	$(RUN) -m benchmarks.packs
 
 # Everything but the tests themselves. The database that some of these look at is the tests' own.
 check: export BILLING_DATA := .local-test
