@@ -39,7 +39,10 @@ BOOKS_BY_TYPE: dict[EntryType, tuple[Book, Book]] = {
 
 _BOOKS_ARE_THOSE_OF_THE_TYPE = Q(
     # Never cash: money that moved is put right by moving money.
-    Q(type=EntryType.REVERSAL, reverses__isnull=False) & ~Q(debit=Book.CASH) & ~Q(credit=Book.CASH)
+    Q(type=EntryType.REVERSAL, reverses__isnull=False)
+    & ~Q(debit=Book.CASH)
+    & ~Q(credit=Book.CASH)
+    & ~Q(debit=F("credit"))
 )
 for _type, (_debit, _credit) in BOOKS_BY_TYPE.items():
     _BOOKS_ARE_THOSE_OF_THE_TYPE |= Q(type=_type, debit=_debit, credit=_credit, reverses__isnull=True)
@@ -75,7 +78,9 @@ class Entry(models.Model):
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="entry_amount_positive"),
             models.CheckConstraint(condition=_BOOKS_ARE_THOSE_OF_THE_TYPE, name="entry_books_match_type"),
             models.CheckConstraint(
-                condition=Q(period_start__isnull=True, period_end__isnull=True) | Q(period_end__gt=F("period_start")),
+                # A CHECK lets NULL pass, so that both are there must be said.
+                condition=Q(period_start__isnull=True, period_end__isnull=True)
+                | Q(period_start__isnull=False, period_end__isnull=False, period_end__gt=F("period_start")),
                 name="entry_period_has_both_ends",
             ),
             models.CheckConstraint(

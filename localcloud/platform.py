@@ -2,9 +2,9 @@
 
 import fcntl
 import os
-import queue
 import signal
 import threading
+import time
 import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +23,7 @@ from localcloud.refusals import UnableToStart
 from localcloud.schedules import Schedules
 from localcloud.sqs import create_queues, local_sqs
 
+LOOK_SECONDS = 0.2
 STOP_SECONDS = 10
 """How long a batch in hand may take when the platform stops. Cut off, it is finished after the next start."""
 
@@ -54,7 +55,8 @@ def serve(*, server: ThreadedWSGIServer, announce: Callable[[], None]) -> None:
         for thread in threads:
             thread.start()
         announce()
-        told_to_end.get()
+        while not told_to_end:
+            time.sleep(LOOK_SECONDS)
         stopping.set()
     for thread in threads:
         thread.join(timeout=STOP_SECONDS)
@@ -103,11 +105,15 @@ def _use(endpoint: queue_endpoint.QueueEndpoint) -> None:
     settings.REBILLING_QUEUE_URL = endpoint.queue_url
 
 
-def _ending_signals() -> "queue.SimpleQueue[int]":
-    """A queue to which the signals that end the platform come. An Event set by a handler could deadlock its waiter."""
-    told: queue.SimpleQueue[int] = queue.SimpleQueue()
+def _ending_signals() -> list[int]:
+    """A list to which the signals that end the platform come from now on.
+
+    It is to be looked at now and then. A wait without end could miss a signal that comes just before it, and an Event
+    that a handler sets could deadlock the one who waits for it.
+    """
+    came: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # `nohup` ignores SIGHUP on purpose. SIGINT is heard even where a shell started us in the background.
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda caught, frame: told.put(caught))
-    return told
+            signal.signal(number, lambda caught, frame: came.append(caught))
+    return came

@@ -6,12 +6,13 @@ machine, gives a start ten seconds, and opens every folder above the data for re
 Callers hold the folder's start lock (`localcloud.embedded`), so nothing here runs twice at once for one cluster.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import psycopg2
 
-from localcloud.refusals import UnableToStart
+from localcloud.refusals import UnableToStart, UnableToStop
 from localcloud.server_user import ServerUser, let_in, let_read, server_user
 
 VERSION = 18
@@ -68,17 +69,23 @@ def ensure_running(*, cluster: Path, durable: bool) -> Path:
 
 
 def stop(*, cluster: Path) -> None:
-    """Stops the cluster's server, if it runs, and removes its socket's folder."""
+    """Stops the cluster's server, if it runs, and removes its socket's folder.
+
+    By signals and not by pg_ctl, which couldn't reach a folder that was closed to the server's user meanwhile.
+    """
     postmaster = _postmaster(cluster)
     if postmaster is None:
         return
-    user = server_user(cluster=cluster)
-    for mode in ("fast", "immediate"):
-        done = _run("pg_ctl", "stop", "-D", cluster, "-m", mode, "-w", "-t", STOP_TIMEOUT_SECONDS, user=user)
-        if done.returncode == 0:
+    for fast_then_immediate in (signal.SIGINT, signal.SIGQUIT):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(postmaster.pid, fast_then_immediate)
+        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+        while _postmaster(cluster) is not None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if _postmaster(cluster) is None:
             break
     else:
-        print(f"warning: PostgreSQL didn't stop: {_last_line(done.stdout)}", file=sys.stderr)  # noqa: T201
+        raise UnableToStop(f"PostgreSQL (process {postmaster.pid}) doesn't stop: see {cluster / 'server.log'}")
     if postmaster.socket_folder.parent == SOCKETS:
         shutil.rmtree(postmaster.socket_folder, ignore_errors=True)
 

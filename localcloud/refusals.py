@@ -3,3 +3,7 @@
 
 class UnableToStart(Exception):
     """Something that a command needs couldn't be started; the text says what, and what to do."""
+
+
+class UnableToStop(Exception):
+    """A server that was told to stop goes on."""

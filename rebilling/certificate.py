@@ -46,6 +46,9 @@ class Certificate:
     unexplained: Tally = field(default_factory=Tally)
     payments: dict[str, int] = field(default_factory=lambda: {status.lower(): 0 for status in Payment.Status.values})
 
+    sweeping: bool = False
+    """Whether the sweep may still be at work, so that not everything due has been found."""
+
     @property
     def waiting(self) -> int:
         """Periods that are DUE and still within their time."""
@@ -54,7 +57,7 @@ class Certificate:
 
     @property
     def clean(self) -> bool:
-        """Whether everything that was due is explained."""
+        """Whether everything that was found due is explained."""
         return not self.waiting and not self.unexplained.periods
 
 
@@ -68,16 +71,17 @@ def certificates(*, runs: Collection[Run], now: datetime.datetime) -> list[Certi
     by_run = {run.id: Certificate(run_id=run.id, as_of=run.as_of, status=run.status) for run in runs}
     _count_rows(by_run, now)
     _count_payments(by_run)
-    time_limit = datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES)
-    answering = [
-        run
-        for run in runs
-        # A certified run has answered; one that is being swept has not got to every account yet.
-        if run.status == Run.Status.OPEN and (run.swept_at or run.started_at + time_limit <= now)
-    ]
+    for run in runs:
+        by_run[run.id].sweeping = run.swept_at is None and now < run.started_at + _time_limit()
+    # A certified run has answered; one that is being swept has not got to every account yet.
+    answering = [run for run in runs if run.status == Run.Status.OPEN and not by_run[run.id].sweeping]
     if answering:
         _count_missing(by_run, answering)
     return list(by_run.values())
+
+
+def _time_limit() -> datetime.timedelta:
+    return datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES)
 
 
 _TALLY_BY_STATUS = {
@@ -87,9 +91,7 @@ _TALLY_BY_STATUS = {
 
 
 def _count_rows(by_run: dict[uuid.UUID, Certificate], now: datetime.datetime) -> None:
-    overdue = Q(status=Rebilling.Status.DUE) & Q(
-        due_since__lte=now - datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES)
-    )
+    overdue = Q(status=Rebilling.Status.DUE, due_since__lte=now - _time_limit())
     rows = (
         Rebilling.objects.filter(run_id__in=by_run)
         .values_list("run_id", "status", "reason", "currency")

@@ -22,11 +22,11 @@ def certify(*, runs: Collection[Run], now: datetime.datetime) -> list[Certificat
     """
     found = certificates(runs=runs, now=now)
     for certificate in found:
-        if certificate.status == Run.Status.OPEN and certificate.clean:
-            Run.objects.filter(id=certificate.run_id, status=Run.Status.OPEN, swept_at__isnull=False).update(
+        if certificate.status == Run.Status.OPEN and certificate.clean and not certificate.sweeping:
+            Run.objects.filter(id=certificate.run_id, status=Run.Status.OPEN).update(
                 status=Run.Status.CERTIFIED, certified_at=now
             )
-            certificate.status = Run.objects.values_list("status", flat=True).get(id=certificate.run_id)
+            certificate.status = Run.Status.CERTIFIED
         unexplained = certificate.unexplained.periods
         logger.log(
             logging.ERROR if unexplained else logging.INFO,

@@ -46,6 +46,8 @@ def amounts_of(tally: Tally) -> str:
 def _verdict(certificate: Certificate) -> str:
     if certificate.unexplained.periods:
         return f"UNEXPLAINED: {certificate.unexplained.periods:,} periods that were due are not accounted for."
+    if certificate.sweeping:
+        return "In progress: the sweep is still at work, or was cut off."
     if certificate.waiting:
         return f"In progress: {certificate.waiting:,} periods are still to be charged."
     return "Clean: due = charged + skipped + parked."

@@ -360,6 +360,36 @@ class TestTheProcessorWaitsForAnAccountsLock:
             owed_minor=0,
         )
 
+    @pytest.mark.parametrize(
+        ("outcome", "row", "entries", "owed_minor"),
+        [
+            (None, ("PAID", "", 0, 1000), [("charge", 1000), ("payment", 1000)], 0),
+            (DECLINED, ("UNPAID", "", 0, 0), [("charge", 1000)], 1000),
+        ],
+        ids=["paid", "declined"],
+    )
+    def test_and_settles_what_was_charged_before_the_close(
+        self, in_flight: InFlight, outcome: Outcome | None, row: Any, entries: Any, owed_minor: int
+    ) -> None:
+        gate = Gate()
+        with threads() as start:
+            delivering = start(partial(in_flight.deliver, GatedGateway(gate=gate, answer=outcome)))
+            gate.wait_for_somebody()
+            with transaction.atomic():
+                in_flight.close()
+                gate.open()
+                wait_until_blocked()
+                assert not delivering.done()
+            assert delivering.result() == []
+        assert_ends(
+            in_flight,
+            account=("INACTIVE", NEXT),
+            rebillings=[row],
+            entries=entries,
+            payments=[("DECLINED" if outcome else "SUCCEEDED", 1000)],
+            owed_minor=owed_minor,
+        )
+
 
 @committed
 class TestAChangeWaitsForTheProcessorsLock:

@@ -8,6 +8,7 @@ from unittest import mock
 
 from ledger.models import Entry
 from rebilling.certificate import certificate
+from rebilling.lifecycle import close_account
 from rebilling.models import Rebilling, Run
 from rebilling.sweep import sweep
 from tests.builders import QueueInHand, a_plan, an_account, at, delivered, statuses_of, swept
@@ -75,23 +76,42 @@ class TestTwoSweepsRace:
 
 
 @committed
-class TestASweepThatRacesAProcessor:
-    def test_does_not_write_again_what_was_charged_after_it_looked(self) -> None:
-        account = an_account(plan=a_plan(interval_unit="week"), today=DAY)
-        queue, gate = QueueInHand(), Gate()
-        first = swept(as_of=DAY, queue=queue)
+class TestASweepThatRacesAChange:
+    """The accounts change after the sweep found them due and before it locks them."""
+
+    @staticmethod
+    def sweep_against(change: Callable[[], object], *, queue: QueueInHand) -> Run:
+        gate = Gate()
 
         def after_the_scan(lock: Callable[..., object], ids: list[object]) -> object:
             gate.pass_through()
             return lock(ids)
 
         with threads() as start, wrapped("rebilling.sweep.lock_accounts", after_the_scan):
-            second = start(lambda: sweep(as_of=DAY, queue=queue, now=at(DAY)))
+            sweeping = start(lambda: sweep(as_of=DAY, queue=queue, now=at(DAY)))
             gate.wait_for_somebody()
-            assert delivered(bodies=queue.take(), today=DAY) == []
+            change()
             gate.open()
-            run = second.result()
+            return sweeping.result()
+
+    def test_does_not_write_again_what_was_charged_meanwhile(self) -> None:
+        account = an_account(plan=a_plan(interval_unit="week"), today=DAY)
+        queue = QueueInHand()
+        first = swept(as_of=DAY, queue=queue)
+        pack = queue.take()
+        second = self.sweep_against(lambda: delivered(bodies=pack, today=DAY), queue=queue)
         assert statuses_of(account) == [(DAY, "PAID")]
-        assert due_of([first, run]) == [1, 0]
+        assert due_of([first, second]) == [1, 0]
         assert queue.bodies == []
         assert Counter(Entry.objects.values_list("type", flat=True)) == {"charge": 1, "payment": 1}
+
+    def test_writes_nothing_for_one_that_was_closed_meanwhile(self) -> None:
+        account = an_account(plan=a_plan(interval_unit="week"), today=DAY)
+        queue = QueueInHand()
+        run = self.sweep_against(
+            lambda: close_account(account_id=account.id, reason="left", author="ann", today=DAY, now=at(DAY)),
+            queue=queue,
+        )
+        assert statuses_of(account) == []
+        assert due_of([run]) == [0]
+        assert queue.bodies == []

@@ -1,4 +1,4 @@
-"""A pack of every kind of account that a sweep finds due, and what is to become of each, whatever happens on the way."""
+"""A pack of every kind of account that a sweep finds due, and what is to become of each, whatever happens to it."""
 
 import datetime
 from collections import Counter

@@ -3,7 +3,6 @@
 import datetime
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -134,3 +133,10 @@ class TestASweepIsCutOff:
         # Ten rows that wait past their time, and fourteen accounts that no row was written for.
         assert found.unexplained.periods == ACCOUNTS
         assert not found.clean
+
+    def test_and_its_run_is_certified_when_the_next_one_made_up(self, workers: Workers) -> None:
+        first = cut_off(workers, Seam("rebilling.sweep._write", "after", 2))
+        second = sweep(as_of=first.as_of, queue=workers.queue.product_queue, now=timezone.now())
+        assert_all_charged_once(workers)
+        over = first.started_at + datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES + 1)
+        assert [found.status for found in certify(runs=[first, second], now=over)] == ["CERTIFIED", "CERTIFIED"]

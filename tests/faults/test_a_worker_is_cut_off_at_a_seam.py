@@ -1,7 +1,6 @@
 """A worker is killed at each seam of its work; the message is delivered again, and all ends as if nothing had been."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,14 +13,17 @@ from tests.workers.queues import local_queue
 
 KILLED = -9
 
-DUE = ({"DUE": 12, "SKIPPED": 1}, {"credit": CREDITS}, {})
-CHARGED = (
+Rows = tuple[dict[str, int], dict[str, int], dict[str, int]]
+"""Rebillings by status, entries by type and payments by status."""
+
+DUE: Rows = ({"DUE": 12, "SKIPPED": 1}, {"credit": CREDITS}, {})
+CHARGED: Rows = (
     # Two cost nothing or are paid from credit.
     {"CHARGED": PAYMENTS, "PAID": 2, "PARKED": 1, "SKIPPED": 1},
     {"credit": CREDITS, "charge": CHARGES},
     {"SUBMITTED": PAYMENTS},
 )
-SETTLED = (
+SETTLED: Rows = (
     {"PAID": PAYMENTS - 1 + 2, "UNPAID": 1, "PARKED": 1, "SKIPPED": 1},
     {"credit": CREDITS, "charge": CHARGES, "payment": PAYMENTS - 1},
     {"SUCCEEDED": PAYMENTS - 1, "DECLINED": 1},
@@ -140,7 +142,7 @@ class TestAWorkerWithLittleTimeLeft:
         assert_ended_well(run)
 
 
-def cut_off_and_deliver_again(workers: Workers, seam: Seam, *, leaves: object, asked: int) -> None:
+def cut_off_and_deliver_again(workers: Workers, seam: Seam, *, leaves: Rows, asked: int) -> None:
     run = sweep_a_motley_pack(queue=workers.queue.product_queue)
     assert workers.run("process_queue", "--max-messages", "1", seam=seam) == KILLED
     assert what_is_there() == leaves

@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
@@ -37,7 +38,7 @@ KILLS = int(os.environ.get("FAULT_KILLS", "20"))
 ACCOUNTS = int(os.environ.get("FAULT_ACCOUNTS", "2000"))
 PACK = 80
 """Periods in a message: few enough that each kill meets a pack that isn't done yet."""
-MOST_TRIES = 4 * KILLS
+MOST_PAIRS = 2 * KILLS
 KILLED = -9
 ONE_MESSAGE = ("process_queue", "--max-messages", "1")
 
@@ -80,20 +81,35 @@ def kill_at_random(workers: Workers, choices: random.Random) -> None:
     """Kills workers, two at work at any time, each at a moment between the receipt of a message and the end of it."""
     whole = max(seconds_undisturbed(workers) for _ in range(2))
     killed = 0
-    for _ in range(0, MOST_TRIES, 2):
-        pair = [workers.start(*ONE_MESSAGE) for _ in range(2)]
-        moments: dict[Worker, float] = {}
-        while pair:
-            for worker in [worker for worker in pair if worker.begun]:
-                moment = moments.setdefault(worker, time.monotonic() + choices.uniform(0, 1.5 * whole))
-                if moment <= time.monotonic():
-                    worker.kill()
-                    pair.remove(worker)
-            time.sleep(0.001)
-        killed += sum(worker.wait() == KILLED for worker in moments)
+    for _ in range(MOST_PAIRS):
+        pair = Pair(
+            [workers.start(*ONE_MESSAGE) for _ in range(2)], [choices.uniform(0, 1.5 * whole) for _ in range(2)]
+        )
+        wait_until(pair.struck, pause=0.001)
+        killed += sum(worker.wait() == KILLED for worker in pair.workers)
         if killed >= KILLS:
             return
-    raise AssertionError(f"only {killed} workers were killed in {MOST_TRIES} tries")
+    raise AssertionError(f"only {killed} workers were killed in {MOST_PAIRS} pairs")
+
+
+@dataclass
+class Pair:
+    """Two workers, and how long after the receipt of a message each is killed, in seconds."""
+
+    workers: list[Worker]
+    delays: list[float]
+    _moments: dict[Worker, float] = field(default_factory=dict)
+    _struck: set[Worker] = field(default_factory=set)
+
+    def struck(self) -> bool:
+        """Kills the one whose moment has come. Says whether both have been killed, or ended before."""
+        for worker, delay in zip(self.workers, self.delays, strict=True):
+            if worker in self._struck or not worker.begun:
+                continue
+            if self._moments.setdefault(worker, time.monotonic() + delay) <= time.monotonic():
+                worker.kill()
+                self._struck.add(worker)
+        return len(self._struck) == len(self.workers)
 
 
 def seconds_undisturbed(workers: Workers) -> float:

@@ -1,7 +1,9 @@
 """Real processes on real folders. Each is ended by its own id, whatever a test did."""
 
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,15 @@ from tests.localcloud.processes import HOLD, ROOT, Hold, Holder, bare_environmen
 
 
 @pytest.fixture
-def start_holder() -> Iterator[Hold]:
+def tmp_path() -> Iterator[Path]:
+    """A folder that isn't below pytest's own: each start of pytest by root closes that to PostgreSQL's user."""
+    folder = Path(tempfile.mkdtemp(prefix="billing-test-")).resolve()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start_holder(tmp_path: Path) -> Iterator[Hold]:
     """Starts holders without waiting for them; ends them and their servers when the test is over."""
     holders: list[Holder] = []
 

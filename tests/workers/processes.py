@@ -105,7 +105,9 @@ class Workers:
         """Works until no message is left, waiting for those that come back and putting dead ones back."""
         started = [self.start("process_queue") for _ in range(workers)]
         try:
-            wait_until(lambda: not self.queue.on_its_way and not self.queue.redrive(), pause=0.05)
+            wait_until(
+                lambda: not self.queue.on_its_way and not self.queue.redrive(), seconds=2 * PATIENCE_SECONDS, pause=0.05
+            )
         finally:
             for worker in started:
                 worker.kill()

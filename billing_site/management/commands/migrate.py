@@ -14,7 +14,8 @@ class Command(migrate.Command):
         super().add_arguments(parser)
         parser.set_defaults(database="owner")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        # Before `handle`: the checks that run first ask the database too.
         if options["database"] == "owner" and "owner" not in settings.DATABASES:
             raise CommandError("Migrations need the owner's role: set DATABASE_OWNER_URL.")
-        super().handle(*args, **options)
+        return super().execute(*args, **options)

@@ -1,0 +1,90 @@
+"""The README's paths and commands are there."""
+
+import re
+
+import pytest
+from django.core.management import get_commands
+
+from tests.architecture.project_files import ROOT
+
+PAGES = ["README.md", "docs/architecture.md", "docs/states.md", "CHANGELOG.md"]
+_IN_CODE = re.compile(r"`([^`\n]+)`")
+_PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?")
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def where_is() -> list[tuple[str, str]]:
+    """What and where, row by row, of the README's table."""
+    match = re.search(r"^## Where is.*?\n(.*?)(?=^## |\Z)", page("README.md"), re.MULTILINE | re.DOTALL)
+    assert match, "the README has no heading '## Where is ...?'"
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in match[1].splitlines() if "|" in line]
+    assert cells[0] == ["what", "where"]
+    return [(what, where) for what, where in cells[2:]]
+
+
+def code_of(name: str) -> list[str]:
+    """What a page sets as code: in its blocks, line by line, and between backticks."""
+    blocks = re.findall(r"^```\n(.*?)^```", page(name), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()] + _IN_CODE.findall(page(name))
+
+
+class TestWhereIs:
+    def test_leads_to_paths_that_exist(self) -> None:
+        table = where_is()
+        assert len(table) >= 20
+        for what, where in table:
+            paths = _IN_CODE.findall(where)
+            assert paths, f"{what}: no path"
+            assert [path for path in paths if not (ROOT / path).exists()] == [], what
+
+    def test_finds_in_ten_seconds_where_a_customer_is_charged(self) -> None:
+        assert ("a customer charged", "`rebilling/charging.py`") in where_is()
+
+    def test_asks_nothing_twice(self) -> None:
+        questions = [what for what, _ in where_is()]
+        assert sorted(set(questions)) == sorted(questions)
+
+
+class TestPages:
+    @pytest.mark.parametrize("name", PAGES)
+    def test_name_paths_that_exist(self, name: str) -> None:
+        """Anything in code with a slash and a suffix, or a folder of ours, is a path."""
+        top = {path.name for path in ROOT.iterdir()}
+        paths = [code for code in code_of(name) if _PATH.fullmatch(code) and "/" in code.strip("/")]
+        missing = [path for path in paths if path.split("/")[0] in top and not (ROOT / path).exists()]
+        assert missing == []
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_link_to_pages_that_exist(self, name: str) -> None:
+        targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page(name))
+        own = [target for target in targets if "://" not in target]
+        folder = (ROOT / name).parent
+        assert [target for target in own if not (folder / target).exists()] == []
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_name_make_targets_that_exist(self, name: str) -> None:
+        targets = set(re.findall(r"^([a-z]+):(?!=)", page("Makefile"), re.MULTILINE))
+        named = {found[1] for code in code_of(name) if (found := re.match(r"(?:[A-Z_]+=\S+ )*make ([a-z]+)", code))}
+        assert named - targets == set()
+        if name == "README.md":
+            assert named >= {"demo", "test"}
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_name_commands_that_exist(self, name: str) -> None:
+        named = {found[1] for code in code_of(name) if (found := re.search(r"manage\.py ([a-z][a-z_]*)", code))}
+        assert named - get_commands().keys() == set()
+        if name == "README.md":
+            assert named >= {"sweep", "certify", "process_queue", "import_accounts", "create_api_key", "runlocal"}
+
+    def test_show_no_option_that_a_command_does_not_have(self) -> None:
+        from django.core.management import load_command_class
+
+        for code in _IN_CODE.findall(page("README.md")):
+            found = re.match(r"manage\.py ([a-z_]+)(.*)", code)
+            if found and found[1] in get_commands():
+                command = load_command_class(get_commands()[found[1]], found[1])
+                known = command.create_parser("manage.py", found[1])._option_string_actions
+                assert [option for option in re.findall(r"--[a-z-]+", found[2]) if option not in known] == []

@@ -1,0 +1,121 @@
+"""Habits of the source that no linter here holds: short files and functions, good names, no float, no hidden clock."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.architecture.project_files import DOMAIN, all_files, modules, text_of, tree_of
+
+MOST_LINES = 250
+MOST_LINES_OF_TESTS = 500
+MOST_LINES_OF_A_FUNCTION = 70
+NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "base_utils"}
+CLOCKS = {
+    *("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "timezone.now", "timezone.localdate"),
+    *("timezone.localtime", "time.time", "time.time_ns", "time.localtime", "time.gmtime", "functions.Now", "Now"),
+}
+_CLOCK_OF_SQL = re.compile(r"\b(now\(\)|current_date|current_timestamp|clock_timestamp|localtimestamp)", re.IGNORECASE)
+
+
+def lines_of(path: Path) -> int:
+    return len(text_of(path).splitlines())
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def dotted(node: ast.expr) -> str:
+    """The last two names of `a.b.c`, or a name alone."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value).rsplit('.', 1)[-1]}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def floats_of(path: Path) -> list[str]:
+    """Where the source makes a float: a literal, `float(...)`, or a true division. Seconds may be ones."""
+    tree = tree_of(path)
+    of_seconds = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and all(dotted(name).endswith("_SECONDS") for name in node.targets)
+    }
+    return [
+        f"{path}:{node.lineno}"
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Constant) and isinstance(node.value, float) and id(node) not in of_seconds)
+        or (isinstance(node, ast.Call) and dotted(node.func) == "float")
+        or (isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div))
+        or (isinstance(node, ast.Attribute) and node.attr in {"FloatField", "fsum", "truediv"})
+    ]
+
+
+def clocks_of(path: Path) -> list[str]:
+    """Where the source reads a clock, itself or by SQL."""
+    return [
+        f"{path}:{node.lineno}"
+        for node in ast.walk(tree_of(path))
+        if (isinstance(node, ast.Attribute | ast.Name) and dotted(node) in CLOCKS)
+        or (isinstance(node, ast.keyword) and node.arg in {"auto_now", "auto_now_add"})
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str) and _CLOCK_OF_SQL.search(node.value))
+    ]
+
+
+class TestFiles:
+    def test_of_the_product_are_short(self) -> None:
+        product = [path for path in modules() if path.parts[0] != "tests"]
+        assert len(product) > 50
+        assert {str(path): lines_of(path) for path in product if lines_of(path) > MOST_LINES} == {}
+
+    def test_of_tests_are_not_long(self) -> None:
+        assert {str(path) for path in modules("tests") if lines_of(path) > MOST_LINES_OF_TESTS} == set()
+
+    def test_hold_no_long_function(self) -> None:
+        long = {
+            f"{path}: {node.name}": length
+            for path in modules()
+            for node in functions(path)
+            if (length := (node.end_lineno or 0) - node.lineno + 1) > MOST_LINES_OF_A_FUNCTION
+        }
+        assert long == {}
+
+    def test_are_named_for_what_they_hold(self) -> None:
+        assert [str(path) for path in all_files() if {*path.parts[:-1], path.stem} & NAMES_OF_NOTHING] == []
+
+
+class TestMoney:
+    def test_is_never_a_float(self) -> None:
+        assert [place for path in modules(*DOMAIN, migrations=True) for place in floats_of(path)] == []
+
+    def test_is_looked_for_where_it_would_be_one(self) -> None:
+        """What is looked for is found: the one float of the domain is a number of seconds."""
+        source = text_of(Path("payments/collection.py"))
+        assert re.findall(r"^([A-Z_]+) = [0-9]+\.[0-9]+$", source, re.MULTILINE) == ["SETTLING_SECONDS"]
+
+
+class TestTime:
+    def test_is_told_to_the_domain_and_never_read_there(self) -> None:
+        assert [place for path in modules(*DOMAIN, commands=False) for place in clocks_of(path)] == []
+
+    def test_is_read_by_interfaces(self) -> None:
+        """What is looked for is found: commands and Lambda's entry point read the clock."""
+        assert clocks_of(Path("rebilling/management/commands/sweep.py"))
+        assert clocks_of(Path("billing_site/lambda_entry.py"))
+
+
+class TestPartialIndexes:
+    def test_each_says_which_query_it_serves(self) -> None:
+        partial = []
+        for app in DOMAIN:
+            path = Path(app, "models.py")
+            lines = text_of(path).splitlines()
+            for node in ast.walk(tree_of(path)):
+                if not (isinstance(node, ast.Call) and dotted(node.func) == "models.Index"):
+                    continue
+                given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                if "condition" in given:
+                    partial.append(given["name"])
+                    comment = lines[node.lineno - 2]
+                    assert re.match(r" +# [a-z_]+(/[a-z_]+\.py)?( \([a-z]+\))?: .+", comment), given["name"]
+        assert len(partial) >= 6

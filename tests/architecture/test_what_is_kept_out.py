@@ -1,0 +1,62 @@
+"""What doesn't belong in the repository: one machine's paths, addresses of package indexes, secrets."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.project_files import all_files, text_of
+
+# A class of one character keeps a pattern from finding itself.
+UNWANTED = {
+    "a path of one machine": re.compile(r"(?<![\w.$}])/(work|root|home/\w+|Users/\w+)/[\w.]"),
+    "the address of a package index": re.compile(
+        r"python[h]osted\.org|pypi\.[o]rg/simple|(?<!emit-)inde[x]-url|artifac[t]ory|trusted-hos[t]", re.IGNORECASE
+    ),
+    "an AWS key": re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"),
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
+    "a live key of a payment provider": re.compile(r"\b(sk|rk)_live_[0-9A-Za-z]{8,}"),
+}
+REQUIREMENTS = ["runtime", "local", "dev"]
+
+
+def pinned(name: str) -> dict[str, str]:
+    """Package and version, of each requirement; every one has hashes, and there is nothing else in the file."""
+    found = {}
+    text = text_of(Path(f"requirements/{name}.txt")).replace("\\\n", " ")
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        match = re.fullmatch(
+            r"([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,_-]+\])?==(\S+)( ;[^#]+?)?((?: +--hash=sha256:[0-9a-f]{64})+)", line
+        )
+        assert match, line
+        assert match[1] not in found
+        found[match[1]] = match[2]
+    return found
+
+
+class TestRepository:
+    @pytest.mark.parametrize("what", UNWANTED)
+    def test_holds_nothing_unwanted(self, what: str) -> None:
+        found = []
+        for path in all_files():
+            try:
+                text = text_of(path)
+            except UnicodeDecodeError:
+                continue
+            found += [f"{path}: {match[0]}" for match in UNWANTED[what].finditer(text)]
+        assert found == []
+
+    def test_ignores_what_tools_and_data_leave(self) -> None:
+        assert {path.parts[0] for path in all_files()} & {".venv", ".local", ".local-test", ".git"} == set()
+
+
+class TestRequirements:
+    @pytest.mark.parametrize("name", REQUIREMENTS)
+    def test_are_pinned_with_hashes(self, name: str) -> None:
+        assert len(pinned(name)) > 20
+
+    def test_of_the_larger_sets_hold_the_smaller_ones(self) -> None:
+        """One .venv serves them all."""
+        assert pinned("runtime").items() <= pinned("local").items() <= pinned("dev").items()

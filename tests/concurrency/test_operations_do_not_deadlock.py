@@ -1,0 +1,177 @@
+"""Everything that writes about accounts, from several threads at once, over the same few accounts.
+
+`FAULT_SEED` repeats a run's choices.
+"""
+
+import datetime
+import os
+import random
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from unittest import mock
+
+from django.db import DatabaseError
+from django.test import override_settings
+
+from accounts.models import Account
+from accounts.refusals import Refusal
+from ledger.models import Entry
+from payments.gateways import Declined, Outcome, PaymentRequest, Succeeded
+from payments.models import Payment
+from rebilling.adjustments import grant_credit, reverse_entry
+from rebilling.certificate import certificates
+from rebilling.certify import certify, open_runs, send_leftovers
+from rebilling.lifecycle import close_account, reopen_account
+from rebilling.message import Message, from_json
+from rebilling.models import Rebilling, Run
+from rebilling.processor import CollectedElsewhere, Surroundings, process
+from rebilling.sweep import sweep
+from tests.builders import QueueInHand, a_plan, an_account, at
+from tests.databases import committed
+from tests.functional.soundness import Soundness, assert_nothing_was_missed
+from tests.workers.threads import threads
+
+THREADS = 6
+OPERATIONS = 40
+"""Of each thread."""
+ACCOUNTS = 20
+FIRST = datetime.date(2026, 3, 1)
+TODAY = FIRST + datetime.timedelta(days=5)
+
+
+class FickleGateway:
+    """Declines one payment in four, by its id: the same key has the same answer."""
+
+    name = "fickle"
+
+    def collect(self, request: PaymentRequest) -> Outcome:
+        if request.payment_id.int % 4 == 0:
+            return Declined(code="insufficient_funds")
+        return Succeeded(reference=f"taken-{request.payment_id}")
+
+
+class Platform:
+    """The operations that a thread may choose from, with what they share: the queue."""
+
+    def __init__(self, accounts: list[Account]) -> None:
+        self.accounts = accounts
+        self.queue = QueueInHand()
+        self.done: Counter[str] = Counter()
+
+    def operate(self, choices: random.Random) -> None:
+        operations: dict[Callable[[random.Random], object], int] = {
+            self.sweep: 3,
+            self.deliver: 10,
+            self.close: 3,
+            self.reopen: 4,
+            self.credit: 3,
+            self.reverse: 4,
+            self.certify: 1,
+        }
+        for operation in choices.choices([*operations], [*operations.values()], k=OPERATIONS):
+            try:
+                operation(choices)
+            except (Refusal, CollectedElsewhere) as refused:
+                self.done[type(refused).__name__] += 1
+            except DatabaseError as error:
+                raise AssertionError(f"{operation.__name__} failed: {error}") from error
+            else:
+                self.done[operation.__name__] += 1
+
+    def sweep(self, choices: random.Random) -> None:
+        day = FIRST + datetime.timedelta(days=choices.randrange(6))
+        sweep(as_of=day, queue=self.queue, now=at(TODAY))
+
+    def deliver(self, choices: random.Random) -> None:
+        """One of the messages that were ever sent, its periods in any order; sometimes with no time to collect."""
+        bodies = [*self.queue.bodies]
+        if bodies:
+            message = from_json(choices.choice(bodies))
+            periods = choices.sample(message.rebillings, len(message.rebillings))
+            self.process(
+                Message(
+                    run_id=message.run_id, as_of=message.as_of, rebillings=tuple(periods), payments=message.payments
+                ),
+                seconds_left=choices.choice([900, 900, 0]),
+            )
+
+    def process(self, message: Message, *, seconds_left: float = 900) -> None:
+        process(
+            message=message,
+            surroundings=Surroundings(
+                gateway=FickleGateway(),
+                queue=self.queue,
+                seconds_left=lambda: seconds_left,
+                today=TODAY,
+                now=at(TODAY),
+            ),
+        )
+
+    def close(self, choices: random.Random) -> None:
+        close_account(account_id=self._any(choices), reason="left", author="ann", today=TODAY, now=at(TODAY))
+
+    def reopen(self, choices: random.Random) -> None:
+        reopen_account(account_id=self._any(choices), reason="came back", author="ann", today=TODAY, now=at(TODAY))
+
+    def credit(self, choices: random.Random) -> None:
+        grant_credit(
+            account_id=self._any(choices),
+            amount_minor=choices.choice([30, 100, 250]),
+            reason="sorry",
+            author="ann",
+            today=TODAY,
+            now=at(TODAY),
+        )
+
+    def reverse(self, choices: random.Random) -> None:
+        """A charge or a credit; a reversal isn't reversed, so that no charge comes back."""
+        entries = Entry.objects.filter(account=self._any(choices), type__in=["charge", "credit"])
+        if found := [*entries.values_list("id", flat=True)]:
+            reverse_entry(entry_id=choices.choice(found), reason="mistake", author="ann", today=TODAY, now=at(TODAY))
+
+    def certify(self, choices: random.Random) -> None:
+        certify(runs=open_runs(), now=at(TODAY))
+        send_leftovers(queue=self.queue, now=at(TODAY) + datetime.timedelta(hours=1))
+
+    def _any(self, choices: random.Random) -> uuid.UUID:
+        return choices.choice(self.accounts).id
+
+
+@committed
+class TestOperationsOnTheSameAccounts:
+    # No lease: deliveries of the same payments settle against each other.
+    @override_settings(PAYMENT_LEASE_SECONDS=0)
+    def test_do_not_deadlock_and_leave_everything_sound(self) -> None:
+        seed = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(10**9))
+        print(f"FAULT_SEED={seed}")  # noqa: T201 - shown when the test fails
+        plan = a_plan(interval_unit="day", unit_amount_minor=100)
+        terms = {"anchor_date": FIRST, "rebilling_date": FIRST}
+        platform = Platform([an_account(plan=plan, today=FIRST, **terms) for _ in range(ACCOUNTS)])
+        # Small packs, which share accounts in every combination.
+        with mock.patch("rebilling.dispatch.MOST_ITEMS", 13), mock.patch("rebilling.sweep.BATCH_ACCOUNTS", 7):
+            with threads() as start:
+                working = [
+                    start(partial(platform.operate, random.Random(f"{seed} {number}"))) for number in range(THREADS)
+                ]
+            for thread in working:
+                thread.result()
+            assert sum(platform.done.values()) == THREADS * OPERATIONS
+            assert_ended_well(platform)
+
+
+def assert_ended_well(platform: Platform) -> None:
+    """Bills what is left, with nobody in the way, and finds every row sound and every period explained."""
+    sweep(as_of=TODAY, queue=platform.queue, now=at(TODAY))
+    for message in platform.queue.messages:
+        platform.process(message)
+    submitted = Payment.objects.filter(status="SUBMITTED")
+    assert (Rebilling.objects.filter(status__in=["DUE", "CHARGED", "PARKED"]).count(), submitted.count()) == (0, 0)
+    # A row fault would have been parked, with a detail that stays.
+    assert not Rebilling.objects.exclude(detail="").exists()
+    Soundness().check()
+    assert_nothing_was_missed(as_of=TODAY)
+    found = certificates(runs=Run.objects.order_by("id"), now=at(TODAY))
+    assert all(run.clean for run in found)
+    assert sum(run.due.periods for run in found) == Rebilling.objects.count()
