@@ -44,7 +44,7 @@ lock: $(VENV)/dev.stamp
 	$(call compile,runtime,--constraints requirements/dev.txt)
 
 audit: $(VENV)/dev.stamp
-	$(RUN) -m pip_audit --requirement requirements/runtime.txt --disable-pip
+	$(RUN) -m pip_audit --strict --requirement requirements/runtime.txt --disable-pip
 
 # .local stays: it holds data. Remove it by hand to start anew.
 clean:

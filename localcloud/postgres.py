@@ -54,8 +54,8 @@ def ensure_running(*, cluster: Path, durable: bool) -> Path:
 
     `durable=False` trades the data's safety for speed, for tests. Raises UnableToStart, with the log's path.
     """
-    _make(cluster)
     user = server_user(cluster=cluster)
+    _make(cluster=cluster, user=user)
     log, deadline = cluster / "server.log", time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         postmaster = _postmaster(cluster)
@@ -98,14 +98,13 @@ def programs() -> Path:
     return Path(spec.submodule_search_locations[0]).resolve() / f"pginstall{VERSION}" / "bin"
 
 
-def _make(cluster: Path) -> None:
+def _make(*, cluster: Path, user: ServerUser) -> None:
     """A cluster is made beside its place and moved there when it is whole, so that one cut off isn't taken for one."""
     if cluster.exists():
         version = (cluster / "PG_VERSION").read_text().strip()
         if version != str(VERSION):
             raise UnableToStart(f"{cluster} was made by PostgreSQL {version}, and this one is {VERSION}")
         return
-    user = server_user(cluster=cluster)
     unfinished = cluster.with_name(f"{cluster.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)

@@ -14,7 +14,11 @@ from django.db.models import Count, Q, Sum
 
 from payments.models import Payment
 from rebilling.coverage import MissingPeriod, missing_periods
+from rebilling.message import PeriodKey
 from rebilling.models import Rebilling, Run
+
+MOST_NAMED = 20
+"""Unexplained periods that a certificate names."""
 
 
 @dataclass(slots=True)
@@ -46,6 +50,8 @@ class Certificate:
     unexplained: Tally = field(default_factory=Tally)
     payments: dict[str, int] = field(default_factory=lambda: {status.lower(): 0 for status in Payment.Status.values})
 
+    unexplained_first: list[str] = field(default_factory=list)
+    """The first of the unexplained periods, for the person who looks for them: the period's key, and what is wrong."""
     sweeping: bool = False
     """Whether the sweep may still be at work, so that not everything due has been found."""
 
@@ -111,6 +117,10 @@ def _count_rows(by_run: dict[uuid.UUID, Certificate], now: datetime.datetime) ->
             tally.add(periods=periods, amount_minor=int(amount), currency=currency, reason=reason)
         elif late:
             certificate.unexplained.add(periods=late, amount_minor=int(late_amount), currency=currency)
+    for certificate in by_run.values():
+        if certificate.unexplained.periods:
+            first = Rebilling.objects.filter(overdue, run_id=certificate.run_id).order_by("account_id", "period_start")
+            certificate.unexplained_first = [f"{PeriodKey.of(row)} is still DUE" for row in first[:MOST_NAMED]]
 
 
 def _count_payments(by_run: dict[uuid.UUID, Certificate]) -> None:
@@ -129,8 +139,12 @@ def _count_missing(by_run: dict[uuid.UUID, Certificate], runs: Collection[Run]) 
     for missing in missing_periods(as_of=max(run.as_of for run in runs)):
         for run in runs:
             if _answers_for(run, missing):
-                for tally in (by_run[run.id].due, by_run[run.id].unexplained):
+                certificate = by_run[run.id]
+                for tally in (certificate.due, certificate.unexplained):
                     tally.add(periods=1, amount_minor=missing.amount_minor, currency=missing.currency)
+                if len(certificate.unexplained_first) < MOST_NAMED:
+                    key = PeriodKey(missing.account_id, missing.period.start)
+                    certificate.unexplained_first.append(f"{key} has no row")
 
 
 def _answers_for(run: Run, missing: MissingPeriod) -> bool:

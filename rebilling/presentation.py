@@ -34,7 +34,8 @@ def as_text(certificate: Certificate) -> str:
             f"  {name:<12}{tally.periods:>9,}  {amounts_of(tally)}{f'  ({reasons})' if reasons else ''}".rstrip()
         )
     payments = ", ".join(f"{count:,} {status}" for status, count in certificate.payments.items())
-    return "\n".join([*lines, f"  payments     {payments}", f"  {_verdict(certificate)}"])
+    named = [f"    {period}" for period in certificate.unexplained_first]
+    return "\n".join([*lines, f"  payments     {payments}", f"  {_verdict(certificate)}", *named])
 
 
 def amounts_of(tally: Tally) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from localcloud import postgres
+from localcloud.refusals import UnableToStart
 from tests.localcloud.processes import Hold, kill_server, server_pid
 
 
@@ -38,6 +40,12 @@ class TestLastOneOut:
         while not (tmp_path / "postgres.users").exists():
             assert holder.process.poll() is None
         assert holder.end(signal.SIGTERM) != 0
+        assert server_pid(tmp_path) is None
+
+    def test_stops_the_server_of_a_folder_that_was_closed_meanwhile(self, tmp_path: Path, hold: Hold) -> None:
+        holder = hold(tmp_path)
+        tmp_path.chmod(0o700)
+        holder.let_go()
         assert server_pid(tmp_path) is None
 
     def test_leaves_it_to_those_who_come_and_go_at_once(self, tmp_path: Path, start_holder: Hold) -> None:
@@ -124,6 +132,11 @@ class TestRefusal:
         hold(tmp_path).let_go()
         (tmp_path / "postgres" / "PG_VERSION").write_text("16\n")
         assert "was made by PostgreSQL 16, and this one is 18" in self.error_of(start_holder, tmp_path)
+
+    def test_leaves_the_data_of_another_user_alone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+        with pytest.raises(UnableToStart, match=f"the data in {tmp_path} belongs to another user"):
+            postgres.ensure_running(cluster=tmp_path, durable=False)
 
     def test_does_not_use_a_socket_folder_that_others_may_enter(
         self, tmp_path: Path, hold: Hold, start_holder: Hold

@@ -11,6 +11,7 @@ from rebilling.certificate import certificate
 from rebilling.certify import certify, open_runs, send_leftovers
 from rebilling.models import Rebilling, Run
 from rebilling.parked import NotParked, release_parked, skip_parked
+from rebilling.presentation import as_text
 from tests.builders import (
     NOW,
     TODAY,
@@ -57,6 +58,8 @@ class TestCertificate:
         queue.take()
         found = certificate(run=run, now=LATER)
         assert (found.unexplained.periods, found.unexplained.amount_minor) == (2, {"USD": 2099})
+        keys = [f"rebill:{account.id}:2026-01-01 is still DUE" for account in Account.objects.order_by("id")]
+        assert found.unexplained_first == keys
 
     def test_reports_a_date_moved_on_by_hand_as_unexplained(self) -> None:
         accounts = [an_account(), an_account()]
@@ -65,6 +68,8 @@ class TestCertificate:
         found = certificate(run=run, now=NOW)
         assert (found.due.periods, found.charged.periods, found.unexplained.periods) == (2, 1, 1)
         assert found.unexplained.amount_minor == {"USD": 1999}
+        assert found.unexplained_first == [f"rebill:{accounts[0].id}:2026-01-01 has no row"]
+        assert f"    rebill:{accounts[0].id}:2026-01-01 has no row" in as_text(found).splitlines()
         certify(runs=[run], now=NOW)
         assert Run.objects.get().status == "OPEN"
 
