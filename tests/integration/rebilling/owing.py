@@ -18,7 +18,8 @@ def owing_two_months(**terms: Any) -> Account:
     """1,999 for January and 1,999 for February, both declined."""
     account = an_account(**terms)
     for day in (TODAY, FEB_1):
-        billed(as_of=day, gateway=ScriptedGateway(DECLINED))
+        # Whoever else is billed that day is declined, too.
+        billed(as_of=day, gateway=ScriptedGateway(*[DECLINED] * 100))
     return account
 
 
