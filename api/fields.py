@@ -3,6 +3,7 @@
 import datetime
 import json
 import re
+import uuid
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -17,6 +18,7 @@ MOST_METADATA_BYTES = 16 * 1024
 MOST_64_BITS = 2**63 - 1
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class Text(serializers.CharField):
@@ -26,6 +28,15 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Identifier(serializers.UUIDField):
+    """An id as the API writes them: a JSON string with hyphens, and none of the other spellings of a UUID."""
+
+    def to_internal_value(self, data: Any) -> uuid.UUID:
+        if not isinstance(data, str) or not _ID.fullmatch(data):
+            self.fail("invalid", value=data)
+        return uuid.UUID(data)
 
 
 class ClearableText(Text):

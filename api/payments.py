@@ -4,17 +4,21 @@ import uuid
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.refusals import Missing
 from api.accounts import account_or_refuse
-from api.endpoints import Endpoint, ListEndpoint
-from api.fields import TextOrNull, WholeNumber
+from api.endpoints import Body, Endpoint, ListEndpoint
+from api.fields import Text, TextOrNull, WholeNumber
+from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
 from payments.models import Payment
+from rebilling.receiving import LONGEST_REFERENCE, receive_payment
 
 TAG = "Payments"
 
@@ -28,7 +32,7 @@ class PaymentSerializer(serializers.ModelSerializer[Payment]):
 
     amount_minor = WholeNumber(read_only=True)
     decline_code = TextOrNull(help_text="Why the gateway declined it.")
-    gateway_reference = TextOrNull(help_text="The payment's name at the gateway.")
+    gateway_reference = TextOrNull(help_text="The payment's name at the gateway, or on the bank statement.")
 
     class Meta:
         model = Payment
@@ -49,8 +53,21 @@ class PaymentSerializer(serializers.ModelSerializer[Payment]):
         read_only_fields = fields
 
 
+class ReceivePaymentSerializer(Body):
+    """Money that was received outside the gateway."""
+
+    amount_minor = WholeNumber(help_text="In minor units of the account's currency; 1 or more.")
+    reference = Text(
+        max_length=LONGEST_REFERENCE, help_text="What the bank statement says; it becomes the `gateway_reference`."
+    )
+    reason = Text(max_length=500, help_text="How it came; it becomes the description of the ledger entry.")
+
+
+_TRANSFER = {"amount_minor": 1999, "reference": "SEPA 2026-11-20 LOVELACE", "reason": "Paid by transfer."}
+
+
 class AccountPaymentsEndpoint(ListEndpoint):
-    scopes: ClassVar = {"GET": Scope.LEDGER_READ}
+    scopes: ClassVar = {"GET": Scope.LEDGER_READ, "POST": Scope.LEDGER_WRITE}
     queryset = Payment.objects.all()
     serializer_class = PaymentSerializer
 
@@ -68,6 +85,31 @@ class AccountPaymentsEndpoint(ListEndpoint):
     )
     def get(self, request: Request, **kwargs: Any) -> Response:
         return self.list(request)
+
+    @call(
+        "receive_payment",
+        tag=TAG,
+        summary="Record a payment received outside the gateway",
+        description="A transfer or a cheque, whose money is there. The account's unpaid charges are paid from it "
+        "first; what is left goes to the next charges. Inactive accounts may pay, too.",
+        scope=Scope.LEDGER_WRITE,
+        request=ReceivePaymentSerializer,
+        response=PaymentSerializer,
+        status=201,
+        missing=True,
+        idempotency_key="required",
+        examples=[OpenApiExample("19.99 by transfer", _TRANSFER, request_only=True)],
+    )
+    def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
+        values = self.body(ReceivePaymentSerializer)
+
+        def work() -> Answer:
+            payment = receive_payment(
+                account_id=account_id, **values, author=self.author, today=self.today, now=self.now
+            )
+            return Answer(201, PaymentSerializer(payment).data)
+
+        return self.once(work, moves_money=True)
 
 
 class PaymentEndpoint(Endpoint):

@@ -16,6 +16,7 @@ from api.lifecycle import CloseAccountEndpoint, ReopenAccountEndpoint
 from api.payments import AccountPaymentsEndpoint, PaymentEndpoint
 from api.plans import PlanEndpoint, PlansEndpoint, RetirePlanEndpoint
 from api.runs import RunEndpoint, RunsEndpoint
+from api.write_offs import WriteOffsEndpoint
 
 urlpatterns = [
     path("healthz", HealthEndpoint.as_view()),
@@ -32,6 +33,7 @@ urlpatterns = [
     path("v1/accounts/<uuid:account_id>/balance", BalanceEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/payments", AccountPaymentsEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/credits", CreditsEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/write-offs", WriteOffsEndpoint.as_view()),
     path("v1/ledger/<uuid:entry_id>", EntryEndpoint.as_view()),
     path("v1/ledger/<uuid:entry_id>/reversals", ReversalsEndpoint.as_view()),
     path("v1/payments/<uuid:payment_id>", PaymentEndpoint.as_view()),

@@ -11,10 +11,13 @@ from accounts.models import Account, Plan
 from backoffice.account_page import tables_of
 from backoffice.actions import Act, ActingAdmin, Action
 from backoffice.base import ReadOnlyAdmin, link, money
-from backoffice.forms import CreditForm
+from backoffice.forms import AmountForm, PaymentForm, WriteOffForm
 from ledger.balances import balance, balances
 from rebilling.adjustments import grant_credit
 from rebilling.lifecycle import close_account, reopen_account
+from rebilling.models import Rebilling
+from rebilling.receiving import receive_payment
+from rebilling.writing_off import write_off
 
 
 @admin.register(Plan)
@@ -63,6 +66,30 @@ def _grant_credit(account: Account, said: dict[str, Any], act: Act) -> None:
     )
 
 
+def _receive_payment(account: Account, said: dict[str, Any], act: Act) -> None:
+    receive_payment(
+        account_id=account.id,
+        amount_minor=said["amount"],
+        reference=said["reference"],
+        reason=said["reason"],
+        author=act.author,
+        today=act.today,
+        now=act.now,
+        idempotency_key=f"staff:{said['submission']}",
+    )
+
+
+def _write_off(account: Account, said: dict[str, Any], act: Act) -> None:
+    write_off(
+        account_id=account.id,
+        charge_ids=said["charges"],
+        reason=said["reason"],
+        author=act.author,
+        today=act.today,
+        now=act.now,
+    )
+
+
 CLOSE = Action(
     name="close",
     label="Close account",
@@ -91,7 +118,29 @@ CREDIT = Action(
     permission="grant_credit",
     offered=lambda account: True,
     perform=_grant_credit,
-    form=CreditForm,
+    form=AmountForm,
+)
+PAYMENT = Action(
+    name="payment",
+    label="Record a payment",
+    explanation="For money that has come outside the gateway, by transfer or cheque. It pays the account's unpaid "
+    "charges, oldest first. What is left of it goes to its next charges. A payment can't be reversed.",
+    done="The payment was recorded.",
+    permission="receive_payment",
+    offered=lambda account: True,
+    perform=_receive_payment,
+    form=PaymentForm,
+)
+WRITE_OFF = Action(
+    name="write-off",
+    label="Write off",
+    explanation="What these charges still ask for is given up: the account doesn't owe it, and nothing tries again to "
+    "collect it. Reversing the ledger entry undoes it.",
+    done="What was unpaid is written off.",
+    permission="write_off",
+    offered=lambda account: account.rebillings.filter(status=Rebilling.Status.UNPAID).exists(),
+    perform=_write_off,
+    form=WriteOffForm,
 )
 
 
@@ -130,7 +179,7 @@ class AccountAdmin(ActingAdmin):
         "metadata",
         "created_at",
     )
-    page_actions = (CREDIT, CLOSE, REOPEN)
+    page_actions = (CREDIT, PAYMENT, WRITE_OFF, CLOSE, REOPEN)
 
     plan_link = link("plan", description="plan")
     unit_amount = money("unit_amount_minor", description="agreed amount a unit")

@@ -1,14 +1,17 @@
 """The forms that confirm what staff are about to do."""
 
 import re
+import uuid
 from typing import Any
 
 from django import forms
 
-from accounts.currencies import EXPONENTS
+from accounts.currencies import EXPONENTS, display
 from accounts.ids import new_id
 from accounts.models import Account
+from rebilling.models import Rebilling
 from rebilling.reasons import LONGEST
+from rebilling.receiving import LONGEST_REFERENCE
 
 
 class ReasonForm(forms.Form):
@@ -23,15 +26,15 @@ class ReasonForm(forms.Form):
         self.subject = subject
 
 
-class CreditForm(ReasonForm):
+class AmountForm(ReasonForm):
     """`amount` is what the person writes, in major units; cleaned, it is minor units of the account's currency.
 
-    `submission` is made with the form, so that the same form sent twice credits once.
+    `submission` is made with the form, so that the same form sent twice moves the amount once.
     """
 
     amount = forms.CharField(max_length=30)
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=new_id)
-    field_order = ("amount", "reason", "submission")
+    field_order: tuple[str, ...] = ("amount", "reason", "submission")
     subject: Account
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -40,6 +43,37 @@ class CreditForm(ReasonForm):
 
     def clean_amount(self) -> int:
         return minor_from(text=self.cleaned_data["amount"], currency=self.subject.currency)
+
+
+class PaymentForm(AmountForm):
+    """Money received outside the gateway."""
+
+    reference = forms.CharField(max_length=LONGEST_REFERENCE, help_text="What the bank statement or the cheque says.")
+    field_order = ("amount", "reference", "reason", "submission")
+
+
+class WriteOffForm(ReasonForm):
+    """The account's unpaid charges, all ticked. What wasn't unpaid yet when the person looked isn't written off."""
+
+    subject: Account
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        unpaid = self.subject.rebillings.filter(status=Rebilling.Status.UNPAID).order_by("period_start", "id")
+        choices = [(str(row.charge_id), _unpaid_charge(row)) for row in unpaid]
+        self.fields["charges"] = forms.TypedMultipleChoiceField(
+            choices=choices,
+            initial=[charge for charge, _ in choices],
+            coerce=uuid.UUID,
+            widget=forms.CheckboxSelectMultiple,
+            help_text="" if choices else "The account has no unpaid charge.",
+        )
+        self.order_fields(["charges", "reason"])
+
+
+def _unpaid_charge(rebilling: Rebilling) -> str:
+    outstanding = display(amount_minor=rebilling.outstanding_minor, currency=rebilling.currency)
+    return f"{rebilling.period_start} to {rebilling.period_end}: {outstanding}"
 
 
 def minor_from(*, text: str, currency: str) -> int:

@@ -20,7 +20,8 @@ REVERSE = Action(
     name="reverse",
     label="Reverse entry",
     explanation="A second entry is written that undoes this one, effective today. This one stays as it is. Reversing "
-    "a charge means that the account doesn't owe it; what was paid for it becomes credit.",
+    "a charge means that the account doesn't owe it; what was paid for it becomes credit. Reversing a write-off means "
+    "that its charge is owed again.",
     done="The entry was reversed.",
     permission="reverse_entry",
     offered=lambda entry: entry.type in REVERSIBLE and not Entry.objects.filter(reverses=entry).exists(),

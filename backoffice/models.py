@@ -13,6 +13,8 @@ class User(AbstractUser):
             ("close_account", "Can close an account"),
             ("reopen_account", "Can reopen an account"),
             ("grant_credit", "Can grant an account credit"),
+            ("receive_payment", "Can record a payment received outside the gateway"),
+            ("write_off", "Can write off unpaid charges"),
             ("reverse_entry", "Can reverse a ledger entry"),
             ("release_parked", "Can let a parked period be charged"),
             ("skip_parked", "Can skip a parked period"),

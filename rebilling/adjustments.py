@@ -4,6 +4,7 @@ import datetime
 import uuid
 
 from django.db import transaction
+from django.db.models import Sum
 
 from accounts.currencies import MOST_MINOR
 from accounts.ids import new_id
@@ -12,7 +13,7 @@ from accounts.refusals import Conflict, Invalid, Missing, refined
 from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
 from payments.models import Payment
-from rebilling.allocation import allocate_credit
+from rebilling.allocation import allocate_credit, free_credit
 from rebilling.models import Rebilling
 from rebilling.reasons import checked_reason
 from rebilling.standing import refresh_standing
@@ -83,9 +84,9 @@ def reverse_entry(
 ) -> Entry:
     """Undo a charge, a credit, a write-off or a reversal, once, by an entry that mirrors it.
 
-    A charge reversed is VOIDED and what was paid for it is credit; a charge whose reversal is reversed is owed again.
-    Raises `UnknownEntry`, `UnableToReverse` (a payment or a refund; a charge with a payment in flight),
-    `AlreadyReversed` and `ReasonMissing`.
+    A charge reversed is VOIDED and what was paid for it is credit; a charge whose reversal, or whose write-off, is
+    reversed is owed again. Raises `UnknownEntry`, `UnableToReverse` (a payment or a refund; a charge that is written
+    off, or has a payment in flight; credit that a charge written off has used), `AlreadyReversed` and `ReasonMissing`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
@@ -104,8 +105,10 @@ def reverse_entry(
             idempotency_key=f"reversal:{original.id}",
             reverses=original,
         )
-        _change_charge(original)
-        return _post_and_follow(posting, author=author, now=now)
+        _change_rebilling(original)
+        entry = _post_and_follow(posting, author=author, now=now)
+        _check_credit_was_given_back(original.account_id)
+        return entry
 
 
 def _check_reversible(entry: Entry) -> None:
@@ -113,27 +116,77 @@ def _check_reversible(entry: Entry) -> None:
         raise UnableToReverse(f"A {entry.type} is not reversed: send or receive the money instead.")
     if Entry.objects.filter(reverses=entry).exists():
         raise AlreadyReversed(f"The entry {entry.id} was reversed before.")
-    if entry.payments.filter(status__in=Payment.IN_FLIGHT).exists():
+
+
+def _change_rebilling(entry: Entry) -> None:
+    """Bring the rebilling in step with the reversal of `entry`, which may itself be a reversal, and so on.
+
+    At the end of that chain is what was written first; each further reversal undoes it or makes it stand again.
+    """
+    stands = False
+    while entry.reverses is not None:
+        entry, stands = entry.reverses, not stands
+    if entry.type == EntryType.CHARGE:
+        rebilling = Rebilling.objects.get(charge=entry)
+        _check_nothing_in_flight(rebilling)
+        _charge_stands(rebilling, stands)
+    elif entry.type == EntryType.WRITE_OFF and entry.period_start:
+        # One row: (account, period_start) is unique, SKIPPED rows aside.
+        skipped = Rebilling.Status.SKIPPED
+        rebilling = entry.account.rebillings.exclude(status=skipped).get(period_start=entry.period_start)
+        _check_nothing_in_flight(rebilling)
+        _write_off_stands(rebilling, stands, amount_minor=entry.amount_minor)
+    else:
+        return
+    rebilling.save(update_fields=["status", "credit_minor", "retry_on"])
+
+
+def _check_nothing_in_flight(rebilling: Rebilling) -> None:
+    if Payment.objects.filter(charge_id=rebilling.charge_id, status__in=Payment.IN_FLIGHT).exists():
         raise UnableToReverse("A payment of this charge is on its way: wait until its outcome is known.")
 
 
-def _change_charge(entry: Entry) -> None:
-    """Bring the rebilling in step with the reversal: a charge reversed is VOIDED, one restored is owed again."""
-    restores = False
-    while entry.reverses is not None:
-        entry, restores = entry.reverses, not restores
-    if entry.type != EntryType.CHARGE:
-        return
-    rebilling = Rebilling.objects.get(charge=entry)
+def _charge_stands(rebilling: Rebilling, stands: bool) -> None:
+    """A charge reversed is VOIDED, one restored is owed again."""
     if rebilling.status == Rebilling.Status.WRITTEN_OFF:
         raise UnableToReverse("This charge is written off: reverse the write-off first.")
-    if restores:
-        owed = rebilling.outstanding_minor > 0
-        rebilling.status = Rebilling.Status.UNPAID if owed else Rebilling.Status.PAID
+    if stands:
+        rebilling.status = _owed_or_paid(rebilling)
     else:
         # The credit it had taken is free again; its own payments are still its own, should it be restored.
         rebilling.status, rebilling.credit_minor, rebilling.retry_on = Rebilling.Status.VOIDED, 0, None
-    rebilling.save(update_fields=["status", "credit_minor", "retry_on"])
+
+
+def _write_off_stands(rebilling: Rebilling, stands: bool, *, amount_minor: int) -> None:
+    """A charge whose write-off is reversed is owed again; one whose write-off is restored is given up again."""
+    before = Rebilling.Status.UNPAID if stands else Rebilling.Status.WRITTEN_OFF
+    if rebilling.status != before:
+        raise UnableToReverse(f"The charge that this is about is {rebilling.status}, not {before}.")
+    if not stands:
+        rebilling.status = _owed_or_paid(rebilling)
+    elif rebilling.outstanding_minor == amount_minor:
+        rebilling.status, rebilling.retry_on = Rebilling.Status.WRITTEN_OFF, None
+    else:
+        raise UnableToReverse("What is unpaid of the charge is another amount by now: write it off anew.")
+
+
+def _owed_or_paid(rebilling: Rebilling) -> Rebilling.Status:
+    return Rebilling.Status.UNPAID if rebilling.outstanding_minor else Rebilling.Status.PAID
+
+
+def _check_credit_was_given_back(account_id: uuid.UUID) -> None:
+    """Refuse what would leave the account owing more than its charges ask for, or will once payments are settled.
+
+    That is so where credit goes that a charge had taken before the rest of it was written off.
+    """
+    missing = -free_credit(account_ids=[account_id])[account_id]
+    if missing <= 0:
+        return
+    holding = Rebilling.objects.filter(
+        account_id=account_id, status__in=[*Rebilling.OPEN, Rebilling.Status.PAID], credit_minor__gt=0
+    )
+    if missing > holding.aggregate(credit=Sum("credit_minor", default=0))["credit"]:
+        raise UnableToReverse("A charge that is written off has used this credit: reverse that write-off first.")
 
 
 def _post_and_follow(posting: Posting, *, author: str, now: datetime.datetime) -> Entry:

@@ -8,11 +8,13 @@ import jsonschema
 import pytest
 from django.contrib.staticfiles import finders
 
-from tests.builders import TODAY, an_account, billed
+from payments.gateways import Declined
+from tests.builders import TODAY, ScriptedGateway, an_account, billed
 from tests.databases import rolled_back
 from tests.functional.api.client import ApiClient
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
+TRANSFER = {"amount_minor": 500, "reference": "SEPA 17", "reason": "Paid by transfer."}
 
 
 @pytest.fixture
@@ -48,6 +50,8 @@ def _check(schema: dict[str, Any], path: str, method: str, response: Any) -> Non
 @rolled_back
 class TestSchema:
     def test_describes_every_answer_as_it_is(self, api: ApiClient, schema: dict[str, Any]) -> None:
+        owing = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
         account = an_account(metadata={"a": [1]})
         run = billed(as_of=TODAY)
         charge = api.get(f"/v1/accounts/{account.id}/ledger", type="charge").json()["results"][0]["id"]
@@ -68,6 +72,9 @@ class TestSchema:
             (f"{an}/credits", f"/v1/accounts/{account.id}/credits", "post", SORRY),
             (f"{an}/ledger", f"/v1/accounts/{account.id}/ledger", "get", None),
             (f"{an}/payments", f"/v1/accounts/{account.id}/payments", "get", None),
+            (f"{an}/payments", f"/v1/accounts/{account.id}/payments", "post", TRANSFER),
+            (f"{an}/write-offs", f"/v1/accounts/{owing.id}/write-offs", "post", {"reason": "insolvent"}),
+            (f"{an}/write-offs", f"/v1/accounts/{account.id}/write-offs", "post", {"reason": "insolvent"}),
             (f"{an}/reopen", f"/v1/accounts/{account.id}/reopen", "post", {"reason": "back"}),
             (f"{an}/close", f"/v1/accounts/{account.id}/close", "post", {"reason": "left"}),
             (f"{an}/reopen", f"/v1/accounts/{account.id}/reopen", "post", {"reason": "back"}),
@@ -106,6 +113,8 @@ class TestSchema:
         assert needed.keys() == posts
         assert [path for path, required in needed.items() if required] == [
             "/v1/accounts/{account_id}/credits",
+            "/v1/accounts/{account_id}/payments",
+            "/v1/accounts/{account_id}/write-offs",
             "/v1/ledger/{entry_id}/reversals",
         ]
 
@@ -118,12 +127,14 @@ class TestSchema:
             "OpenAccountRequest",
             "PatchedChangeAccountRequest",
             "ReasonRequest",
+            "ReceivePaymentRequest",
+            "WriteOffRequest",
         ]
-        assert [body["additionalProperties"] for body in requests.values()] == [False] * 6
+        assert [body["additionalProperties"] for body in requests.values()] == [False] * 8
 
     def test_names_each_call_once(self, schema: dict[str, Any]) -> None:
         names = [call["operationId"] for methods in schema["paths"].values() for call in methods.values()]
-        assert len(names) == len(set(names)) == 20
+        assert len(names) == len(set(names)) == 22
 
     def test_gives_examples_that_work(self, api: ApiClient, schema: dict[str, Any]) -> None:
         for path in ("/v1/plans", "/v1/accounts"):

@@ -13,6 +13,7 @@ from ledger.models import Entry, EntryType
 from payments.models import Payment
 from rebilling.models import Rebilling, Run
 from tests.builders import TODAY, a_plan, an_account, billed
+from tests.integration.rebilling.owing import owing_two_months
 
 
 def logged_in(username: str, *, group: str = "", superuser: bool = False) -> Client:
@@ -92,6 +93,23 @@ def billed_account(db: None) -> Billed:
         payment_entry=account.entries.get(type=EntryType.PAYMENT),
         payment=account.payments.get(),
     )
+
+
+@dataclass(frozen=True)
+class Owing:
+    """An account that was charged 19.99 USD for January and for February, and paid neither."""
+
+    account: Account
+    january: Rebilling
+    february: Rebilling
+
+
+@pytest.fixture
+def owing(db: None) -> Owing:
+    account = owing_two_months(name="Charles Babbage")
+    account.refresh_from_db()
+    january, february = account.rebillings.order_by("period_start")
+    return Owing(account=account, january=january, february=february)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from accounts.models import Account
 from rebilling.models import Rebilling
 from tests.databases import rolled_back
 from tests.integration.backoffice.acting import messages_of, path_of, state
-from tests.integration.backoffice.conftest import Billed
+from tests.integration.backoffice.conftest import Billed, Owing
 
 pytestmark = rolled_back
 
@@ -19,13 +19,20 @@ def every_action(billed_account: Billed, parked: Rebilling) -> list[str]:
         path_of(billed_account.account, "close"),
         path_of(billed_account.account, "reopen"),
         path_of(billed_account.account, "credit"),
+        path_of(billed_account.account, "payment"),
+        path_of(billed_account.account, "write-off"),
         path_of(billed_account.charge, "reverse"),
         path_of(parked, "release"),
         path_of(parked, "skip"),
     ]
 
 
-SAID = {"reason": "as was agreed", "amount": "5.00", "submission": "0193aaaa-0000-7000-8000-000000000000"}
+SAID = {
+    "reason": "as was agreed",
+    "amount": "5.00",
+    "reference": "SEPA 17",
+    "submission": "0193aaaa-0000-7000-8000-000000000000",
+}
 
 
 class TestEveryAction:
@@ -90,10 +97,11 @@ class TestEveryAction:
 
 class TestButtons:
     def test_are_those_that_the_person_may_press_and_the_row_allows(
-        self, operator: Client, support: Client, billed_account: Billed, parked: Rebilling
+        self, operator: Client, support: Client, owing: Owing, billed_account: Billed, parked: Rebilling
     ) -> None:
         offered = {
-            billed_account.account: {"credit", "close"},
+            billed_account.account: {"credit", "payment", "close"},
+            owing.account: {"credit", "payment", "write-off", "close"},
             billed_account.charge: {"reverse"},
             billed_account.payment_entry: set(),
             billed_account.rebilling: set(),
@@ -101,7 +109,7 @@ class TestButtons:
         }
         for row, names in offered.items():
             content = operator.get(path_of(row, "change")).content.decode()
-            every = {"credit", "close", "reopen", "reverse", "release", "skip"}
+            every = {"credit", "payment", "write-off", "close", "reopen", "reverse", "release", "skip"}
             assert {name for name in every if path_of(row, name) in content} == names
             content = support.get(path_of(row, "change")).content.decode()
             assert not [name for name in every if path_of(row, name) in content]

@@ -1,0 +1,60 @@
+"""Two more actions of the staff, for billing operators."""
+
+from typing import Any
+
+from django.db import migrations
+
+OPERATORS = "Billing operators"
+ACTIONS = [
+    ("receive_payment", "Can record a payment received outside the gateway"),
+    ("write_off", "Can write off unpaid charges"),
+]
+
+
+def grant(apps: Any, schema_editor: Any) -> None:
+    """Django makes permissions after the last migration has run, and takes those that are there already as its own."""
+    database = schema_editor.connection.alias
+    user, _ = (
+        apps.get_model("contenttypes", "ContentType")
+        .objects.using(database)
+        .get_or_create(app_label="backoffice", model="user")
+    )
+    permissions = apps.get_model("auth", "Permission").objects.using(database)
+    granted = [
+        permissions.get_or_create(content_type=user, codename=codename, defaults={"name": name})[0]
+        for codename, name in ACTIONS
+    ]
+    # Renamed or removed by its superusers, the group is theirs.
+    for group in apps.get_model("auth", "Group").objects.using(database).filter(name=OPERATORS):
+        group.permissions.add(*granted)
+
+
+def withdraw(apps: Any, schema_editor: Any) -> None:
+    permissions = apps.get_model("auth", "Permission").objects.using(schema_editor.connection.alias)
+    permissions.filter(
+        content_type__app_label="backoffice", codename__in=[codename for codename, _ in ACTIONS]
+    ).delete()
+
+
+class Migration(migrations.Migration):
+    dependencies = [("backoffice", "0003_groups")]
+    operations = [
+        migrations.AlterModelOptions(
+            name="user",
+            options={
+                "permissions": [
+                    ("close_account", "Can close an account"),
+                    ("reopen_account", "Can reopen an account"),
+                    ("grant_credit", "Can grant an account credit"),
+                    ("receive_payment", "Can record a payment received outside the gateway"),
+                    ("write_off", "Can write off unpaid charges"),
+                    ("reverse_entry", "Can reverse a ledger entry"),
+                    ("release_parked", "Can let a parked period be charged"),
+                    ("skip_parked", "Can skip a parked period"),
+                ],
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+            },
+        ),
+        migrations.RunPython(grant, withdraw),
+    ]
