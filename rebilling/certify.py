@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from django.conf import settings
 
+from rebilling.brake import UNDECIDED, let_through
 from rebilling.certificate import Certificate, certificates
 from rebilling.dispatch import send_due
 from rebilling.models import Rebilling, Run
@@ -16,7 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 def certify(*, runs: Collection[Run], now: datetime.datetime) -> list[Certificate]:
-    """Certify the runs: an OPEN one in which everything is explained is CERTIFIED. Unexplained periods are an error.
+    """Certify the runs: an OPEN one in which everything is explained is CERTIFIED.
+
+    Unexplained periods are an error, and so is a run that is HELD, each time until a person has decided about it.
 
     Returns the certificates, in the order of the runs.
     """
@@ -27,27 +30,32 @@ def certify(*, runs: Collection[Run], now: datetime.datetime) -> list[Certificat
                 status=Run.Status.CERTIFIED, certified_at=now
             )
             certificate.status = Run.objects.values_list("status", flat=True).get(id=certificate.run_id)
-        unexplained = certificate.unexplained.periods
-        logger.log(
-            logging.ERROR if unexplained else logging.INFO,
-            "a run has unexplained periods" if unexplained else "a run was looked at",
-            extra={"event": "run.certificate", "certificate": asdict(certificate)},
-        )
+        level, message = _alarm(certificate)
+        logger.log(level, message, extra={"event": "run.certificate", "certificate": asdict(certificate)})
     return found
 
 
+def _alarm(certificate: Certificate) -> tuple[int, str]:
+    if certificate.unexplained.periods:
+        return logging.ERROR, "a run has unexplained periods"
+    if certificate.status == Run.Status.HELD:
+        return logging.ERROR, "a run is held: release or cancel it"
+    return logging.INFO, "a run was looked at"
+
+
 def open_runs() -> list[Run]:
-    """The runs that are still to be certified, oldest first."""
-    return list(Run.objects.filter(status=Run.Status.OPEN).order_by("id"))
+    """The runs that are still to be certified, HELD ones among them, oldest first."""
+    return list(Run.objects.filter(status__in=[Run.Status.OPEN, Run.Status.HELD]).order_by("id"))
 
 
 def send_leftovers(*, queue: Queue, now: datetime.datetime) -> int:
     """Send again what has been DUE for `REBILLING_RESEND_MINUTES`. Returns the number of messages.
 
-    Raises `UnableToSend`.
+    The brake looks first at what was found by sweeps that were cut off before it could. Raises `UnableToSend`.
     """
     due_before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
+    for cut_off in Run.objects.filter(UNDECIDED, started_at__lt=due_before).order_by("id"):
+        let_through(run=cut_off, now=now)
     late = Rebilling.objects.filter(status=Rebilling.Status.DUE, due_since__lt=due_before)
-    sent = Run.objects.filter(status__in=[Run.Status.OPEN, Run.Status.CERTIFIED], rebillings__in=late)
-    run = sent.order_by("-as_of", "-id").first()
+    run = Run.objects.filter(passed_at__isnull=False, rebillings__in=late).order_by("-as_of", "-id").first()
     return send_due(run=run, queue=queue, due_before=due_before) if run else 0

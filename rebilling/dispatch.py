@@ -14,7 +14,7 @@ _CHUNK_ROWS = 2000
 def send_due(*, run: Run, queue: Queue, due_before: datetime.datetime | None = None) -> int:
     """Send every period that is DUE, whichever run wrote it; with `due_before`, of accounts with one DUE since then.
 
-    Sending again is harmless: the row makes the charge happen once. Periods of HELD and CANCELLED runs aren't sent.
+    Sending again is harmless: the row makes the charge happen once. Periods of runs that weren't let through stay.
     `run` names the run in the messages; its `as_of` isn't before any period sent. Returns the number of messages.
     Raises `UnableToSend`.
     """
@@ -33,8 +33,8 @@ def _messages(*, run: Run, due_before: datetime.datetime | None) -> Iterator[Mes
 
 
 def _keys_by_account(*, run: Run, due_before: datetime.datetime | None) -> Iterator[list[PeriodKey]]:
-    due = Rebilling.objects.filter(status=Rebilling.Status.DUE, period_start__lte=run.as_of).exclude(
-        run__status__in=[Run.Status.HELD, Run.Status.CANCELLED]
+    due = Rebilling.objects.filter(
+        status=Rebilling.Status.DUE, period_start__lte=run.as_of, run__passed_at__isnull=False
     )
     if due_before is not None:
         due = due.filter(account__in=due.filter(due_since__lt=due_before).values("account"))

@@ -9,7 +9,7 @@ from accounts.locks import lock_account
 from accounts.models import Account
 from accounts.refusals import Conflict, Missing
 from rebilling.models import ParkReason, Rebilling, Run, SkipReason
-from rebilling.reasons import checked_reason
+from rebilling.reasons import checked_reason, signed
 
 
 class UnknownRebilling(Missing):
@@ -25,7 +25,7 @@ def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: da
 
     The next sweep or hourly certify sends them. Raises `UnknownRebilling`, `NotParked` and `ReasonMissing`.
     """
-    detail = _signed(checked_reason(reason), author)
+    detail = signed(checked_reason(reason), author)
     with transaction.atomic():
         rebilling = _lock_parked(rebilling_id)
         released = [rebilling, *_parked_behind(rebilling)]
@@ -39,7 +39,7 @@ def skip_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datet
 
     Periods that were parked only because of it are DUE again. Raises as `release_parked`.
     """
-    detail = _signed(checked_reason(reason), author)
+    detail = signed(checked_reason(reason), author)
     with transaction.atomic():
         rebilling = _lock_parked(rebilling_id)
         behind = _parked_behind(rebilling)
@@ -89,7 +89,3 @@ def _answer_anew(rows: list[Rebilling], now: datetime.datetime) -> None:
     Run.objects.filter(id__in={row.run_id for row in rows}, status=Run.Status.CERTIFIED).update(
         status=Run.Status.OPEN, certified_at=None
     )
-
-
-def _signed(reason: str, author: str) -> str:
-    return f"{reason} ({author})"[:500]

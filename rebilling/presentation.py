@@ -4,6 +4,7 @@ from typing import Any
 
 from accounts.currencies import display
 from rebilling.certificate import Certificate, Tally
+from rebilling.models import Run
 
 _REASONED = ("skipped", "parked")
 _TALLIES = ("due", "charged", "skipped", "parked", "unexplained")
@@ -46,6 +47,10 @@ def amounts_of(tally: Tally) -> str:
 def _verdict(certificate: Certificate) -> str:
     if certificate.unexplained.periods:
         return f"UNEXPLAINED: {certificate.unexplained.periods:,} periods that were due are not accounted for."
+    if certificate.status == Run.Status.HELD:
+        return f"HELD, nothing is sent: {certificate.held_because}"
+    if certificate.status == Run.Status.CANCELLED:
+        return "Cancelled: nothing of it is charged; the next sweep finds again what is due."
     if certificate.waiting:
         return f"In progress: {certificate.waiting:,} periods are still to be charged."
     return "Clean: due = charged + skipped + parked."

@@ -16,6 +16,7 @@ from django.db.models.expressions import RawSQL
 from accounts.billing_calendar import in_range, periods_due
 from accounts.locks import lock_accounts
 from accounts.models import Account
+from rebilling.brake import check_limits, let_through
 from rebilling.dispatch import send_due
 from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.queue import Queue
@@ -31,23 +32,32 @@ MOST_PERIODS_AN_ACCOUNT = 36
 
 
 def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
-    """Write down what is due by `as_of` and send all that is DUE. Returns the run.
+    """Write down what is due by `as_of`, have the brake look at it, and send all that is DUE. Returns the run.
 
-    Rows that another run wrote are not written again; those still DUE are sent again and not counted. Raises
-    `DayOutOfRange`, and `UnableToSend` when the queue refuses: what was found due is written then, and sent later.
+    When the brake holds it the run is HELD and nothing is sent: a person decides. Rows that another run wrote are not
+    written again; those still DUE are sent again and not counted. Raises `DayOutOfRange`, and `UnableToSend` when the
+    queue refuses: what was found due is written then, and sent later.
     """
     in_range(as_of)
+    check_limits()
     run = Run.objects.create(as_of=as_of, status=Run.Status.OPEN, started_at=now)
     for ids in _accounts_due(as_of):
         with transaction.atomic():
             _write(list(_rows_due(accounts=list(lock_accounts(ids).values()), run=run, now=now)))
     found = run.rebillings.count()
-    sent = send_due(run=run, queue=queue)
+    sent = send_due(run=run, queue=queue) if let_through(run=run, now=now) else 0
     Run.objects.filter(id=run.id).update(swept_at=now)
     run.swept_at = now
     logger.info(
         "a run was swept",
-        extra={"event": "run.swept", "run": str(run.id), "as_of": as_of.isoformat(), "found": found, "messages": sent},
+        extra={
+            "event": "run.swept",
+            "run": str(run.id),
+            "as_of": as_of.isoformat(),
+            "status": run.status,
+            "found": found,
+            "messages": sent,
+        },
     )
     return run
 
@@ -63,11 +73,14 @@ def find_due(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[Rebill
 
 
 def _accounts_due(as_of: datetime.date) -> Iterator[list[uuid.UUID]]:
-    """The accounts whose rebilling date has come, in batches by keyset; those behind a parked period wait."""
-    parked = Rebilling.objects.filter(account=OuterRef("pk"), status=Rebilling.Status.PARKED)
+    """The accounts whose rebilling date has come, in batches by keyset; those behind a parked or held period wait."""
+    of_account = Rebilling.objects.filter(account=OuterRef("pk"))
+    # Two conditions, so that each is answered by its own partial index.
+    parked = of_account.filter(status=Rebilling.Status.PARKED)
+    held = of_account.filter(status=Rebilling.Status.DUE, run__status=Run.Status.HELD)
     due = (
         Account.objects.exclude(status=Account.Status.INACTIVE)
-        .filter(~Exists(parked), rebilling_date__lte=as_of)
+        .filter(~Exists(parked), ~Exists(held), rebilling_date__lte=as_of)
         .order_by("rebilling_date", "id")
         .values_list("rebilling_date", "id")
     )
