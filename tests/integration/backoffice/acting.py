@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.models import Account, StatusChange
 from ledger.models import Entry
-from rebilling.models import Rebilling
+from rebilling.models import Rebilling, Run
 
 
 def path_of(row: models.Model, action: str) -> str:
@@ -17,7 +17,7 @@ def path_of(row: models.Model, action: str) -> str:
 
 def state() -> list[object]:
     """Everything that an action could move."""
-    tables: list[type[models.Model]] = [Account, StatusChange, Entry, Rebilling, LogEntry]
+    tables: list[type[models.Model]] = [Account, StatusChange, Entry, Run, Rebilling, LogEntry]
     return [list(model._default_manager.order_by("pk").values()) for model in tables]
 
 
