@@ -111,6 +111,13 @@ class TestAHeldRun:
             assert caplog.messages[-1] == "a run is held: release or cancel it"
         assert Run.objects.get(id=run.id).status == "HELD"
 
+    def test_is_printed_by_certify_which_finds_nothing_unexplained(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run, _ = held()
+        call_command("certify")
+        out = capsys.readouterr().out
+        assert f"Run {run.id} as of 2026-01-02, HELD" in out
+        assert "  unexplained         0\n" in out.split(str(run.id))[1]
+
     def test_is_not_sent_by_the_hourly_certify_nor_charged_by_a_message_that_names_it(self) -> None:
         run, accounts = held()
         queue = QueueInHand()
@@ -138,7 +145,10 @@ class TestAHeldRun:
         run = swept(as_of=NEXT, queue=QueueInHand())
         assert (run.status, run.rebillings.count()) == ("HELD", 5)
         (other,) = due(1, on=NEXT + DAY)
-        later = billed(as_of=NEXT + DAY)
+        queue = QueueInHand()
+        later = swept(as_of=NEXT + DAY, queue=queue)
+        assert [message.rebillings for message in queue.messages] == [(PeriodKey(other.id, NEXT + DAY),)]
+        assert delivered(bodies=queue.take(), today=NEXT + DAY) == []
         found = certificate(run=later, now=at(NEXT + DAY) + 120 * MINUTES)
         assert (found.due.periods, found.charged.periods, found.clean) == (1, 1, True)
         assert statuses_of(other) == [(NEXT + DAY, "PAID")]
@@ -184,6 +194,14 @@ class TestHistory:
         billed(as_of=TODAY + (days - 1) * DAY)
         due(4, on=TODAY + days * DAY)
         assert swept(as_of=TODAY + days * DAY, queue=QueueInHand()).status == status
+
+    @pytest.mark.parametrize(("count", "status"), [(9, "OPEN"), (10, "HELD")])
+    def test_takes_the_largest_run_and_not_the_last_nor_all_of_them(self, count: int, status: str) -> None:
+        for days, periods in enumerate([2, 3, 1]):
+            due(periods, on=TODAY + days * DAY, unit="year")
+            assert billed(as_of=TODAY + days * DAY).status == "OPEN"
+        due(count, on=TODAY + 3 * DAY, unit_amount_minor=1)
+        assert swept(as_of=TODAY + 3 * DAY, queue=QueueInHand()).status == status
 
     def test_takes_the_largest_run_and_of_each_currency_its_own(self) -> None:
         due(3, on=TODAY, unit="year", unit_amount_minor=100)
@@ -296,7 +314,7 @@ class TestASweepThatWasCutOff:
         first.refresh_from_db()
         assert (first.status, sum(len(message.rebillings) for message in queue.messages)) == (status, count * sent)
 
-    def test_held_by_certify_while_it_still_went_on_stays_held(self) -> None:
+    def test_held_by_certify_while_it_still_went_on_stays_held(self, settings: Any) -> None:
         due(1, on=TODAY)
         billed(as_of=TODAY)
         run = self._cut_off(4, on=NEXT)
@@ -304,6 +322,7 @@ class TestASweepThatWasCutOff:
         send_leftovers(queue=QueueInHand(), now=at(NEXT) + 16 * MINUTES)
         with pytest.raises(StillSwept):
             cancel_run(run_id=run.id, reason="wrong", author="t", now=at(NEXT) + 59 * MINUTES)
+        settings.REBILLING_BRAKE_MULTIPLE = 0  # now it would be let through
         assert not let_through(run=going_on, now=at(NEXT) + 17 * MINUTES)
         assert (going_on.status, Run.objects.get(id=run.id).status) == ("HELD", "HELD")
         cancel_run(run_id=run.id, reason="wrong", author="t", now=at(NEXT) + 60 * MINUTES)
