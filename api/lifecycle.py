@@ -41,9 +41,7 @@ class CloseAccountEndpoint(Endpoint):
         reason = self.body(ReasonSerializer)["reason"]
 
         def work() -> Answer:
-            account = close_account(
-                account_id=account_id, reason=reason, author=self.author, today=self.today, now=self.now
-            )
+            account = close_account(account_id=account_id, reason=reason, author=self.author, now=self.now)
             return Answer(200, rendered_account(account))
 
         return self.once(work)

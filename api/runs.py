@@ -7,19 +7,15 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.refusals import Missing
 from api.endpoints import Endpoint, ListEndpoint
 from api.fields import WholeNumber
 from api.models import Scope
 from api.schema import call
 from rebilling.certificate import certificate, certificates
+from rebilling.held import UnknownRun
 from rebilling.models import Run
 
 TAG = "Runs"
-
-
-class UnknownRun(Missing):
-    code = "unknown-run"
 
 
 class TallySerializer(serializers.Serializer[Any]):

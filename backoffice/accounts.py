@@ -47,7 +47,7 @@ class AccountList(ChangeList):
 
 
 def _close(account: Account, said: dict[str, Any], act: Act) -> None:
-    close_account(account_id=account.id, reason=said["reason"], author=act.author, today=act.today, now=act.now)
+    close_account(account_id=account.id, reason=said["reason"], author=act.author, now=act.now)
 
 
 def _reopen(account: Account, said: dict[str, Any], act: Act) -> None:
@@ -97,7 +97,7 @@ CLOSE = Action(
     "charged before is still collected.",
     done="The account was closed.",
     permission="close_account",
-    offered=lambda account: account.inactive_reason != Account.InactiveReason.CLOSED,
+    offered=lambda account: account.status != Account.Status.INACTIVE,
     perform=_close,
 )
 REOPEN = Action(

@@ -18,6 +18,8 @@ class User(AbstractUser):
             ("reverse_entry", "Can reverse a ledger entry"),
             ("release_parked", "Can let a parked period be charged"),
             ("skip_parked", "Can skip a parked period"),
+            ("release_run", "Can let a held run be charged"),
+            ("cancel_run", "Can cancel a held run"),
         ]
 
     @property

@@ -5,21 +5,77 @@ from typing import Any
 from django.contrib import admin
 from django.utils import timezone
 
+from accounts.refusals import Refusal
 from backoffice.actions import Act, ActingAdmin, Action
 from backoffice.base import link, money
 from backoffice.links import list_of
 from backoffice.tables import Table
 from rebilling.certificate import Certificate, certificate
+from rebilling.held import cancel_run, release_run
 from rebilling.models import Rebilling, Run
 from rebilling.parked import release_parked, skip_parked
-from rebilling.presentation import amounts_of
+from rebilling.presentation import amounts_of, verdict
+from rebilling.queue import Queue, QueueNotConfigured, configured_queue
+
+
+def _release_run(run: Run, said: dict[str, Any], act: Act) -> None:
+    release_run(run_id=run.id, reason=said["reason"], author=act.author, now=act.now, queue=_queue())
+
+
+def _queue() -> Queue:
+    try:
+        return configured_queue()
+    except QueueNotConfigured as error:
+        raise Refusal(str(error)) from error
+
+
+def _cancel_run(run: Run, said: dict[str, Any], act: Act) -> None:
+    cancel_run(run_id=run.id, reason=said["reason"], author=act.author, now=act.now)
+
+
+def _is_held(run: Run) -> bool:
+    return run.status == Run.Status.HELD
+
+
+RELEASE_RUN = Action(
+    name="release",
+    label="Release this run",
+    explanation="Everything that the run found due is sent and charged. Look first at why it is held, at its periods "
+    "and at their amounts.",
+    done="The run was released: it is being charged.",
+    permission="release_run",
+    offered=_is_held,
+    perform=_release_run,
+)
+CANCEL_RUN = Action(
+    name="cancel",
+    label="Cancel this run",
+    explanation="Nothing of the run is charged. The next sweep finds again what is due then: mend before that what "
+    "made this one wrong.",
+    done="The run was cancelled: nothing of it is charged.",
+    permission="cancel_run",
+    offered=_is_held,
+    perform=_cancel_run,
+)
 
 
 @admin.register(Run)
 class RunAdmin(ActingAdmin):
     list_display = ("as_of", "status", "started_at", "swept_at", "certified_at")
     list_filter = ("status",)
-    fields = ("id", "as_of", "status", "started_at", "swept_at", "certified_at")
+    fields = (
+        "id",
+        "as_of",
+        "status",
+        "started_at",
+        "swept_at",
+        "passed_at",
+        "held_because",
+        "decided_at",
+        "decision",
+        "certified_at",
+    )
+    page_actions = (RELEASE_RUN, CANCEL_RUN)
 
     def page_context(self, row: Run) -> dict[str, Any]:
         found = certificate(run=row, now=timezone.now())
@@ -35,7 +91,7 @@ def _certificate_table(found: Certificate) -> Table:
         "unexplained": found.unexplained,
     }
     return Table(
-        title=f"Certificate: {_verdict(found)}",
+        title=f"Certificate: {verdict(found)}",
         columns=("", "Periods", "Amount", "Reasons"),
         rows=[
             (
@@ -49,14 +105,6 @@ def _certificate_table(found: Certificate) -> Table:
         all_url=list_of(Rebilling, run__id__exact=found.run_id),
         all_label="The periods of this run",
     )
-
-
-def _verdict(found: Certificate) -> str:
-    if found.unexplained.periods:
-        return f"{found.unexplained.periods:,} PERIODS ARE UNEXPLAINED"
-    if found.waiting:
-        return f"{found.waiting:,} periods are still to be charged"
-    return "due = charged + skipped + parked"
 
 
 def _payments_table(found: Certificate) -> Table:

@@ -57,8 +57,9 @@ def _scheduled(event: dict[str, Any]) -> dict[str, Any]:
         run = sweep(as_of=billing_day(datetime.datetime.fromisoformat(event["time"])), queue=queue, now=now)
         return {"run": str(run.id)}
     if event["command"] == "certify":
-        sent = send_leftovers(queue=queue, now=now)
+        # Certified first: an alarm doesn't wait for a queue that may be what is wrong.
         found = certify(runs=open_runs(), now=now)
+        sent = send_leftovers(queue=queue, now=now)
         return {"runs": len(found), "unexplained": sum(run.unexplained.periods for run in found), "sent": sent}
     raise UnroutedEvent(f"no handler for the command {event['command']!r}")
 
@@ -70,15 +71,22 @@ def _queued(records: list[dict[str, Any]], context: Context) -> dict[str, Any]:
         source = (record.get("eventSource"), str(record.get("eventSourceARN")).rsplit(":", 1)[-1])
         if not expected or source != ("aws:sqs", expected):
             raise UnroutedEvent(f"no handler for records of {source[0]} {source[1]}")
-    now = timezone.now()
-    failed = process_deliveries(
-        deliveries=[Delivery(message_id=record["messageId"], body=record["body"]) for record in records],
-        surroundings=Surroundings(
-            gateway=configured_gateway(),
-            queue=configured_queue(),
-            seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
-            today=billing_day(now),
-            now=now,
-        ),
-    )
+    failed: list[str] = []
+    for record in records:
+        # The clock is read for each message: the first may take its time, and leases count from now.
+        failed += process_deliveries(
+            deliveries=[Delivery(message_id=record["messageId"], body=record["body"])],
+            surroundings=_surroundings(context),
+        )
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _surroundings(context: Context) -> Surroundings:
+    now = timezone.now()
+    return Surroundings(
+        gateway=configured_gateway(),
+        queue=configured_queue(),
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
+        today=billing_day(now),
+        now=now,
+    )

@@ -100,13 +100,21 @@ REBILLING_QUEUE_URL = env.str("REBILLING_QUEUE_URL", default="")
 REBILLING_DUE_MINUTES = env.int("REBILLING_DUE_MINUTES", default=60)
 # Rows DUE for longer than this are sent again by the hourly certify: a message may have been lost.
 REBILLING_RESEND_MINUTES = env.int("REBILLING_RESEND_MINUTES", default=15)
+# The brake (docs/brake.md); 0 turns a limit off. A run is held past so many times the largest run of the last 35 days,
+# times the days since the last one, unless it is smaller than a small run. Where there is no history, past so many
+# periods, or minor units by currency: "USD=5000000,JPY=500000".
+REBILLING_BRAKE_MULTIPLE = env.int("REBILLING_BRAKE_MULTIPLE", default=3)
+REBILLING_BRAKE_SMALL_RUN = env.int("REBILLING_BRAKE_SMALL_RUN", default=50)
+REBILLING_BRAKE_FIRST_PERIODS = env.int("REBILLING_BRAKE_FIRST_PERIODS", default=20_000)
+REBILLING_BRAKE_FIRST_AMOUNTS = env.dict("REBILLING_BRAKE_FIRST_AMOUNTS", cast={"value": int}, default={})
 
 # --- Payments ---
 
 PAYMENT_GATEWAY = env.str("PAYMENT_GATEWAY", default="payments.gateways.logging_gateway.LoggingGateway")
 PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.int("PAYMENT_GATEWAY_TIMEOUT_SECONDS", default=20)
-# Longer than the gateway's deadline, so that two deliveries don't call it at once.
-PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=60)
+# Longer than the gateway's deadline (a check holds it), so that two deliveries don't call it at once; shorter than the
+# queue's visibility timeout, so that a message that comes back finds it ended.
+PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
 PAYMENT_COLLECTORS = env.int("PAYMENT_COLLECTORS", default=8)
 
 # --- The API ---

@@ -92,7 +92,7 @@ def close_some() -> int:
     references = [reference_of(number) for number in CLOSED_IN_FLIGHT]
     accounts = Account.objects.filter(external_reference__in=references).exclude(status=Account.Status.INACTIVE)
     for account in accounts:
-        close_account(account_id=account.id, reason="Moved away", author=AUTHOR, today=billing_day(now), now=now)
+        close_account(account_id=account.id, reason="Moved away", author=AUTHOR, now=now)
     return len(accounts)
 
 

@@ -1,7 +1,8 @@
 """The certificate of a run, derived from rows alone: due = charged + skipped (reason) + parked (reason).
 
 Unexplained are the run's rows that are still DUE past their time, and the periods that the calendar says are due by
-its date and no row has. Until their time is over, rows still DUE are neither charged nor unexplained.
+its date and no row has. Until their time is over, rows still DUE are neither charged nor unexplained; those of a HELD
+run wait for a person, however long.
 """
 
 import datetime
@@ -43,6 +44,7 @@ class Certificate:
     run_id: uuid.UUID
     as_of: datetime.date
     status: str
+    held_because: str = ""
     due: Tally = field(default_factory=Tally)
     charged: Tally = field(default_factory=Tally)
     skipped: Tally = field(default_factory=Tally)
@@ -57,14 +59,14 @@ class Certificate:
 
     @property
     def waiting(self) -> int:
-        """Periods that are DUE and still within their time."""
+        """Periods that are DUE and still within their time, or held."""
         explained = self.charged.periods + self.skipped.periods + self.parked.periods
         return self.due.periods - explained - self.unexplained.periods
 
     @property
     def clean(self) -> bool:
-        """Whether everything that was found due is explained."""
-        return not self.waiting and not self.unexplained.periods
+        """Whether everything that was found due is explained, and every payment has been asked for."""
+        return not self.waiting and not self.unexplained.periods and not self.payments["submitted"]
 
 
 def certificate(*, run: Run, now: datetime.datetime) -> Certificate:
@@ -73,8 +75,14 @@ def certificate(*, run: Run, now: datetime.datetime) -> Certificate:
 
 
 def certificates(*, runs: Collection[Run], now: datetime.datetime) -> list[Certificate]:
-    """The certificates of the runs, in their order, in a constant number of statements."""
-    by_run = {run.id: Certificate(run_id=run.id, as_of=run.as_of, status=run.status) for run in runs}
+    """The certificates of the runs, in their order.
+
+    In a constant number of statements, but for accounts whose periods don't add up: those are looked at in hundreds.
+    """
+    by_run = {
+        run.id: Certificate(run_id=run.id, as_of=run.as_of, status=run.status, held_because=run.held_because)
+        for run in runs
+    }
     _count_rows(by_run, now)
     _count_payments(by_run)
     for run in runs:
@@ -97,7 +105,7 @@ _TALLY_BY_STATUS = {
 
 
 def _count_rows(by_run: dict[uuid.UUID, Certificate], now: datetime.datetime) -> None:
-    overdue = Q(status=Rebilling.Status.DUE, due_since__lte=now - _time_limit())
+    overdue = Q(status=Rebilling.Status.DUE, due_since__lte=now - _time_limit()) & ~Q(run__status=Run.Status.HELD)
     rows = (
         Rebilling.objects.filter(run_id__in=by_run)
         .values_list("run_id", "status", "reason", "currency")

@@ -28,8 +28,8 @@ from rebilling.standing import refresh_standing
 
 AUTHOR = "system:rebilling"
 
-ROW_FAULTS = (IntegrityError, DataError, InternalError, ArithmeticError, ValueError)
-"""What one bad row can raise. Anything else (a lost connection, a bug) is no row's fault and fails the pack."""
+ROW_FAULTS = (IntegrityError, DataError, InternalError)
+"""Raised for a bad row by the database. Anything else (a lost connection, a bug) is no row's fault; the pack fails."""
 
 
 def charge_due(*, keys: Collection[PeriodKey], gateway: str, now: datetime.datetime) -> None:
@@ -90,10 +90,14 @@ class _Decision:
 
 def _decide(*, accounts: Sequence[Account], keys: Collection[PeriodKey]) -> _Decision:
     """Look again at what the locked accounts have DUE: their status, and that each period is the next in line."""
-    waiting = Rebilling.objects.filter(
-        account_id__in=[account.id for account in accounts],
-        status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED],
-    ).order_by("account_id", "period_start")
+    waiting = (
+        Rebilling.objects.filter(
+            account_id__in=[account.id for account in accounts],
+            status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED],
+        )
+        .select_related("run")
+        .order_by("account_id", "period_start")
+    )
     by_account: dict[uuid.UUID, list[Rebilling]] = {}
     for row in waiting:
         by_account.setdefault(row.account_id, []).append(row)
@@ -110,11 +114,12 @@ def _decide_account(
     expected = account.rebilling_date
     parked = False
     for row in waiting:
-        in_pack = PeriodKey.of(row) in keys
+        # Nothing of a run that wasn't let through is charged, whatever message names it.
+        in_pack = PeriodKey.of(row) in keys and row.run.passed_at is not None
         if row.status == Rebilling.Status.PARKED:
             parked = True
         elif not in_pack:
-            # An earlier period that travels in another pack: the later ones wait, DUE, until it has been charged.
+            # An earlier period that travels in another pack, or is held: the later ones wait, DUE, until it is charged.
             return
         elif account.status == Account.Status.INACTIVE:
             decision.skip.append(row)

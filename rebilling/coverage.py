@@ -10,10 +10,11 @@ from django.db.models import Min
 
 from accounts.billing_calendar import Period, periods_due
 from accounts.models import Account
-from rebilling.models import Rebilling
+from rebilling.models import WAITS_FOR_A_PERSON, Rebilling, SkipReason
 
 # Periods tile time, so rows that miss none add up, in days, to the span from an account's first rebilling date to its
-# present one. An account whose rows don't, or whose rebilling date has come, is looked at period by period.
+# present one. An account whose rows don't, or whose rebilling date has come, is looked at period by period. What was
+# skipped because its run was cancelled is to be found due anew: such a row stands for nothing.
 _SUSPECTS = """
     SELECT account.id
     FROM accounts_account AS account
@@ -22,7 +23,7 @@ _SUSPECTS = """
         FROM (
             SELECT DISTINCT period_start, period_end FROM rebilling_rebilling AS row
             WHERE row.account_id = account.id AND row.period_start >= account.first_rebilling_date
-                AND row.period_start < account.rebilling_date
+                AND row.period_start < account.rebilling_date AND row.reason <> 'run_cancelled'
         ) AS periods
     ) AS covered ON true
     WHERE account.status <> 'INACTIVE'
@@ -51,12 +52,13 @@ def missing_periods(*, as_of: datetime.date) -> Iterator[MissingPeriod]:
     for at in range(0, len(suspects), 500):
         ids = suspects[at : at + 500]
         rows = Rebilling.objects.filter(account_id__in=ids)
-        there = set(rows.values_list("account_id", "period_start"))
-        parked = rows.filter(status=Rebilling.Status.PARKED).values("account_id").annotate(first=Min("period_start"))
-        parked_from = {row["account_id"]: row["first"] for row in parked.order_by()}
+        standing = rows.exclude(reason=SkipReason.RUN_CANCELLED)
+        there = set(standing.values_list("account_id", "period_start"))
+        waiting = rows.filter(WAITS_FOR_A_PERSON).values("account_id").annotate(first=Min("period_start"))
+        waiting_from = {row["account_id"]: row["first"] for row in waiting.order_by()}
         for account in Account.objects.filter(id__in=ids).select_related("plan").order_by("id"):
-            # Behind a parked period an account has no rows, and needs none: it waits.
-            until = min(as_of, parked_from.get(account.id, as_of))
+            # Behind a parked or held period an account has no rows, and needs none: it waits.
+            until = min(as_of, waiting_from.get(account.id, as_of))
             yield from _missing_of(account, there=there, as_of=until)
 
 

@@ -2,8 +2,11 @@
 
 import datetime
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, islice
 
+from django.db.models import Q
+
+from payments.models import Payment
 from rebilling.message import MOST_ITEMS, Message, PeriodKey
 from rebilling.models import Rebilling, Run
 from rebilling.queue import Queue
@@ -14,11 +17,27 @@ _CHUNK_ROWS = 2000
 def send_due(*, run: Run, queue: Queue, due_before: datetime.datetime | None = None) -> int:
     """Send every period that is DUE, whichever run wrote it; with `due_before`, of accounts with one DUE since then.
 
-    Sending again is harmless: the row makes the charge happen once. Periods of HELD and CANCELLED runs aren't sent.
+    Sending again is harmless: the row makes the charge happen once. Periods of runs that weren't let through stay.
     `run` names the run in the messages; its `as_of` isn't before any period sent. Returns the number of messages.
     Raises `UnableToSend`.
     """
     return queue.send(_messages(run=run, due_before=due_before))
+
+
+def send_submitted(*, run: Run, queue: Queue, submitted_before: datetime.datetime, now: datetime.datetime) -> int:
+    """Send the payments recorded before `submitted_before` that nobody has collected and nobody is collecting now.
+
+    They go on under their own keys. `run` names the run in the messages. Returns the number of messages. Raises
+    `UnableToSend`.
+    """
+    left = Payment.objects.filter(
+        Q(leased_until__isnull=True) | Q(leased_until__lte=now),
+        status=Payment.Status.SUBMITTED,
+        submitted_at__lt=submitted_before,
+    )
+    ids = left.order_by("id").values_list("id", flat=True).iterator(chunk_size=_CHUNK_ROWS)
+    packs = iter(lambda: tuple(islice(ids, MOST_ITEMS)), ())
+    return queue.send(Message(run_id=run.id, as_of=run.as_of, payments=pack) for pack in packs)
 
 
 def _messages(*, run: Run, due_before: datetime.datetime | None) -> Iterator[Message]:
@@ -33,8 +52,8 @@ def _messages(*, run: Run, due_before: datetime.datetime | None) -> Iterator[Mes
 
 
 def _keys_by_account(*, run: Run, due_before: datetime.datetime | None) -> Iterator[list[PeriodKey]]:
-    due = Rebilling.objects.filter(status=Rebilling.Status.DUE, period_start__lte=run.as_of).exclude(
-        run__status__in=[Run.Status.HELD, Run.Status.CANCELLED]
+    due = Rebilling.objects.filter(
+        status=Rebilling.Status.DUE, period_start__lte=run.as_of, run__passed_at__isnull=False
     )
     if due_before is not None:
         due = due.filter(account__in=due.filter(due_since__lt=due_before).values("account"))

@@ -16,16 +16,14 @@ from rebilling.setting_aside import skip
 
 
 class UnableToClose(Conflict):
-    code = "account-already-closed"
+    code = "account-already-inactive"
 
 
 class UnableToReopen(Conflict):
     code = "account-not-inactive"
 
 
-def close_account(
-    *, account_id: uuid.UUID, reason: str, author: str, today: datetime.date, now: datetime.datetime
-) -> Account:
+def close_account(*, account_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Account:
     """Close the account: it isn't charged any more. What it was charged before is still collected.
 
     Its periods that are DUE or PARKED are skipped. Raises `UnknownAccount`, `UnableToClose` and `ReasonMissing`.
@@ -33,8 +31,8 @@ def close_account(
     reason = checked_reason(reason)
     with transaction.atomic():
         account = lock_account(account_id)
-        if account.inactive_reason == Account.InactiveReason.CLOSED:
-            raise UnableToClose(f"The account {account_id} is closed already.")
+        if account.status == Account.Status.INACTIVE:
+            raise UnableToClose(f"The account {account_id} is inactive already ({account.inactive_reason}).")
         closed = NewStatus(account, Account.Status.INACTIVE, reason, Account.InactiveReason.CLOSED)
         change_statuses(changes=[closed], author=author, now=now)
         waiting = account.rebillings.filter(status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])

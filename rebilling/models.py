@@ -13,7 +13,9 @@ from ledger.models import Entry
 class Run(models.Model):
     """One sweep: its date, and (by its rebillings) what it found due.
 
-    OPEN until certified; HELD ones wait for a person to release or cancel them.
+    OPEN until certified; HELD ones wait for a person to release or cancel them. Nothing of a run is sent or charged
+    until `passed_at`, when the brake or a person let it through. `held_because` is what the brake found, `decision`
+    the reason and author of its release or cancellation at `decided_at`.
     """
 
     class Status(models.TextChoices):
@@ -27,6 +29,10 @@ class Run(models.Model):
     status = models.CharField(max_length=9, choices=Status.choices)
     started_at = models.DateTimeField()
     swept_at = models.DateTimeField(null=True)
+    passed_at = models.DateTimeField(null=True)
+    held_because = models.CharField(max_length=500, blank=True, default="")
+    decided_at = models.DateTimeField(null=True)
+    decision = models.CharField(max_length=500, blank=True, default="")
     certified_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -35,6 +41,12 @@ class Run(models.Model):
                 condition=Q(status="CERTIFIED", certified_at__isnull=False)
                 | ~Q(status="CERTIFIED") & Q(certified_at__isnull=True),
                 name="run_certified_when_certified",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="OPEN")
+                | Q(status__in=["HELD", "CANCELLED"], passed_at__isnull=True)
+                | Q(status="CERTIFIED", passed_at__isnull=False),
+                name="run_held_is_not_passed",
             ),
         ]
 
@@ -47,6 +59,8 @@ class SkipReason(models.TextChoices):
 
     ACCOUNT_INACTIVE = "account_inactive"
     BY_PERSON = "skipped_by_person"
+    RUN_CANCELLED = "run_cancelled"
+    """Its run was cancelled before anything of it was sent; the next sweep finds the period due again."""
 
 
 class ParkReason(models.TextChoices):
@@ -149,3 +163,7 @@ class Rebilling(models.Model):
     def outstanding_minor(self) -> int:
         """What is still to be collected, in minor units."""
         return self.amount_minor - self.credit_minor - self.paid_minor
+
+
+WAITS_FOR_A_PERSON = Q(status=Rebilling.Status.PARKED) | Q(status=Rebilling.Status.DUE, run__status=Run.Status.HELD)
+"""The periods that a person has to decide about. Sweeps and certificates pass over what lies behind one."""

@@ -9,7 +9,8 @@ from accounts.locks import lock_account
 from accounts.models import Account
 from accounts.refusals import Conflict, Missing
 from rebilling.models import ParkReason, Rebilling, Run, SkipReason
-from rebilling.reasons import checked_reason
+from rebilling.reasons import checked_reason, signed
+from rebilling.sweep import rows_for, write_rows
 
 
 class UnknownRebilling(Missing):
@@ -23,13 +24,17 @@ class NotParked(Conflict):
 def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Rebilling:
     """Make a parked period DUE again, and those of its account that were parked only because of it.
 
+    Of an account with too many due periods this lets 36 go.
     The next sweep or hourly certify sends them. Raises `UnknownRebilling`, `NotParked` and `ReasonMissing`.
     """
-    detail = _signed(checked_reason(reason), author)
+    detail = signed(checked_reason(reason), author)
     with transaction.atomic():
         rebilling = _lock_parked(rebilling_id)
         released = [rebilling, *_parked_behind(rebilling)]
+        too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
         _make_due(released, detail, now)
+        if too_many:
+            _let_go(rebilling, since=rebilling.period_start, now=now)
         _answer_anew(released, now)
         return rebilling
 
@@ -39,16 +44,19 @@ def skip_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datet
 
     Periods that were parked only because of it are DUE again. Raises as `release_parked`.
     """
-    detail = _signed(checked_reason(reason), author)
+    detail = signed(checked_reason(reason), author)
     with transaction.atomic():
         rebilling = _lock_parked(rebilling_id)
         behind = _parked_behind(rebilling)
+        too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
         rebilling.status, rebilling.reason, rebilling.detail = Rebilling.Status.SKIPPED, SkipReason.BY_PERSON, detail
         rebilling.save(update_fields=["status", "reason", "detail"])
         account = rebilling.account
         if account.rebilling_date == rebilling.period_start:
             Account.objects.filter(id=account.id).update(rebilling_date=rebilling.period_end)
         _make_due(behind, detail, now)
+        if too_many:
+            _let_go(rebilling, since=rebilling.period_end, now=now)
         _answer_anew([rebilling, *behind], now)
         return rebilling
 
@@ -83,13 +91,15 @@ def _make_due(rows: list[Rebilling], detail: str, now: datetime.datetime) -> Non
     Rebilling.objects.bulk_update(rows, ["status", "reason", "detail", "due_since"])
 
 
+def _let_go(rebilling: Rebilling, *, since: datetime.date, now: datetime.datetime) -> None:
+    """Write down the next 36 periods that were due by the run's date; were there more, the one after them is PARKED."""
+    write_rows(rows_for(account=rebilling.account, run=rebilling.run, since=since, let_go=True, now=now))
+
+
 def _answer_anew(rows: list[Rebilling], now: datetime.datetime) -> None:
     """The account waited for a person until now, and the runs of its periods are to be certified again."""
     Account.objects.filter(id=rows[0].account_id).update(billing_since=now)
-    Run.objects.filter(id__in={row.run_id for row in rows}, status=Run.Status.CERTIFIED).update(
-        status=Run.Status.OPEN, certified_at=None
-    )
-
-
-def _signed(reason: str, author: str) -> str:
-    return f"{reason} ({author})"[:500]
+    # Locked whatever their status, so that a run isn't certified between this look and our commit.
+    runs = Run.objects.select_for_update(no_key=True).filter(id__in={row.run_id for row in rows}).order_by("id")
+    certified = [run.id for run in runs if run.status == Run.Status.CERTIFIED]
+    Run.objects.filter(id__in=certified).update(status=Run.Status.OPEN, certified_at=None)

@@ -4,6 +4,7 @@ from typing import Any
 
 from accounts.currencies import display
 from rebilling.certificate import Certificate, Tally
+from rebilling.models import Run
 
 _REASONED = ("skipped", "parked")
 _TALLIES = ("due", "charged", "skipped", "parked", "unexplained")
@@ -35,7 +36,7 @@ def as_text(certificate: Certificate) -> str:
         )
     payments = ", ".join(f"{count:,} {status}" for status, count in certificate.payments.items())
     named = [f"    {period}" for period in certificate.unexplained_first]
-    return "\n".join([*lines, f"  payments     {payments}", f"  {_verdict(certificate)}", *named])
+    return "\n".join([*lines, f"  payments     {payments}", f"  {verdict(certificate)}", *named])
 
 
 def amounts_of(tally: Tally) -> str:
@@ -44,11 +45,22 @@ def amounts_of(tally: Tally) -> str:
     return ", ".join(display(amount_minor=amount, currency=currency) for currency, amount in amounts)
 
 
-def _verdict(certificate: Certificate) -> str:
+def verdict(certificate: Certificate) -> str:
+    """What the certificate comes to, in one line."""
     if certificate.unexplained.periods:
         return f"UNEXPLAINED: {certificate.unexplained.periods:,} periods that were due are not accounted for."
+    if certificate.status == Run.Status.HELD:
+        return f"HELD, nothing is sent: {certificate.held_because}"
+    if certificate.status == Run.Status.CANCELLED:
+        return "Cancelled: nothing of it is charged; the next sweep finds again what is due."
+    return _progress(certificate)
+
+
+def _progress(certificate: Certificate) -> str:
     if certificate.sweeping:
         return "In progress: the sweep is still at work, or was cut off."
     if certificate.waiting:
         return f"In progress: {certificate.waiting:,} periods are still to be charged."
+    if submitted := certificate.payments["submitted"]:
+        return f"In progress: {submitted:,} payments are still to be collected."
     return "Clean: due = charged + skipped + parked."

@@ -59,20 +59,17 @@ def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surround
         try:
             process(message=from_json(delivery.body), surroundings=surroundings)
         except (MalformedMessage, UnknownContents) as error:
-            _log_failure("rebilling.message_refused", delivery, error)
+            extra = {"event": "rebilling.message_refused", "message_id": delivery.message_id}
+            logger.error(str(error), extra=extra)
         except CollectedElsewhere as error:
             logger.warning(str(error), extra={"event": "rebilling.elsewhere", "message_id": delivery.message_id})
-        except Exception as error:
-            logger.exception("a message failed", extra={"event": "rebilling.message_failed"})
-            _log_failure("rebilling.message_failed", delivery, error)
+        except Exception:
+            extra = {"event": "rebilling.message_failed", "message_id": delivery.message_id}
+            logger.exception("a message failed", extra=extra)
         else:
             continue
         failed.append(delivery.message_id)
     return failed
-
-
-def _log_failure(event: str, delivery: Delivery, error: Exception) -> None:
-    logger.error(str(error), extra={"event": event, "message_id": delivery.message_id})
 
 
 def process(*, message: Message, surroundings: Surroundings) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 from rebilling.message import Message, to_json
@@ -25,7 +26,7 @@ class QueueNotConfigured(Exception):
 
 
 class UnableToSend(Exception):
-    """The queue refused messages again and again. The rows they carry stay DUE and are sent again later."""
+    """The queue can't be reached, or refused messages again and again. What they carry is sent again later."""
 
 
 class Queue(Protocol):
@@ -60,7 +61,10 @@ class SqsQueue:
         ]
         failures: list[str] = []
         for _ in range(ATTEMPTS):
-            answer = self.client.send_message_batch(QueueUrl=self.url, Entries=entries)
+            try:
+                answer = self.client.send_message_batch(QueueUrl=self.url, Entries=entries)
+            except (BotoCoreError, ClientError) as error:
+                raise UnableToSend(f"The queue can't be reached, or refuses: {error}") from error
             failed = {failure["Id"] for failure in answer.get("Failed", [])}
             if not failed:
                 return len(bodies)

@@ -17,3 +17,8 @@ def checked_reason(reason: str) -> str:
     if len(stripped) > LONGEST:
         raise ReasonMissing("The reason is too long.", reason=f"At most {LONGEST} characters.")
     return stripped
+
+
+def signed(reason: str, author: str) -> str:
+    """The reason with who gave it, as it is kept with a row."""
+    return f"{reason} ({author})"[:LONGEST]

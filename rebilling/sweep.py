@@ -16,6 +16,7 @@ from django.db.models.expressions import RawSQL
 from accounts.billing_calendar import in_range, periods_due
 from accounts.locks import lock_accounts
 from accounts.models import Account
+from rebilling.brake import check_limits, let_through
 from rebilling.dispatch import send_due
 from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.queue import Queue
@@ -31,23 +32,32 @@ MOST_PERIODS_AN_ACCOUNT = 36
 
 
 def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
-    """Write down what is due by `as_of` and send all that is DUE. Returns the run.
+    """Write down what is due by `as_of`, have the brake look at it, and send all that is DUE. Returns the run.
 
-    Rows that another run wrote are not written again; those still DUE are sent again and not counted. Raises
-    `DayOutOfRange`, and `UnableToSend` when the queue refuses: what was found due is written then, and sent later.
+    When the brake holds it the run is HELD and nothing is sent: a person decides. Rows that another run wrote are not
+    written again; those still DUE are sent again and not counted. Raises `DayOutOfRange`, and `UnableToSend` when the
+    queue refuses: what was found due is written then, and sent later.
     """
     in_range(as_of)
+    check_limits()
     run = Run.objects.create(as_of=as_of, status=Run.Status.OPEN, started_at=now)
     for ids in _accounts_due(as_of):
         with transaction.atomic():
-            _write(list(_rows_due(accounts=list(lock_accounts(ids).values()), run=run, now=now)))
+            write_rows(list(_rows_due(accounts=list(lock_accounts(ids).values()), run=run, now=now)))
     found = run.rebillings.count()
-    sent = send_due(run=run, queue=queue)
+    sent = send_due(run=run, queue=queue) if let_through(run=run, now=now) else 0
     Run.objects.filter(id=run.id).update(swept_at=now)
     run.swept_at = now
     logger.info(
         "a run was swept",
-        extra={"event": "run.swept", "run": str(run.id), "as_of": as_of.isoformat(), "found": found, "messages": sent},
+        extra={
+            "event": "run.swept",
+            "run": str(run.id),
+            "as_of": as_of.isoformat(),
+            "status": run.status,
+            "found": found,
+            "messages": sent,
+        },
     )
     return run
 
@@ -63,11 +73,14 @@ def find_due(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[Rebill
 
 
 def _accounts_due(as_of: datetime.date) -> Iterator[list[uuid.UUID]]:
-    """The accounts whose rebilling date has come, in batches by keyset; those behind a parked period wait."""
-    parked = Rebilling.objects.filter(account=OuterRef("pk"), status=Rebilling.Status.PARKED)
+    """The accounts whose rebilling date has come, in batches by keyset; those behind a parked or held period wait."""
+    of_account = Rebilling.objects.filter(account=OuterRef("pk"))
+    # Two conditions, so that each is answered by its own partial index.
+    parked = of_account.filter(status=Rebilling.Status.PARKED)
+    held = of_account.filter(status=Rebilling.Status.DUE, run__status=Run.Status.HELD)
     due = (
         Account.objects.exclude(status=Account.Status.INACTIVE)
-        .filter(~Exists(parked), rebilling_date__lte=as_of)
+        .filter(~Exists(parked), ~Exists(held), rebilling_date__lte=as_of)
         .order_by("rebilling_date", "id")
         .values_list("rebilling_date", "id")
     )
@@ -92,28 +105,41 @@ def _rows_due(*, accounts: Collection[Account], run: Run, now: datetime.datetime
         # Locked, the account is looked at again: it may have been charged or closed since it was found.
         if account.status == Account.Status.INACTIVE:
             continue
-        due = periods_due(
-            anchor=account.anchor_date, interval=account.plan.interval, since=account.rebilling_date, as_of=run.as_of
+        let_go = account.id in under_way
+        yield from rows_for(account=account, run=run, since=account.rebilling_date, let_go=let_go, now=now)
+
+
+def rows_for(
+    *, account: Account, run: Run, since: datetime.date, let_go: bool, now: datetime.datetime
+) -> list[Rebilling]:
+    """A DUE row, unsaved, for each period of the account from `since` to the run's date.
+
+    When there are more than 36, only a PARKED row for the first of them; `let_go` lets 36 go and parks the next.
+    """
+    due = periods_due(anchor=account.anchor_date, interval=account.plan.interval, since=since, as_of=run.as_of)
+    periods = list(islice(due, MOST_PERIODS_AN_ACCOUNT + 1))
+    rows = [
+        Rebilling(
+            run=run,
+            account=account,
+            period_start=period.start,
+            period_end=period.end,
+            status=Rebilling.Status.DUE,
+            amount_minor=account.charge_minor,
+            currency=account.currency,
+            due_since=now,
         )
-        periods = list(islice(due, MOST_PERIODS_AN_ACCOUNT + 1))
-        too_many = len(periods) > MOST_PERIODS_AN_ACCOUNT and account.id not in under_way
-        for period in periods[:1] if too_many else periods[:MOST_PERIODS_AN_ACCOUNT]:
-            yield Rebilling(
-                run=run,
-                account=account,
-                period_start=period.start,
-                period_end=period.end,
-                status=Rebilling.Status.PARKED if too_many else Rebilling.Status.DUE,
-                reason=ParkReason.TOO_MANY_PERIODS if too_many else "",
-                detail=f"more than {MOST_PERIODS_AN_ACCOUNT} periods are due" if too_many else "",
-                amount_minor=account.charge_minor,
-                currency=account.currency,
-                due_since=now,
-            )
+        for period in periods
+    ]
+    if len(rows) > MOST_PERIODS_AN_ACCOUNT:
+        rows = rows if let_go else rows[:1]
+        rows[-1].status, rows[-1].reason = Rebilling.Status.PARKED, ParkReason.TOO_MANY_PERIODS
+        rows[-1].detail = f"more than {MOST_PERIODS_AN_ACCOUNT} periods are due"
+    return rows
 
 
 def _under_way(accounts: Collection[Account]) -> set[uuid.UUID]:
-    """The accounts whose next period is DUE already: found before, or released by a person, who let 36 of them go."""
+    """The accounts whose next period is DUE already: to park it now would be too late."""
     next_due = Rebilling.objects.filter(
         account_id__in=[account.id for account in accounts],
         status=Rebilling.Status.DUE,
@@ -122,7 +148,7 @@ def _under_way(accounts: Collection[Account]) -> set[uuid.UUID]:
     return set(next_due.values_list("account_id", flat=True))
 
 
-def _write(rows: list[Rebilling]) -> None:
+def write_rows(rows: list[Rebilling]) -> None:
     """Insert the rows that aren't there yet: the unique key on (account, period_start) decides."""
     Rebilling.objects.bulk_create(rows, ignore_conflicts=True)
     for row in rows:

@@ -45,6 +45,27 @@ class Unknown:
 Outcome = Succeeded | Declined | Unknown
 
 
+LONGEST_CODE = 100
+LONGEST_REFERENCE = 200
+
+
+def unkeepable(outcome: object) -> str:
+    """Why an answer of a gateway can't be kept, or an empty string."""
+    if isinstance(outcome, Succeeded):
+        return _unkeepable_text("reference", outcome.reference, shortest=0, longest=LONGEST_REFERENCE)
+    if isinstance(outcome, Declined):
+        return _unkeepable_text("decline code", outcome.code, shortest=1, longest=LONGEST_CODE)
+    return "" if isinstance(outcome, Unknown) else f"the gateway answered with a {type(outcome).__name__}"
+
+
+def _unkeepable_text(what: str, text: object, *, shortest: int, longest: int) -> str:
+    if not isinstance(text, str):
+        return f"the gateway's {what} is a {type(text).__name__}"
+    if not shortest <= len(text) <= longest:
+        return f"the gateway's {what} has {len(text)} characters, not {shortest} to {longest}"
+    return "" if text.isprintable() else f"the gateway's {what} has characters that can't be printed"
+
+
 class Gateway(Protocol):
     """A payment provider. Called from several threads at once, with no transaction open; never touches the database."""
 

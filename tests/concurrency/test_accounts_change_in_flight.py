@@ -44,7 +44,7 @@ class InFlight:
     pack: list[str]
 
     def close(self) -> object:
-        return close_account(account_id=self.account.id, reason="left", author="ann", today=DAY, now=at(DAY))
+        return close_account(account_id=self.account.id, reason="left", author="ann", now=at(DAY))
 
     def reopen(self) -> object:
         return reopen_account(account_id=self.account.id, reason="came back", author="ann", today=DAY, now=at(DAY))

@@ -110,7 +110,7 @@ class Platform:
         )
 
     def close(self, choices: random.Random) -> None:
-        close_account(account_id=self._any(choices), reason="left", author="ann", today=TODAY, now=at(TODAY))
+        close_account(account_id=self._any(choices), reason="left", author="ann", now=at(TODAY))
 
     def reopen(self, choices: random.Random) -> None:
         reopen_account(account_id=self._any(choices), reason="came back", author="ann", today=TODAY, now=at(TODAY))
@@ -142,7 +142,7 @@ class Platform:
 @committed
 class TestOperationsOnTheSameAccounts:
     # No lease: deliveries of the same payments settle against each other.
-    @override_settings(PAYMENT_LEASE_SECONDS=0)
+    @override_settings(PAYMENT_LEASE_SECONDS=0, PAYMENT_GATEWAY_TIMEOUT_SECONDS=0)
     def test_do_not_deadlock_and_leave_everything_sound(self) -> None:
         seed = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(10**9))
         print(f"FAULT_SEED={seed}")  # noqa: T201 - shown when the test fails

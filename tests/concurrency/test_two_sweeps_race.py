@@ -109,7 +109,7 @@ class TestASweepThatRacesAChange:
         account = an_account(plan=a_plan(interval_unit="week"), today=DAY)
         queue = QueueInHand()
         run = self.sweep_against(
-            lambda: close_account(account_id=account.id, reason="left", author="ann", today=DAY, now=at(DAY)),
+            lambda: close_account(account_id=account.id, reason="left", author="ann", now=at(DAY)),
             queue=queue,
         )
         assert statuses_of(account) == []

@@ -48,7 +48,7 @@ def sweep_a_motley_pack(*, queue: Queue) -> Run:
     closed = an_account(plan=weekly, today=day, name="closed")
     an_account(plan=weekly, today=day, name="moved")
     run = sweep(as_of=day, queue=queue, now=now)
-    close_account(account_id=closed.id, reason="left", author="ann", today=day, now=now)
+    close_account(account_id=closed.id, reason="left", author="ann", now=now)
     Account.objects.filter(name="moved").update(rebilling_date=F("rebilling_date") + 7)
     return run
 

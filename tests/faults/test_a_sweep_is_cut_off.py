@@ -28,8 +28,8 @@ KILLED = -9
 
 WRITING = [
     (Seam("rebilling.sweep.Run.objects.create"), 0),
-    (Seam("rebilling.sweep._write"), 0),
-    (Seam("rebilling.sweep._write", "after", 2), 10),
+    (Seam("rebilling.sweep.write_rows"), 0),
+    (Seam("rebilling.sweep.write_rows", "after", 2), 10),
     (Seam("rebilling.sweep.send_due", "before"), ACCOUNTS),
 ]
 """The seam, and how many rows are written by then: whole batches."""
@@ -127,7 +127,7 @@ class TestASweepIsCutOff:
         assert (found.due.periods, found.charged.periods, found.unexplained.periods) == (ACCOUNTS, ACCOUNTS, 0)
 
     def test_before_it_wrote_all_and_certify_says_what_is_missing(self, workers: Workers) -> None:
-        run = cut_off(workers, Seam("rebilling.sweep._write", "after", 2))
+        run = cut_off(workers, Seam("rebilling.sweep.write_rows", "after", 2))
         over = run.started_at + datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES + 1)
         (found,) = certify(runs=[run], now=over)
         # Ten rows that wait past their time, and fourteen accounts that no row was written for.
@@ -135,7 +135,7 @@ class TestASweepIsCutOff:
         assert not found.clean
 
     def test_and_its_run_is_certified_when_the_next_one_made_up(self, workers: Workers) -> None:
-        first = cut_off(workers, Seam("rebilling.sweep._write", "after", 2))
+        first = cut_off(workers, Seam("rebilling.sweep.write_rows", "after", 2))
         second = sweep(as_of=first.as_of, queue=workers.queue.product_queue, now=timezone.now())
         assert_all_charged_once(workers)
         over = first.started_at + datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES + 1)

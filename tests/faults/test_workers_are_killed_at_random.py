@@ -46,7 +46,7 @@ ONE_MESSAGE = ("process_queue", "--max-messages", "1")
 @pytest.fixture
 def workers(tmp_path: Path) -> Iterator[Workers]:
     # A killed worker's message comes back after two seconds, when the lease that it took is over.
-    settings = {"PAYMENT_LEASE_SECONDS": "1", "PROVIDER_SECONDS": "0.002"}
+    settings = {"PAYMENT_LEASE_SECONDS": "1", "PAYMENT_GATEWAY_TIMEOUT_SECONDS": "0", "PROVIDER_SECONDS": "0.002"}
     with (
         local_queue(visibility_timeout_seconds=2) as queue,
         worker_processes(queue=queue, folder=tmp_path, **settings) as running,

@@ -56,9 +56,9 @@ class Gate:
 
 
 class GatedGateway:
-    """A gateway that holds each request at its gate, and answers when it is opened."""
+    """The scripted gateway, but that it holds each request at its gate, and answers when it is opened."""
 
-    name = "gated"
+    name = "scripted"
 
     def __init__(self, *, gate: Gate, answer: Outcome | None = None) -> None:
         self.gate = gate

@@ -24,13 +24,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, run: uuid.UUID | None, **options: Any) -> None:
         now = timezone.now()
         if run is None:
-            self._send_leftovers()
             runs = open_runs()
         else:
             runs = list(Run.objects.filter(id=run))
             if not runs:
                 raise CommandError(f"There is no run {run}.")
         certificates = certify(runs=runs, now=now)
+        if run is None:
+            self._send_leftovers()
         if options["json"]:
             self.stdout.write(json.dumps([as_json(certificate) for certificate in certificates], indent=2))
         else:

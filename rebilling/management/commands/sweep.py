@@ -8,8 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from accounts.written_days import NotABillingDay, billing_day_from
+from rebilling.brake import Size, foreseen
 from rebilling.certificate import Tally, certificate
-from rebilling.models import Rebilling
+from rebilling.models import Rebilling, Run
 from rebilling.presentation import amounts_of, as_text
 from rebilling.queue import QueueNotConfigured, UnableToSend, configured_queue
 from rebilling.sweep import find_due, sweep
@@ -24,7 +25,7 @@ def billing_date(text: str) -> datetime.date:
 
 
 class Command(BaseCommand):
-    help = "Find every period due by a date, write it down and send it to be charged."
+    help = "Find every period due by a date, write it down and send it to be charged. Exits 1 if the brake holds it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--as-of", required=True, type=billing_date, metavar="DATE", help="YYYY-MM-DD")
@@ -40,12 +41,19 @@ class Command(BaseCommand):
         except (QueueNotConfigured, UnableToSend) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(as_text(certificate(run=run, now=timezone.now())))
+        if run.status == Run.Status.HELD:
+            raise CommandError(f"The run is held. Look into it, then `release_run {run.id}` or `cancel_run {run.id}`.")
 
     def _print_due(self, as_of: datetime.date) -> None:
-        due, parked = Tally(), Tally()
-        for row in find_due(as_of=as_of, now=timezone.now()):
-            tally = parked if row.status == Rebilling.Status.PARKED else due
-            tally.add(periods=1, amount_minor=row.amount_minor, currency=row.currency, reason=row.reason)
+        due, parked, size, now = Tally(), Tally(), Size(), timezone.now()
+        for row in find_due(as_of=as_of, now=now):
+            if row.status == Rebilling.Status.PARKED:
+                parked.add(periods=1, amount_minor=row.amount_minor, currency=row.currency)
+            else:
+                due.add(periods=1, amount_minor=row.amount_minor, currency=row.currency)
+                size.add(periods=1, amount_minor=row.amount_minor, currency=row.currency)
         self.stdout.write(f"As of {as_of} a sweep would find {due.periods:,} periods due: {amounts_of(due)}")
         if parked.periods:
             self.stdout.write(f"and park {parked.periods:,}: {amounts_of(parked)}")
+        if because := foreseen(due=size, as_of=as_of, now=now):
+            self.stdout.write(f"The brake would hold it: {because}")

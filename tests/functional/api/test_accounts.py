@@ -53,7 +53,7 @@ class TestListAccounts:
     def test_filters_by_status(self, api: ApiClient) -> None:
         gone = an_account(name="gone")
         an_account(name="here")
-        close_account(account_id=gone.id, reason="asked", author="test", today=TODAY, now=NOW)
+        close_account(account_id=gone.id, reason="asked", author="test", now=NOW)
         assert _names(api.get("/v1/accounts", status="INACTIVE")) == ["gone"]
         assert _names(api.get("/v1/accounts", status="PENDING")) == ["here"]
         assert _names(api.get("/v1/accounts", status="PAST_DUE")) == []

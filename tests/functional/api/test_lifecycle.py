@@ -46,7 +46,7 @@ class TestCloseAccount:
         account = an_account()
         _close(api, account)
         with nothing_moves():
-            problem_of(_close(api, account), status=409, slug="account-already-closed")
+            problem_of(_close(api, account), status=409, slug="account-already-inactive")
 
     @pytest.mark.parametrize("action", ["close", "reopen"])
     @pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "  "}, {"reason": "x" * 501}, {"reason": 5}, None])

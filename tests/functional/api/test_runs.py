@@ -2,14 +2,16 @@
 
 import datetime
 import uuid
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from payments.gateways import Declined
+from rebilling.held import cancel_run
 from rebilling.models import Rebilling, Run
-from tests.builders import TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, billed, delivered, swept
+from tests.builders import TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, at, billed, delivered, swept
 from tests.databases import rolled_back
 from tests.functional.api.client import ApiClient, problem_of
 
@@ -34,6 +36,17 @@ class TestGetRun:
             "unexplained": NONE,
             "payments": {"succeeded": 2, "declined": 1, "unknown": 0, "submitted": 0},
         }
+
+    def test_shows_a_held_run_and_a_cancelled_one(self, api: ApiClient, settings: Any) -> None:
+        settings.REBILLING_BRAKE_FIRST_PERIODS = 1
+        for _ in range(2):
+            an_account()
+        run = swept(as_of=TODAY, queue=QueueInHand())
+        shown = api.get(f"/v1/runs/{run.id}").json()
+        assert (shown["status"], shown["due"]["periods"], shown["unexplained"]) == ("HELD", 2, NONE)
+        cancel_run(run_id=run.id, reason="wrong day", author="t", now=at(TODAY))
+        shown = api.get(f"/v1/runs/{run.id}").json()
+        assert (shown["status"], shown["skipped"]["reasons"]) == ("CANCELLED", {"run_cancelled": 2})
 
     def test_shows_what_is_parked_and_skipped_and_why(self, api: ApiClient) -> None:
         long_ago = datetime.date(2022, 1, 1)

@@ -9,7 +9,7 @@ from django.test import Client
 from accounts.models import Account, StatusChange
 from ledger.models import Entry
 from payments.models import Payment
-from rebilling.models import Rebilling
+from rebilling.models import Rebilling, Run
 
 
 def path_of(row: models.Model, action: str) -> str:
@@ -18,7 +18,7 @@ def path_of(row: models.Model, action: str) -> str:
 
 def state() -> list[object]:
     """Everything that an action could move."""
-    tables: list[type[models.Model]] = [Account, StatusChange, Entry, Payment, Rebilling, LogEntry]
+    tables: list[type[models.Model]] = [Account, StatusChange, Entry, Payment, Run, Rebilling, LogEntry]
     return [list(model._default_manager.order_by("pk").values()) for model in tables]
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -12,7 +13,7 @@ from backoffice.models import User
 from ledger.models import Entry, EntryType
 from payments.models import Payment
 from rebilling.models import Rebilling, Run
-from tests.builders import TODAY, a_plan, an_account, billed
+from tests.builders import TODAY, QueueInHand, a_plan, an_account, billed, swept
 from tests.integration.rebilling.owing import owing_two_months
 
 
@@ -119,3 +120,15 @@ def parked(db: None) -> Rebilling:
     account = an_account(plan=a_plan(interval_unit="day"), anchor_date=start, rebilling_date=start)
     billed(as_of=TODAY)
     return account.rebillings.get(status=Rebilling.Status.PARKED)
+
+
+@pytest.fixture
+def held_run(settings: Any, db: None) -> Run:
+    """Two periods in yen, where the brake lets one through that has no history."""
+    settings.REBILLING_BRAKE_FIRST_PERIODS = 1
+    plan = a_plan(currency="JPY", unit_amount_minor=500)
+    for _ in range(2):
+        an_account(plan=plan)
+    run = swept(as_of=TODAY, queue=QueueInHand())
+    assert run.status == Run.Status.HELD
+    return run

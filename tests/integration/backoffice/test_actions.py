@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from accounts.models import Account
-from rebilling.models import Rebilling
+from rebilling.models import Rebilling, Run
 from tests.databases import rolled_back
 from tests.integration.backoffice.acting import messages_of, path_of, state
 from tests.integration.backoffice.conftest import Billed, Owing
@@ -14,7 +14,7 @@ pytestmark = rolled_back
 
 
 @pytest.fixture
-def every_action(billed_account: Billed, parked: Rebilling) -> list[str]:
+def every_action(billed_account: Billed, parked: Rebilling, held_run: Run) -> list[str]:
     return [
         path_of(billed_account.account, "close"),
         path_of(billed_account.account, "reopen"),
@@ -24,6 +24,8 @@ def every_action(billed_account: Billed, parked: Rebilling) -> list[str]:
         path_of(billed_account.charge, "reverse"),
         path_of(parked, "release"),
         path_of(parked, "skip"),
+        path_of(held_run, "release"),
+        path_of(held_run, "cancel"),
     ]
 
 
@@ -97,7 +99,13 @@ class TestEveryAction:
 
 class TestButtons:
     def test_are_those_that_the_person_may_press_and_the_row_allows(
-        self, operator: Client, support: Client, owing: Owing, billed_account: Billed, parked: Rebilling
+        self,
+        operator: Client,
+        support: Client,
+        owing: Owing,
+        billed_account: Billed,
+        parked: Rebilling,
+        held_run: Run,
     ) -> None:
         offered = {
             billed_account.account: {"credit", "payment", "close"},
@@ -106,10 +114,12 @@ class TestButtons:
             billed_account.payment_entry: set(),
             billed_account.rebilling: set(),
             parked: {"release", "skip"},
+            held_run: {"release", "cancel"},
+            billed_account.run: set(),
         }
         for row, names in offered.items():
             content = operator.get(path_of(row, "change")).content.decode()
-            every = {"credit", "payment", "write-off", "close", "reopen", "reverse", "release", "skip"}
+            every = {"credit", "payment", "write-off", "close", "reopen", "reverse", "release", "skip", "cancel"}
             assert {name for name in every if path_of(row, name) in content} == names
             content = support.get(path_of(row, "change")).content.decode()
             assert not [name for name in every if path_of(row, name) in content]

@@ -126,7 +126,7 @@ class TestPages:
         content = page(support, f"rebilling/run/{billed_account.run.id}/change/")
         assert "<td>charged</td><td>1</td><td>1,999.00 USD</td><td></td>" in content
         assert "<td>succeeded</td><td>1</td>" in content
-        assert "Certificate: due = charged + skipped + parked" in content
+        assert "Certificate: Clean: due = charged + skipped + parked." in content
 
         content = page(support, f"rebilling/run/{parked.run_id}/change/")
         assert "<td>parked</td><td>1</td><td>19.99 USD</td><td>too_many_periods 1</td>" in content
@@ -137,9 +137,9 @@ class TestPages:
         run = swept(as_of=TODAY, queue=QueueInHand())
         path = f"rebilling/run/{run.id}/change/"
 
-        assert "Certificate: 1 PERIODS ARE UNEXPLAINED" in page(support, path)
+        assert "Certificate: UNEXPLAINED: 1 periods" in page(support, path)
         Rebilling.objects.update(due_since=timezone.now())
-        assert "Certificate: 1 periods are still to be charged" in page(support, path)
+        assert "Certificate: In progress: 1 periods are still to be charged" in page(support, path)
 
     @pytest.mark.parametrize("kind", ["charge", "payment_entry", "payment", "rebilling"])
     def test_each_row_has_a_page(self, support: Client, billed_account: Billed, kind: str) -> None:

@@ -1,10 +1,13 @@
+from typing import Any
+
 import pytest
 from django.test import Client
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from ledger.balances import balance
 from ledger.models import Entry, EntryType
-from rebilling.models import Rebilling
-from tests.builders import an_account
+from rebilling.models import Rebilling, Run
+from tests.builders import QueueInHand, an_account
 from tests.databases import rolled_back
 from tests.integration.backoffice.acting import logged, messages_of, path_of, state, submission_of
 from tests.integration.backoffice.conftest import Billed
@@ -31,7 +34,7 @@ class TestCloseAndReopen:
         before = state()
 
         assert messages_of(operator, path_of(account, "close"), {"reason": "again"}) == [
-            f"The account {account.id} is closed already."
+            f"The account {account.id} is inactive already (closed)."
         ]
         assert state() == before
 
@@ -156,4 +159,62 @@ class TestParkedPeriods:
             assert messages_of(operator, path_of(billed_account.rebilling, action), {"reason": "no"}) == [
                 "The period is PAID, not PARKED."
             ]
+        assert state() == before
+
+
+class TestHeldRuns:
+    @pytest.fixture
+    def queue(self, monkeypatch: pytest.MonkeyPatch) -> QueueInHand:
+        queue = QueueInHand()
+        monkeypatch.setattr("backoffice.rebilling.configured_queue", lambda: queue)
+        return queue
+
+    def test_one_says_why_it_is_held(self, support: Client, held_run: Run) -> None:
+        content = support.get(path_of(held_run, "change")).content.decode()
+        because = "2 periods are due, more than 1 (the limit without history)"
+        assert f"Certificate: HELD, nothing is sent: {because}" in content
+        assert "<td>due</td><td>2</td><td>1,000 JPY</td><td></td>" in content
+
+    def test_one_is_released_and_sent(
+        self,
+        operator: Client,
+        held_run: Run,
+        queue: QueueInHand,
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    ) -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            assert messages_of(operator, path_of(held_run, "release"), {"reason": "a big import"}) == [
+                "The run was released: it is being charged."
+            ]
+            assert queue.bodies == []
+        held_run.refresh_from_db()
+        assert (held_run.status, held_run.decision) == ("OPEN", "a big import (staff:olga)")
+        assert [len(message.rebillings) for message in queue.messages] == [2]
+        assert logged() == [("olga", str(held_run.id), "Release this run: a big import")]
+
+    def test_one_is_cancelled(self, operator: Client, held_run: Run) -> None:
+        assert messages_of(operator, path_of(held_run, "cancel"), {"reason": "wrong day"}) == [
+            "The run was cancelled: nothing of it is charged."
+        ]
+        held_run.refresh_from_db()
+        assert (held_run.status, held_run.decision) == ("CANCELLED", "wrong day (staff:olga)")
+        assert set(held_run.rebillings.values_list("status", "reason")) == {("SKIPPED", "run_cancelled")}
+        assert logged() == [("olga", str(held_run.id), "Cancel this run: wrong day")]
+        assert "Certificate: Cancelled" in operator.get(path_of(held_run, "change")).content.decode()
+
+    def test_one_that_is_not_held_is_refused(
+        self, operator: Client, billed_account: Billed, queue: QueueInHand
+    ) -> None:
+        before = state()
+        for action in ("release", "cancel"):
+            assert messages_of(operator, path_of(billed_account.run, action), {"reason": "no"}) == [
+                "The run is OPEN, not HELD."
+            ]
+        assert (state(), queue.bodies) == (before, [])
+
+    def test_one_is_not_released_without_a_queue(self, operator: Client, held_run: Run, settings: Any) -> None:
+        settings.REBILLING_QUEUE_URL = ""
+        before = state()
+        (message,) = messages_of(operator, path_of(held_run, "release"), {"reason": "right"})
+        assert message.startswith("There is no queue")
         assert state() == before

@@ -68,6 +68,21 @@ class TestHandler:
         assert answer == {"runs": 1, "unexplained": 0, "sent": 0}
         assert Run.objects.get().status == "CERTIFIED"
 
+    def test_ends_a_sweep_that_is_held_as_any_other(self, endpoint: QueueEndpoint, settings: Any) -> None:
+        """Failing, it would be started again, to no end. Each hour it is an error in the log instead."""
+        settings.REBILLING_BRAKE_FIRST_PERIODS = 1
+        for _ in range(2):
+            an_account()
+        answer = handler({"command": "sweep", "time": "2026-01-01T12:00:00Z"}, LambdaContext())
+        run = Run.objects.get()
+        assert (answer, run.status) == ({"run": str(run.id)}, "HELD")
+        answer = handler({"command": "certify", "time": "2026-01-01T13:00:00Z"}, LambdaContext())
+        assert answer == {"runs": 1, "unexplained": 0, "sent": 0}
+        assert "Messages" not in client_of(endpoint_url=endpoint.endpoint_url).receive_message(
+            QueueUrl=endpoint.queue_url
+        )
+        assert set(Rebilling.objects.values_list("status", flat=True)) == {"DUE"}
+
     @pytest.mark.parametrize(
         "event",
         [

@@ -133,10 +133,23 @@ class TestParked:
         release_parked(rebilling_id=parked.id, reason="right so", author="staff:anna", now=now)
         run.refresh_from_db()
         assert (run.status, run.certified_at) == ("OPEN", None)
-        assert certificate(run=run, now=now).waiting == 1
+        assert certificate(run=run, now=now).waiting == 36
         billed(as_of=TODAY + 36 * DAY)
-        assert [status for _, status in statuses_of(account)] == ["PAID"] * 36
+        assert [status for _, status in statuses_of(account)] == ["PAID"] * 36 + ["PARKED"]
         assert certificate(run=run, now=now).clean
+
+    def test_released_among_too_many_lets_36_go_whoever_sends_them(self) -> None:
+        account, run, parked = self._parked()
+        now = at(TODAY + 36 * DAY) + datetime.timedelta(hours=2)
+        release_parked(rebilling_id=parked.id, reason="right so", author="staff:anna", now=now)
+        queue = QueueInHand()
+        assert send_leftovers(queue=queue, now=now + datetime.timedelta(hours=1)) == 1
+        assert delivered(bodies=queue.take()) == []
+        assert [status for _, status in statuses_of(account)] == ["PAID"] * 36 + ["PARKED"]
+        billed(as_of=TODAY + 36 * DAY)
+        later = at(TODAY + 37 * DAY)
+        assert [found.unexplained.periods for found in certify(runs=list(Run.objects.all()), now=later)] == [0, 0]
+        assert certificate(run=run, now=later).parked.periods == 1
 
     def test_skipped_is_never_charged_and_the_account_goes_on(self) -> None:
         account, run, parked = self._parked()

@@ -198,6 +198,14 @@ class TestPackWithABadRow:
         billed(as_of=TODAY + DAY)
         assert statuses_of(account) == [(TODAY, "PAID"), (TODAY + DAY, "PAID")]
 
+    def test_a_bug_is_no_rows_fault_and_parks_nobody(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        accounts = [an_account() for _ in range(3)]
+        queue = QueueInHand()
+        swept(as_of=TODAY, queue=queue)
+        monkeypatch.setattr(charging, "post", lambda **_: None.gone)  # type: ignore[attr-defined]
+        assert delivered(bodies=queue.bodies) == ["0"]
+        assert [statuses_of(account) for account in accounts] == [[(TODAY, "DUE")]] * 3
+
     def test_a_lost_connection_is_no_rows_fault_and_fails_the_message(self, monkeypatch: pytest.MonkeyPatch) -> None:
         account = an_account()
         queue = QueueInHand()

@@ -32,7 +32,7 @@ JAN_10, FEB_1, FEB_5 = datetime.date(2026, 1, 10), datetime.date(2026, 2, 1), da
 
 
 def closed(account: Account, *, on: datetime.date = TODAY) -> Account:
-    return close_account(account_id=account.id, reason="moved away", author="test", today=on, now=at(on))
+    return close_account(account_id=account.id, reason="moved away", author="test", now=at(on))
 
 
 def reopened(account: Account, *, on: datetime.date) -> Account:
@@ -77,17 +77,25 @@ class TestCloseAccount:
             closed(account)
         assert StatusChange.objects.count() == 2
 
+    def test_refuses_an_account_that_was_imported_as_inactive(self) -> None:
+        account = an_account()
+        Account.objects.update(status="INACTIVE", inactive_reason="imported")
+        with pytest.raises(UnableToClose):
+            closed(account)
+        account.refresh_from_db()
+        assert account.inactive_reason == "imported"
+
     @pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
     def test_needs_a_reason(self, reason: str) -> None:
         account = an_account()
         with pytest.raises(ReasonMissing):
-            close_account(account_id=account.id, reason=reason, author="test", today=TODAY, now=NOW)
+            close_account(account_id=account.id, reason=reason, author="test", now=NOW)
         account.refresh_from_db()
         assert account.status == "PENDING"
 
     def test_refuses_an_unknown_account(self) -> None:
         with pytest.raises(UnknownAccount):
-            close_account(account_id=a_plan().id, reason="gone", author="test", today=TODAY, now=NOW)
+            close_account(account_id=a_plan().id, reason="gone", author="test", now=NOW)
 
 
 @rolled_back

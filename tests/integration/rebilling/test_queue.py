@@ -77,6 +77,11 @@ class TestSend:
             SqsQueue(url=endpoint.queue_url, client=client).send([a_message(periods=1)])  # type: ignore[arg-type]
         assert received(endpoint) == []
 
+    def test_says_so_when_the_queue_cannot_be_reached(self) -> None:
+        client = client_of(endpoint_url="http://127.0.0.1:9")
+        with pytest.raises(UnableToSend, match="can't be reached"):
+            SqsQueue(url="http://127.0.0.1:9/1/rebilling", client=client).send([a_message(periods=1)])
+
     def test_of_nothing_asks_nobody(self, endpoint: QueueEndpoint) -> None:
         client = CountingClient(client_of(endpoint_url=endpoint.endpoint_url))
         assert SqsQueue(url=endpoint.queue_url, client=client).send([]) == 0  # type: ignore[arg-type]

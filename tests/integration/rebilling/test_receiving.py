@@ -71,7 +71,7 @@ class TestReceivePayment:
 
     def test_is_taken_of_an_inactive_account_which_stays_so(self) -> None:
         account = owing_two_months()
-        close_account(account_id=account.id, reason="left", author="t", today=FEB_1, now=at(FEB_1))
+        close_account(account_id=account.id, reason="left", author="t", now=at(FEB_1))
         received(account, 3998)
         account.refresh_from_db()
         assert (account.status, account.inactive_reason) == ("INACTIVE", "closed")

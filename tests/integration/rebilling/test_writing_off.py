@@ -132,7 +132,7 @@ class TestWriteOff:
 
     def test_of_an_inactive_account_leaves_it_so(self) -> None:
         account = owing_two_months()
-        close_account(account_id=account.id, reason="left", author="t", today=FEB_1, now=at(FEB_1))
+        close_account(account_id=account.id, reason="left", author="t", now=at(FEB_1))
         assert len(written_off(account)) == 2
         assert standing(account) == ("INACTIVE", 0, 0)
 

@@ -37,7 +37,7 @@ def withdraw(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("backoffice", "0003_groups")]
+    dependencies = [("backoffice", "0004_actions_on_held_runs")]
     operations = [
         migrations.AlterModelOptions(
             name="user",
@@ -51,6 +51,8 @@ class Migration(migrations.Migration):
                     ("reverse_entry", "Can reverse a ledger entry"),
                     ("release_parked", "Can let a parked period be charged"),
                     ("skip_parked", "Can skip a parked period"),
+                    ("release_run", "Can let a held run be charged"),
+                    ("cancel_run", "Can cancel a held run"),
                 ],
                 "verbose_name": "user",
                 "verbose_name_plural": "users",
