@@ -1,0 +1,221 @@
+"""Money of one account moved in any order: charged, collected, retried, received, credited, written off, reversed.
+
+`MOVEMENTS_EXAMPLES=2000 pytest tests/integration/rebilling/test_movements_in_any_order.py` looks further.
+"""
+
+import datetime
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from accounts.models import Account
+from accounts.refusals import Conflict
+from ledger.balances import balance, book_totals
+from ledger.models import Entry
+from payments.gateways import Declined, Outcome, Succeeded, Unknown
+from payments.models import Payment
+from rebilling.adjustments import REVERSIBLE, grant_credit, reverse_entry
+from rebilling.models import Rebilling
+from rebilling.receiving import receive_payment
+from rebilling.settling import settle
+from rebilling.writing_off import write_off
+from tests.builders import ScriptedGateway, a_plan, an_account, at, billed
+from tests.databases import rolled_back
+
+OUTCOMES: dict[str, Outcome] = {
+    "takes": Succeeded(reference="taken"),
+    "declines": Declined(code="insufficient_funds"),
+    "does not know": Unknown(reason="timed out"),
+}
+_outcomes = st.sampled_from(["declines", "declines", "takes", "does not know"])
+_amounts = st.sampled_from([300, 1000])
+_positions = st.integers(0, 2**16)
+FIRST_DAY = datetime.date(2026, 1, 1)
+LAST_DAY = datetime.date(2026, 2, 5)
+
+
+class Movements(RuleBasedStateMachine):
+    """One account of 1,000 a week. Its transaction is undone at the end of each example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.today = FIRST_DAY
+        self.undone = transaction.atomic()
+        self.undone.__enter__()
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.undone.__exit__(None, None, None)
+
+    @initialize(outcomes=st.lists(_outcomes, min_size=2, max_size=3))
+    def open(self, outcomes: list[str]) -> None:
+        self.account = an_account(plan=a_plan(interval_unit="week", unit_amount_minor=1000), today=self.today)
+        for outcome in outcomes:
+            self.a_week_passes(outcome)
+
+    @property
+    def signed(self) -> dict[str, Any]:
+        return {"reason": "looked into", "author": "ann", "today": self.today, "now": at(self.today)}
+
+    @property
+    def unpaid(self) -> list[Rebilling]:
+        return list(self.account.rebillings.filter(status="UNPAID").order_by("period_start"))
+
+    @property
+    def in_flight(self) -> list[Payment]:
+        return list(Payment.objects.filter(status__in=Payment.IN_FLIGHT).order_by("id"))
+
+    def a_week_passes(self, outcome: str) -> None:
+        billed(as_of=self.today, gateway=ScriptedGateway(OUTCOMES[outcome]))
+        self.today += datetime.timedelta(days=7)
+
+    @precondition(lambda self: self.today < LAST_DAY)
+    @rule(outcome=_outcomes)
+    def another_week_passes(self, outcome: str) -> None:
+        self.a_week_passes(outcome)
+
+    @rule(amount=_amounts)
+    def credit(self, amount: int) -> None:
+        grant_credit(account_id=self.account.id, amount_minor=amount, **self.signed)
+
+    @rule(amount=_amounts)
+    def receive(self, amount: int) -> None:
+        receive_payment(account_id=self.account.id, amount_minor=amount, reference="SEPA", **self.signed)
+
+    @precondition(lambda self: self.unpaid)
+    @rule(which=st.none() | _positions)
+    def write_off(self, which: int | None) -> None:
+        charged = list(self.account.rebillings.exclude(charge=None).order_by("period_start"))
+        # Most often one that is unpaid; any other is refused.
+        among = self.unpaid * 3 + charged
+        chosen = [among[which % len(among)].charge_id] if which is not None else None
+        self.unless_refused(
+            lambda: write_off(account_id=self.account.id, charge_ids=chosen, **self.signed)  # type: ignore[arg-type]
+        )
+
+    @rule(which=_positions, newest=st.booleans())
+    def reverse(self, which: int, newest: bool) -> None:
+        entries = list(Entry.objects.filter(type__in=REVERSIBLE, reversed_by=None).order_by("id"))
+        if entries:
+            entry = entries[-1] if newest else entries[which % len(entries)]
+            self.unless_refused(lambda: reverse_entry(entry_id=entry.id, **self.signed))
+
+    def unless_refused(self, change: Callable[[], object]) -> None:
+        before = _everything()
+        try:
+            change()
+        except Conflict:
+            assert _everything() == before
+
+    @precondition(lambda self: self.unpaid)
+    @rule(which=_positions)
+    def retry(self, which: int) -> None:
+        """A further attempt is submitted, as the retries will."""
+        in_flight = {payment.charge_id for payment in self.in_flight}
+        idle = [row for row in self.unpaid if row.charge_id not in in_flight]
+        if idle:
+            row = idle[which % len(idle)]
+            Payment.objects.create(
+                account=self.account,
+                charge_id=row.charge_id,
+                amount_minor=row.outstanding_minor,
+                currency=row.currency,
+                status=Payment.Status.SUBMITTED,
+                gateway="scripted",
+                submitted_at=at(self.today),
+            )
+
+    @precondition(lambda self: self.in_flight)
+    @rule(which=_positions, outcome=st.sampled_from(list(OUTCOMES)))
+    def learn(self, which: int, outcome: str) -> None:
+        """The outcome of a payment on its way becomes known."""
+        payment = self.in_flight[which % len(self.in_flight)]
+        settle(outcomes={payment.id: OUTCOMES[outcome]}, as_of=self.today, now=at(self.today))
+
+    @invariant()
+    def is_sound(self) -> None:
+        rows = list(Rebilling.objects.order_by("period_start"))
+        in_flight = set(Payment.objects.filter(status__in=Payment.IN_FLIGHT).values_list("charge_id", flat=True))
+        entries = list(Entry.objects.order_by("id"))
+        assert [sum(books.values()) for books in book_totals().values()] == [0]
+        _check_free_credit(self.account, rows, entries, in_flight)
+        _check_write_offs(rows, entries)
+        for payment_id, amount in Payment.objects.filter(status="SUCCEEDED").values_list("id", "amount_minor"):
+            assert [entry.amount_minor for entry in entries if entry.payment_id == payment_id] == [amount]
+        status = Account.objects.get(id=self.account.id).status
+        assert (status == "PAST_DUE") == any(row.status == "UNPAID" for row in rows)
+
+
+def _check_free_credit(account: Account, rows: list[Rebilling], entries: list[Entry], in_flight: set[Any]) -> None:
+    """What was credited, received, or paid for charges since reversed; less what charges have taken of it."""
+    outside = sum(
+        payment.amount_minor for payment in Payment.objects.filter(account=account, charge=None, status="SUCCEEDED")
+    )
+    credited = sum(entry.amount_minor * ((entry.debit == "credits") - (entry.credit == "credits")) for entry in entries)
+    voided = sum(row.paid_minor for row in rows if row.status == "VOIDED")
+    free = credited + outside + voided - sum(row.credit_minor for row in rows)
+    outstanding = sum(row.outstanding_minor for row in rows if row.status in ("CHARGED", "UNPAID"))
+    assert balance(account_id=account.id) == outstanding - free
+    # What is missing is given back by charges whose payments are on their way, once they are settled.
+    assert -free <= sum(row.credit_minor for row in rows if row.charge_id in in_flight)
+    if free > 0:
+        assert not [row for row in rows if row.status == "UNPAID" and row.charge_id not in in_flight]
+
+
+def _check_write_offs(rows: list[Rebilling], entries: list[Entry]) -> None:
+    """Of each charge, what stands as bad debt is what is outstanding while it is WRITTEN_OFF, and else nothing."""
+    by_id = {entry.id: entry for entry in entries}
+    bad_debt: dict[Any, int] = defaultdict(int)
+    for entry in entries:
+        origin = entry
+        while origin.reverses_id:
+            origin = by_id[origin.reverses_id]
+        if origin.type == "write_off":
+            bad_debt[origin.period_start] += entry.amount_minor * (1 if entry.debit == "bad_debt" else -1)
+    for row in rows:
+        assert bad_debt[row.period_start] == (row.outstanding_minor if row.status == "WRITTEN_OFF" else 0)
+
+
+def _everything() -> list[Any]:
+    return [list(model._default_manager.order_by("id").values()) for model in (Account, Entry, Payment, Rebilling)]
+
+
+@pytest.fixture
+def _quiet() -> Iterator[None]:
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@rolled_back
+class TestMovementsInAnyOrder:
+    @pytest.mark.usefixtures("_quiet")
+    def test_leave_balances_credit_and_write_offs_that_add_up(self) -> None:
+        more = os.environ.get("MOVEMENTS_EXAMPLES")
+        run_state_machine_as_test(
+            Movements,
+            settings=settings(
+                max_examples=int(more or 30),
+                stateful_step_count=25,
+                derandomize=not more,
+                database=None,
+                deadline=None,
+                print_blob=True,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
