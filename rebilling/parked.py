@@ -21,6 +21,10 @@ class NotParked(Conflict):
     code = "not-parked"
 
 
+class NotItsTurn(Conflict):
+    code = "earlier-periods-first"
+
+
 def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Rebilling:
     """Make a parked period DUE again, and those of its account that were parked only because of it.
 
@@ -42,11 +46,14 @@ def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: da
 def skip_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Rebilling:
     """Give up a parked period: it is never charged, and its account goes on with the next one.
 
-    Periods that were parked only because of it are DUE again. Raises as `release_parked`.
+    Periods that were parked only because of it are DUE again. Raises as `release_parked`, and `NotItsTurn` while an
+    earlier period is still to be charged: the account would come to this one afterwards, and charge it.
     """
     detail = signed(checked_reason(reason), author)
     with transaction.atomic():
         rebilling = _lock_parked(rebilling_id)
+        if rebilling.account.rebilling_date < rebilling.period_start:
+            raise NotItsTurn(f"Earlier periods come first: the account goes on at {rebilling.account.rebilling_date}.")
         behind = _parked_behind(rebilling)
         too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
         rebilling.status, rebilling.reason, rebilling.detail = Rebilling.Status.SKIPPED, SkipReason.BY_PERSON, detail

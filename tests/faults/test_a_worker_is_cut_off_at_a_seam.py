@@ -108,7 +108,7 @@ class TestAWorkerIsCutOff:
 class TestAWorkerWithLittleTimeLeft:
     """It charges, collects nothing, and sends the payments on as a message of their own."""
 
-    LITTLE = {"localcloud.invocation.FUNCTION_TIMEOUT_SECONDS": 10}
+    LITTLE = {"localcloud.invocation.FUNCTION_TIMEOUT_SECONDS": 3}
 
     def test_sends_the_payments_on(self, workers: Workers) -> None:
         run = self.work_with_little_time(workers, seam=None)

@@ -41,7 +41,7 @@ from rebilling.lifecycle import close_account, reopen_account
 from rebilling.models import Rebilling, Run
 from rebilling.parked import release_parked, skip_parked
 from rebilling.sweep import MOST_PERIODS_AN_ACCOUNT, sweep
-from tests.builders import QueueInHand, a_plan, delivered
+from tests.builders import QueueInHand, a_plan, an_account, at, delivered, swept
 from tests.databases import rolled_back
 from tests.functional.soundness import Soundness, assert_nothing_was_missed
 
@@ -216,9 +216,12 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.parked)
     @rule(which=_positions, release=st.booleans())
     def decide_about_a_parked_period(self, which: int, release: bool) -> None:
-        decide = release_parked if release else skip_parked
-        parked = self.parked[which % len(self.parked)]
-        decide(rebilling_id=parked, reason="looked into", author="test", now=self.now)
+        parked = Rebilling.objects.get(id=self.parked[which % len(self.parked)])
+        earlier = Rebilling.objects.filter(account=parked.account_id, period_start__lt=parked.period_start)
+        # Skipping what isn't the account's next period is below, in a test of its own.
+        next_in_line = not earlier.filter(status__in=["DUE", "PARKED"]).exists()
+        decide = release_parked if release or not next_in_line else skip_parked
+        decide(rebilling_id=parked.id, reason="looked into", author="test", now=self.now)
 
     # --- what time and the schedules do ---
 
@@ -368,3 +371,29 @@ class TestAnyOrder:
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+
+@rolled_back
+class TestSkippedByAPerson:
+    def test_is_never_charged_though_earlier_periods_were_still_due(self) -> None:
+        """Of 41 daily periods a person skips the first and then, before the 36 in between are charged, the next one."""
+        start = FIRST_DAY - datetime.timedelta(days=40)
+        account = an_account(plan=a_plan(interval_unit="day"), today=FIRST_DAY, anchor_date=start, rebilling_date=start)
+        queue = QueueInHand()
+        swept(as_of=FIRST_DAY, queue=queue)
+        skipped = []
+        for _ in range(2):
+            parked = Rebilling.objects.get(status="PARKED")
+            try:
+                skip_parked(rebilling_id=parked.id, reason="not owed", author="test", now=at(FIRST_DAY))
+            except Conflict:
+                continue
+            skipped.append(parked.period_start)
+        assert skipped[0] == start
+        for _ in range(3):
+            send_leftovers(queue=queue, now=at(FIRST_DAY) + datetime.timedelta(hours=1))
+            assert delivered(bodies=queue.take(), today=FIRST_DAY, queue=queue) == []
+            swept(as_of=FIRST_DAY, queue=queue)
+        rows = Rebilling.objects.filter(account=account, period_start__in=skipped).order_by("period_start")
+        assert list(rows.values_list("period_start", "status")) == [(day, "SKIPPED") for day in skipped]
+        assert not Rebilling.objects.filter(reason="not_the_next_period").exists()

@@ -110,8 +110,8 @@ class TestLease:
         assert len(message.payments) == 2
         assert Payment.objects.filter(status="SUBMITTED", leased_until=None).count() == 2
 
-    def test_must_be_longer_than_the_gateways_deadline(self, settings: Any) -> None:
-        settings.PAYMENT_LEASE_SECONDS = settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS
+    def test_must_not_be_shorter_than_the_gateways_deadline(self, settings: Any) -> None:
+        settings.PAYMENT_LEASE_SECONDS = settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS - 1
         assert [error.id for error in run_checks()] == ["payments.E001"]
 
 

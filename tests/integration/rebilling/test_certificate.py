@@ -10,7 +10,7 @@ from accounts.models import Account
 from rebilling.certificate import certificate
 from rebilling.certify import certify, open_runs, send_leftovers
 from rebilling.models import Rebilling, Run
-from rebilling.parked import NotParked, release_parked, skip_parked
+from rebilling.parked import NotItsTurn, NotParked, release_parked, skip_parked
 from rebilling.presentation import as_text
 from tests.builders import (
     NOW,
@@ -161,6 +161,19 @@ class TestParked:
         assert parked.detail == "goodwill (staff:anna)"
         billed(as_of=TODAY + 36 * DAY)
         assert [status for _, status in statuses_of(account)] == ["SKIPPED"] + ["PAID"] * 36
+
+    def test_skipping_waits_until_earlier_periods_are_charged(self) -> None:
+        account, _, first = self._parked()
+        release_parked(rebilling_id=first.id, reason="right so", author="staff:anna", now=NOW)
+        last = Rebilling.objects.get(status="PARKED")
+        with pytest.raises(NotItsTurn, match=f"goes on at {TODAY}"):
+            skip_parked(rebilling_id=last.id, reason="goodwill", author="staff:anna", now=NOW)
+        last.refresh_from_db()
+        assert last.status == "PARKED"
+        billed(as_of=TODAY + 36 * DAY)
+        skip_parked(rebilling_id=last.id, reason="goodwill", author="staff:anna", now=NOW)
+        billed(as_of=TODAY + 37 * DAY)
+        assert [status for _, status in statuses_of(account)] == ["PAID"] * 36 + ["SKIPPED", "PAID"]
 
     def test_refuses_what_is_not_parked(self) -> None:
         account = an_account()
