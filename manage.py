@@ -15,7 +15,7 @@ def main() -> None:
         from localcloud.preparation import prepare
     except ModuleNotFoundError:
         # Only a clone has `localcloud`, and its packages come with requirements/local.txt.
-        if not os.environ.get("DATABASE_URL"):
+        if not os.environ.get("DATABASE_URL") and not os.environ.get("DATABASE_SECRET_ARN"):
             sys.exit("error: set DATABASE_URL: there is no embedded database here (requirements/local.txt brings it)")
     else:
         prepare(argv=sys.argv[1:])

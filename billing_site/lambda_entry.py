@@ -1,6 +1,7 @@
 """Lambda's entry point.
 
-It fails closed: an event that it doesn't know raises, so that nothing is dropped or run by mistake.
+It fails closed: an event that it doesn't know, or that isn't this function's duty, raises, so that nothing is dropped
+or run by mistake. An exception here fails a whole batch; `batchItemFailures` are the messages that failed alone.
 """
 
 import datetime
@@ -8,16 +9,22 @@ import logging
 import os
 from typing import Any, Protocol
 
-import django
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
-django.setup()
+
+from billing_site.cold_start import start
+
+start()
 
 from django.conf import settings  # noqa: E402
 from django.db import close_old_connections  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from accounts.billing_day import billing_day  # noqa: E402
+from billing_site.commands_by_duty import run_command  # noqa: E402
+from billing_site.events import Kind, kind_of  # noqa: E402
+from billing_site.refusals import UnroutedEvent  # noqa: E402
+from billing_site.rotation import rotate  # noqa: E402
+from billing_site.zappa_http import answer_http  # noqa: E402
 from payments.gateways.configured import configured_gateway  # noqa: E402
 from rebilling.certify import certify, open_runs, send_leftovers  # noqa: E402
 from rebilling.processor import Delivery, Surroundings, process_deliveries  # noqa: E402
@@ -27,27 +34,38 @@ from rebilling.sweep import sweep  # noqa: E402
 logger = logging.getLogger(__name__)
 
 
-class UnroutedEvent(Exception):
-    """No handler is meant for this event."""
-
-
 class Context(Protocol):
     """What Lambda tells of an invocation."""
 
     def get_remaining_time_in_millis(self) -> int: ...
 
 
+# Just these two parameters, without defaults.
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
-    """Route one event. Raises `UnroutedEvent` for one that it doesn't know."""
+    """Route one event. Raises `UnroutedEvent` for one that it doesn't know, and what the event's work raises."""
     close_old_connections()
     try:
-        if set(event) == {"command", "time"}:
-            return _scheduled(event)
-        if set(event) == {"Records"}:
-            return _queued(event["Records"], context)
-        raise UnroutedEvent(f"no handler for an event with the keys {sorted(event)}")
+        return _routed(event, context)
+    except Exception as error:
+        # Lambda's own line about it has no level that a log table could filter on.
+        logger.exception("an event failed", extra={"event": "lambda.failed", "error": type(error).__name__})
+        raise
     finally:
         close_old_connections()
+
+
+def _routed(event: dict[str, Any], context: Context) -> dict[str, Any]:
+    match kind_of(event):
+        case Kind.HTTP:
+            return answer_http(event, context)
+        case Kind.QUEUE:
+            return _queued(event["Records"], context)
+        case Kind.SCHEDULE:
+            return _scheduled(event)
+        case Kind.ROTATION:
+            return rotate(step=event["Step"], secret_id=event["SecretId"], token=event["ClientRequestToken"])
+        case Kind.MANAGE:
+            return run_command(event["manage"])
 
 
 def _scheduled(event: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Settings, all from the environment; `.env.example` lists them.
+"""Settings, all from the environment; `.env.example` lists them. On Lambda it names secrets, and they are read here.
 
-`DATABASE_URL` is the application's role, which may only read and append to the ledger.
-`DATABASE_OWNER_URL` is the owner's, used by `manage.py migrate` alone; a running function doesn't have it.
+The database's `default` is the application's role, which may only read and append to the ledger. Its `owner` migrates;
+the functions that bill don't have it.
 """
 
 import importlib.util
@@ -9,13 +9,19 @@ from pathlib import Path
 
 import environ
 
+from billing_site.databases import configured_databases
+from billing_site.secret_settings import from_secret
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
 
+# What this function may do: api, worker or migrate. Without one a machine of one's own does everything.
+FUNCTION_DUTY = env.str("FUNCTION_DUTY", default="")
+
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY = from_secret(env, "SECRET_KEY", arn_in="DJANGO_SECRET_ARN", required=True)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -75,14 +81,11 @@ TEMPLATES = [
 
 # --- Database: the application's role for everything, the owner's for migrations ---
 
-DATABASES = {"default": env.db("DATABASE_URL")}
-DATABASES["default"] |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}
-if env.str("DATABASE_OWNER_URL", default=""):
-    DATABASES["owner"] = env.db("DATABASE_OWNER_URL")
-    # One test database, made by the owner and used through both roles.
-    DATABASES["default"]["TEST"] = {"MIRROR": "owner"}
+DATABASES = configured_databases(env=env, duty=FUNCTION_DUTY)
 # Grants name the application's role; a migration sets them, so the owner must know its name.
-DATABASE_APPLICATION_ROLE = env.str("DATABASE_APPLICATION_ROLE", default=str(DATABASES["default"]["USER"]))
+DATABASE_APPLICATION_ROLE = env.str("DATABASE_APPLICATION_ROLE", default="") or DATABASES["default"].get("USER", "")
+# The secret whose password the rotation changes; only the migrating function has it.
+DATABASE_APPLICATION_SECRET_ARN = env.str("DATABASE_APPLICATION_SECRET_ARN", default="")
 
 # --- Time: instants are UTC, billing goes by dates in one zone ---
 
@@ -96,6 +99,8 @@ FORMAT_MODULE_PATH = "billing_site.formats"
 # --- Rebilling ---
 
 REBILLING_QUEUE_URL = env.str("REBILLING_QUEUE_URL", default="")
+# Where messages end that failed again and again; `manage.py redrive_dlq` works on it.
+REBILLING_DLQ_URL = env.str("REBILLING_DLQ_URL", default="")
 # How long a run's rows may stay DUE before its certificate calls them unexplained.
 REBILLING_DUE_MINUTES = env.int("REBILLING_DUE_MINUTES", default=60)
 # Rows DUE for longer than this are sent again by the hourly certify: a message may have been lost.
@@ -116,6 +121,7 @@ PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.int("PAYMENT_GATEWAY_TIMEOUT_SECONDS", def
 # the queue's visibility timeout, so that a message that comes back finds it ended.
 PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
 PAYMENT_COLLECTORS = env.int("PAYMENT_COLLECTORS", default=8)
+STRIPE_API_KEY = from_secret(env, "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN")
 
 # --- The API ---
 

@@ -22,12 +22,12 @@ from localcloud.signals import end_by_exit, held_back
 def attach(*, data: Path, durable: bool = True) -> None:
     """Sets `DATABASE_URL`, `DATABASE_OWNER_URL` and what else the settings need, where it isn't set.
 
-    Without a `DATABASE_URL` the PostgreSQL in `data` is started, or used if it runs; `durable=False` gives up the
-    data's safety for speed when it is this call that starts it. The queue is set when a `runlocal` of the same data
-    folder and database is running. Raises UnableToStart.
+    Without a `DATABASE_URL` (or `DATABASE_SECRET_ARN`) the PostgreSQL in `data` is started, or used if it runs;
+    `durable=False` gives up the data's safety for speed when it is this call that starts it. The queue is set when a
+    `runlocal` of the same data folder and database is running. Raises UnableToStart.
     """
     data = data.resolve()
-    if not os.environ.get("DATABASE_URL"):
+    if not os.environ.get("DATABASE_URL") and not os.environ.get("DATABASE_SECRET_ARN"):
         _attach_database(data=data, durable=durable)
     if not os.environ.get("AWS_ENDPOINT_URL") and not os.environ.get("REBILLING_QUEUE_URL"):
         endpoint = queue_endpoint.running(data=data)

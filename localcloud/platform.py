@@ -101,8 +101,9 @@ def _queue(data: Path) -> Iterator[None]:
 
 def _use(endpoint: queue_endpoint.QueueEndpoint) -> None:
     queue_endpoint.use(endpoint=endpoint)
-    # The settings were read before there was a queue to name.
+    # The settings were read before there were queues to name.
     settings.REBILLING_QUEUE_URL = endpoint.queue_url
+    settings.REBILLING_DLQ_URL = endpoint.dead_letter_queue_url
 
 
 def _ending_signals() -> list[int]:

@@ -52,6 +52,7 @@ def use(*, endpoint: QueueEndpoint) -> None:
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
         os.environ.pop(name, None)
     os.environ["REBILLING_QUEUE_URL"] = endpoint.queue_url
+    os.environ["REBILLING_DLQ_URL"] = endpoint.dead_letter_queue_url
 
 
 def _file(data: Path) -> Path:

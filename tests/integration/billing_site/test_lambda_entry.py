@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from billing_site.lambda_entry import UnroutedEvent, handler
+from billing_site.lambda_entry import handler
+from billing_site.refusals import UnroutedEvent
 from localcloud.invocation import LambdaContext
 from localcloud.queue_endpoint import QueueEndpoint
 from localcloud.sqs import client_of, local_sqs

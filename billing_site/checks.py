@@ -1,0 +1,62 @@
+"""What the settings of a production function must be; `manage.py check --deploy` looks at it too."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from billing_site.duties import Duty, duties, on_lambda
+
+SHORTEST_SECRET_KEY = 50
+FEWEST_CHARACTERS = 5
+"""Both as in Django's own security.W009."""
+ENCRYPTED = {"require", "verify-ca", "verify-full"}
+
+
+@register("production", deploy=True)
+def fit_for_production(**_: Any) -> list[CheckMessage]:
+    """Each message names the setting that it is about and says what to mend. None holds a value that may be secret."""
+    return [*_of_every_function(), *_of_a_duty()]
+
+
+def _of_every_function() -> Iterator[CheckMessage]:
+    if settings.DEBUG:
+        yield Error("DEBUG is on: its pages show settings and data to anyone. Unset it.", id="billing_site.E001")
+    key = settings.SECRET_KEY
+    if len(key) < SHORTEST_SECRET_KEY or len(set(key)) < FEWEST_CHARACTERS or key.startswith("django-insecure-"):
+        yield Error(
+            f"SECRET_KEY is weak: it must be a random text of at least {SHORTEST_SECRET_KEY} characters. "
+            "Put one into the secret of DJANGO_SECRET_ARN.",
+            id="billing_site.E002",
+        )
+    if not on_lambda():
+        return
+    # A function's variables are readable to whoever may look at the function.
+    for name, instead in (
+        ("SECRET_KEY", "DJANGO_SECRET_ARN"),
+        ("STRIPE_API_KEY", "STRIPE_SECRET_ARN"),
+        ("DATABASE_OWNER_URL", "DATABASE_SECRET_ARN"),
+    ):
+        if os.environ.get(name):
+            yield Error(f"{name} is a variable of the function: use {instead}.", id="billing_site.E003")
+    if urlsplit(os.environ.get("DATABASE_URL", "")).password:
+        yield Error("DATABASE_URL holds a password: use DATABASE_SECRET_ARN.", id="billing_site.E004")
+    for alias, database in settings.DATABASES.items():
+        over_the_network = not str(database.get("HOST", "")).startswith("/")
+        if "SECRET_ARN" in database and over_the_network and database["OPTIONS"].get("sslmode") not in ENCRYPTED:
+            yield Error(f"The database {alias!r} may go unencrypted: unset DATABASE_SSLMODE.", id="billing_site.E005")
+
+
+def _of_a_duty() -> Iterator[CheckMessage]:
+    here = duties()
+    if here & {Duty.API, Duty.WORKER} and not settings.REBILLING_QUEUE_URL:
+        yield Error("REBILLING_QUEUE_URL is missing: set it to the queue's URL.", id="billing_site.E006")
+    if Duty.API in here and not settings.ALLOWED_HOSTS:
+        yield Error("ALLOWED_HOSTS is empty: set it to the host names that clients use.", id="billing_site.E007")
+    if here == {Duty.MIGRATE}:
+        for name in ("DATABASE_APPLICATION_ROLE", "DATABASE_APPLICATION_SECRET_ARN"):
+            if not getattr(settings, name):
+                yield Error(f"{name} is missing: set it to the application's.", id="billing_site.E008")

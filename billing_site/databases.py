@@ -1,0 +1,76 @@
+"""The database in the settings: by URLs, or at a host with its credentials in Secrets Manager."""
+
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+SECRETS_BACKEND = "billing_site.postgresql"
+
+STATEMENT_SECONDS = {"api": 25, "worker": 240}
+"""Less than the function's own timeout (29 and 300 seconds), so that a statement ends in an error that tells which."""
+MIGRATION_LOCK_SECONDS = 10
+"""A migration that waits for a table's lock holds up everything that comes to the table after it."""
+CONNECT_SECONDS = 3
+UNANSWERED_MILLISECONDS = 10_000
+"""An environment that slept may wake to a connection that is gone, and would wait for an answer for minutes."""
+
+
+def configured_databases(*, env: environ.Env, duty: str) -> dict[str, dict[str, Any]]:
+    """`default` is the application's, `owner` the owner's, which only the migrating function and a clone have.
+
+    Raises `ImproperlyConfigured` for what is missing.
+    """
+    databases = _by_url(env) if env.str("DATABASE_URL", default="") else _by_secret(env, duty=duty)
+    databases["default"] |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}
+    return databases
+
+
+def _by_url(env: environ.Env) -> dict[str, dict[str, Any]]:
+    databases = {"default": env.db("DATABASE_URL")}
+    if env.str("DATABASE_OWNER_URL", default=""):
+        databases["owner"] = env.db("DATABASE_OWNER_URL")
+        # One test database, made by the owner and used through both roles.
+        databases["default"]["TEST"] = {"MIRROR": "owner"}
+    return databases
+
+
+def _by_secret(env: environ.Env, *, duty: str) -> dict[str, dict[str, Any]]:
+    """The migrating function has two secrets: its own is the owner's, and the other the application's."""
+    own = env.str("DATABASE_SECRET_ARN", default="")
+    application = env.str("DATABASE_APPLICATION_SECRET_ARN", default="")
+    if not own or not env.str("DATABASE_HOST", default="") or not env.str("DATABASE_NAME", default=""):
+        raise ImproperlyConfigured(
+            "There is no database: set DATABASE_SECRET_ARN with DATABASE_HOST and DATABASE_NAME, or DATABASE_URL."
+        )
+    if not application:
+        return {"default": _at_host(env, secret_arn=own, duty=duty)}
+    return {
+        "default": _at_host(env, secret_arn=application, duty=duty),
+        "owner": _at_host(env, secret_arn=own, duty=duty),
+    }
+
+
+def _at_host(env: environ.Env, *, secret_arn: str, duty: str) -> dict[str, Any]:
+    # With no certificate to hold it against, the server's can't be verified: RDS signs with an authority of its own.
+    authority = env.str("DATABASE_SSLROOTCERT", default="")
+    options = {
+        "sslmode": env.str("DATABASE_SSLMODE", default="verify-full" if authority else "require"),
+        "connect_timeout": CONNECT_SECONDS,
+        "tcp_user_timeout": UNANSWERED_MILLISECONDS,
+        "application_name": f"billing-{duty or 'command'}",
+    }
+    if authority:
+        options["sslrootcert"] = authority
+    if duty in STATEMENT_SECONDS:
+        options["options"] = f"-c statement_timeout={STATEMENT_SECONDS[duty]}s"
+    elif duty == "migrate":
+        options["options"] = f"-c lock_timeout={MIGRATION_LOCK_SECONDS}s"
+    return {
+        "ENGINE": SECRETS_BACKEND,
+        "HOST": env.str("DATABASE_HOST"),
+        "PORT": env.int("DATABASE_PORT", default=5432),
+        "NAME": env.str("DATABASE_NAME"),
+        "SECRET_ARN": secret_arn,
+        "OPTIONS": options,
+    }

@@ -1,0 +1,73 @@
+"""What Lambda may be invoked with. An event of any other shape has no kind, and no handler."""
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from billing_site.duties import Duty, duties
+from billing_site.refusals import UnroutedEvent
+
+COMMANDS = ("sweep", "certify")
+"""What the schedules ask for."""
+
+
+class Kind(enum.Enum):
+    HTTP = "http"
+    SCHEDULE = "schedule"
+    QUEUE = "queue"
+    ROTATION = "rotation"
+    MANAGE = "manage"
+
+
+SERVED_BY = {
+    Kind.HTTP: frozenset({Duty.API}),
+    Kind.SCHEDULE: frozenset({Duty.WORKER}),
+    Kind.QUEUE: frozenset({Duty.WORKER}),
+    Kind.ROTATION: frozenset({Duty.MIGRATE}),
+    # Which command it may be is another list: billing_site/commands_by_duty.py.
+    Kind.MANAGE: frozenset(Duty),
+}
+
+# By the first of these keys that it finds Zappa would run code, or drop the event without a word.
+_NEVER_IN_HTTP = {"command", "raw_command", "manage", "Records", "detail-type", "bot", "triggerSource", "awslogs"}
+_ROTATION = {"Step", "SecretId", "ClientRequestToken"}
+
+
+def kind_of(event: Any) -> Kind:
+    """The event's kind. Raises `UnroutedEvent` when it has none, or isn't for this function."""
+    kind = _kind(event) if isinstance(event, Mapping) else None
+    if kind is None:
+        keys = sorted(map(str, event)) if isinstance(event, Mapping) else type(event).__name__
+        raise UnroutedEvent(f"no handler for an event with the keys {keys}")
+    if not SERVED_BY[kind] & duties():
+        raise UnroutedEvent(f"an event of the kind {kind.value} isn't for a function with the duty {_here()}")
+    return kind
+
+
+def _kind(event: Mapping[str, Any]) -> Kind | None:
+    keys = set(event)
+    if keys == {"command", "time"} and event["command"] in COMMANDS:
+        return Kind.SCHEDULE
+    if keys == {"Records"} and isinstance(event["Records"], list) and event["Records"]:
+        return Kind.QUEUE
+    if keys == {"manage"} and isinstance(event["manage"], str):
+        return Kind.MANAGE
+    if keys >= _ROTATION and not keys & _NEVER_IN_HTTP:
+        return Kind.ROTATION
+    if _is_http(event) and not keys & (_NEVER_IN_HTTP | _ROTATION):
+        return Kind.HTTP
+    return None
+
+
+def _is_http(event: Mapping[str, Any]) -> bool:
+    """REST API (v1); HTTP API and function URL (v2). A load balancer isn't part of this house, nor is a websocket."""
+    context = event.get("requestContext")
+    if not isinstance(context, Mapping) or "elb" in context or "eventType" in context:
+        return False
+    if event.get("version") == "2.0":
+        return isinstance(context.get("http"), Mapping) and isinstance(event.get("rawPath"), str)
+    return isinstance(event.get("httpMethod"), str) and isinstance(event.get("path"), str)
+
+
+def _here() -> str:
+    return ", ".join(sorted(duties()))

@@ -1,0 +1,20 @@
+"""Settings that are secrets: from the environment on a machine of one's own, from Secrets Manager on Lambda."""
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from billing_site.secret_store import secret_fields
+
+
+def from_secret(env: environ.Env, name: str, *, arn_in: str, required: bool = False) -> str:
+    """The setting `name` of the environment; without it, the field of that name in the secret that `arn_in` names.
+
+    Empty when neither is set. Raises `ImproperlyConfigured` then if it is required, and `UnableToReadSecret`.
+    """
+    value: str = env.str(name, default="")
+    arn: str = env.str(arn_in, default="")
+    if value or (not arn and not required):
+        return value
+    if not arn:
+        raise ImproperlyConfigured(f"There is no {name}: set {arn_in} to a secret that holds it, or {name}.")
+    return secret_fields(arn=arn, names=(name,))[name]
