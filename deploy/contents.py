@@ -1,0 +1,153 @@
+"""What may be in the package, and how large it may be: looked for in the zip itself, however it was made."""
+
+import ast
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
+
+from deploy.environment import ROOT
+from deploy.source import SHIPPED, STATIC_FOLDER
+
+MIB = 1024 * 1024
+MOST_ZIPPED_BYTES = 50 * MIB
+"""The most that Lambda takes in a direct upload."""
+MOST_UNZIPPED_BYTES = 250 * MIB
+"""The most that Lambda unpacks."""
+NEWEST_GLIBC = (2, 26)
+"""Of Amazon Linux 2, which Lambda's python3.11 runs on."""
+
+_ZAPPA_SETTINGS = "zappa_settings.py"
+NEVER = [
+    *("tests", "terraform", "localcloud", "docs", "benchmarks", "deploy", "requirements", "build"),
+    *(".env*", ".git*", ".venv*", ".local*", "manage.py", "Makefile", "zappa_settings.json", "package_info.json"),
+]
+"""At the zip's root."""
+NEVER_ANYWHERE = [".env*", "zappa_settings.json", "*.tfstate*", "*.tfvars", "*.sqlite3"]
+NEEDED = [
+    "billing_site/lambda_entry.py",
+    "handler.py",
+    _ZAPPA_SETTINGS,
+    "psycopg2/__init__.py",
+    f"{STATIC_FOLDER}/staticfiles.json",
+]
+_UNCHECKED_HASH = 1
+"""The flags of byte code that is used without a look at its source (PEP 552)."""
+
+
+def faults_of(zip_path: Path) -> list[str]:
+    """Everything that keeps a package from being deployed, a line each; none of it when it is fit."""
+    with zipfile.ZipFile(zip_path) as package:
+        return [
+            *_too_large(zip_path, package),
+            *_out_of_place(package),
+            *(f"{name} is missing" for name in [*NEEDED, *_sources()] if name not in package.NameToInfo),
+            *_unfit_libraries(package),
+            *_stale_byte_code(package),
+            *_settings_that_zappa_wrote(package),
+        ]
+
+
+def report_of(zip_path: Path, *, most: int = 10) -> str:
+    """Its size, and what weighs most in it."""
+    zipped: Counter[str] = Counter()
+    unzipped: Counter[str] = Counter()
+    with zipfile.ZipFile(zip_path) as package:
+        for entry in package.infolist():
+            top = entry.filename.split("/")[0]
+            zipped[top] += entry.compress_size
+            unzipped[top] += entry.file_size
+    lines = [
+        f"package          {zip_path}",
+        f"zipped           {zip_path.stat().st_size / MIB:6.1f} MB of {MOST_ZIPPED_BYTES // MIB}",
+        f"unzipped         {unzipped.total() / MIB:6.1f} MB of {MOST_UNZIPPED_BYTES // MIB}",
+        "what weighs most, in MB zipped and unzipped:",
+        *(f"  {name:30} {size / MIB:6.1f} {unzipped[name] / MIB:6.1f}" for name, size in zipped.most_common(most)),
+    ]
+    return "\n".join(lines)
+
+
+def _too_large(zip_path: Path, package: zipfile.ZipFile) -> Iterator[str]:
+    sizes = [
+        ("zipped", zip_path.stat().st_size, MOST_ZIPPED_BYTES),
+        ("unzipped", sum(entry.file_size for entry in package.infolist()), MOST_UNZIPPED_BYTES),
+    ]
+    for how, size, most in sizes:
+        if size > most:
+            yield f"{size / MIB:.1f} MB {how}: Lambda takes {most // MIB}"
+
+
+def _out_of_place(package: zipfile.ZipFile) -> Iterator[str]:
+    for name in package.namelist():
+        top, base = name.split("/")[0], name.rsplit("/", 1)[-1]
+        if any(fnmatch(top, never) for never in NEVER) or any(fnmatch(base, never) for never in NEVER_ANYWHERE):
+            yield f"{name} doesn't belong in the package"
+
+
+def _sources() -> Iterator[str]:
+    """The product's modules: a package that was made before one of them came lacks it."""
+    for shipped in SHIPPED:
+        for path in sorted((ROOT / shipped).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix()
+
+
+def _unfit_libraries(package: zipfile.ZipFile) -> Iterator[str]:
+    """Compiled libraries for another machine, or that need a newer glibc than Lambda's."""
+    for name in package.namelist():
+        with package.open(name) as start:
+            if start.read(4) != b"\x7fELF":
+                continue
+        library = ELFFile(io.BytesIO(package.read(name)))
+        if library["e_machine"] != "EM_X86_64":
+            yield f"{name} is for {library['e_machine']}, not for x86_64"
+        newest = max(glibc_needs(library), default=(0, 0))
+        if newest > NEWEST_GLIBC:
+            needs, has = ".".join(map(str, newest)), ".".join(map(str, NEWEST_GLIBC))
+            yield f"{name} needs glibc {needs}: Lambda's python3.11 has {has}"
+
+
+def glibc_needs(library: ELFFile) -> Iterator[tuple[int, ...]]:
+    """The versions of glibc that a library asks its loader for."""
+    for section in library.iter_sections():
+        if isinstance(section, GNUVerNeedSection):
+            for _, versions in section.iter_versions():
+                for version in versions:
+                    prefix, _, number = version.name.partition("_")
+                    if prefix == "GLIBC" and number[:1].isdigit():
+                        yield tuple(map(int, number.split(".")))
+
+
+def _stale_byte_code(package: zipfile.ZipFile) -> Iterator[str]:
+    """Byte code that Lambda would throw away, and modules of the product that have none."""
+    names = {*package.namelist()}
+    for name in sorted(names):
+        if name.endswith(".pyc") and int.from_bytes(package.read(name)[4:8], "little") != _UNCHECKED_HASH:
+            yield f"{name} is byte code with a date: it would be stale on Lambda"
+    for name in _sources():
+        folder, _, base = name.rpartition("/")
+        if name in names and f"{folder}/__pycache__/{base.removesuffix('.py')}.cpython-311.pyc" not in names:
+            yield f"{name} has no byte code"
+
+
+def _settings_that_zappa_wrote(package: zipfile.ZipFile) -> Iterator[str]:
+    """What Zappa's handler goes by. It is in plain text, and part of it would be run."""
+    if _ZAPPA_SETTINGS not in package.NameToInfo:
+        return
+    held: dict[str, object] = {}
+    for node in ast.parse(package.read(_ZAPPA_SETTINGS)).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            held[node.targets[0].id] = ast.literal_eval(node.value)
+    variables = held.get("ENVIRONMENT_VARIABLES")
+    if not isinstance(variables, dict) or variables.keys() - {"AWS_REGION"}:
+        yield f"{_ZAPPA_SETTINGS} holds variables in plain text: use aws_environment_variables"
+    wanted = {"DEBUG": False, "LOG_LEVEL": "INFO", "BINARY_SUPPORT": True, "AWS_EVENT_MAPPING": {}}
+    yield from (
+        f"{_ZAPPA_SETTINGS} must have {name}={value!r}" for name, value in wanted.items() if held.get(name) != value
+    )
+    if "WEBSOCKET_HANDLER_MODULE" in held:
+        yield f"{_ZAPPA_SETTINGS} names a handler of websockets, and the product has none"

@@ -1,0 +1,75 @@
+"""What Zappa calls, as `zappa_settings.json` names it: `zappa deploy` and `zappa update` pack as `make package` does.
+
+Zappa loads this file by its path, so the folder that the other modules are imported from is made known first.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from click import ClickException
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from deploy.contents import faults_of, report_of  # noqa: E402
+from deploy.environment import runtime_environment  # noqa: E402
+from deploy.refusals import UnableToShip  # noqa: E402
+from deploy.source import staged_source  # noqa: E402
+from deploy.zappa_settings import NEEDED_TO_DEPLOY, secrets_in  # noqa: E402
+from deploy.zip_file import write_reproducibly  # noqa: E402
+
+DEPLOYING = {"deploy", "update"}
+
+
+def before_anything(zappa: Any) -> None:
+    """`callbacks.settings`: refuses to deploy a stage that isn't filled, an unfit zip, and settings with a secret."""
+    # Zappa looks through every file below this folder for websockets, and finds its own in an environment of any name
+    # that it doesn't know: it would make a websocket API for them.
+    zappa.use_websocket = None
+    found = secrets_in(zappa.zappa_settings)
+    if found:
+        raise ClickException("zappa_settings.json holds what looks like a secret: " + ", ".join(found))
+    if zappa.command not in DEPLOYING:
+        return
+    stage = zappa.api_stage
+    # Its own, not those of a stage that it extends: staging mustn't run in production's network.
+    missing = sorted(NEEDED_TO_DEPLOY - zappa.zappa_settings[stage].keys())
+    if missing:
+        environment = stage.partition("_")[0]
+        raise ClickException(
+            f"stage {stage} lacks {', '.join(missing)}: run `make zappa-settings ENVIRONMENT={environment}` first"
+        )
+    given = zappa.vargs.get("zip")
+    if given and "://" not in given:
+        _refuse_unfit(Path(given))
+
+
+def prepare() -> None:
+    """`prebuild_script`: has Zappa pack the clean environment and the staged source, and nothing that lies here."""
+    try:
+        environment = runtime_environment(extras=os.environ.get("EXTRAS", "").split())
+        source = staged_source(environment=environment)
+    except UnableToShip as refusal:
+        raise ClickException(str(refusal)) from refusal
+    # Zappa packs the folder and the environment that it finds itself in.
+    os.environ["VIRTUAL_ENV"] = str(environment)
+    os.chdir(source)
+
+
+def finish_zip(zappa: Any) -> None:
+    """`callbacks.zip`: writes the zip reproducibly, prints what it weighs, and refuses what Lambda wouldn't run."""
+    zip_path = Path(zappa.zip_path).resolve()
+    write_reproducibly(zip_path)
+    print(report_of(zip_path))
+    _refuse_unfit(zip_path)
+
+
+def _refuse_unfit(zip_path: Path) -> None:
+    if not zip_path.is_file():
+        raise ClickException(f"{zip_path} is missing: `make package` makes it")
+    faults = faults_of(zip_path)
+    if faults:
+        raise ClickException("the package can't be deployed:\n  " + "\n  ".join(faults))

@@ -1,0 +1,24 @@
+"""The zip that Zappa has made, written once more: the same files give the same bytes."""
+
+import zipfile
+from pathlib import Path
+
+# It names this machine's user and the time, and nothing reads it.
+UNWANTED = {"package_info.json"}
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest date that a zip can hold."""
+
+
+def write_reproducibly(zip_path: Path) -> None:
+    """Sorts the files, gives all of them one date and mode, and leaves out what is told of this machine.
+
+    Of two files of one name the later is kept, as unpacking would.
+    """
+    unfinished = zip_path.with_suffix(".unfinished")
+    with zipfile.ZipFile(zip_path) as made, zipfile.ZipFile(unfinished, "w") as written:
+        for name in sorted({*made.namelist()} - UNWANTED):
+            entry = zipfile.ZipInfo(name, date_time=EPOCH)
+            entry.create_system = 3  # Unix, so that the mode counts
+            entry.external_attr = 0o644 << 16
+            written.writestr(entry, made.read(name), compress_type=zipfile.ZIP_DEFLATED, compresslevel=9)
+    unfinished.replace(zip_path)
