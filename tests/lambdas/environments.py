@@ -174,19 +174,21 @@ def cloud(*, folder: Path) -> Iterator[Cloud]:
         )
 
 
-def request_event(path: str, *, method: str = "GET", key: str = "") -> dict[str, Any]:
-    """A request as a REST API hands it on."""
+def request_event(path: str, *, key: str = "", body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A request as a REST API hands it on: a POST when there is something to post."""
     headers = {"Host": SITE, "X-Forwarded-Proto": "https"}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
     if key:
         headers["Authorization"] = f"Bearer {key}"
     return {
         "resource": "/{proxy+}",
         "path": path,
-        "httpMethod": method,
+        "httpMethod": "GET" if body is None else "POST",
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "queryStringParameters": None,
         "requestContext": {"stage": "production", "identity": {"sourceIp": "203.0.113.7"}},
-        "body": None,
+        "body": None if body is None else json.dumps(body),
         "isBase64Encoded": False,
     }
