@@ -14,6 +14,7 @@ SHORTEST_SECRET_KEY = 50
 FEWEST_CHARACTERS = 5
 """Both as in Django's own security.W009."""
 ENCRYPTED = {"require", "verify-ca", "verify-full"}
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @register("production", deploy=True)
@@ -45,7 +46,8 @@ def _of_every_function() -> Iterator[CheckMessage]:
     if urlsplit(os.environ.get("DATABASE_URL", "")).password:
         yield Error("DATABASE_URL holds a password: use DATABASE_SECRET_ARN.", id="billing_site.E004")
     for alias, database in settings.DATABASES.items():
-        over_the_network = not str(database.get("HOST", "")).startswith("/")
+        host = str(database.get("HOST", ""))
+        over_the_network = not host.startswith("/") and host not in LOOPBACK
         if "SECRET_ARN" in database and over_the_network and database["OPTIONS"].get("sslmode") not in ENCRYPTED:
             yield Error(f"The database {alias!r} may go unencrypted: unset DATABASE_SSLMODE.", id="billing_site.E005")
 

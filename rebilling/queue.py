@@ -79,8 +79,13 @@ def _sqs(url: str) -> SqsQueue:
     return SqsQueue(url=url, client=boto3.client("sqs", config=config))
 
 
+def connected_queue(url: str) -> SqsQueue:
+    """The queue at this address, one client for the life of the process."""
+    return _sqs(url)
+
+
 def configured_queue() -> SqsQueue:
     """The queue of `REBILLING_QUEUE_URL`. Raises `QueueNotConfigured`."""
     if not settings.REBILLING_QUEUE_URL:
         raise QueueNotConfigured("There is no queue: start `manage.py runlocal`, or set REBILLING_QUEUE_URL.")
-    return _sqs(settings.REBILLING_QUEUE_URL)
+    return connected_queue(settings.REBILLING_QUEUE_URL)

@@ -1,0 +1,91 @@
+"""`manage.py redrive_dlq`: shows the dead letters, and sends back what it is told to."""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from rebilling.message import MalformedMessage
+from rebilling.queue import QueueNotConfigured, configured_queue
+from rebilling.redrive import (
+    MOST_LETTERS,
+    DeadLetter,
+    UnableToRedrive,
+    configured_dead_letters,
+    discard,
+    look,
+    put_back,
+    send_back,
+)
+
+LONGEST_FAULT = 200
+
+
+class Command(BaseCommand):
+    help = (
+        "Show the messages in the dead-letter queue. With --send those that can be read go back to the queue, and "
+        "malformed ones stay. Nothing is charged twice by that, and what is still wrong comes back."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--send", action="store_true", help="send back to the queue what is shown")
+        parser.add_argument(
+            "--message", action="append", default=[], metavar="ID", help="only this message; may be given again"
+        )
+        parser.add_argument(
+            "--discard", action="append", default=[], metavar="ID", help="delete this malformed message for good"
+        )
+        parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
+
+    def handle(self, *args: Any, send: bool, **options: Any) -> None:
+        only, doomed = frozenset(options["message"]), frozenset(options["discard"])
+        left: dict[str, DeadLetter] = {}
+        try:
+            dead, queue = configured_dead_letters(), configured_queue()
+            left = {letter.message_id: letter for letter in look(dead=dead)}
+            self._refuse_unknown(only | doomed, left)
+            shown = [letter for letter in left.values() if not only or letter.message_id in only | doomed]
+            self._show(shown)
+            if len(left) >= MOST_LETTERS:
+                self.stdout.write(f"There may be more: it looks at {MOST_LETTERS:,} in one go.")
+            gone = [left[message_id] for message_id in sorted(doomed)]
+            discard(letters=gone, dead=dead)
+            for letter in gone:
+                del left[letter.message_id]
+            moved = 0
+            for letter in send_back(letters=shown if send else [], dead=dead, queue=queue):
+                del left[letter.message_id]
+                moved += 1
+            self._conclude(sent=moved, discarded=len(gone), left=len(left), send=send)
+        except (QueueNotConfigured, UnableToRedrive) as error:
+            raise CommandError(str(error)) from error
+        finally:
+            if left:
+                put_back(letters=left.values(), dead=dead)
+
+    def _refuse_unknown(self, named: Collection[str], left: Collection[str]) -> None:
+        unknown = sorted(set(named) - set(left))
+        if unknown:
+            raise CommandError(f"Nothing was done: not in the dead-letter queue now: {', '.join(unknown)}")
+
+    def _show(self, letters: Collection[DeadLetter]) -> None:
+        for letter in letters:
+            sent = letter.sent_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+            self.stdout.write(f"{letter.message_id}  sent {sent}, received {letter.receives}x: {_contents(letter)}")
+
+    def _conclude(self, *, sent: int, discarded: int, left: int, send: bool) -> None:
+        done = [f"{sent:,} sent back"] if send else []
+        done += [f"{discarded:,} discarded"] if discarded else []
+        self.stdout.write(", ".join([*done, f"{left:,} left in the dead-letter queue"]) + ".")
+        if left and not send:
+            self.stdout.write("Nothing was sent: --send sends back those that aren't malformed.")
+
+
+def _contents(letter: DeadLetter) -> str:
+    contents = letter.contents
+    if isinstance(contents, MalformedMessage):
+        return f"MALFORMED, {str(contents)[:LONGEST_FAULT]}"
+    return (
+        f"run {contents.run_id} as of {contents.as_of}, {len(contents.rebillings):,} periods, "
+        f"{len(contents.payments):,} payments"
+    )
