@@ -13,15 +13,35 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .NOTPARALLEL:
-.PHONY: demo setup bench check test lock audit clean
+.PHONY: demo setup bench check test test-deploy test-all lock audit package zappa-settings clean
+
+ENVIRONMENT ?= production
 
 demo: $(VENV)/local.stamp
 	@exec $(RUN) manage.py demo --port $(PORT)
 
 setup: $(VENV)/dev.stamp
 
+# Everything but the proofs of what is shipped, which take minutes and need more tools.
 test: check
-	$(RUN) -m pytest -q -n 2 --cov
+	$(RUN) -m pytest -q -n 2 --cov --ignore=tests/deploy
+
+# The real package under AWS's runtime client, the real Zappa and Terraform on a local AWS.
+test-deploy: $(VENV)/dev.stamp
+	$(RUN) -m pytest -q tests/deploy
+
+# Both in one run; what needs the package stays in one process, which makes it once.
+test-all: check
+	$(RUN) -m pytest -q -n 2 --dist loadgroup --cov
+
+# The Lambda zip, by Zappa. ENVIRONMENT=staging for another; EXTRAS=stripe puts requirements/stripe.txt in.
+package: export EXTRAS := $(EXTRAS)
+package: $(VENV)/dev.stamp
+	@$(RUN) -m deploy package --environment $(ENVIRONMENT)
+
+# Fills zappa_settings.json from Terraform's outputs, or from a file: OUTPUTS=outputs.json.
+zappa-settings: $(VENV)/dev.stamp
+	@$(RUN) -m deploy zappa-settings --environment $(ENVIRONMENT) $(if $(OUTPUTS),--outputs $(OUTPUTS))
 
 bench: $(VENV)/dev.stamp
 	$(RUN) -m benchmarks.packs
@@ -48,7 +68,7 @@ audit: $(VENV)/dev.stamp
 
 # .local stays: it holds data. Remove it by hand to start anew.
 clean:
-	rm -rf $(VENV) .local-test .coverage htmlcov staticfiles .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build .local-test .coverage htmlcov staticfiles .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/local.stamp: requirements/local.txt

@@ -21,7 +21,7 @@ DEFAULT_VARIABLES = {"LOG_LEVEL"}
 """Variables that the repository has a value for, where Terraform gives none."""
 
 _NAMES_OF_SECRETS = re.compile(
-    r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|(?<!A)(?<!B)KEY|DATABASE_\w*URL|DSN", re.I
+    r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|KEY|DATABASE_\w*URL|DSN", re.IGNORECASE
 )
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z-]+:[a-z0-9-]*:[0-9]*:.+")
 _SECRETS = [
