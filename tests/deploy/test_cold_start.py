@@ -1,0 +1,65 @@
+"""The real package refuses to start with bad settings: one line says what to mend, and no secret is in it."""
+
+import json
+
+import pytest
+
+from tests.deploy.runtime_api import FunctionError
+from tests.deploy.surroundings import StartFunction, Surroundings, make_secret
+
+WEAK = "weak-but-secret"
+NOT_JSON = "swordfish-in-the-wrong-place"
+
+
+def refused(start_function: StartFunction, duty: str, variables: dict[str, str]) -> tuple[str, str]:
+    """The line that the start is refused with, and all that was logged."""
+    with start_function(duty, variables) as function:
+        with pytest.raises(FunctionError) as raised:
+            function.wait_until_started()
+        logged = function.logged
+    (line,) = [line for line in logged.splitlines() if '"start.refused"' in line]
+    told = json.loads(line)
+    assert told["level"] == "CRITICAL"
+    assert told["message"] == f"not started: {raised.value.message}"
+    return raised.value.message, logged
+
+
+class TestStart:
+    @pytest.mark.parametrize(
+        ("duty", "changes", "told"),
+        [
+            ("worker", {"DEBUG": "true"}, "DEBUG is on"),
+            ("worker", {"FUNCTION_DUTY": "both"}, "FUNCTION_DUTY is 'both'"),
+            ("worker", {"DJANGO_SECRET_ARN": ""}, "set DJANGO_SECRET_ARN"),
+            ("worker", {"DATABASE_HOST": ""}, "There is no database"),
+            ("worker", {"REBILLING_QUEUE_URL": ""}, "REBILLING_QUEUE_URL is missing"),
+            ("worker", {"DATABASE_NAME": "none"}, 'database "none" does not exist'),
+        ],
+        ids=["debug", "duty", "secret", "database", "queue", "no_such_database"],
+    )
+    def test_is_refused_with_what_to_mend(
+        self,
+        around: Surroundings,
+        start_function: StartFunction,
+        duty: str,
+        changes: dict[str, str],
+        told: str,
+    ) -> None:
+        message, logged = refused(start_function, duty, around.variables(duty) | changes)
+        assert told in message
+        assert [value for value in around.secret_values if value in logged] == []
+
+    @pytest.mark.parametrize("text", [f'{{"SECRET_KEY": "{WEAK}"}}', NOT_JSON, '{"KEY": "x"}'])
+    def test_is_refused_with_a_bad_secret_that_is_not_told(
+        self, around: Surroundings, start_function: StartFunction, text: str
+    ) -> None:
+        arn = make_secret(around.queue, text)
+        message, logged = refused(start_function, "api", around.variables("api") | {"DJANGO_SECRET_ARN": arn})
+        assert "SECRET_KEY" in message or arn in message
+        assert WEAK not in logged
+        assert NOT_JSON not in logged
+
+    def test_is_refused_without_the_queue(self, around: Surroundings, start_function: StartFunction) -> None:
+        url = around.queue.endpoint.queue_url + "-gone"
+        message, _ = refused(start_function, "worker", around.variables("worker") | {"REBILLING_QUEUE_URL": url})
+        assert message.startswith("the queue in REBILLING_QUEUE_URL can't be used")
