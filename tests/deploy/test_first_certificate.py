@@ -71,7 +71,7 @@ class Site:
         return payload
 
     def request(self, method: str, path: str, *, key: str, body: Any = None, once: str = "") -> Any:
-        headers = {"Authorization": f"Bearer {key}"} | ({"Idempotency_Key": once} if once else {})
+        headers: dict[str, Any] = {"Authorization": f"Bearer {key}"} | ({"Idempotency_Key": once} if once else {})
         answer = self.invoke("production", http_event(method, path, body=body, **headers))
         assert answer["statusCode"] in {200, 201}, answer
         return json.loads(answer["body"])
