@@ -58,6 +58,8 @@ def _of_a_duty() -> Iterator[CheckMessage]:
         yield Error("REBILLING_QUEUE_URL is missing: set it to the queue's URL.", id="billing_site.E006")
     if Duty.API in here and not settings.ALLOWED_HOSTS:
         yield Error("ALLOWED_HOSTS is empty: set it to the host names that clients use.", id="billing_site.E007")
+    if Duty.API in here and not settings.SECURE:
+        yield Error("SECURE is off: sessions could be read on their way. Unset it.", id="billing_site.E009")
     if here == {Duty.MIGRATE}:
         for name in ("DATABASE_APPLICATION_ROLE", "DATABASE_APPLICATION_SECRET_ARN"):
             if not getattr(settings, name):

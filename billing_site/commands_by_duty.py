@@ -14,11 +14,11 @@ from billing_site.refusals import UnroutedEvent
 logger = logging.getLogger(__name__)
 
 ALLOWED = {
-    Duty.API: frozenset({"check", "create_api_key", "createsuperuser", "revoke_api_key"}),
+    Duty.API: frozenset({"check", "create_api_key", "create_login", "revoke_api_key"}),
     Duty.WORKER: frozenset({"cancel_run", "certify", "check", "redrive_dlq", "release_run", "sweep"}),
     Duty.MIGRATE: frozenset({"check", "migrate", "prepare_database", "showmigrations"}),
 }
-ANSWERED_ONLY = frozenset({"create_api_key"})
+ANSWERED_ONLY = frozenset({"create_api_key", "create_login"})
 """What they print is a secret: it is in the answer to whoever invoked, and not in the log."""
 
 

@@ -46,17 +46,16 @@ def kind_of(event: Any) -> Kind:
 
 def _kind(event: Mapping[str, Any]) -> Kind | None:
     keys = set(event)
-    if keys == {"command", "time"} and event["command"] in COMMANDS:
-        return Kind.SCHEDULE
-    if keys == {"Records"} and isinstance(event["Records"], list) and event["Records"]:
-        return Kind.QUEUE
-    if keys == {"manage"} and isinstance(event["manage"], str):
-        return Kind.MANAGE
-    if keys >= _ROTATION and not keys & _NEVER_IN_HTTP:
-        return Kind.ROTATION
-    if _is_http(event) and not keys & (_NEVER_IN_HTTP | _ROTATION):
-        return Kind.HTTP
-    return None
+    http = _is_http(event)
+    found = {
+        Kind.SCHEDULE: keys == {"command", "time"} and event["command"] in COMMANDS,
+        Kind.QUEUE: keys == {"Records"} and isinstance(event["Records"], list) and bool(event["Records"]),
+        Kind.MANAGE: keys == {"manage"} and isinstance(event["manage"], str),
+        Kind.ROTATION: keys >= _ROTATION and not keys & _NEVER_IN_HTTP and not http,
+        Kind.HTTP: http and not keys & (_NEVER_IN_HTTP | _ROTATION),
+    }
+    # No two can be so at once.
+    return next((kind for kind, is_so in found.items() if is_so), None)
 
 
 def _is_http(event: Mapping[str, Any]) -> bool:
@@ -66,7 +65,8 @@ def _is_http(event: Mapping[str, Any]) -> bool:
         return False
     if event.get("version") == "2.0":
         return isinstance(context.get("http"), Mapping) and isinstance(event.get("rawPath"), str)
-    return isinstance(event.get("httpMethod"), str) and isinstance(event.get("path"), str)
+    # Without a method Zappa would look for another kind of event in it.
+    return bool(event.get("httpMethod")) and isinstance(event.get("path"), str)
 
 
 def _here() -> str:

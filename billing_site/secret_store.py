@@ -21,12 +21,12 @@ class NoSuchVersion(UnableToReadSecret):
 
 @cache
 def client() -> Any:
-    """A client that gives up within about ten seconds, which is what Lambda gives a start."""
+    """A client that gives up after about six seconds; Lambda gives a start ten."""
     # Here and not above: a machine of one's own has no such secrets, and this takes a tenth of a second.
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
-    config = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "max_attempts": 2})
+    config = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
     return boto3.client("secretsmanager", config=config)
 
 

@@ -1,0 +1,53 @@
+"""The first login, made where no terminal asks for a password."""
+
+import io
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from backoffice.models import User
+from tests.databases import rolled_back
+
+pytestmark = rolled_back
+
+
+def ran(*arguments: str) -> str:
+    output = io.StringIO()
+    call_command("create_login", *arguments, stdout=output)
+    return output.getvalue().splitlines()[-1]
+
+
+class TestCreateLogin:
+    def test_makes_a_superuser_with_a_password_that_is_printed_once(self) -> None:
+        password = ran("anna", "--email", "anna@example.com")
+        anna = User.objects.get()
+        assert (anna.username, anna.email, anna.is_superuser, anna.is_staff) == ("anna", "anna@example.com", True, True)
+        assert len(password) == 24
+        assert authenticate(username="anna", password=password) == anna
+
+    def test_refuses_a_name_that_is_taken(self) -> None:
+        password = ran("anna", "--email", "anna@example.com")
+        with pytest.raises(CommandError, match=r"^There is a login anna already\.$"):
+            ran("anna", "--email", "eve@example.com")
+        assert authenticate(username="anna", password=password) is not None
+        assert User.objects.get().email == "anna@example.com"
+
+    def test_gives_a_new_password_and_ends_what_was_begun_with_the_old_one(self) -> None:
+        before = ran("anna", "--email", "anna@example.com")
+        client = Client()
+        assert client.login(username="anna", password=before)
+        after = ran("anna", "--reset")
+        assert authenticate(username="anna", password=before) is None
+        assert authenticate(username="anna", password=after) is not None
+        assert client.get("/admin/").status_code == 302
+
+    def test_resets_nobody_who_is_unknown_or_has_left(self) -> None:
+        before = ran("anna", "--email", "anna@example.com")
+        User.objects.update(is_active=False)
+        for name in ("anna", "nobody"):
+            with pytest.raises(CommandError, match=f"^There is no login {name} that works.$"):
+                ran(name, "--reset")
+        User.objects.update(is_active=True)
+        assert authenticate(username="anna", password=before) is not None

@@ -1,0 +1,79 @@
+"""`zappa manage`: an allow-list by the function's duty."""
+
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.core.management import CommandError, get_commands
+
+from api.models import ApiKey
+from billing_site.commands_by_duty import ALLOWED, run_command
+from billing_site.duties import Duty
+from billing_site.refusals import UnroutedEvent
+from tests.databases import rolled_back
+
+NEVER = ["shell", "dbshell", "flush", "loaddata", "dumpdata", "sqlflush", "runserver", "runlocal", "changepassword"]
+
+
+@pytest.fixture(params=Duty)
+def duty(request: pytest.FixtureRequest, settings: Any) -> Duty:
+    settings.FUNCTION_DUTY = request.param.value
+    return Duty(request.param)
+
+
+class TestRunCommand:
+    def test_runs_only_what_the_functions_duty_allows(self, duty: Duty) -> None:
+        with mock.patch("billing_site.commands_by_duty.call_command") as called:
+            for name in set().union(*ALLOWED.values(), NEVER):
+                if name in ALLOWED[duty]:
+                    run_command(name)
+                else:
+                    with pytest.raises(UnroutedEvent, match=f"the command '{name}' isn't for a function with"):
+                        run_command(name)
+        assert sorted(call.args[0] for call in called.call_args_list) == sorted(ALLOWED[duty])
+
+    @pytest.mark.parametrize("line", ["", "  ", "release_run 'unended", "/bin/sh", "--help"])
+    def test_refuses_what_is_no_command_line(self, duty: Duty, line: str) -> None:
+        with pytest.raises(UnroutedEvent):
+            run_command(line)
+
+    def test_reads_quotes_as_a_shell_does(self, settings: Any) -> None:
+        settings.FUNCTION_DUTY = "worker"
+        with mock.patch("billing_site.commands_by_duty.call_command") as called:
+            run_command('release_run 0193 --reason "Ann looked at it: it\'s right"')
+        assert called.call_args.args == ("release_run", "0193", "--reason", "Ann looked at it: it's right")
+
+    def test_answers_and_logs_what_was_printed(self, settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        settings.FUNCTION_DUTY = "worker"
+        answer = run_command("check")
+        assert answer == {"output": "System check identified no issues (0 silenced).\n"}
+        assert capsys.readouterr().out == answer["output"]
+
+    @rolled_back
+    def test_answers_a_new_key_and_never_logs_it(self, settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        settings.FUNCTION_DUTY = "api"
+        key = run_command("create_api_key 'the shop' --scope accounts:read")["output"].split()[-1]
+        assert key.startswith("sk_")
+        assert ApiKey.objects.get().name == "the shop"
+        printed = capsys.readouterr()
+        assert (printed.out, printed.err) == ("", "")
+
+    @pytest.mark.parametrize("line", ["sweep", "sweep --as-of today", "sweep --as-of 2026-01-01 --everything"])
+    def test_lets_out_what_the_command_refuses(self, settings: Any, line: str) -> None:
+        settings.FUNCTION_DUTY = "worker"
+        with pytest.raises(CommandError):
+            run_command(line)
+
+    def test_does_not_end_the_environment_when_a_command_leaves(self, settings: Any) -> None:
+        settings.FUNCTION_DUTY = "worker"
+        with pytest.raises(CommandError, match="sweep left with 0"):
+            run_command("sweep --help")
+
+
+class TestAllowed:
+    def test_are_commands_that_there_are(self) -> None:
+        assert set().union(*ALLOWED.values()) - get_commands().keys() == set()
+
+    def test_gives_the_owners_commands_to_the_migrating_function_alone(self) -> None:
+        for name in ("migrate", "prepare_database"):
+            assert [duty for duty in Duty if name in ALLOWED[duty]] == [Duty.MIGRATE]

@@ -1,0 +1,112 @@
+"""What `check --deploy` and a function's start say about settings, each in a line without what may be secret."""
+
+import os
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+
+from tests.lambdas.environments import SECRET_KEY
+
+GOOD = {
+    "DEBUG": False,
+    "SECRET_KEY": SECRET_KEY,
+    "ALLOWED_HOSTS": ["billing.example.com"],
+    "REBILLING_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/rebilling",
+    "SECURE": True,
+    "DATABASE_APPLICATION_ROLE": "billing_app",
+    "DATABASE_APPLICATION_SECRET_ARN": "arn",
+}
+VARIABLES = ("SECRET_KEY", "STRIPE_API_KEY", "DATABASE_URL", "DATABASE_OWNER_URL")
+
+
+@pytest.fixture(params=["api", "worker", "migrate"])
+def duty(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def function(settings: Any, monkeypatch: pytest.MonkeyPatch, duty: str) -> Any:
+    """The settings of a function that nothing is wrong with."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "billing-production")
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in GOOD.items():
+        setattr(settings, name, value)
+    settings.FUNCTION_DUTY = duty
+    return settings
+
+
+def said() -> list[tuple[str, str]]:
+    found = run_checks(tags=["production"], include_deployment_checks=True)
+    assert [message for message in found if "\n" in message.msg] == []
+    return [(message.id or "", message.msg) for message in found]
+
+
+def at_host(**options: str) -> dict[str, Any]:
+    return {"HOST": "database.example.com", "SECRET_ARN": "arn", "OPTIONS": options}
+
+
+class TestProductionChecks:
+    def test_have_nothing_to_say_about_a_function_as_terraform_makes_it(self, function: Any) -> None:
+        assert said() == []
+
+    def test_refuse_debug(self, function: Any) -> None:
+        function.DEBUG = True
+        assert said() == [("billing_site.E001", "DEBUG is on: its pages show settings and data to anyone. Unset it.")]
+
+    @pytest.mark.parametrize("key", ["short-hidden", "h" * 60, f"django-insecure-{SECRET_KEY}"])
+    def test_refuse_a_weak_key_and_do_not_show_it(self, function: Any, key: str) -> None:
+        function.SECRET_KEY = key
+        ((name, text),) = said()
+        assert name == "billing_site.E002"
+        assert text == (
+            "SECRET_KEY is weak: it must be a random text of at least 50 characters. "
+            "Put one into the secret of DJANGO_SECRET_ARN."
+        )
+
+    @pytest.mark.parametrize("name", ["SECRET_KEY", "STRIPE_API_KEY", "DATABASE_OWNER_URL"])
+    def test_refuse_a_secret_in_a_variable(self, function: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setenv(name, f"{SECRET_KEY}-hidden")
+        ((code, text),) = said()
+        assert (code, text.split(":")[0]) == ("billing_site.E003", f"{name} is a variable of the function")
+
+    def test_refuse_a_password_in_a_url(self, function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DATABASE_URL", "postgres://app:hidden@database.example.com/billing")
+        assert said() == [("billing_site.E004", "DATABASE_URL holds a password: use DATABASE_SECRET_ARN.")]
+        monkeypatch.setenv("DATABASE_URL", "postgres://app@/billing?host=/tmp/sockets")
+        assert said() == []
+
+    @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", ""])
+    def test_refuse_a_database_that_may_be_reached_unencrypted(
+        self, function: Any, monkeypatch: pytest.MonkeyPatch, mode: str
+    ) -> None:
+        monkeypatch.setitem(function.DATABASES, "remote", at_host(sslmode=mode))
+        assert said() == [("billing_site.E005", "The database 'remote' may go unencrypted: unset DATABASE_SSLMODE.")]
+
+    @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+    def test_let_an_encrypted_one_pass(self, function: Any, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+        monkeypatch.setitem(function.DATABASES, "remote", at_host(sslmode=mode))
+        assert said() == []
+
+    def test_ask_for_a_queue_hosts_https_and_the_applications_secret_where_they_are_needed(
+        self, function: Any, duty: str
+    ) -> None:
+        for name in ("REBILLING_QUEUE_URL", "DATABASE_APPLICATION_ROLE", "DATABASE_APPLICATION_SECRET_ARN"):
+            setattr(function, name, "")
+        function.ALLOWED_HOSTS, function.SECURE = [], False
+        missing = {
+            "api": ["REBILLING_QUEUE_URL", "ALLOWED_HOSTS", "SECURE"],
+            "worker": ["REBILLING_QUEUE_URL"],
+            "migrate": ["DATABASE_APPLICATION_ROLE", "DATABASE_APPLICATION_SECRET_ARN"],
+        }
+        assert [text.split(" is ")[0] for _, text in said()] == missing[duty]
+
+    def test_leave_a_machine_of_ones_own_to_itself(self, function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its key is in its environment, and the commands there don't look at production's checks."""
+        monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
+        monkeypatch.setenv("SECRET_KEY", SECRET_KEY)
+        assert os.environ["SECRET_KEY"]
+        assert said() == []
+        function.SECRET_KEY = "short"
+        assert [message for message in run_checks() if (message.id or "").startswith("billing_site")] == []

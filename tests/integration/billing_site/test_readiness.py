@@ -1,0 +1,34 @@
+"""The look at the queue by a role that may only send. The rest is in test_start.py."""
+
+from typing import Any
+from unittest import mock
+
+import pytest
+from botocore.exceptions import ClientError
+
+from billing_site import readiness
+from billing_site.refusals import UnableToStart
+
+
+def refusing(code: str) -> Any:
+    client = mock.Mock()
+    client.get_queue_attributes.side_effect = ClientError(
+        {"Error": {"Code": code, "Message": "for a reason"}}, "GetQueueAttributes"
+    )
+    return mock.patch("billing_site.readiness.boto3.client", return_value=client)
+
+
+class TestQueue:
+    def test_that_only_denies_to_be_looked_at_is_there(self) -> None:
+        """Functions may send to it and do nothing else with it."""
+        with refusing("AccessDenied"):
+            readiness._refuse_queue()
+
+    @pytest.mark.parametrize("code", ["AWS.SimpleQueueService.NonExistentQueue", "InvalidClientTokenId"])
+    def test_that_cannot_be_used_is_told(self, code: str) -> None:
+        with refusing(code), pytest.raises(UnableToStart) as caught:
+            readiness._refuse_queue()
+        assert str(caught.value) == (
+            f"the queue in REBILLING_QUEUE_URL can't be used: An error occurred ({code}) when calling the "
+            "GetQueueAttributes operation: for a reason"
+        )

@@ -1,0 +1,145 @@
+"""A function's start, in an environment of its own: what is missing or wrong is told in one line, and ends it."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lambdas.environments import ROLE, SECRET_KEY, Cloud, Environment, cloud, request_event
+from tests.lambdas.secrets import Secret
+
+HIDDEN = "hidden-value-of-the-tests"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with cloud(folder=tmp_path_factory.mktemp("cloud")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def migrate(made: Cloud) -> Iterator[Environment]:
+    with made.environment("migrate") as environment:
+        yield environment
+
+
+@pytest.fixture(scope="module")
+def migrated(made: Cloud, migrate: Environment) -> Cloud:
+    migrate.answer({"manage": "prepare_database"})
+    migrate.answer({"manage": "migrate --noinput -v0"})
+    return made
+
+
+def told(made: Cloud, duty: str, **variables: str) -> str:
+    """The one line that says why it didn't start. Nothing of the log shows what is secret."""
+    refusal = made.refusal(duty, **variables)
+    (line,) = refusal.lines
+    assert (line["level"], "\n" in line["message"]) == ("CRITICAL", False)
+    for secret in (HIDDEN, SECRET_KEY, made.application.value()["password"], made.owner.value()["password"]):
+        assert secret not in refusal.log
+    return str(line["message"]).removeprefix("not started: ")
+
+
+class TestBeforeThereIsADatabase:
+    """In this order: a new account, from nothing to the first request."""
+
+    def test_the_role_is_missing_first(self, made: Cloud) -> None:
+        why = told(made, "api")
+        assert why.startswith("the database can't be used: the database refuses every password of the secret arn:")
+        assert why.endswith("run `zappa manage <stage>_migrate prepare_database`, which gives the role the secret's")
+
+    def test_then_the_tables_and_the_migrating_function_makes_both(self, made: Cloud, migrate: Environment) -> None:
+        migrate.answer({"manage": "prepare_database"})
+        assert re.fullmatch(
+            r"\d+ migrations aren't applied, the first accounts\.0001_plans_and_accounts: "
+            r"run `zappa manage <stage>_migrate migrate` with this release",
+            told(made, "worker"),
+        )
+
+    def test_half_of_them_are_not_enough(self, made: Cloud, migrate: Environment) -> None:
+        migrate.answer({"manage": "prepare_database"})
+        migrate.answer({"manage": "migrate --noinput -v0"})
+        with made.environment("api") as api:
+            assert api.answer(request_event("/healthz"))["statusCode"] == 200
+        migrate.answer({"manage": "migrate rebilling 0002 --noinput -v0"})
+        for duty in ("api", "worker"):
+            assert "migrations aren't applied, the first rebilling.0003_brake: " in told(made, duty)
+        migrate.answer({"manage": "migrate --noinput -v0"})
+        with made.environment("worker") as worker:
+            assert worker.answer({"command": "certify", "time": "2026-01-01T00:00:00Z"})["unexplained"] == 0
+
+    def test_more_of_them_than_a_release_knows_are_another_release_rolled_back(self, migrated: Cloud) -> None:
+        migrated.server.query(
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('ledger', '0999_of_a_later_release', now())"
+        )
+        try:
+            with migrated.environment("worker") as worker:
+                assert worker.answer({"manage": "check"})["output"].startswith("System check identified no issues")
+        finally:
+            migrated.server.query("DELETE FROM django_migrations WHERE name = '0999_of_a_later_release'")
+
+
+class TestWhatIsMissingOrWrong:
+    @pytest.mark.parametrize(
+        ("duty", "variables", "why"),
+        [
+            ("worker", {"FUNCTION_DUTY": ""}, "FUNCTION_DUTY is '': set it to api, worker, migrate"),
+            ("worker", {"DEBUG": "true"}, "DEBUG is on: its pages show settings and data to anyone. Unset it. "),
+            ("worker", {"DJANGO_SECRET_ARN": ""}, "There is no SECRET_KEY: set DJANGO_SECRET_ARN to a secret that "),
+            ("worker", {"REBILLING_QUEUE_URL": ""}, "REBILLING_QUEUE_URL is missing: set it to the queue's URL. "),
+            ("api", {"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is empty: set it to the host names that clients use. "),
+            ("worker", {"DATABASE_HOST": ""}, "There is no database: set DATABASE_SECRET_ARN with DATABASE_HOST and "),
+            ("worker", {"DATABASE_PORT": "9"}, "the database can't be used: connection to server at "),
+            ("worker", {"DATABASE_SSLMODE": "require"}, "the database can't be used: connection to server at "),
+            ("api", {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9"}, "the queue in REBILLING_QUEUE_URL can't be used: "),
+            (
+                "worker",
+                {"DATABASE_SECRET_ARN": "arn:none"},
+                "the database can't be used: the secret arn:none can't be ",
+            ),
+        ],
+        ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    )
+    def test_is_told(self, migrated: Cloud, duty: str, variables: dict[str, str], why: str) -> None:
+        assert told(migrated, duty, **variables).startswith(why)
+
+    def test_is_a_queue_that_is_not_there(self, migrated: Cloud) -> None:
+        url = f"{migrated.queue.endpoint.queue_url}-of-nobody"
+        assert "NonExistentQueue" in told(migrated, "worker", REBILLING_QUEUE_URL=url)
+
+    @pytest.mark.parametrize(
+        ("name", "content", "why"),
+        [
+            ("DJANGO_SECRET_ARN", HIDDEN, "must be a JSON object"),
+            (
+                "DJANGO_SECRET_ARN",
+                {"SECRET_KEY": HIDDEN},
+                "SECRET_KEY is weak: it must be a random text of at least 50",
+            ),
+            ("STRIPE_SECRET_ARN", {"KEY": HIDDEN}, "must have a text 'STRIPE_API_KEY' in its JSON object"),
+            ("DATABASE_SECRET_ARN", {"username": ROLE}, "must have a text 'password' in its JSON object"),
+            ("DATABASE_SECRET_ARN", {"username": ROLE, "password": HIDDEN}, "the database refuses every password of"),
+        ],
+    )
+    def test_is_a_secret(self, migrated: Cloud, name: str, content: object, why: str) -> None:
+        assert why in told(migrated, "worker", **{name: Secret.made(migrated.client, content).arn})
+
+
+class TestWhatStarts:
+    def test_has_the_keys_of_its_secrets_and_the_log_level_of_its_settings(self, migrated: Cloud) -> None:
+        """Zappa's own settings ask for DEBUG here."""
+        stripe = Secret.made(migrated.client, {"STRIPE_API_KEY": f"sk_test_{HIDDEN}"})
+        with migrated.environment("api", STRIPE_SECRET_ARN=stripe.arn) as api:
+            assert api.answer(request_event("/healthz"))["statusCode"] == 200
+            assert api.answer(request_event("/admin/login/"))["statusCode"] == 200
+            log = api.log.read_text()
+        assert '"level": "INFO", "logger": "zappa.wsgi"' in log
+        assert [line for line in log.splitlines() if '"DEBUG"' in line and '"zappa.handler"' not in line] == []
+        for secret in (HIDDEN, SECRET_KEY, migrated.application.value()["password"]):
+            assert secret not in log
+
+    def test_connects_as_its_duty_with_its_limits(self, migrated: Cloud) -> None:
+        with migrated.environment("api") as api:
+            assert api.answer(request_event("/healthz"))["statusCode"] == 200
+            names = migrated.server.query(f"SELECT application_name FROM pg_stat_activity WHERE usename = '{ROLE}'")
+        assert ("billing-api",) in names
