@@ -58,9 +58,11 @@ def make_package(*, environment: str, settings: Path = SETTINGS) -> Path:
 
 def fill_settings(*, environment: str, outputs: Path | None, settings: Path = SETTINGS) -> None:
     """Writes the filled settings in the place of the old ones. Raises UnableToShip, and then changes nothing."""
-    text = _terraform_output() if outputs is None else outputs.read_text(encoding="utf-8")
     try:
+        text = _terraform_output() if outputs is None else outputs.read_text(encoding="utf-8")
         given: Any = json.loads(text)
+    except OSError as error:
+        raise UnableToShip(f"{outputs}: {error.strerror}") from error
     except ValueError as error:
         raise UnableToShip("the outputs aren't JSON: is this `terraform output -json zappa_settings`?") from error
     if not isinstance(given, dict):

@@ -29,6 +29,8 @@ NEVER = [
 ]
 """At the zip's root."""
 NEVER_ANYWHERE = [".env*", "zappa_settings.json", "*.tfstate*", "*.tfvars", "*.sqlite3"]
+EXTRAS = ["stripe"]
+"""Libraries that only one payment gateway needs, and that its name tells."""
 NEEDED = [
     "billing_site/lambda_entry.py",
     "handler.py",
@@ -40,8 +42,11 @@ _UNCHECKED_HASH = 1
 """The flags of byte code that is used without a look at its source (PEP 552)."""
 
 
-def faults_of(zip_path: Path) -> list[str]:
-    """Everything that keeps a package from being deployed, a line each; none of it when it is fit."""
+def faults_of(zip_path: Path, *, gateway: str = "") -> list[str]:
+    """Everything that keeps a package from being deployed, a line each; none of it when it is fit.
+
+    `gateway` is the class that the stage collects payments with; its library is an extra, which may have been left out.
+    """
     with zipfile.ZipFile(zip_path) as package:
         return [
             *_too_large(zip_path, package),
@@ -50,6 +55,11 @@ def faults_of(zip_path: Path) -> list[str]:
             *_unfit_libraries(package),
             *_stale_byte_code(package),
             *_settings_that_zappa_wrote(package),
+            *(
+                f"PAYMENT_GATEWAY needs {extra}: make package EXTRAS={extra}"
+                for extra in EXTRAS
+                if extra in gateway and f"{extra}/__init__.py" not in package.NameToInfo
+            ),
         ]
 
 

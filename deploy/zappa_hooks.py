@@ -44,7 +44,7 @@ def before_anything(zappa: Any) -> None:
         )
     given = zappa.vargs.get("zip")
     if given and "://" not in given:
-        _refuse_unfit(Path(given))
+        _refuse_unfit(Path(given), gateway=_gateway(zappa))
 
 
 def prepare() -> None:
@@ -64,12 +64,16 @@ def finish_zip(zappa: Any) -> None:
     zip_path = Path(zappa.zip_path).resolve()
     write_reproducibly(zip_path)
     print(report_of(zip_path))
-    _refuse_unfit(zip_path)
+    _refuse_unfit(zip_path, gateway=_gateway(zappa))
 
 
-def _refuse_unfit(zip_path: Path) -> None:
+def _gateway(zappa: Any) -> str:
+    return str(zappa.stage_config["aws_environment_variables"].get("PAYMENT_GATEWAY", ""))
+
+
+def _refuse_unfit(zip_path: Path, *, gateway: str) -> None:
     if not zip_path.is_file():
         raise ClickException(f"{zip_path} is missing: `make package` makes it")
-    faults = faults_of(zip_path)
+    faults = faults_of(zip_path, gateway=gateway)
     if faults:
         raise ClickException("the package can't be deployed:\n  " + "\n  ".join(faults))

@@ -130,6 +130,12 @@ class TestFaults:
         (fault,) = faults_of(a_zip(tmp_path, {"zappa_settings.py": GOOD_SETTINGS + line}))
         assert told in fault
 
+    def test_name_a_library_that_the_gateway_needs(self, tmp_path: Path) -> None:
+        gateway = "payments.gateways.stripe_gateway.StripeGateway"
+        told = ["PAYMENT_GATEWAY needs stripe: make package EXTRAS=stripe"]
+        assert faults_of(a_zip(tmp_path), gateway=gateway) == told
+        assert faults_of(a_zip(tmp_path, {"stripe/__init__.py": ""}), gateway=gateway) == []
+
 
 class TestLibraries:
     def test_that_need_a_newer_glibc_are_named(self, tmp_path: Path) -> None:

@@ -159,3 +159,7 @@ class TestTheCommand:
             fill_settings(environment="production", outputs=given, settings=settings)
         assert settings.read_text(encoding="utf-8") == as_text(HELD)
         assert {path.name for path in tmp_path.iterdir()} == {"outputs.json", "zappa_settings.json"}
+
+    def test_says_that_the_outputs_are_not_there(self, settings: Path, tmp_path: Path) -> None:
+        with pytest.raises(UnableToShip, match="No such file"):
+            fill_settings(environment="production", outputs=tmp_path / "none.json", settings=settings)

@@ -1,0 +1,160 @@
+"""What `docs/deploy.md` and `docs/runbook.md` say to type can be typed: nobody should find out at night."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from django.core.management import get_commands, load_command_class
+
+from billing_site.commands_by_duty import ALLOWED
+from billing_site.duties import Duty
+from tests.architecture.project_files import ROOT, text_of
+
+PAGES = ["docs/deploy.md", "docs/runbook.md"]
+# Pages of other parts of the same work.
+BESIDE = {"docs/costs.md", "docs/payments.md"}
+OF_THE_CLI = {"--cli-binary-format", "--query", "--output"}
+ZAPPA_COMMANDS = {"deploy", "update", "undeploy", "status", "rollback", "manage"}
+SETTINGS: dict[str, Any] = json.loads(text_of(Path("zappa_settings.json")))
+DUTIES = {stage: Duty(held["aws_environment_variables"]["FUNCTION_DUTY"]) for stage, held in SETTINGS.items()}
+FUNCTIONS = {f"billing-{stage}".replace("_", "-"): stage for stage in SETTINGS}
+
+
+def code_of(page: str) -> list[str]:
+    """What the page sets as code: in its blocks, also indented ones, line by line, and between backticks."""
+    text = text_of(Path(page))
+    blocks = re.findall(r"^ *```\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    outside = re.sub(r"^ *```\n.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return lines + re.findall(r"`([^`]+)`", outside)
+
+
+def commands(page: str, program: str) -> Iterator[list[str]]:
+    """The words after a program's name, wherever it begins a command of the page."""
+    for code in code_of(page):
+        for part in re.split(r" && ", code):
+            found = re.match(rf"(?:[A-Z]+=\$\()?{program} (.+)", part)
+            if found:
+                yield shlex.split(found[1].removesuffix(")"))
+
+
+def managed(page: str) -> Iterator[tuple[str, list[str]]]:
+    """A stage and the words of a `manage.py` command that is run there, by Zappa or by invoking its function."""
+    for words in commands(page, "zappa"):
+        if words[0] == "manage" and len(words) > 1:
+            assert len(words) == 3, f"quote what follows the stage: {words}"
+            yield words[1], shlex.split(words[2])
+    for words in commands(page, "aws"):
+        if words[:2] == ["lambda", "invoke"] and len(words) > 2:
+            event = json.loads(words[words.index("--payload") + 1])
+            yield FUNCTIONS[words[words.index("--function-name") + 1]], shlex.split(event["manage"])
+
+
+@pytest.mark.parametrize("name", PAGES)
+class TestPage:
+    def test_runs_commands_where_they_may_run_with_options_that_they_have(self, name: str) -> None:
+        found = list(managed(name))
+        assert len(found) >= 5
+        for stage, (verb, *words) in found:
+            assert verb in ALLOWED[DUTIES[stage]], f"{verb} isn't for {stage}"
+            command = load_command_class(get_commands()[verb], verb)
+            known = command.create_parser("manage.py", verb)._option_string_actions
+            assert [word for word in words if word.startswith("--") and word not in known] == [], verb
+
+    def test_names_stages_that_exist(self, name: str) -> None:
+        found = [words for words in commands(name, "zappa") if len(words) > 1]
+        assert len(found) >= 5
+        for words in found:
+            assert words[0] in ZAPPA_COMMANDS
+            assert words[1] in SETTINGS
+
+    def test_names_make_targets_that_exist(self, name: str) -> None:
+        targets = set(re.findall(r"^([a-z-]+):(?!=)", text_of(Path("Makefile")), re.MULTILINE))
+        assert {words[0] for words in commands(name, "make")} <= targets
+        for words in commands(name, "make"):
+            assert {word.split("=")[0] for word in words[1:]} <= {"ENVIRONMENT", "OUTPUTS", "EXTRAS"}
+
+    def test_asks_aws_for_what_it_has(self, name: str) -> None:
+        """Each operation and option, held against the description of the service that the AWS CLI itself goes by."""
+        session = botocore.session.get_session()
+        checked = 0
+        for service, operation, *words in commands(name, "aws"):
+            if (service, operation) == ("logs", "tail"):
+                options = {word for word in words if word.startswith("--")}
+                assert options <= {"--since", "--filter-pattern"}
+                continue
+            model = session.get_service_model(service)
+            names = {xform_name(verb, "-"): verb for verb in model.operation_names}
+            assert operation in names, f"aws {service} has no {operation}"
+            shape = model.operation_model(names[operation]).input_shape
+            members = shape.members if shape else {}
+            known = {f"--{xform_name(member, '-')}" for member in members} | OF_THE_CLI
+            unknown = [word for word in words if word.startswith("--") and word not in known]
+            assert unknown == [], f"aws {service} {operation}"
+            checked += 1
+        assert checked >= 4
+
+    def test_links_to_pages_and_headings_that_exist(self, name: str) -> None:
+        for target in re.findall(r"\]\(([^)\s]+)\)", text_of(Path(name))):
+            if "://" in target:
+                continue
+            file, _, heading = target.partition("#")
+            path = (ROOT / name).parent / file if file else ROOT / name
+            assert path.exists() or str(path.relative_to(ROOT)) in BESIDE, target
+            assert not heading or heading in headings(path), target
+
+    def test_names_paths_that_exist(self, name: str) -> None:
+        top = {path.name for path in ROOT.iterdir()} - {"build"}
+        paths = [code for code in code_of(name) if re.fullmatch(r"[a-z_]+(/[A-Za-z0-9_.-]+)+", code)]
+        missing = {path for path in paths if path.split("/")[0] in top and not (ROOT / path).exists()}
+        assert missing - BESIDE == set()
+
+    def test_asks_terraform_for_outputs_and_variables_that_it_has(self, name: str) -> None:
+        if not (ROOT / "terraform").is_dir():
+            pytest.skip("terraform/ isn't here yet")
+        text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "terraform").glob("*.tf"))
+        outputs = set(re.findall(r'^output "(\w+)"', text, re.MULTILINE))
+        asked = set(re.findall(r"terraform (?:-chdir=terraform )?output (?:-raw |-json )?(\w+)", text_of(Path(name))))
+        assert asked
+        assert asked - outputs == set()
+        variables = set(re.findall(r'^variable "(\w+)"', text, re.MULTILINE))
+        named = {code.split(" = ")[0] for code in code_of(name)}
+        suspects = {word for word in named if re.fullmatch(r"[a-z]+(_[a-z]+)+", word)}
+        assert suspects - variables - outputs - get_commands().keys() - SETTINGS.keys() - {"zappa_settings"} == set()
+
+
+def headings(path: Path) -> set[str]:
+    """As GitHub makes anchors of headings."""
+    found = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+class TestRunbook:
+    def test_has_a_page_for_every_alarm(self) -> None:
+        """Alarms are named after the part that follows the environment's name."""
+        if not (ROOT / "terraform").is_dir():
+            pytest.skip("terraform/ isn't here yet")
+        named = set(re.findall(r"`billing-production-([a-z-]+)`", text_of(Path("docs/runbook.md"))))
+        text = "\n".join((ROOT / "terraform" / name).read_text() for name in ("alarms.tf", "alarms_silence.tf"))
+        made = set(re.findall(r'^    "?([a-z-]+)"? = \{$', text, re.MULTILINE))
+        made |= set(re.findall(r'alarm_name += "\$\{local\.name\}-([a-z-]+)"', text))
+        assert made, "no alarm was found"
+        assert made - named == set()
+
+    def test_has_what_an_operator_looks_for(self) -> None:
+        assert headings(ROOT / "docs" / "runbook.md") >= {
+            "dlq-not-empty",
+            "sweep-missed",
+            "brake-held",
+            "rotation",
+            "restore-from-a-backup",
+            "roll-back-a-release",
+            "upgrade-with-a-migration-and-no-missed-sweep",
+            "a-payment-needs-a-person",
+        }
