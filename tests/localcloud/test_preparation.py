@@ -26,7 +26,8 @@ class TestDatabase:
 
     def test_is_the_one_whose_secret_the_environment_names(self, tmp_path: Path) -> None:
         elsewhere = {"DATABASE_HOST": "database.example.com", "DATABASE_NAME": "billing", "DATABASE_SECRET_ARN": "arn"}
-        host = shell(PRINT_HOST, BILLING_DATA=str(tmp_path / "data"), SECRET_KEY="of this test", **elsewhere)
+        code = "from django.conf import settings; print(settings.DATABASES['default']['HOST'])"
+        host = shell(code, BILLING_DATA=str(tmp_path / "data"), SECRET_KEY="of this test", **elsewhere)
         assert host == "database.example.com"
         assert not (tmp_path / "data").exists()
 
