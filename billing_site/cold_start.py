@@ -3,13 +3,14 @@
 Lambda then tries again with the next event; the queue and the scheduler keep theirs.
 """
 
-import json
+import logging
 import os
 import sys
 
 import django
 
 from billing_site.duties import Duty, duties, on_lambda
+from billing_site.log_format import JsonFormatter
 
 
 def start() -> None:
@@ -39,6 +40,6 @@ def _look(here: frozenset[Duty]) -> None:
 
 def _tell(error: Exception) -> None:
     """The log table finds a line by its level, and when the settings fail there is no logging yet."""
-    what = str(error).strip().splitlines() or [type(error).__name__]
-    line = {"level": "CRITICAL", "logger": __name__, "event": "start.refused", "message": f"not started: {what[0]}"}
-    print(json.dumps(line), file=sys.stderr, flush=True)  # noqa: T201
+    first, *_ = [*str(error).strip().splitlines(), type(error).__name__]
+    line = {"name": __name__, "levelname": "CRITICAL", "msg": f"not started: {first}", "event": "start.refused"}
+    print(JsonFormatter().format(logging.makeLogRecord(line)), file=sys.stderr, flush=True)  # noqa: T201

@@ -55,7 +55,7 @@ def _at_host(env: environ.Env, *, secret_arn: str, duty: str) -> dict[str, Any]:
     # With no certificate to hold it against, the server's can't be verified: RDS signs with an authority of its own.
     authority = env.str("DATABASE_SSLROOTCERT", default="")
     options = {
-        "sslmode": env.str("DATABASE_SSLMODE", default="verify-full" if authority else "require"),
+        "sslmode": env.str("DATABASE_SSLMODE", default="") or ("verify-full" if authority else "require"),
         "connect_timeout": CONNECT_SECONDS,
         "tcp_user_timeout": UNANSWERED_MILLISECONDS,
         "application_name": f"billing-{duty or 'command'}",

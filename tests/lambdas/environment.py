@@ -4,6 +4,7 @@ A start that is refused ends the process with the exception, as Lambda's runtime
 """
 
 import json
+import logging
 import os
 import sys
 import time
@@ -16,6 +17,8 @@ def main() -> None:
     # What the product prints belongs to its log.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    # So does Lambda's runtime client, before it loads the function.
+    logging.basicConfig(level=os.environ.get("AWS_LAMBDA_LOG_LEVEL", "WARNING"))
     began = time.perf_counter()
     from billing_site.lambda_entry import handler
 

@@ -24,6 +24,13 @@ class TestDatabase:
         assert holder.url.endswith(f"host={host}")
         assert not (tmp_path / "data").exists()
 
+    def test_is_the_one_whose_secret_the_environment_names(self, tmp_path: Path) -> None:
+        elsewhere = {"DATABASE_HOST": "database.example.com", "DATABASE_NAME": "billing", "DATABASE_SECRET_ARN": "arn"}
+        code = "from django.conf import settings; print(settings.DATABASES['default']['HOST'])"
+        host = shell(code, BILLING_DATA=str(tmp_path / "data"), SECRET_KEY="of this test", **elsewhere)
+        assert host == "database.example.com"
+        assert not (tmp_path / "data").exists()
+
     def test_is_none_for_help(self, tmp_path: Path) -> None:
         done = manage("help", BILLING_DATA=str(tmp_path / "data"))
         assert done.returncode == 0

@@ -91,6 +91,8 @@ class TestRunlocal:
         output_until_serving(start())
         assert shell(PRINT_QUEUE, BILLING_DATA=str(tmp_path)).endswith("/rebilling")
         assert manage("process_queue", "--until-empty", BILLING_DATA=str(tmp_path)).returncode == 0
+        dead = manage("redrive_dlq", BILLING_DATA=str(tmp_path))
+        assert (dead.returncode, dead.stdout) == (0, "0 left in the dead-letter queue.\n")
         second = manage("runlocal", "--port", "0", BILLING_DATA=str(tmp_path))
         assert second.returncode == 1
         assert f"the platform is already running on {tmp_path}" in second.stderr

@@ -84,7 +84,7 @@ UNKNOWN: list[Any] = [
 
 class TestKinds:
     @pytest.mark.parametrize("duty", Duty)
-    @pytest.mark.parametrize(("event", "kind", "served_by"), KNOWN, ids=lambda value: str(value)[:40])
+    @pytest.mark.parametrize(("event", "kind", "served_by"), KNOWN)
     def test_are_served_by_the_function_that_they_are_for_and_no_other(
         self, settings: Any, event: dict[str, Any], kind: Kind, served_by: set[Duty], duty: Duty
     ) -> None:

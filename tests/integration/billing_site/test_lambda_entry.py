@@ -1,11 +1,15 @@
 """Lambda's entry point: each event to its handler, and anything else refused."""
 
+import inspect
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from billing_site import zappa_http
 from billing_site.lambda_entry import handler
 from billing_site.refusals import UnroutedEvent
 from localcloud.invocation import LambdaContext
@@ -15,6 +19,7 @@ from rebilling import queue
 from rebilling.models import Rebilling, Run
 from tests.builders import an_account
 from tests.databases import rolled_back
+from tests.lambdas.environments import request_event
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +88,51 @@ class TestHandler:
             QueueUrl=endpoint.queue_url
         )
         assert set(Rebilling.objects.values_list("status", flat=True)) == {"DUE"}
+
+    def test_fails_a_whole_batch_when_one_of_its_records_is_of_another_queue(self, endpoint: QueueEndpoint) -> None:
+        event = records(endpoint, "poison", "poison")
+        event["Records"][1]["eventSourceARN"] = "arn:aws:sqs:us-east-1:123456789012:another"
+        with pytest.raises(UnroutedEvent, match="no handler for records of aws:sqs another"):
+            handler(event, LambdaContext())
+
+    def test_lets_out_what_ends_the_work_in_hand(
+        self, endpoint: QueueEndpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Out of it, Lambda gives the whole batch back to the queue, and the scheduler tries again."""
+
+        def fails(**_: Any) -> None:
+            raise OSError("out of something")
+
+        monkeypatch.setattr("billing_site.lambda_entry.process_deliveries", fails)
+        monkeypatch.setattr("billing_site.lambda_entry.sweep", fails)
+        for event in (records(endpoint, "any"), {"command": "sweep", "time": "2026-01-01T12:00:00Z"}):
+            with pytest.raises(OSError, match="out of something"):
+                handler(event, LambdaContext())
+
+    def test_takes_an_event_and_a_context_and_nothing_by_default(self) -> None:
+        """Zappa would run a function with defaults again, and again, when a TypeError comes out of it."""
+        parameters = inspect.signature(handler).parameters.values()
+        assert [(each.name, each.default) for each in parameters] == [
+            ("event", inspect.Parameter.empty),
+            ("context", inspect.Parameter.empty),
+        ]
+
+    def test_gives_zappa_no_variables_of_a_stage(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It would put them into the environment, over the function's own."""
+        zappa = mock.Mock()
+        monkeypatch.setattr("billing_site.zappa_http._zappa", lambda: zappa)
+        handler(request_event("/healthz") | {"stageVariables": {"FUNCTION_DUTY": "migrate"}}, LambdaContext())
+        (given, _), _ = zappa.handler.call_args
+        assert given == request_event("/healthz") | {"stageVariables": None}
+
+    def test_keeps_its_log_level_whatever_zappas_own_settings_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        root = logging.getLogger()
+        before = root.level
+        monkeypatch.setattr("zappa.handler.LambdaHandler", lambda: root.setLevel(logging.DEBUG))
+        zappa_http._zappa.cache_clear()
+        zappa_http.load()
+        zappa_http._zappa.cache_clear()
+        assert root.level == before
 
     @pytest.mark.parametrize(
         "event",

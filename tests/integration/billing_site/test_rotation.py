@@ -2,6 +2,7 @@
 owner, a new password in four steps, each as often as it comes, and nobody who works meanwhile loses anything.
 """
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -74,6 +75,19 @@ class TestSteps:
             assert answer == {"step": step, "done": False}
         assert secret.value() == pending
         assert accepted(settled, pending["password"])
+
+    def test_pass_the_trial_that_secrets_manager_makes_when_it_is_told_of_the_function(
+        self, settled: Cloud, migrate: Environment
+    ) -> None:
+        """With `rotate_immediately` off it asks for testSecret alone, of a version with the present value."""
+        secret, before = settled.application, settled.application.value()
+        token = secret.begin_rotation()
+        text, stages = json.dumps(before), ["AWSPENDING"]
+        secret.client.put_secret_value(
+            SecretId=secret.arn, ClientRequestToken=token, SecretString=text, VersionStages=stages
+        )
+        take(settled, migrate, "testSecret", token=token)
+        assert (secret.value(), accepted(settled, before["password"])) == (before, True)
 
     def test_do_not_make_current_what_the_database_refuses(self, settled: Cloud, migrate: Environment) -> None:
         secret, before = settled.application, settled.application.value()

