@@ -30,18 +30,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("deploy"))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _on_a_machine_that_packages_are_made_on() -> None:
-    """Elsewhere these tests say so and are skipped; in CI they fail."""
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip, as `make package` makes it of settings that are filled: Zappa writes the region into it.
+
+    Where none can be made the tests say so and are skipped; in CI they fail.
+    """
     here = f"{platform.system()} on {platform.machine()}"
     if here != "Linux on x86_64":
         reason = f"the package holds libraries for Linux on x86_64, and this is {here}"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-
-
-@pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The zip, as `make package` makes it of settings that are filled: Zappa writes the region into it."""
     settings = json.loads(SETTINGS.read_text(encoding="utf-8"))
     settings["production"]["aws_region"] = REGION
     filled = tmp_path_factory.mktemp("settings") / "zappa_settings.json"
