@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
@@ -82,7 +83,10 @@ class AwsServer:
 
 @contextmanager
 def aws_server() -> Iterator[AwsServer]:
-    """Serves until the block ends, on a port that the system chooses."""
+    """Serves until the block ends, on a port that the system chooses. Then all that was made is gone.
+
+    moto keeps what is made for the life of the process, whichever server it was made by: begin with this one.
+    """
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     moto = DomainDispatcherApplication(create_backend_app)
     aws = AwsServer(url="")
@@ -98,6 +102,7 @@ def aws_server() -> Iterator[AwsServer]:
     try:
         yield aws
     finally:
+        moto_api_backend.reset()
         server.shutdown()
         serving.join()
         server.server_close()

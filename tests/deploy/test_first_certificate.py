@@ -81,7 +81,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory, package: Path, start_function: StartFunction) -> Iterator[Site]:
     """The three functions deployed, on a database that is empty."""
     folder = tmp_path_factory.mktemp("site")
-    with cloud(folder=folder) as made, aws_server() as aws, ExitStack() as stack:
+    with aws_server() as aws, cloud(folder=folder) as made, ExitStack() as stack:
         outputs = terraform_outputs(aws)
         for stage, duty in DUTIES.items():
             variables = made.variables(duty)
