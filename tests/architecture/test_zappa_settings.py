@@ -67,6 +67,12 @@ class TestEveryStage:
         }
         assert not whole(stage).get("slim_handler", False)
 
+    def test_is_not_called_before_its_migrations_are_applied(self, stage: str) -> None:
+        assert whole(stage)["touch"] is False
+
+    def test_is_reached_in_its_own_region(self, stage: str) -> None:
+        assert whole(stage)["endpoint_configuration"] == ["REGIONAL"]
+
     def test_runs_on_the_python_that_is_packed_for(self, stage: str) -> None:
         assert whole(stage)["runtime"] == "python3.11"
 
