@@ -3,6 +3,7 @@
 Zappa loads this file by its path, so the folder that the other modules are imported from is made known first.
 """
 
+import fcntl
 import os
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from deploy.contents import faults_of, report_of  # noqa: E402
-from deploy.environment import runtime_environment  # noqa: E402
+from deploy.environment import BUILD, runtime_environment  # noqa: E402
 from deploy.refusals import UnableToShip  # noqa: E402
 from deploy.source import staged_source  # noqa: E402
 from deploy.zappa_settings import NEEDED_TO_DEPLOY, secrets_in  # noqa: E402
@@ -49,6 +50,7 @@ def before_anything(zappa: Any) -> None:
 
 def prepare() -> None:
     """`prebuild_script`: has Zappa pack the clean environment and the staged source, and nothing that lies here."""
+    _wait_for_other_builds()
     try:
         environment = runtime_environment(extras=os.environ.get("EXTRAS", "").split())
         source = staged_source(environment=environment)
@@ -57,6 +59,12 @@ def prepare() -> None:
     # Zappa packs the folder and the environment that it finds itself in.
     os.environ["VIRTUAL_ENV"] = str(environment)
     os.chdir(source)
+
+
+def _wait_for_other_builds() -> None:
+    """Two at once would take each other's files away. Held until this process ends."""
+    BUILD.mkdir(exist_ok=True)
+    fcntl.flock(os.open(BUILD / "lock", os.O_RDONLY | os.O_CREAT, 0o644), fcntl.LOCK_EX)
 
 
 def finish_zip(zappa: Any) -> None:

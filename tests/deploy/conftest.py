@@ -22,14 +22,6 @@ RUNTIME_CLIENT = ["awslambdaric", "simplejson", "snapshot-restore-py"]
 """What Lambda's python3.11 brings besides boto3: its client, and what that needs."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With xdist one worker runs all that needs the package, so that it is made once."""
-    here = Path(__file__).parent
-    for item in items:
-        if here == item.path.parent:
-            item.add_marker(pytest.mark.xdist_group("deploy"))
-
-
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip, as `make package` makes it of settings that are filled: Zappa writes the region into it.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from django.db import connections
 
 from localcloud.queue_endpoint import REGION
@@ -18,6 +19,9 @@ from tests.workers.queues import LocalQueue
 HOST = "billing.example.com"
 HANDLER = "billing_site.lambda_entry.handler"
 NAMES = {"api": "billing-production", "worker": "billing-production-worker", "migrate": "billing-production-migrate"}
+
+needs_the_package = pytest.mark.xdist_group("package")
+"""With xdist one worker runs all that needs the package, so that it is made once."""
 
 StartFunction = Callable[..., AbstractContextManager[Function]]
 

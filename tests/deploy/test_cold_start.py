@@ -5,8 +5,9 @@ import json
 import pytest
 
 from tests.deploy.runtime_api import FunctionError
-from tests.deploy.surroundings import StartFunction, Surroundings, make_secret
+from tests.deploy.surroundings import StartFunction, Surroundings, make_secret, needs_the_package
 
+pytestmark = needs_the_package
 WEAK = "weak-but-secret"
 NOT_JSON = "swordfish-in-the-wrong-place"
 

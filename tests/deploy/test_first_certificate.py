@@ -18,10 +18,11 @@ from deploy.__main__ import SETTINGS, fill_settings
 from localcloud.poller import Poller
 from tests.deploy.aws_server import AwsServer, aws_server
 from tests.deploy.runtime_api import Function
-from tests.deploy.surroundings import HANDLER, StartFunction, http_event
+from tests.deploy.surroundings import HANDLER, StartFunction, http_event, needs_the_package
 from tests.deploy.zappa_account import DUTIES, NAMES, Account, terraform_outputs
 from tests.lambdas.environments import Cloud, cloud
 
+pytestmark = needs_the_package
 TODAY = datetime.datetime.now(datetime.UTC).date()
 # Of the tests' own process, or of this machine: not Terraform's.
 NOT_TERRAFORMS = {"HOME", "PATH", "PYTHONPATH", "PYTHONUTF8", "AWS_LAMBDA_FUNCTION_NAME"}

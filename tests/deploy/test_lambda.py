@@ -20,10 +20,10 @@ from rebilling.models import Rebilling, Run
 from tests.builders import NOW, TODAY, a_plan, an_account, statuses_of
 from tests.databases import committed
 from tests.deploy.runtime_api import Function, FunctionError
-from tests.deploy.surroundings import Surroundings, http_event
+from tests.deploy.surroundings import Surroundings, http_event, needs_the_package
 from tests.workers.waiting import wait_until
 
-pytestmark = committed
+pytestmark = [committed, needs_the_package]
 MORNING = {"command": "sweep", "time": NOW.isoformat().replace("+00:00", "Z")}
 
 

@@ -9,8 +9,10 @@ import pytest
 
 from deploy.__main__ import SETTINGS, fill_settings
 from tests.deploy.aws_server import aws_server
+from tests.deploy.surroundings import needs_the_package
 from tests.deploy.zappa_account import BUCKET, CONCURRENCY, DUTIES, NAMES, Account, terraform_outputs
 
+pytestmark = needs_the_package
 TIMEOUTS = {"production": 29, "production_worker": 300, "production_migrate": 900}
 
 
