@@ -2,15 +2,17 @@
 
 import logging
 
-from payments.gateways import PaymentRequest, Succeeded
+from payments.gateways import PaymentRequest, RefundRequest, Request, Succeeded
 
 logger = logging.getLogger(__name__)
 
 
 class LoggingGateway:
+    """Takes everything that it is asked for, so what is looked up is as if it was taken before."""
+
     name = "logging"
 
-    def collect(self, request: PaymentRequest) -> Succeeded:
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Succeeded:
         logger.info(
             "payment requested",
             extra={
@@ -23,4 +25,28 @@ class LoggingGateway:
                 "description": request.description,
             },
         )
-        return Succeeded(reference=f"logged-{request.payment_id}")
+        return _taken(request)
+
+    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Succeeded:
+        return _taken(request)
+
+    def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Succeeded:
+        logger.info(
+            "refund requested",
+            extra={
+                "event": "refund.requested",
+                "idempotency_key": str(request.refund_id),
+                "payment": str(request.payment_id),
+                "amount_minor": request.amount_minor,
+                "currency": request.currency,
+                "reason": request.reason,
+            },
+        )
+        return _taken(request)
+
+    def look_up_refund(self, request: RefundRequest, *, timeout_seconds: float) -> Succeeded:
+        return _taken(request)
+
+
+def _taken(request: Request) -> Succeeded:
+    return Succeeded.of(request, reference=f"logged-{request.key}")
