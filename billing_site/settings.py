@@ -111,11 +111,15 @@ REBILLING_BRAKE_FIRST_AMOUNTS = env.dict("REBILLING_BRAKE_FIRST_AMOUNTS", cast={
 # --- Payments ---
 
 PAYMENT_GATEWAY = env.str("PAYMENT_GATEWAY", default="payments.gateways.logging_gateway.LoggingGateway")
-PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.int("PAYMENT_GATEWAY_TIMEOUT_SECONDS", default=20)
+PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.float("PAYMENT_GATEWAY_TIMEOUT_SECONDS", default=20.0)
 # Not shorter than the gateway's deadline (a check holds it), so that two deliveries don't call it at once; shorter than
 # the queue's visibility timeout, so that a message that comes back finds it ended.
 PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
 PAYMENT_COLLECTORS = env.int("PAYMENT_COLLECTORS", default=8)
+# Days after a charge's first decline on which it is tried again; none after a hard decline (docs/payments.md).
+PAYMENT_RETRY_DAYS = env.list("PAYMENT_RETRY_DAYS", cast=int, default=[1, 3, 5, 7])
+# A payment or refund whose outcome is open for so many days isn't asked about any more: it needs a person.
+PAYMENT_UNKNOWN_DAYS = env.int("PAYMENT_UNKNOWN_DAYS", default=5)
 
 # --- The API ---
 

@@ -7,6 +7,15 @@ from django.core.checks import CheckMessage, Error, register
 
 
 @register
+def retries_follow_one_another(**_: Any) -> list[CheckMessage]:
+    """Retries on days that don't ascend would be skipped in silence."""
+    days = settings.PAYMENT_RETRY_DAYS
+    if all(day >= 1 for day in days) and days == sorted(set(days)):
+        return []
+    return [Error(f"PAYMENT_RETRY_DAYS ({days}) must ascend, and begin at 1 or later.", id="payments.E002")]
+
+
+@register
 def lease_outlasts_the_gateway(**_: Any) -> list[CheckMessage]:
     """A lease that ends before the call it guards lets two deliveries call the gateway for one payment."""
     if settings.PAYMENT_LEASE_SECONDS >= settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS:

@@ -14,7 +14,10 @@ OUTSIDE = "outside"
 
 
 class Payment(models.Model):
-    """One attempt to collect a charge at the gateway, or money received outside it (then `charge` is empty)."""
+    """One attempt to collect a charge at the gateway, or money received outside it (then `charge` is empty).
+
+    `asked_at` is when the gateway was first asked, and may have heard of it. Until `leased_until` somebody is asking.
+    """
 
     class Status(models.TextChoices):
         SUBMITTED = "SUBMITTED"
@@ -35,6 +38,7 @@ class Payment(models.Model):
     needs_person_reason = models.CharField(max_length=500, blank=True, default="")
     gateway = models.CharField(max_length=50)
     gateway_reference = models.CharField(max_length=200, blank=True, default="")
+    asked_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
@@ -60,11 +64,17 @@ class Payment(models.Model):
                 condition=Q(charge__isnull=False) | Q(gateway=OUTSIDE, status="SUCCEEDED"),
                 name="payment_without_charge_is_from_outside",
             ),
+            # Money that was taken once is never booked as two payments.
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_reference"],
+                condition=Q(status="SUCCEEDED") & ~Q(gateway=OUTSIDE),
+                name="payment_reference_once",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             # api/payments.py: an account's payments, newest first.
             models.Index(fields=["account", "-id"], name="payment_by_account"),
-            # rebilling/certify.py: payments whose outcome is still open, oldest first.
+            # rebilling/dispatch.py: payments whose outcome is still open, oldest first.
             models.Index(fields=["id"], condition=Q(status__in=["SUBMITTED", "UNKNOWN"]), name="payment_in_flight"),
         ]
 
@@ -87,10 +97,12 @@ class Refund(models.Model):
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=9, choices=Status.choices)
     reason = models.CharField(max_length=500)
+    gateway = models.CharField(max_length=50)
     failure_code = models.CharField(max_length=100, blank=True, default="")
     needs_person = models.BooleanField(default=False)
     needs_person_reason = models.CharField(max_length=500, blank=True, default="")
     gateway_reference = models.CharField(max_length=200, blank=True, default="")
+    asked_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)

@@ -8,15 +8,24 @@ from django.db import connection
 
 from ledger.models import EntryType
 from ledger.posting import Posting, post
-from payments.gateways import Declined, Outcome, Succeeded
-from payments.models import Payment
+from payments.gateways import Declined, Outcome, Succeeded, Unknown
+from payments.models import OUTSIDE, Payment
 
+# What waits for a person still does while its outcome is unknown, whatever is answered.
 _SETTLE = """
     UPDATE payments_payment AS payment
-    SET status = outcome.status, decline_code = outcome.decline_code, gateway_reference = outcome.reference,
-        settled_at = CASE WHEN outcome.status = 'UNKNOWN' THEN NULL ELSE %(now)s END, leased_until = NULL
-    FROM unnest(%(ids)s::uuid[], %(statuses)s::text[], %(codes)s::text[], %(references)s::text[])
-        AS outcome (id, status, decline_code, reference)
+    SET status = outcome.status, decline_code = outcome.decline_code, leased_until = NULL,
+        gateway_reference = CASE outcome.reference WHEN '' THEN payment.gateway_reference ELSE outcome.reference END,
+        settled_at = CASE outcome.status WHEN 'UNKNOWN' THEN NULL ELSE %(now)s END,
+        needs_person = outcome.status = 'UNKNOWN' AND (payment.needs_person OR outcome.for_person <> ''),
+        needs_person_reason = CASE
+            WHEN outcome.status <> 'UNKNOWN' THEN ''
+            WHEN outcome.for_person <> '' THEN outcome.for_person
+            ELSE payment.needs_person_reason
+        END
+    FROM unnest(
+        %(ids)s::uuid[], %(statuses)s::text[], %(codes)s::text[], %(references)s::text[], %(for_person)s::text[]
+    ) AS outcome (id, status, decline_code, reference, for_person)
     WHERE payment.id = outcome.id AND payment.status IN ('SUBMITTED', 'UNKNOWN')
     RETURNING payment.id
 """
@@ -28,8 +37,10 @@ def settle_payments(
     """Write the outcomes of payments that are SUBMITTED or UNKNOWN, and the entries of those that succeeded.
 
     Returns the payments that were settled; those settled before are left as they are. In the caller's transaction,
-    which has locked their accounts. Entries are effective on `as_of`, the billing day.
+    which has locked their accounts. Entries are effective on `as_of`, the billing day. A success under a reference
+    that is another payment's is no success: it is UNKNOWN, and needs a person.
     """
+    outcomes = _with_their_own_references(outcomes)
     ids = sorted(outcomes)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -39,6 +50,7 @@ def settle_payments(
                 "statuses": [_status(outcomes[id_]).value for id_ in ids],
                 "codes": [getattr(outcomes[id_], "code", "") for id_ in ids],
                 "references": [getattr(outcomes[id_], "reference", "") for id_ in ids],
+                "for_person": [_for_person(outcomes[id_]) for id_ in ids],
                 "now": now,
             },
         )
@@ -63,6 +75,26 @@ def settle_payments(
         now=now,
     )
     return payments
+
+
+def _with_their_own_references(outcomes: Mapping[uuid.UUID, Outcome]) -> dict[uuid.UUID, Outcome]:
+    """The outcomes; where two payments would be booked for one reference, the later is Unknown."""
+    references = [outcome.reference for outcome in outcomes.values() if isinstance(outcome, Succeeded)]
+    booked = Payment.objects.filter(status=Payment.Status.SUCCEEDED, gateway_reference__in=references)
+    owners = dict(booked.exclude(gateway=OUTSIDE).values_list("gateway_reference", "id"))
+    checked: dict[uuid.UUID, Outcome] = {}
+    for id_, outcome in sorted(outcomes.items()):
+        checked[id_] = outcome
+        if isinstance(outcome, Succeeded):
+            owner = owners.setdefault(outcome.reference, id_)
+            if owner != id_:
+                reason = f"the gateway named {outcome.reference}, which is payment {owner}"
+                checked[id_] = Unknown(reason=reason, needs_person=True)
+    return checked
+
+
+def _for_person(outcome: Outcome) -> str:
+    return outcome.reason[:500] if isinstance(outcome, Unknown) and outcome.needs_person else ""
 
 
 def _status(outcome: Outcome) -> Payment.Status:

@@ -1,15 +1,23 @@
-"""Dispatch: what is DUE goes to the queue in packs, an account's periods together and in order."""
+"""Dispatch: what is DUE, and what is to be tried or asked about again, goes to the queue in packs.
+
+An account's due periods travel together and in order.
+"""
 
 import datetime
+import logging
+import uuid
 from collections.abc import Iterator
 from itertools import groupby, islice
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from payments.models import Payment
 from rebilling.message import MOST_ITEMS, Message, PeriodKey
 from rebilling.models import Rebilling, Run
-from rebilling.queue import Queue
+from rebilling.queue import Queue, UnableToSend
+from rebilling.retries import retries_due
+
+logger = logging.getLogger(__name__)
 
 _CHUNK_ROWS = 2000
 
@@ -24,18 +32,51 @@ def send_due(*, run: Run, queue: Queue, due_before: datetime.datetime | None = N
     return queue.send(_messages(run=run, due_before=due_before))
 
 
+def send_retries(*, run: Run, queue: Queue, today: datetime.date) -> int:
+    """Send the periods whose charges are to be tried again by the run's date, but not before `today` comes.
+
+    As `send_due`.
+    """
+    due = retries_due(as_of=min(run.as_of, today)).order_by("account_id", "period_start")
+    rows = due.values_list("account_id", "period_start").iterator(chunk_size=_CHUNK_ROWS)
+    keys = (PeriodKey(*row) for row in rows)
+    return queue.send(
+        Message(run_id=run.id, as_of=run.as_of, rebillings=pack)
+        for pack in iter(lambda: tuple(islice(keys, MOST_ITEMS)), ())
+    )
+
+
 def send_submitted(*, run: Run, queue: Queue, submitted_before: datetime.datetime, now: datetime.datetime) -> int:
     """Send the payments recorded before `submitted_before` that nobody has collected and nobody is collecting now.
 
     They go on under their own keys. `run` names the run in the messages. Returns the number of messages. Raises
     `UnableToSend`.
     """
-    left = Payment.objects.filter(
-        Q(leased_until__isnull=True) | Q(leased_until__lte=now),
-        status=Payment.Status.SUBMITTED,
-        submitted_at__lt=submitted_before,
-    )
-    ids = left.order_by("id").values_list("id", flat=True).iterator(chunk_size=_CHUNK_ROWS)
+    submitted = Payment.objects.filter(status=Payment.Status.SUBMITTED, submitted_at__lt=submitted_before)
+    return _send_payments(submitted, run=run, queue=queue, now=now)
+
+
+def send_unknown(*, run: Run, queue: Queue, now: datetime.datetime) -> int:
+    """Send the payments whose outcome is unknown, so that the gateway is asked about them; as `send_submitted`.
+
+    Those that need a person aren't asked about any more.
+    """
+    unknown = Payment.objects.filter(status=Payment.Status.UNKNOWN, needs_person=False)
+    return _send_payments(unknown, run=run, queue=queue, now=now)
+
+
+def send_payment(*, payment_id: uuid.UUID, queue: Queue) -> None:
+    """Send one payment. Whatever the queue answers, its row stands: the hourly certify sends it again."""
+    run = Run.objects.filter(passed_at__isnull=False).latest("as_of", "id")
+    try:
+        queue.send([Message(run_id=run.id, as_of=run.as_of, payments=(payment_id,))])
+    except UnableToSend as error:
+        logger.warning(str(error), extra={"event": "payment.unsent", "payment": str(payment_id)})
+
+
+def _send_payments(payments: QuerySet[Payment], *, run: Run, queue: Queue, now: datetime.datetime) -> int:
+    free = payments.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=now))
+    ids = free.order_by("id").values_list("id", flat=True).iterator(chunk_size=_CHUNK_ROWS)
     packs = iter(lambda: tuple(islice(ids, MOST_ITEMS)), ())
     return queue.send(Message(run_id=run.id, as_of=run.as_of, payments=pack) for pack in packs)
 

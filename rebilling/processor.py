@@ -6,6 +6,7 @@ Cut anywhere and delivered again, it finds what is already there and goes on fro
 import datetime
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
@@ -16,7 +17,9 @@ from payments.gateways import Gateway
 from payments.models import Payment
 from rebilling.charging import charge_due
 from rebilling.message import MOST_ITEMS, MalformedMessage, Message, PeriodKey, from_json
+from rebilling.metrics import emit
 from rebilling.queue import Queue
+from rebilling.retries import submit_retries
 from rebilling.settling import settle
 
 logger = logging.getLogger(__name__)
@@ -24,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 class UnknownContents(Exception):
     """The message names accounts or payments that don't exist, or periods that no sweep found due."""
+
+
+class GatewayRefuses(Exception):
+    """The gateway takes no requests at present. The message comes back, and what wasn't tried stays SUBMITTED."""
 
 
 class CollectedElsewhere(Exception):
@@ -63,6 +70,9 @@ def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surround
             logger.error(str(error), extra=extra)
         except CollectedElsewhere as error:
             logger.warning(str(error), extra={"event": "rebilling.elsewhere", "message_id": delivery.message_id})
+        except GatewayRefuses as error:
+            extra = {"event": "gateway.refuses", "message_id": delivery.message_id}
+            logger.error(str(error), extra=extra)
         except Exception:
             extra = {"event": "rebilling.message_failed", "message_id": delivery.message_id}
             logger.exception("a message failed", extra=extra)
@@ -75,17 +85,24 @@ def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surround
 def process(*, message: Message, surroundings: Surroundings) -> None:
     """Charge, collect, settle: each step finds what an earlier delivery left.
 
-    Raises `UnknownContents` before anything is charged, and `CollectedElsewhere` after what could be done was done.
+    Raises `UnknownContents` before anything is charged, and `GatewayRefuses` and `CollectedElsewhere` after what could
+    be done was done.
     """
     _check_known(message)
-    charge_due(keys=message.rebillings, gateway=surroundings.gateway.name, now=surroundings.now)
+    gateway, now = surroundings.gateway.name, surroundings.now
+    charge_due(keys=message.rebillings, gateway=gateway, now=now)
+    # A run of a day to come doesn't bring the retries of that day forward.
+    submit_retries(keys=message.rebillings, as_of=min(message.as_of, surroundings.today), gateway=gateway, now=now)
     collected = collect(
         payment_ids=[*message.payments, *_payments_submitted(message.rebillings)],
         gateway=surroundings.gateway,
         seconds_left=surroundings.seconds_left,
         now=surroundings.now,
     )
-    settle(outcomes=collected.outcomes, as_of=surroundings.today, now=surroundings.now)
+    _count(settle(outcomes=collected.outcomes, as_of=surroundings.today, now=now), now)
+    if collected.refused:
+        left = len(collected.not_reached)
+        raise GatewayRefuses(f"the gateway takes no requests, {left} payments wait: {collected.refused}")
     if collected.not_reached:
         # Acknowledged only once the rest is on the queue.
         surroundings.queue.send(
@@ -96,6 +113,16 @@ def process(*, message: Message, surroundings: Surroundings) -> None:
         )
     if collected.elsewhere:
         raise CollectedElsewhere(f"{len(collected.elsewhere)} payments are being collected by another delivery")
+
+
+def _count(settled: Collection[Payment], now: datetime.datetime) -> None:
+    counts = Counter(payment.status for payment in settled)
+    emit(
+        now=now,
+        charged=counts[Payment.Status.SUCCEEDED],
+        declined=counts[Payment.Status.DECLINED],
+        unknown=counts[Payment.Status.UNKNOWN],
+    )
 
 
 _UNKNOWN = """

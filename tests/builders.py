@@ -2,21 +2,25 @@
 
 import datetime
 import itertools
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from accounts.models import Account, Plan
 from accounts.opening import AccountTerms, open_account
 from accounts.plans import create_plan
-from payments.gateways import Gateway, Outcome, PaymentRequest, Succeeded
+from payments.gateways import Answer, Finding, Gateway, NotFound, PaymentRequest, Succeeded
 from rebilling.message import Message, PeriodKey, from_json, to_json
 from rebilling.models import Rebilling, Run
 from rebilling.processor import Delivery, Surroundings, process_deliveries
 from rebilling.sweep import sweep
+from tests.gateways import OnlyCollects
 
 NOW = datetime.datetime(2026, 1, 1, 6, 0, tzinfo=datetime.UTC)
 TODAY = NOW.date()
 
 _numbers = itertools.count(1)
+
+Said = TypeVar("Said", Answer, Finding)
 
 
 def at(day: datetime.date) -> datetime.datetime:
@@ -73,21 +77,42 @@ class QueueInHand:
         return taken
 
 
-class ScriptedGateway:
-    """A gateway that answers by account name or payment as told, and records what it was asked."""
+def takes(request: PaymentRequest) -> Succeeded:
+    """The answer of a gateway that took what it was asked for."""
+    return Succeeded.of(request, reference=f"taken-{request.payment_id}")
+
+
+class ScriptedGateway(OnlyCollects):
+    """A gateway that answers in the order in which it is told, and records what it was asked.
+
+    When nothing is left of `answers` it takes the money; when nothing is left of `found` it finds nothing.
+    """
 
     name = "scripted"
 
-    def __init__(self, *answers: Outcome | Exception) -> None:
+    def __init__(
+        self,
+        *answers: Answer | Exception | Callable[[PaymentRequest], Answer],
+        found: Iterable[Finding | Exception | Callable[[PaymentRequest], Finding]] = (),
+    ) -> None:
         self.answers = list(answers)
+        self.found = list(found)
         self.requests: list[PaymentRequest] = []
+        self.looked_up: list[PaymentRequest] = []
 
-    def collect(self, request: PaymentRequest) -> Outcome:
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Answer:
         self.requests.append(request)
-        answer = self.answers.pop(0) if self.answers else Succeeded(reference=f"taken-{request.payment_id}")
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return _said(self.answers.pop(0) if self.answers else takes, request)
+
+    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Finding:
+        self.looked_up.append(request)
+        return _said(self.found.pop(0) if self.found else NotFound(), request)
+
+
+def _said(answer: Said | Exception | Callable[[PaymentRequest], Said], request: PaymentRequest) -> Said:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer(request) if callable(answer) else answer
 
 
 def swept(*, as_of: datetime.date, queue: QueueInHand) -> Run:

@@ -37,7 +37,7 @@ class PaymentRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequest:
-    """Send back `amount_minor`, in minor units of `currency`, of the payment that the gateway calls `payment_reference`.
+    """Send back `amount_minor`, minor units of `currency`, of the payment that the gateway calls `payment_reference`.
 
     It was asked for first at `submitted_at`, or never before then. `reference` is the gateway's name for the refund,
     where it has told one.

@@ -18,7 +18,7 @@ from django.test import override_settings
 from accounts.models import Account
 from accounts.refusals import Refusal
 from ledger.models import Entry
-from payments.gateways import Declined, Outcome, PaymentRequest, Succeeded
+from payments.gateways import Declined, Outcome, PaymentRequest
 from payments.models import Payment
 from rebilling.adjustments import grant_credit, reverse_entry
 from rebilling.certificate import certificates
@@ -28,9 +28,10 @@ from rebilling.message import Message, from_json
 from rebilling.models import Rebilling, Run
 from rebilling.processor import CollectedElsewhere, Surroundings, process
 from rebilling.sweep import sweep
-from tests.builders import QueueInHand, a_plan, an_account, at
+from tests.builders import QueueInHand, a_plan, an_account, at, takes
 from tests.databases import committed
 from tests.functional.soundness import Soundness, assert_nothing_was_missed
+from tests.gateways import OnlyCollects
 from tests.workers.threads import threads
 
 THREADS = 6
@@ -41,15 +42,15 @@ FIRST = datetime.date(2026, 3, 1)
 TODAY = FIRST + datetime.timedelta(days=5)
 
 
-class FickleGateway:
+class FickleGateway(OnlyCollects):
     """Declines one payment in four, by its id: the same key has the same answer."""
 
     name = "fickle"
 
-    def collect(self, request: PaymentRequest) -> Outcome:
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Outcome:
         if request.payment_id.int % 4 == 0:
             return Declined(code="insufficient_funds")
-        return Succeeded(reference=f"taken-{request.payment_id}")
+        return takes(request)
 
 
 class Platform:

@@ -44,6 +44,7 @@ from rebilling.sweep import MOST_PERIODS_AN_ACCOUNT, sweep
 from tests.builders import QueueInHand, a_plan, an_account, at, delivered, swept
 from tests.databases import rolled_back
 from tests.functional.soundness import Soundness, assert_nothing_was_missed
+from tests.gateways import OnlyCollects
 
 FIRST_DAY = datetime.date(2027, 12, 31)
 MOST_ACCOUNTS = 5
@@ -70,7 +71,7 @@ class Crash(Exception):
     """The process ends here."""
 
 
-class KeptGateway:
+class KeptGateway(OnlyCollects):
     """A provider that takes the money once for each key, and answers each customer as it is told for the moment."""
 
     name = "kept"
@@ -81,14 +82,14 @@ class KeptGateway:
         self.taken: dict[uuid.UUID, int] = {}
         self.declined: set[uuid.UUID] = set()
 
-    def collect(self, request: PaymentRequest) -> Outcome:
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Outcome:
         key = request.payment_id
         assert self.asked.setdefault(key, request.amount_minor) == request.amount_minor
         # By customer, since the order in which threads ask is nobody's.
         answer = self.answers[int(request.customer) % len(self.answers)]
         if key in self.taken or (answer == "takes" and key not in self.declined):
             self.taken[key] = request.amount_minor
-            return Succeeded(reference=str(key))
+            return Succeeded.of(request, reference=str(key))
         if key in self.declined or answer == "declines":
             self.declined.add(key)
             return Declined(code="insufficient_funds")

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from payments.gateways import Declined, Outcome, PaymentRequest, Succeeded
+from tests.gateways import OnlyCollects
 
 DECLINES = "declines"
 """The customer whose money the provider doesn't get."""
 
 
-class ProviderOnDisk:
+class ProviderOnDisk(OnlyCollects):
     """The gateway of worker processes, by `PAYMENT_GATEWAY`. The same key asked for again gets the same answer."""
 
     name = "on-disk"
@@ -21,12 +22,12 @@ class ProviderOnDisk:
         self._path = os.environ["PROVIDER_BOOK"]
         self._seconds = float(os.environ.get("PROVIDER_SECONDS", "0"))
 
-    def collect(self, request: PaymentRequest) -> Outcome:
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Outcome:
         time.sleep(self._seconds)
         self.take(request)
         if request.customer == DECLINES:
             return Declined(code="insufficient_funds")
-        return Succeeded(reference=f"taken-{request.payment_id}")
+        return Succeeded.of(request, reference=f"taken-{request.payment_id}")
 
     def take(self, request: PaymentRequest) -> None:
         """From here on the money is taken, whether or not anybody hears of it."""

@@ -27,20 +27,20 @@ from accounts.models import Account
 from accounts.refusals import Conflict
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
-from payments.gateways import Declined, Outcome, Succeeded, Unknown
+from payments.gateways import Answer, Declined, Outcome, PaymentRequest, Succeeded, Unknown
 from payments.models import Payment
 from rebilling.adjustments import REVERSIBLE, grant_credit, reverse_entry
 from rebilling.models import Rebilling
 from rebilling.receiving import receive_payment
 from rebilling.settling import settle
 from rebilling.writing_off import write_off
-from tests.builders import ScriptedGateway, a_plan, an_account, at, billed
+from tests.builders import ScriptedGateway, a_plan, an_account, at, billed, takes
 from tests.databases import rolled_back
 
-OUTCOMES: dict[str, Outcome] = {
-    "takes": Succeeded(reference="taken"),
-    "declines": Declined(code="insufficient_funds"),
-    "does not know": Unknown(reason="timed out"),
+OUTCOMES: dict[str, Callable[[PaymentRequest], Answer]] = {
+    "takes": takes,
+    "declines": lambda request: Declined(code="insufficient_funds"),
+    "does not know": lambda request: Unknown(reason="timed out"),
 }
 _outcomes = st.sampled_from(["declines", "declines", "takes", "does not know"])
 _amounts = st.sampled_from([300, 1000])
@@ -145,7 +145,17 @@ class Movements(RuleBasedStateMachine):
     def learn(self, which: int, outcome: str) -> None:
         """The outcome of a payment on its way becomes known."""
         payment = self.in_flight[which % len(self.in_flight)]
-        settle(outcomes={payment.id: OUTCOMES[outcome]}, as_of=self.today, now=at(self.today))
+        outcomes: dict[str, Outcome] = {
+            "takes": Succeeded(
+                reference=str(payment.id),
+                key=payment.id,
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+            ),
+            "declines": Declined(code="insufficient_funds"),
+            "does not know": Unknown(reason="timed out"),
+        }
+        settle(outcomes={payment.id: outcomes[outcome]}, as_of=self.today, now=at(self.today))
 
     @invariant()
     def is_sound(self) -> None:
