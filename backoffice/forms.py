@@ -52,6 +52,13 @@ class PaymentForm(AmountForm):
     field_order = ("amount", "reference", "reason", "submission")
 
 
+class TakenForm(ReasonForm):
+    """Money that the gateway took, as its own records show."""
+
+    reference = forms.CharField(max_length=LONGEST_REFERENCE, help_text="The gateway's name for the payment.")
+    field_order = ("reference", "reason")
+
+
 class WriteOffForm(ReasonForm):
     """The account's unpaid charges, all ticked. What wasn't unpaid yet when the person looked isn't written off."""
 

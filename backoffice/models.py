@@ -15,6 +15,8 @@ class User(AbstractUser):
             ("grant_credit", "Can grant an account credit"),
             ("receive_payment", "Can record a payment received outside the gateway"),
             ("write_off", "Can write off unpaid charges"),
+            ("retry_payment", "Can try a declined payment's charge again"),
+            ("resolve_payment", "Can settle a payment that needs a person"),
             ("reverse_entry", "Can reverse a ledger entry"),
             ("release_parked", "Can let a parked period be charged"),
             ("skip_parked", "Can skip a parked period"),

@@ -7,14 +7,16 @@ import datetime
 import logging
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby, islice
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from payments.models import Payment
 from rebilling.message import MOST_ITEMS, Message, PeriodKey
 from rebilling.models import Rebilling, Run
-from rebilling.queue import Queue, UnableToSend
+from rebilling.queue import Queue, QueueNotConfigured, UnableToSend, configured_queue
 from rebilling.retries import retries_due
 
 logger = logging.getLogger(__name__)
@@ -65,12 +67,19 @@ def send_unknown(*, run: Run, queue: Queue, now: datetime.datetime) -> int:
     return _send_payments(unknown, run=run, queue=queue, now=now)
 
 
-def send_payment(*, payment_id: uuid.UUID, queue: Queue) -> None:
-    """Send one payment. Whatever the queue answers, its row stands: the hourly certify sends it again."""
+def send_when_committed(*, payment_id: uuid.UUID) -> None:
+    """Send one payment when the present transaction is committed.
+
+    Whatever the queue answers then, the payment's row stands: the hourly certify sends it again.
+    """
+    transaction.on_commit(partial(_send_payment, payment_id))
+
+
+def _send_payment(payment_id: uuid.UUID) -> None:
     run = Run.objects.filter(passed_at__isnull=False).latest("as_of", "id")
     try:
-        queue.send([Message(run_id=run.id, as_of=run.as_of, payments=(payment_id,))])
-    except UnableToSend as error:
+        configured_queue().send([Message(run_id=run.id, as_of=run.as_of, payments=(payment_id,))])
+    except (QueueNotConfigured, UnableToSend) as error:
         logger.warning(str(error), extra={"event": "payment.unsent", "payment": str(payment_id)})
 
 

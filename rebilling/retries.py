@@ -15,12 +15,23 @@ from django.db.models import Exists, Min, OuterRef, QuerySet
 from accounts.billing_day import billing_day
 from accounts.locks import lock_accounts
 from accounts.models import Account
+from accounts.refusals import Conflict, Missing
 from accounts.statuses import NewStatus, change_statuses
 from payments.gateways import Declined, Outcome
 from payments.models import Payment
 from rebilling.message import PeriodKey
 from rebilling.models import Rebilling, SkipReason
 from rebilling.setting_aside import skip
+
+
+class UnknownPayment(Missing):
+    code = "unknown-payment"
+
+
+class UnableToRetry(Conflict):
+    """The payment wasn't declined, or its charge is not to be collected."""
+
+    code = "unable-to-retry"
 
 
 def next_retry(*, first_declined_on: datetime.date, as_of: datetime.date) -> datetime.date | None:
@@ -97,6 +108,30 @@ def submit_retries(*, keys: Collection[PeriodKey], as_of: datetime.date, gateway
     with transaction.atomic():
         lock_accounts(row.account_id for row in wanted)
         _submit(due.filter(id__in=[row.id for row in wanted]), gateway=gateway, now=now)
+
+
+def retry_payment(*, payment_id: uuid.UUID, gateway: str, now: datetime.datetime) -> Payment:
+    """Try a declined payment's charge again at once, for what is owed by now: a new payment, SUBMITTED.
+
+    The caller has it sent (`rebilling.dispatch.send_when_committed`). An INACTIVE account's charge may be tried, too.
+    Raises `UnknownPayment` and `UnableToRetry`.
+    """
+    with transaction.atomic():
+        declined = Payment.objects.filter(id=payment_id).first()
+        if declined is None:
+            raise UnknownPayment(f"There is no payment {payment_id}.")
+        lock_accounts([declined.account_id])
+        declined.refresh_from_db()
+        if declined.status != Payment.Status.DECLINED:
+            raise UnableToRetry(f"The payment is {declined.status}, not DECLINED.")
+        submitted = _submit(Rebilling.objects.filter(charge_id=declined.charge_id), gateway=gateway, now=now)
+        if not submitted:
+            row = Rebilling.objects.get(charge_id=declined.charge_id)
+            why = (
+                "another payment of it is on its way" if row.status == Rebilling.Status.UNPAID else "nothing to collect"
+            )
+            raise UnableToRetry(f"The payment's charge is {row.status}: {why}.")
+        return submitted[0]
 
 
 def _submit(due: QuerySet[Rebilling], *, gateway: str, now: datetime.datetime) -> list[Payment]:

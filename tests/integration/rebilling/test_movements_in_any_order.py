@@ -30,12 +30,15 @@ from ledger.models import Entry
 from payments.gateways import Answer, Declined, Outcome, PaymentRequest, Succeeded, Unknown
 from payments.models import Payment
 from rebilling.adjustments import REVERSIBLE, grant_credit, reverse_entry
+from rebilling.lifecycle import reopen_account
 from rebilling.models import Rebilling
 from rebilling.receiving import receive_payment
+from rebilling.retries import retry_payment
 from rebilling.settling import settle
 from rebilling.writing_off import write_off
-from tests.builders import ScriptedGateway, a_plan, an_account, at, billed, takes
+from tests.builders import a_plan, an_account, at, billed, takes
 from tests.databases import rolled_back
+from tests.gateways import OnlyCollects
 
 OUTCOMES: dict[str, Callable[[PaymentRequest], Answer]] = {
     "takes": takes,
@@ -47,6 +50,18 @@ _amounts = st.sampled_from([300, 1000])
 _positions = st.integers(0, 2**16)
 FIRST_DAY = datetime.date(2026, 1, 1)
 LAST_DAY = datetime.date(2026, 2, 5)
+
+
+class AllAlike(OnlyCollects):
+    """A gateway that gives every request the same answer: the order in which threads ask is nobody's."""
+
+    name = "all-alike"
+
+    def __init__(self, answer: Callable[[PaymentRequest], Answer]) -> None:
+        self.answer = answer
+
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Answer:
+        return self.answer(request)
 
 
 class Movements(RuleBasedStateMachine):
@@ -81,7 +96,7 @@ class Movements(RuleBasedStateMachine):
         return list(Payment.objects.filter(status__in=Payment.IN_FLIGHT).order_by("id"))
 
     def a_week_passes(self, outcome: str) -> None:
-        billed(as_of=self.today, gateway=ScriptedGateway(OUTCOMES[outcome]))
+        billed(as_of=self.today, gateway=AllAlike(OUTCOMES[outcome]))
         self.today += datetime.timedelta(days=7)
 
     @precondition(lambda self: self.today < LAST_DAY)
@@ -125,20 +140,16 @@ class Movements(RuleBasedStateMachine):
     @precondition(lambda self: self.unpaid)
     @rule(which=_positions)
     def retry(self, which: int) -> None:
-        """A further attempt is submitted, as the retries will."""
-        in_flight = {payment.charge_id for payment in self.in_flight}
-        idle = [row for row in self.unpaid if row.charge_id not in in_flight]
-        if idle:
-            row = idle[which % len(idle)]
-            Payment.objects.create(
-                account=self.account,
-                charge_id=row.charge_id,
-                amount_minor=row.outstanding_minor,
-                currency=row.currency,
-                status=Payment.Status.SUBMITTED,
-                gateway="scripted",
-                submitted_at=at(self.today),
-            )
+        """A person tries a declined payment's charge again; what is paid or on its way is refused."""
+        payments = list(Payment.objects.filter(charge__rebilling__in=self.unpaid).order_by("id"))
+        if payments:
+            payment = payments[which % len(payments)]
+            self.unless_refused(lambda: retry_payment(payment_id=payment.id, gateway="all-alike", now=at(self.today)))
+
+    @precondition(lambda self: Account.objects.get().status == "INACTIVE")
+    @rule()
+    def reopen(self) -> None:
+        reopen_account(account_id=self.account.id, **self.signed)
 
     @precondition(lambda self: self.in_flight)
     @rule(which=_positions, outcome=st.sampled_from(list(OUTCOMES)))
@@ -167,8 +178,15 @@ class Movements(RuleBasedStateMachine):
         _check_write_offs(rows, entries)
         for payment_id, amount in Payment.objects.filter(status="SUCCEEDED").values_list("id", "amount_minor"):
             assert [entry.amount_minor for entry in entries if entry.payment_id == payment_id] == [amount]
-        status = Account.objects.get(id=self.account.id).status
-        assert (status == "PAST_DUE") == any(row.status == "UNPAID" for row in rows)
+        account = Account.objects.get(id=self.account.id)
+        if account.status == "INACTIVE":
+            # A charge's retries were spent, whatever came of it since.
+            assert account.inactive_reason == "unpaid"
+        else:
+            assert (account.status == "PAST_DUE") == any(row.status == "UNPAID" for row in rows)
+        for row in rows:
+            # What is unpaid is tried again, or its retries are spent; and only that is.
+            assert row.retry_on is None or row.status == "UNPAID"
 
 
 def _check_free_credit(account: Account, rows: list[Rebilling], entries: list[Entry], in_flight: set[Any]) -> None:
