@@ -225,16 +225,24 @@ class AnyOrder(RuleBasedStateMachine):
 
     # --- what time and the schedules do ---
 
+    def days_pass(self, days: int) -> None:
+        """Until six in the morning; with no day passed it is later on the same one.
+
+        Time never goes back: leases taken in what was then the future would outlast any number of deliveries.
+        """
+        morning = datetime.datetime.combine(self.today + datetime.timedelta(days), datetime.time(6), datetime.UTC)
+        self.now = max(self.now, morning)
+
     @rule(days=_days, answers=_answers)
     def days_pass_and_all_goes_its_way(self, days: int, answers: list[str]) -> None:
-        self.now = datetime.datetime.combine(self.today + datetime.timedelta(days), datetime.time(6), datetime.UTC)
+        self.days_pass(days)
         self.sweep()
         for body in self.queue.take():
             self.process(body, answers=answers)
 
     @rule(days=_days, times=st.integers(1, 2))
     def days_pass_and_a_sweep_runs(self, days: int, times: int) -> None:
-        self.now = datetime.datetime.combine(self.today + datetime.timedelta(days), datetime.time(6), datetime.UTC)
+        self.days_pass(days)
         for _ in range(times):
             self.sweep()
 
@@ -371,6 +379,26 @@ class TestAnyOrder:
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+
+@rolled_back
+class TestCutOffBeforeItIsSettled:
+    def test_is_collected_when_its_lease_has_ended_though_a_sweep_ran_that_day(self) -> None:
+        """Three messages carry the same four periods; the first is cut off after the gateway took the money."""
+        machine = AnyOrder()
+        try:
+            machine.open(machine.plans[0], anchor_date=FIRST_DAY, rebilling_date=FIRST_DAY)
+            machine.days_pass_and_a_sweep_runs(days=3, times=2)
+            machine.certify_hourly(minutes=100)
+            assert len(machine.queue.bodies) == 3
+            machine.cut_a_delivery_off(which=0, seam="rebilling.processor.settle", answers=["takes"])
+            assert Payment.objects.filter(status="SUBMITTED", leased_until__gt=machine.now).count() == 4
+            machine.days_pass_and_a_sweep_runs(days=0, times=1)
+            assert len(machine.queue.bodies) == 3
+            machine.deliver_all()
+            assert Payment.objects.filter(status="SUCCEEDED").count() == len(machine.gateway.taken) == 4
+        finally:
+            machine.undone.__exit__(None, None, None)
 
 
 @rolled_back
