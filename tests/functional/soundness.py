@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from accounts.models import Account, StatusChange
 from ledger.balances import balances, book_totals
 from ledger.models import Entry, EntryType
-from payments.models import Payment
+from payments.models import OUTSIDE, Payment
 from rebilling.models import Rebilling, SkipReason
 from tests.architecture.states_page import changes, reachable
 from tests.unit.calendar_oracle import oracle_starts
@@ -44,6 +44,7 @@ class Soundness:
         self._check_states("payment", [(payment.id, payment.status) for payment in payments])
         _check_charges(rows, entries)
         _check_payments(rows, entries, payments)
+        _check_write_offs(rows, entries)
         _check_histories(accounts)
         for account in accounts:
             _check_dates(account, by_account[account.id])
@@ -97,8 +98,27 @@ def _check_payments(rows: Collection[Rebilling], entries: Collection[Entry], pay
         assert 0 <= row.credit_minor + row.paid_minor <= row.amount_minor
         if row.status == "PAID":
             assert row.outstanding_minor == 0
-    # One attempt a charge: nothing tries again.
-    assert len({payment.charge_id for payment in payments}) == len(payments)
+    # One attempt a charge: nothing tries again. What came from outside any gateway is for no charge.
+    attempts = [payment.charge_id for payment in payments if payment.gateway != OUTSIDE]
+    assert len(set(attempts) - {None}) == len(attempts)
+    assert len(payments) - len(attempts) == sum(payment.charge_id is None for payment in payments)
+
+
+def _check_write_offs(rows: Collection[Rebilling], entries: Collection[Entry]) -> None:
+    """Of each period, what stands as bad debt is what was given up while it is WRITTEN_OFF, and else nothing."""
+    by_id = {entry.id: entry for entry in entries}
+    given_up: dict[tuple[uuid.UUID, datetime.date | None], int] = defaultdict(int)
+    for entry in entries:
+        first = entry
+        while first.reverses_id:
+            first = by_id[first.reverses_id]
+        if first.type == EntryType.WRITE_OFF:
+            moved = (entry.debit == "bad_debt") - (entry.credit == "bad_debt")
+            given_up[first.account_id, first.period_start] += entry.amount_minor * moved
+    expected = {
+        (row.account_id, row.period_start): row.outstanding_minor for row in rows if row.status == "WRITTEN_OFF"
+    }
+    assert {period: amount for period, amount in given_up.items() if amount} == expected
 
 
 def _check_histories(accounts: Collection[Account]) -> None:
@@ -153,12 +173,15 @@ def _check_balances(
     owed = balances(account_ids=[account.id for account in accounts])
     in_flight = {payment.account_id for payment in payments if payment.status in Payment.IN_FLIGHT}
     credited: dict[uuid.UUID, int] = defaultdict(int)
+    for payment in payments:
+        credited[payment.account_id] += payment.amount_minor if payment.gateway == OUTSIDE else 0
     for entry in entries:
         credited[entry.account_id] += entry.amount_minor * ((entry.debit == "credits") - (entry.credit == "credits"))
     for account in accounts:
         rows = by_account[account.id]
         outstanding = sum(row.outstanding_minor for row in rows if row.status in OWED)
-        # Credit granted, and what was paid for charges since reversed; less what charges have taken of it.
+        # Credit granted, money from outside, and what was paid for charges since reversed; less what charges have
+        # taken of it.
         free = credited[account.id] + sum(row.paid_minor for row in rows if row.status == "VOIDED")
         free -= sum(row.credit_minor for row in rows)
         assert owed[account.id] == outstanding - free
