@@ -92,16 +92,35 @@ def _check_payments(rows: Collection[Rebilling], entries: Collection[Entry], pay
         paid[payment.charge_id] += succeeded.get(payment.id, 0)
     in_flight = {payment.charge_id for payment in payments if payment.status in Payment.IN_FLIGHT}
     for row in rows:
-        # A charge waits for an outcome while a payment of it is on its way, and no longer.
-        assert (row.status == "CHARGED") == (row.charge_id in in_flight)
+        # A charge waits for its first payment's outcome and no longer; while it is unpaid, one may be on its way.
+        assert row.status != "CHARGED" or row.charge_id in in_flight
+        assert row.charge_id not in in_flight or row.status in OWED
         assert row.paid_minor == (paid[row.charge_id] if row.charge_id else 0)
         assert 0 <= row.credit_minor + row.paid_minor <= row.amount_minor
         if row.status == "PAID":
             assert row.outstanding_minor == 0
-    # One attempt a charge: nothing tries again. What came from outside any gateway is for no charge.
-    attempts = [payment.charge_id for payment in payments if payment.gateway != OUTSIDE]
-    assert len(set(attempts) - {None}) == len(attempts)
-    assert len(payments) - len(attempts) == sum(payment.charge_id is None for payment in payments)
+    declined = {payment.charge_id for payment in payments if payment.status == "DECLINED"}
+    for row in rows:
+        # What is unpaid is tried again, or is being tried, or was declined and its retries are spent.
+        assert row.retry_on is None or row.status == "UNPAID"
+        if row.status == "UNPAID" and row.retry_on is None:
+            assert row.charge_id in in_flight or row.charge_id in declined
+    # A further attempt is made when the one before it has failed, or did not cover the charge; never beside it.
+    for attempts in _by_charge(payments).values():
+        for earlier, later in itertools.pairwise(attempts):
+            assert earlier.settled_at is not None
+            assert earlier.settled_at <= later.submitted_at
+    # What came from outside any gateway is for no charge.
+    assert all((payment.charge_id is None) == (payment.gateway == OUTSIDE) for payment in payments)
+
+
+def _by_charge(payments: Collection[Payment]) -> dict[uuid.UUID, list[Payment]]:
+    """The attempts at each charge, in the order in which they were submitted."""
+    attempts: dict[uuid.UUID, list[Payment]] = defaultdict(list)
+    for payment in payments:
+        if payment.charge_id:
+            attempts[payment.charge_id].append(payment)
+    return attempts
 
 
 def _check_write_offs(rows: Collection[Rebilling], entries: Collection[Entry]) -> None:
@@ -147,7 +166,7 @@ def _check_dates(account: Account, rows: Collection[Rebilling]) -> None:
 def _check_status(account: Account, rows: Collection[Rebilling]) -> None:
     states = {row.status for row in rows}
     if account.status == "INACTIVE":
-        assert account.inactive_reason == "closed"
+        assert account.inactive_reason in {"closed", "unpaid"}
         assert not states & {"DUE", "PARKED"}
         return
     assert (account.status == "PAST_DUE") == ("UNPAID" in states)

@@ -4,6 +4,7 @@
 makes what fails as small as it can.
 """
 
+import contextlib
 import datetime
 import logging
 import os
@@ -33,7 +34,7 @@ from accounts.models import Account, Plan
 from accounts.opening import AccountTerms, open_account
 from accounts.refusals import Conflict
 from ledger.models import Entry, EntryType
-from payments.gateways import Declined, Outcome, PaymentRequest, Succeeded, Unknown
+from payments.gateways import Declined, Finding, NotFound, Outcome, PaymentRequest, Succeeded, Unknown
 from payments.models import OUTSIDE, Payment
 from rebilling.adjustments import grant_credit, reverse_entry
 from rebilling.certify import certify, open_runs, send_leftovers
@@ -41,8 +42,9 @@ from rebilling.lifecycle import close_account, reopen_account
 from rebilling.models import Rebilling, Run
 from rebilling.parked import NotItsTurn, release_parked, skip_parked
 from rebilling.receiving import receive_payment
+from rebilling.retries import UnableToRetry, retry_payment
 from rebilling.sweep import MOST_PERIODS_AN_ACCOUNT, sweep
-from rebilling.writing_off import write_off
+from rebilling.writing_off import UnableToWriteOff, write_off
 from tests.builders import QueueInHand, a_plan, an_account, at, delivered, swept
 from tests.databases import rolled_back
 from tests.functional.soundness import Soundness, assert_nothing_was_missed
@@ -55,9 +57,11 @@ SEAMS = [
     "rebilling.charging.post",
     "rebilling.charging.free_credit",
     "rebilling.charging.refresh_standing",
+    "rebilling.processor.submit_retries",
     "rebilling.processor.collect",
     "rebilling.processor.settle",
     "rebilling.settling.settle_payments",
+    "rebilling.settling.schedule_retries",
     "rebilling.settling.refresh_standing",
     "payments.settlement.post",
 ]
@@ -104,6 +108,17 @@ class KeptGateway(OnlyCollects):
         if answer == "does not know":
             return Unknown(reason="no answer in time")
         raise TimeoutError
+
+    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Finding:
+        """From its own records; where it is told to fail, it fails here too."""
+        answer = self.answers[int(request.customer) % len(self.answers)]
+        if answer == "fails":
+            raise TimeoutError
+        if answer == "does not know":
+            return Unknown(reason="no answer in time")
+        if request.key in self.taken:
+            return Succeeded.of(request, reference=str(request.key))
+        return Declined(code="insufficient_funds") if request.key in self.declined else NotFound()
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -207,8 +222,22 @@ class AnyOrder(RuleBasedStateMachine):
         unpaid = list(Rebilling.objects.filter(account=account_id, status="UNPAID").order_by("period_start"))
         chosen = unpaid[-1:] if newest_only else unpaid
         named = [row.charge_id for row in chosen if row.charge_id] if newest_only else None
+        on_their_way = Payment.objects.filter(charge__rebilling__in=chosen, status__in=Payment.IN_FLIGHT)
+        if on_their_way.exists():
+            with pytest.raises(UnableToWriteOff):
+                write_off(account_id=account_id, charge_ids=named, **self.signed)
+            return
         entries = write_off(account_id=account_id, charge_ids=named, **self.signed)
         assert [entry.amount_minor for entry in entries] == [row.outstanding_minor for row in chosen]
+
+    @precondition(lambda self: self.owing)
+    @rule(which=_positions)
+    def try_a_declined_payment_again(self, which: int) -> None:
+        """It goes out with the hourly certify."""
+        declined = Payment.objects.filter(account=self.owing[which % len(self.owing)], status="DECLINED").last()
+        if declined is not None:
+            with contextlib.suppress(UnableToRetry):
+                retry_payment(payment_id=declined.id, gateway=self.gateway.name, now=self.now)
 
     @property
     def signed(self) -> dict[str, Any]:
@@ -351,6 +380,9 @@ class AnyOrder(RuleBasedStateMachine):
         self.deliver_all()
         self.is_sound()
         assert_nothing_was_missed(as_of=self.today)
+        # Every outcome is known, but where a person is needed; and no retry that has come was left out.
+        assert not Payment.objects.filter(status="UNKNOWN", needs_person=False).exists()
+        assert not Rebilling.objects.filter(retry_on__lte=self.today).exists()
         self.minutes_pass(120)
         for found in certify(runs=list(Run.objects.order_by("id")), now=self.now):
             assert (found.unexplained.periods, found.waiting) == (0, 0)
