@@ -62,7 +62,7 @@ class Records:
 
     @property
     def keys(self) -> set[str]:
-        """Every idempotency key that ever came."""
+        """Every idempotency key under which money was to be moved."""
         with self._lock:
             return set(self._keys)
 

@@ -53,7 +53,7 @@ class SimulatedProvider:
 
     def answer(self, call: Call, *, api_key: str) -> tuple[Answer, Fault | None]:
         """The answer, and the fault with which it is to be sent, if any. Raises NoAnswer."""
-        self.records.count_call(name=call.name, key=call.key)
+        self.records.count_call(name=call.name, key=call.key if call.moves_money else "")
         fault = self.faults.next(call)
         kind = fault.kind if fault else None
         try:

@@ -6,7 +6,7 @@ Chosen by `PAYMENT_GATEWAY`; nothing else imports this module, so that the libra
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from payments.gateways import Answer, Declined, Finding, PaymentRequest, RefundRequest, Unknown
+from payments.gateways import Answer, Declined, Finding, PaymentRequest, RefundRequest, Request, Unknown
 
 try:
     import stripe
@@ -46,7 +46,7 @@ class StripeGateway:
         except UnableToExpress:
             return NOT_EXPRESSIBLE
         call = self._call(timeout_seconds)
-        key: stripe.RequestOptions = {"idempotency_key": str(request.key)}
+        key = self._key(request)
         try:
             told = intent_told(call.ask(lambda client: client.v1.payment_intents.create(params, key)))
         except Garbage as garbage:
@@ -69,7 +69,7 @@ class StripeGateway:
         except UnableToExpress:
             return NOT_EXPRESSIBLE
         call = self._call(timeout_seconds)
-        key: stripe.RequestOptions = {"idempotency_key": str(request.key)}
+        key = self._key(request)
         try:
             return call.refund_answer(
                 request, refund_told(call.ask(lambda client: client.v1.refunds.create(params, key)))
@@ -83,6 +83,9 @@ class StripeGateway:
 
     def look_up_refund(self, request: RefundRequest, *, timeout_seconds: float) -> Finding:
         return self._call(timeout_seconds).look_up_refund(request)
+
+    def _key(self, request: Request) -> stripe.RequestOptions:
+        return {"idempotency_key": str(request.key)}
 
     def _call(self, timeout_seconds: float) -> StripeCall:
         return StripeCall(api_key=self._api_key, api_base=self._api_base, timeout_seconds=timeout_seconds)
