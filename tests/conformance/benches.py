@@ -109,7 +109,13 @@ def logging_bench() -> Iterator[LoggingBench]:
     yield LoggingBench(LoggingGateway())
 
 
-BENCHES = {"logging": logging_bench, "stripe": stripe_bench}
+BENCHES = ("logging", "stripe")
+
+
+@contextmanager
+def bench_of(name: str) -> Iterator[Bench]:
+    with logging_bench() if name == "logging" else stripe_bench() as bench:
+        yield bench
 
 
 def a_payment(**given: Any) -> PaymentRequest:

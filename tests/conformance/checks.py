@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from localcloud.provider.faults import Kind
@@ -112,23 +113,25 @@ def each_call_ends_by_its_deadline(bench: Bench) -> None:
     for kind in (Kind.SLOW, Kind.DRIP, Kind.TIMEOUT_BEFORE, Kind.TIMEOUT_AFTER, Kind.RATE_LIMIT):
         if kind in bench.cannot:
             continue
-        refund = a_paid_refund(bench)
-        payment = a_payment()
-        calls = {
-            "payment.create": lambda of=payment: collected(bench, of, seconds=SHORT_SECONDS),
-            "payment.list": lambda of=payment: bench.gateway.look_up(of, timeout_seconds=SHORT_SECONDS),
-            "refund.create": lambda of=refund: refunded(bench, of, seconds=SHORT_SECONDS),
-            "refund.list": lambda of=refund: bench.gateway.look_up_refund(of, timeout_seconds=SHORT_SECONDS),
-        }
-        for name, call in calls.items():
+        for name in ("payment.create", "payment.list", "refund.create", "refund.list"):
+            refund = a_paid_refund(bench)
+            payment = a_payment()
             bench.fail_next(kind, call=name)
             began = time.monotonic()
-            call()
+            match name:
+                case "payment.create":
+                    collected(bench, payment, seconds=SHORT_SECONDS)
+                case "payment.list":
+                    bench.gateway.look_up(payment, timeout_seconds=SHORT_SECONDS)
+                case "refund.create":
+                    refunded(bench, refund, seconds=SHORT_SECONDS)
+                case "refund.list":
+                    bench.gateway.look_up_refund(refund, timeout_seconds=SHORT_SECONDS)
             took = time.monotonic() - began
             assert took <= SHORT_SECONDS + GRACE_SECONDS, f"{name} took {took:.2f} s ({kind})"
 
 
-CHECKS = (
+CHECKS: tuple[Callable[[Bench], None], ...] = (
     same_payment_twice_moves_money_once,
     lost_answer_then_the_same_key_moves_money_once,
     same_refund_twice_moves_money_once,

@@ -13,14 +13,14 @@ from localcloud.provider.faults import Kind
 from payments.gateways import Answer, PaymentRequest, Request, Unknown
 from payments.gateways.stripe_gateway import StripeGateway
 from tests.conformance import checks
-from tests.conformance.benches import BENCHES, Bench, stripe_bench
+from tests.conformance.benches import BENCHES, Bench, bench_of, stripe_bench
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", BENCHES)
 class TestGateway:
     def test_passes(self, name: str, check: Callable[[Bench], None]) -> None:
-        with BENCHES[name]() as bench:
+        with bench_of(name) as bench:
             check(bench)
 
 
@@ -28,7 +28,7 @@ class TestFaults:
     def test_can_be_produced_with_stripe_all_of_them_and_with_the_logging_gateway_none(self) -> None:
         """So none of the suite's checks leaves a fault out unseen."""
         for name, count in (("stripe", 0), ("logging", len(Kind))):
-            with BENCHES[name]() as bench:
+            with bench_of(name) as bench:
                 assert len(bench.cannot) == count
 
 

@@ -63,11 +63,11 @@ class TestConfiguredGateway:
         with pytest.raises(ImproperlyConfigured, match=r"^PAYMENT_GATEWAY is Stripe, and STRIPE_API_KEY is empty$"):
             StripeGateway()
         settings.PAYMENT_GATEWAY = STRIPE
-        assert [error.id for error in run_checks()] == ["payments.E002"]
+        assert [error.id for error in run_checks()] == ["payments.E003"]
 
     def test_that_does_not_exist_is_told_by_the_checks(self, settings: Any) -> None:
         settings.PAYMENT_GATEWAY = "payments.gateways.nowhere.Gateway"
-        assert [error.id for error in run_checks()] == ["payments.E002"]
+        assert [error.id for error in run_checks()] == ["payments.E003"]
 
 
 class TestLoggingGateway:

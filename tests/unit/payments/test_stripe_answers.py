@@ -1,5 +1,6 @@
 """The tables by which Stripe's states, errors and codes become our answers."""
 
+import re
 import uuid
 from typing import Any
 
@@ -8,9 +9,10 @@ import stripe
 
 from payments.gateways import Answer, Declined, NotAttempted, Succeeded, Unknown, unkeepable
 from payments.gateways.stripe_answers import Garbage, Told, intent_told, page_of, settled_intent, settled_refund
-from payments.gateways.stripe_declines import CANT_CHANGE, NEVER_RETRIED, declined
+from payments.gateways.stripe_declines import CANT_CHANGE, DONT_TRY_AGAIN, NEVER_RETRIED, declined
 from payments.gateways.stripe_refusals import refused_payment, refused_refund
 from payments.gateways.stripe_transport import NotAnswered, NotSent
+from tests.architecture.project_files import ROOT
 
 KEY = uuid.UUID("0194c5a8-0000-7000-8000-000000000001")
 INTENT: dict[str, Any] = {
@@ -117,6 +119,11 @@ class TestCode:
         assert (len(NEVER_RETRIED), len(CANT_CHANGE)) == (9, 4)
         assert [code for code in NEVER_RETRIED | CANT_CHANGE if not declined(code=code).hard] == []
 
+    def test_is_told_by_the_page_to_be_hard_where_it_is(self) -> None:
+        page = (ROOT / "docs/stripe.md").read_text()
+        told = page[page.index("## Hard and soft") : page.index("All others are soft")]
+        assert set(re.findall(r"`([a-z_]+)`", told)) == {*NEVER_RETRIED, *CANT_CHANGE, DONT_TRY_AGAIN}
+
     @pytest.mark.parametrize("code", ["insufficient_funds", "do_not_honor", "generic_decline", "expired_card", "new"])
     def test_is_soft_otherwise(self, code: str) -> None:
         assert declined(code=code) == Declined(code, hard=False)
@@ -124,19 +131,26 @@ class TestCode:
 
 def error(kind: type[stripe.StripeError], status: int, message: str = "So it is", **object_: Any) -> stripe.StripeError:
     body = {"error": {"message": message, **object_}}
-    if kind is stripe.InvalidRequestError:
-        return stripe.InvalidRequestError(
+    if issubclass(kind, stripe.InvalidRequestError | stripe.CardError):
+        make: Any = kind
+        made: stripe.StripeError = make(
             message, object_.get("param"), object_.get("code"), http_status=status, json_body=body
         )
+        return made
     return kind(message, http_status=status, json_body=body)
+
+
+def lost(kind: Any) -> stripe.StripeError:
+    made: stripe.StripeError = kind("So it is")
+    return made
 
 
 class TestError:
     @pytest.mark.parametrize(
         ("raised", "answer"),
         [
-            (NotSent("refused"), NotAttempted),
-            (NotAnswered("timed out"), Unknown),
+            (lost(NotSent), NotAttempted),
+            (lost(NotAnswered), Unknown),
             (error(stripe.AuthenticationError, 401), NotAttempted),
             (error(stripe.PermissionError, 403), NotAttempted),
             (error(stripe.RateLimitError, 429), NotAttempted),
@@ -146,7 +160,7 @@ class TestError:
             (error(stripe.APIError, 503), Unknown),
             (stripe.APIError("no JSON", "<html>", 502, None), Unknown),
             # A decline always names its intent, which is then cancelled; without one, it is asked about.
-            (stripe.CardError("Declined", None, "card_declined", http_status=402), Unknown),
+            (error(stripe.CardError, 402, code="card_declined"), Unknown),
         ],
         ids=repr,
     )
