@@ -17,9 +17,10 @@ from payments.gateways.stripe_gateway import StripeGateway
 
 SECONDS = 5.0
 """A deadline that is never reached where nothing goes wrong."""
-SHORT_SECONDS = 0.3
+SHORT_SECONDS = 0.5
 """One that is."""
-HOLD_SECONDS = 0.8
+HOLD_SECONDS = 4.0
+"""Much longer, so that a machine that is busy doesn't take the one for the other."""
 NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 
 
@@ -28,8 +29,10 @@ class Bench(Protocol):
     cannot: dict[Kind, str]
     """The faults that can't be produced with this adapter, and why."""
 
-    def fail_next(self, kind: Kind, *, call: str = "payment.create", code: str = "") -> None:
-        """The next such call goes wrong."""
+    def fail_next(
+        self, kind: Kind, *, call: str = "payment.create", code: str = "", seconds: float | None = None
+    ) -> None:
+        """The next such call goes wrong, for so many seconds where it takes any."""
         ...
 
     def taken(self, request: PaymentRequest) -> list[int]:
@@ -61,7 +64,9 @@ class LoggingBench:
     def __post_init__(self) -> None:
         self.cannot = dict.fromkeys(Kind, "it asks nobody")
 
-    def fail_next(self, kind: Kind, *, call: str = "payment.create", code: str = "") -> None:
+    def fail_next(
+        self, kind: Kind, *, call: str = "payment.create", code: str = "", seconds: float | None = None
+    ) -> None:
         raise NotImplementedError(self.cannot[kind])
 
     def taken(self, request: PaymentRequest) -> list[int]:
@@ -81,8 +86,10 @@ class StripeBench:
         self.gateway: Gateway = adapter(api_key=provider.api_key, api_base=url)
         self.cannot: dict[Kind, str] = {}
 
-    def fail_next(self, kind: Kind, *, call: str = "payment.create", code: str = "") -> None:
-        seconds = {Kind.DRIP: 0.02, Kind.PROCESSING: 3600.0}.get(kind)
+    def fail_next(
+        self, kind: Kind, *, call: str = "payment.create", code: str = "", seconds: float | None = None
+    ) -> None:
+        seconds = seconds or {Kind.DRIP: 0.05, Kind.PROCESSING: 3600.0}.get(kind)
         self.provider.faults.script(Fault(kind=kind, code=code, seconds=seconds), call=call)
 
     def taken(self, request: PaymentRequest) -> list[int]:

@@ -217,6 +217,16 @@ class TestKey:
         assert answer.needs_person
         assert bench.taken(request) == []
 
+    def test_that_is_another_payments_leaves_that_ones_intent_alone(self, bench: StripeBench) -> None:
+        other = a_payment(payment_method="pm_declined_insufficient_funds")
+        bench.fail_next(Kind.ERROR_BEFORE, call="payment.cancel")
+        reference = getattr(collected(bench, other), "reference", "")
+        answer = looked_up(bench, a_payment(reference=reference))
+        assert isinstance(answer, Unknown)
+        assert answer.needs_person
+        assert statuses(bench) == ["requires_payment_method"]
+        assert bench.provider.records.taken == []
+
 
 class TestListing:
     def test_goes_through_every_page(self, bench: StripeBench) -> None:

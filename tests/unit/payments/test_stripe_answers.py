@@ -9,10 +9,12 @@ import stripe
 
 from payments.gateways import Answer, Declined, NotAttempted, Succeeded, Unknown, unkeepable
 from payments.gateways.stripe_answers import Garbage, Told, intent_told, page_of, settled_intent, settled_refund
+from payments.gateways.stripe_call import API_VERSION, StripeCall
 from payments.gateways.stripe_declines import CANT_CHANGE, DONT_TRY_AGAIN, NEVER_RETRIED, declined
 from payments.gateways.stripe_refusals import refused_payment, refused_refund
 from payments.gateways.stripe_transport import NotAnswered, NotSent
 from tests.architecture.project_files import ROOT
+from tests.conformance.benches import a_payment, a_refund
 
 KEY = uuid.UUID("0194c5a8-0000-7000-8000-000000000001")
 INTENT: dict[str, Any] = {
@@ -94,6 +96,14 @@ class TestRefund:
     def test_is_mapped_by_its_status(self, status: str, code: str, answer: Answer) -> None:
         assert settled_refund(told(status, code=code)) == answer
 
+    def test_of_another_request_says_nothing_of_ours(self) -> None:
+        request = a_refund(a_payment(), "pi_1")
+        call = StripeCall(api_key="sk_test_1", api_base="http://127.0.0.1:9", timeout_seconds=1)
+        answer = call.refund_answer(request, told("failed", owner=str(KEY)))
+        assert isinstance(answer, Unknown)
+        assert answer.needs_person
+        assert call.refund_answer(request, told("failed", owner=str(request.key))) == Declined("failed")
+
 
 class TestList:
     @pytest.mark.parametrize(
@@ -143,6 +153,12 @@ def error(kind: type[stripe.StripeError], status: int, message: str = "So it is"
 def lost(kind: Any) -> stripe.StripeError:
     made: stripe.StripeError = kind("So it is")
     return made
+
+
+class TestVersion:
+    def test_is_the_one_that_the_library_was_made_for(self) -> None:
+        """Its types are those of one version. When this fails, look what changed before changing ours."""
+        assert stripe.api_version == API_VERSION
 
 
 class TestError:
