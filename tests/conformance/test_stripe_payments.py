@@ -279,7 +279,13 @@ class TestProvider:
         assert bench.provider.records.keys == {str(request.key)}
         assert bench.taken(request) == []
 
-    def test_never_reads_the_api_key_in_a_reason(self, bench: StripeBench) -> None:
+    def test_that_limits_requests_is_not_waited_for_beyond_the_deadline(self, bench: StripeBench) -> None:
+        bench.provider.faults.script(*[Fault(kind=Kind.RATE_LIMIT)] * 4)
+        answer = collected(bench, a_payment(), seconds=SHORT_SECONDS)
+        assert answer == NotAttempted("Stripe takes no more requests for now (429)")
+        assert 1 <= bench.provider.records.calls["payment.create"] <= 2
+
+    def test_is_told_the_api_key_and_no_reason_is(self, bench: StripeBench) -> None:
         key = f"sk_test_{uuid.uuid4().hex}"
         answer = StripeGateway(api_key=key, api_base=bench.url).collect(a_payment(), timeout_seconds=SECONDS)
         assert isinstance(answer, NotAttempted)
