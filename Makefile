@@ -42,9 +42,10 @@ lock: $(VENV)/dev.stamp
 	$(call compile,dev)
 	$(call compile,local,--constraints requirements/dev.txt)
 	$(call compile,runtime,--constraints requirements/dev.txt)
+	$(call compile,stripe,--constraints requirements/dev.txt)
 
 audit: $(VENV)/dev.stamp
-	$(RUN) -m pip_audit --strict --requirement requirements/runtime.txt --disable-pip
+	$(RUN) -m pip_audit --strict --requirement requirements/runtime.txt --requirement requirements/stripe.txt --disable-pip
 
 # .local stays: it holds data. Remove it by hand to start anew.
 clean:

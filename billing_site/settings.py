@@ -120,6 +120,9 @@ PAYMENT_COLLECTORS = env.int("PAYMENT_COLLECTORS", default=8)
 PAYMENT_RETRY_DAYS = env.list("PAYMENT_RETRY_DAYS", cast=int, default=[1, 3, 5, 7])
 # A payment or refund whose outcome is open for so many days isn't asked about any more: it needs a person.
 PAYMENT_UNKNOWN_DAYS = env.int("PAYMENT_UNKNOWN_DAYS", default=5)
+# For payments.gateways.stripe_gateway.StripeGateway. Without an address it is Stripe's own.
+STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
 
 # --- The API ---
 
@@ -189,7 +192,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "billing_site.log_format.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    # It tells where it found credentials and endpoints, at INFO, for each process.
-    "loggers": {"botocore": {"level": "WARNING"}},
+    # One tells where it found credentials and endpoints, at INFO, for each process; the other each request.
+    "loggers": {"botocore": {"level": "WARNING"}, "stripe": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

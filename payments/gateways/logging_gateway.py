@@ -1,16 +1,30 @@
 """The simplest gateway: logs the request as a payment API would be called, and succeeds."""
 
 import logging
+import threading
+import uuid
+from collections import OrderedDict
 
-from payments.gateways import PaymentRequest, RefundRequest, Request, Succeeded
+from payments.gateways import NotFound, PaymentRequest, RefundRequest, Request, Succeeded
 
 logger = logging.getLogger(__name__)
 
+REMEMBERED = 10_000
+"""So many requests are remembered, the newest."""
+
 
 class LoggingGateway:
-    """Takes everything that it is asked for, so what is looked up is as if it was taken before."""
+    """Takes everything that it is asked for, once for each key.
+
+    It remembers in memory what it took, and moves no money: what it has forgotten might as well not have happened.
+    """
 
     name = "logging"
+
+    def __init__(self, *, remembered: int = REMEMBERED) -> None:
+        self._most = remembered
+        self._taken: OrderedDict[uuid.UUID, Succeeded] = OrderedDict()
+        self._lock = threading.Lock()
 
     def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Succeeded:
         logger.info(
@@ -25,10 +39,10 @@ class LoggingGateway:
                 "description": request.description,
             },
         )
-        return _taken(request)
+        return self._take(request)
 
-    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Succeeded:
-        return _taken(request)
+    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Succeeded | NotFound:
+        return self._find(request)
 
     def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Succeeded:
         logger.info(
@@ -42,11 +56,18 @@ class LoggingGateway:
                 "reason": request.reason,
             },
         )
-        return _taken(request)
+        return self._take(request)
 
-    def look_up_refund(self, request: RefundRequest, *, timeout_seconds: float) -> Succeeded:
-        return _taken(request)
+    def look_up_refund(self, request: RefundRequest, *, timeout_seconds: float) -> Succeeded | NotFound:
+        return self._find(request)
 
+    def _take(self, request: Request) -> Succeeded:
+        with self._lock:
+            taken = self._taken.setdefault(request.key, Succeeded.of(request, reference=f"logged-{request.key}"))
+            if len(self._taken) > self._most:
+                self._taken.popitem(last=False)
+            return taken
 
-def _taken(request: Request) -> Succeeded:
-    return Succeeded.of(request, reference=f"logged-{request.key}")
+    def _find(self, request: Request) -> Succeeded | NotFound:
+        with self._lock:
+            return self._taken.get(request.key) or NotFound()
