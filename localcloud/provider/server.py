@@ -34,9 +34,13 @@ _ROUTES = (
 
 @contextmanager
 def serving(provider: SimulatedProvider) -> Iterator[str]:
-    """The address of the provider, while the block runs. Answers that are held then are dropped at its end."""
+    """The address of the provider, while the block runs. Answers that are held then are dropped at its end.
+
+    Served again, at another address, it has its records and keys still.
+    """
     server = _Server(("127.0.0.1", 0), _Handler)
     server.provider = provider
+    provider.closing.clear()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="provider", daemon=True)
     thread.start()
     try:

@@ -58,7 +58,8 @@ class SimulatedProvider:
         kind = fault.kind if fault else None
         try:
             if api_key != self.api_key or kind == Kind.WRONG_KEY:
-                raise Refusal(401, "invalid_request_error", "Invalid API Key provided")
+                shown = f"{api_key[:8]}****{api_key[-4:]}"
+                raise Refusal(401, "invalid_request_error", f"Invalid API Key provided: {shown}")
             if fault and kind in _BEFORE:
                 return self._fail_before(fault), None
             if fault and kind == Kind.TIMEOUT_LATE and not call.moves_money:

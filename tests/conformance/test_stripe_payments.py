@@ -285,7 +285,7 @@ class TestProvider:
         assert answer == NotAttempted("Stripe takes no more requests for now (429)")
         assert 1 <= bench.provider.records.calls["payment.create"] <= 2
 
-    def test_is_told_the_api_key_and_no_reason_is(self, bench: StripeBench) -> None:
+    def test_is_told_a_wrong_key_and_no_reason_repeats_it(self, bench: StripeBench) -> None:
         key = f"sk_test_{uuid.uuid4().hex}"
         answer = StripeGateway(api_key=key, api_base=bench.url).collect(a_payment(), timeout_seconds=SECONDS)
         assert isinstance(answer, NotAttempted)

@@ -173,6 +173,16 @@ class TestRecords:
         now += datetime.timedelta(minutes=1)
         assert client("/_control/records")[1]["totals"] == {"USD": 1999}
 
+    def test_outlast_an_outage_as_keys_do(self) -> None:
+        provider = SimulatedProvider(hold_seconds=0.3)
+        with serving(provider) as url:
+            first = Client(provider, url).pay("k1")
+        with pytest.raises(urllib.error.URLError):
+            Client(provider, url).pay("k1")
+        with serving(provider) as url:
+            assert Client(provider, url).pay("k1")[1] == first[1]
+        assert provider.records.totals() == {"USD": 1999}
+
 
 class TestFaultPlan:
     def test_holds_its_shares_whatever_the_order(self) -> None:
