@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .NOTPARALLEL:
-.PHONY: demo setup bench check test lock audit clean
+.PHONY: demo setup bench soak check test lock audit clean
 
 demo: $(VENV)/local.stamp
 	@exec $(RUN) manage.py demo --port $(PORT)
@@ -25,6 +25,12 @@ test: check
 
 bench: $(VENV)/dev.stamp
 	$(RUN) -m benchmarks.packs
+
+# The long form of tests/soak: about a quarter of an hour. SOAK_SEED repeats a run's choices.
+soak: export SOAK_ACCOUNTS ?= 5000
+soak: export SOAK_KILLS ?= 50
+soak: $(VENV)/dev.stamp
+	$(RUN) -m pytest -q -s tests/soak
 
 # Everything but the tests themselves. The database that some of these look at is the tests' own.
 check: export BILLING_DATA := .local-test

@@ -54,7 +54,7 @@ def collect(
     `seconds_left` says how long the caller may still work. Payments that were settled before are left out.
     """
     lease = take_lease(model=Payment, ids=payment_ids, gateway=gateway.name, now=now)
-    payments = Payment.objects.filter(id__in=lease.asked_at).select_related("account", "charge").order_by("id")
+    payments = Payment.objects.filter(id__in=lease.asked_at).select_related("charge").order_by("id")
     ask = _Ask(
         gateway=gateway,
         never_asked=frozenset(id_ for id_, first in lease.asked_at.items() if first is None),
@@ -96,8 +96,8 @@ def _request(payment: Payment) -> PaymentRequest:
         payment_id=payment.id,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
-        customer=payment.account.payment_customer,
-        payment_method=payment.account.payment_method,
+        customer=payment.customer,
+        payment_method=payment.payment_method,
         description=payment.charge.description if payment.charge else "",
         submitted_at=payment.submitted_at,
         reference=payment.gateway_reference,

@@ -16,6 +16,7 @@ OUTSIDE = "outside"
 class Payment(models.Model):
     """One attempt to collect a charge at the gateway, or money received outside it (then `charge` is empty).
 
+    `customer` and `payment_method` are those at the gateway when it was submitted, opaque to us.
     `asked_at` is when the gateway was first asked, and may have heard of it. Until `leased_until` somebody is asking.
     """
 
@@ -32,6 +33,8 @@ class Payment(models.Model):
     charge = models.ForeignKey(Entry, on_delete=models.PROTECT, null=True, related_name="payments")
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
+    customer = models.CharField(max_length=200, blank=True, default="")
+    payment_method = models.CharField(max_length=200, blank=True, default="")
     status = models.CharField(max_length=9, choices=Status.choices)
     decline_code = models.CharField(max_length=100, blank=True, default="")
     needs_person = models.BooleanField(default=False)

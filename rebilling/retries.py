@@ -19,6 +19,7 @@ from accounts.refusals import Conflict, Missing
 from accounts.statuses import NewStatus, change_statuses
 from payments.gateways import Declined, Outcome
 from payments.models import Payment
+from payments.submission import new_payment
 from rebilling.message import PeriodKey
 from rebilling.models import Rebilling, SkipReason
 from rebilling.setting_aside import skip
@@ -106,8 +107,8 @@ def submit_retries(*, keys: Collection[PeriodKey], as_of: datetime.date, gateway
     if not wanted:
         return
     with transaction.atomic():
-        lock_accounts(row.account_id for row in wanted)
-        _submit(due.filter(id__in=[row.id for row in wanted]), gateway=gateway, now=now)
+        accounts = lock_accounts(row.account_id for row in wanted)
+        _submit(due.filter(id__in=[row.id for row in wanted]), accounts=accounts, gateway=gateway, now=now)
 
 
 def retry_payment(*, payment_id: uuid.UUID, gateway: str, now: datetime.datetime) -> Payment:
@@ -120,13 +121,14 @@ def retry_payment(*, payment_id: uuid.UUID, gateway: str, now: datetime.datetime
         declined = Payment.objects.filter(id=payment_id).first()
         if declined is None:
             raise UnknownPayment(f"There is no payment {payment_id}.")
-        lock_accounts([declined.account_id])
+        accounts = lock_accounts([declined.account_id])
         declined.refresh_from_db()
         if declined.status != Payment.Status.DECLINED:
             raise UnableToRetry(f"The payment is {declined.status}, not DECLINED.")
-        submitted = _submit(Rebilling.objects.filter(charge_id=declined.charge_id), gateway=gateway, now=now)
+        charge = Rebilling.objects.filter(charge_id=declined.charge_id)
+        submitted = _submit(charge, accounts=accounts, gateway=gateway, now=now)
         if not submitted:
-            row = Rebilling.objects.get(charge_id=declined.charge_id)
+            row = charge.get()
             why = (
                 "another payment of it is on its way" if row.status == Rebilling.Status.UNPAID else "nothing to collect"
             )
@@ -134,20 +136,20 @@ def retry_payment(*, payment_id: uuid.UUID, gateway: str, now: datetime.datetime
         return submitted[0]
 
 
-def _submit(due: QuerySet[Rebilling], *, gateway: str, now: datetime.datetime) -> list[Payment]:
-    """A new payment for each of the UNPAID charges, of accounts locked by the caller, none of whose is in flight."""
+def _submit(
+    due: QuerySet[Rebilling], *, accounts: Mapping[uuid.UUID, Account], gateway: str, now: datetime.datetime
+) -> list[Payment]:
+    """A new payment for each of the UNPAID charges of which none is in flight. The accounts are locked."""
     in_flight = Payment.objects.filter(charge_id=OuterRef("charge_id"), status__in=Payment.IN_FLIGHT)
     rows = list(due.filter(~Exists(in_flight), status=Rebilling.Status.UNPAID).order_by("id"))
     Rebilling.objects.filter(id__in=[row.id for row in rows]).update(retry_on=None)
     return Payment.objects.bulk_create(
-        Payment(
-            account_id=row.account_id,
+        new_payment(
+            account=accounts[row.account_id],
             charge_id=row.charge_id,
             amount_minor=row.outstanding_minor,
-            currency=row.currency,
-            status=Payment.Status.SUBMITTED,
             gateway=gateway,
-            submitted_at=now,
+            now=now,
         )
         for row in rows
     )

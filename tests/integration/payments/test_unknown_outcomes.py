@@ -38,7 +38,7 @@ pytestmark = rolled_back
 @pytest.fixture
 def account() -> Account:
     """Charged at NOW, its payment's outcome unknown."""
-    account = an_account()
+    account = an_account(payment_customer="cus_1", payment_method="pm_1")
     billed(as_of=TODAY, gateway=ScriptedGateway(TIMED_OUT))
     assert Payment.objects.get().status == "UNKNOWN"
     return account
@@ -66,6 +66,15 @@ class TestUnknownOutcome:
         payment = asked_again(after=HOUR, gateway=gateway)
         assert (payment.status, payment.decline_code) == ("DECLINED", "insufficient_funds")
         assert statuses_of(account) == [(TODAY, "UNPAID")]
+
+    def test_is_asked_about_with_the_customer_and_method_of_its_first_submission(self, account: Account) -> None:
+        """Were it looked for under another customer, money that was taken would not be found, and taken again."""
+        Account.objects.update(payment_customer="cus_other", payment_method="")
+        gateway = ScriptedGateway(found=[NotFound()])
+        payment = asked_again(after=HOUR, gateway=gateway)
+        asked = [(request.customer, request.payment_method) for request in gateway.looked_up + gateway.requests]
+        assert asked == [("cus_1", "pm_1")] * 2
+        assert (payment.status, payment.customer, payment.payment_method) == ("SUCCEEDED", "cus_1", "pm_1")
 
     def test_still_unknown_is_asked_about_again_the_next_hour(self, account: Account) -> None:
         for hours in (1, 2, 3):

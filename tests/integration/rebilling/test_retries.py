@@ -115,6 +115,12 @@ class TestRetries:
         assert attempts()[1:] == [(day(1), "SUCCEEDED", 1499)]
         assert balance(account_id=account.id) == 0
 
+    def test_are_made_with_the_payment_method_that_the_account_has_by_then(self, account: Account) -> None:
+        Account.objects.update(payment_customer="cus_1", payment_method="pm_new")
+        gateway = ScriptedGateway()
+        billed(as_of=day(1), gateway=gateway)
+        assert [(request.customer, request.payment_method) for request in gateway.requests] == [("cus_1", "pm_new")]
+
     def test_of_a_charge_that_was_paid_meanwhile_are_none(self, account: Account) -> None:
         receive_payment(
             account_id=account.id,
