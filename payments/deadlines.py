@@ -4,11 +4,18 @@ import datetime
 import logging
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db import connection
 
 from payments.models import Payment, Refund
 
 logger = logging.getLogger(__name__)
+
+
+_HAND_OVER = """
+    UPDATE {table} SET needs_person = true, needs_person_reason = %(reason)s
+    WHERE status IN ('SUBMITTED', 'UNKNOWN') AND NOT needs_person AND submitted_at <= %(since)s
+    RETURNING id, status
+"""
 
 
 def hand_over_overdue(*, now: datetime.datetime) -> int:
@@ -16,26 +23,20 @@ def hand_over_overdue(*, now: datetime.datetime) -> int:
 
     Each is logged as an error. Returns how many were marked.
     """
-    since = now - datetime.timedelta(days=settings.PAYMENT_UNKNOWN_DAYS)
-    return sum(_hand_over(model.objects.all(), since=since) for model in (Payment, Refund))
+    days = settings.PAYMENT_UNKNOWN_DAYS
+    since, reason = now - datetime.timedelta(days=days), f"its outcome is not known after {days} days"
+    return sum(_hand_over(model, since=since, reason=reason) for model in (Payment, Refund))
 
 
-def _hand_over(rows: QuerySet[Payment] | QuerySet[Refund], *, since: datetime.datetime) -> int:
-    overdue = rows.filter(
-        status__in=[Payment.Status.SUBMITTED, Payment.Status.UNKNOWN], needs_person=False, submitted_at__lte=since
-    )
-    marked = 0
-    for row in overdue.order_by("id"):
-        reason = f"its outcome is not known after {settings.PAYMENT_UNKNOWN_DAYS} days"
-        # Asked once more, so that what was settled meanwhile isn't marked.
-        if overdue.filter(id=row.id).update(needs_person=True, needs_person_reason=reason):
-            marked += 1
-            what = row._meta.model_name
-            logger.error(
-                f"a {what} needs a person",
-                extra={"event": f"{what}.overdue", str(what): str(row.id), "status": row.status, "reason": reason},
-            )
-    return marked
+def _hand_over(model: type[Payment] | type[Refund], *, since: datetime.datetime, reason: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_HAND_OVER.format(table=model._meta.db_table), {"since": since, "reason": reason})
+        marked = cursor.fetchall()
+    what = str(model._meta.model_name)
+    for id_, status in marked:
+        extra = {"event": f"{what}.overdue", what: str(id_), "status": status, "reason": reason}
+        logger.error(f"a {what} needs a person", extra=extra)
+    return len(marked)
 
 
 def waiting_for_a_person() -> int:

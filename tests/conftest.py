@@ -10,7 +10,6 @@ from pathlib import Path
 
 import django
 import pytest
-
 from pytest_django import DjangoDbBlocker
 
 # What they assert is told as in a test, when it fails.
