@@ -8,32 +8,31 @@ then on, and where the outcome is UNKNOWN, the gateway is asked what became of i
 import datetime
 import logging
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Generic
 
-from django.db.models import QuerySet
-
-from payments.asking import ask_all
-from payments.gateways import KEY_KEPT, Answer, Declined, Gateway, NotFound, Outcome, PaymentRequest
+from payments.asking import AnyRequest, ask_all
+from payments.gateways import KEY_KEPT, Answer, Declined, Finding, Gateway, NotFound, Outcome, PaymentRequest
 from payments.leasing import take_lease
-from payments.models import Payment
+from payments.models import Payment, Refund
 
 logger = logging.getLogger(__name__)
 
 SUBMITTED_AGAIN = KEY_KEPT - datetime.timedelta(hours=1)
-"""How long after it was first asked for a payment may be submitted again. Well within the time for which its key is
+"""How long after it was first asked for a row may be submitted again. Well within the time for which its key is
 kept: a delivery takes its time, and clocks differ."""
 
 NEVER_RECEIVED = "never_received"
-"""The decline code of a payment that the gateway has no record of, when it is too late to submit it again."""
+"""The code of what the gateway has no record of, when it is too late to submit it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What came of asking: outcomes by payment; payments not reached in time; payments collected elsewhere.
+    """What came of asking: outcomes by row; rows not reached in time; rows that others are asking about.
 
-    `refused` says why the gateway takes no requests at present, and then no payment that wasn't reached is to be tried
-    at once; empty when it does.
+    `refused` says why the gateway takes no requests at present, and then no row that wasn't reached is to be tried at
+    once; empty when it does.
     """
 
     outcomes: dict[uuid.UUID, Outcome]
@@ -53,63 +52,76 @@ def collect(
 
     `seconds_left` says how long the caller may still work. Payments that were settled before are left out.
     """
-    lease = take_lease(model=Payment, ids=payment_ids, gateway=gateway.name, now=now)
-    payments = Payment.objects.filter(id__in=lease.asked_at).select_related("charge").order_by("id")
-    ask = _Ask(
-        gateway=gateway,
-        never_asked=frozenset(id_ for id_, first in lease.asked_at.items() if first is None),
-        key_is_kept=frozenset(id_ for id_, first in lease.asked_at.items() if first and now < first + SUBMITTED_AGAIN),
-        unknown=frozenset(payment.id for payment in payments if payment.status == Payment.Status.UNKNOWN),
+    ask: Ask[PaymentRequest] = Ask(
+        submit=lambda request, seconds: gateway.collect(request, timeout_seconds=seconds),
+        look_up=lambda request, seconds: gateway.look_up(request, timeout_seconds=seconds),
+        requests=_requests,
     )
-    asked = ask_all(requests=[_request(payment) for payment in payments], ask=ask, seconds_left=seconds_left)
-    lease.give_up(asked.not_reached)
-    left = Payment.objects.filter(
-        id__in=[id_ for id_ in payment_ids if id_ not in lease.asked_at], status__in=Payment.IN_FLIGHT
-    )
-    return Collected(asked.outcomes, asked.not_reached, _elsewhere(left, gateway.name), asked.refused)
+    return ask.about(model=Payment, ids=payment_ids, gateway=gateway.name, seconds_left=seconds_left, now=now)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ask:
-    """How each payment is asked about: submitted, or looked up first. Sets of payments by id."""
+class Ask(Generic[AnyRequest]):
+    """How a gateway is asked: `submit` and `look_up` get a request and its seconds, `requests` makes them of rows."""
 
-    gateway: Gateway
-    never_asked: frozenset[uuid.UUID]
-    key_is_kept: frozenset[uuid.UUID]
-    unknown: frozenset[uuid.UUID]
+    submit: Callable[[AnyRequest, float], Answer]
+    look_up: Callable[[AnyRequest, float], Finding]
+    requests: Callable[[Collection[uuid.UUID]], Sequence[AnyRequest]]
 
-    def __call__(self, request: PaymentRequest, timeout_seconds: float) -> Answer:
-        may_submit = request.key in self.never_asked or request.key in self.key_is_kept
-        if may_submit and request.key not in self.unknown:
-            return self.gateway.collect(request, timeout_seconds=timeout_seconds)
-        # Two calls at the most, within the time of one.
-        found = self.gateway.look_up(request, timeout_seconds=timeout_seconds / 2)
-        if not isinstance(found, NotFound):
-            return found
-        if may_submit:
-            return self.gateway.collect(request, timeout_seconds=timeout_seconds / 2)
-        return Declined(code=NEVER_RECEIVED)
+    def about(
+        self,
+        *,
+        model: type[Payment] | type[Refund],
+        ids: Collection[uuid.UUID],
+        gateway: str,
+        seconds_left: Callable[[], float],
+        now: datetime.datetime,
+    ) -> Collected:
+        """Ask about each of the model's rows whose outcome is open and that nobody else is asking about."""
+        lease = take_lease(model=model, ids=ids, gateway=gateway, now=now)
+        may_submit = {id_ for id_, first in lease.asked_at.items() if first is None or now < first + SUBMITTED_AGAIN}
+
+        def ask(request: AnyRequest, timeout_seconds: float) -> Answer:
+            if request.key in may_submit and request.key not in lease.unknown:
+                return self.submit(request, timeout_seconds)
+            # Two calls at the most, within the time of one.
+            found = self.look_up(request, timeout_seconds / 2)
+            if not isinstance(found, NotFound):
+                return found
+            if request.key in may_submit:
+                return self.submit(request, timeout_seconds / 2)
+            return Declined(code=NEVER_RECEIVED)
+
+        asked = ask_all(requests=self.requests(lease.asked_at), ask=ask, seconds_left=seconds_left)
+        lease.give_up(asked.not_reached)
+        left = [id_ for id_ in ids if id_ not in lease.asked_at]
+        return Collected(asked.outcomes, asked.not_reached, _elsewhere(model, left, gateway), asked.refused)
 
 
-def _request(payment: Payment) -> PaymentRequest:
-    return PaymentRequest(
-        payment_id=payment.id,
-        amount_minor=payment.amount_minor,
-        currency=payment.currency,
-        customer=payment.customer,
-        payment_method=payment.payment_method,
-        description=payment.charge.description if payment.charge else "",
-        submitted_at=payment.submitted_at,
-        reference=payment.gateway_reference,
-    )
+def _requests(payment_ids: Collection[uuid.UUID]) -> list[PaymentRequest]:
+    payments = Payment.objects.filter(id__in=payment_ids).select_related("charge").order_by("id")
+    return [
+        PaymentRequest(
+            payment_id=payment.id,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            customer=payment.customer,
+            payment_method=payment.payment_method,
+            description=payment.charge.description if payment.charge else "",
+            submitted_at=payment.submitted_at,
+            reference=payment.gateway_reference,
+        )
+        for payment in payments
+    ]
 
 
-def _elsewhere(left: QuerySet[Payment], gateway: str) -> list[uuid.UUID]:
-    """The payments that somebody else is to collect. One of another gateway than ours is told as an error."""
-    found = list(left.values_list("id", "gateway"))
+def _elsewhere(model: type[Payment] | type[Refund], ids: Collection[uuid.UUID], gateway: str) -> list[uuid.UUID]:
+    """Those of the rows that somebody else is to ask about. One of another gateway than ours is told as an error."""
+    found = list(model.objects.filter(id__in=ids, status__in=Payment.IN_FLIGHT).values_list("id", "gateway"))
     if foreign := [str(id_) for id_, name in found if name != gateway]:
+        what = model._meta.model_name
         logger.error(
-            "payments of another gateway are waiting, and are never submitted to this one",
-            extra={"event": "payment.foreign_gateway", "gateway": gateway, "payments": foreign[:20]},
+            f"{what}s of another gateway are waiting, and are never submitted to this one",
+            extra={"event": f"{what}.foreign_gateway", "gateway": gateway, f"{what}s": foreign[:20]},
         )
     return [id_ for id_, _ in found]

@@ -22,17 +22,21 @@ _LEASE = """
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
     ) AS free
     WHERE row.id = free.id
-    RETURNING row.id, free.asked_at
+    RETURNING row.id, free.asked_at, row.status = 'UNKNOWN'
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Rows that are ours to ask about until `until`, each with when it was asked first; None: never before."""
+    """Rows that are ours to ask about until `until`, each with when it was asked first; None: never before.
+
+    `unknown` are those whose outcome is UNKNOWN.
+    """
 
     model: type[Payment] | type[Refund]
     until: datetime.datetime
     asked_at: dict[uuid.UUID, datetime.datetime | None]
+    unknown: frozenset[uuid.UUID]
 
     def give_up(self, ids: Collection[uuid.UUID]) -> None:
         """Let others ask about these, which were not asked about; but for a lease that has ended and is another's."""
@@ -52,4 +56,10 @@ def take_lease(
     statement = _LEASE.format(table=model._meta.db_table)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, {"ids": list(ids), "gateway": gateway, "now": now, "until": until})
-        return Lease(model=model, until=until, asked_at=dict(cursor.fetchall()))
+        rows = cursor.fetchall()
+    return Lease(
+        model=model,
+        until=until,
+        asked_at={id_: first for id_, first, _ in rows},
+        unknown=frozenset(id_ for id_, _, unknown in rows if unknown),
+    )
