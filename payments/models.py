@@ -86,13 +86,19 @@ class Payment(models.Model):
 
 
 class Refund(models.Model):
-    """Money sent back against a payment. Reserved before the gateway is called, settled after."""
+    """Money sent back against a payment. Reserved before the gateway is called, settled after.
+
+    Two requests under one `request_key` are one refund; an empty one is no key. `asked_at` and `leased_until` are as a
+    payment's.
+    """
 
     class Status(models.TextChoices):
         SUBMITTED = "SUBMITTED"
         SUCCEEDED = "SUCCEEDED"
         FAILED = "FAILED"
         UNKNOWN = "UNKNOWN"
+
+    IN_FLIGHT: ClassVar = [Status.SUBMITTED, Status.UNKNOWN]
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
@@ -110,6 +116,7 @@ class Refund(models.Model):
     submitted_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
     created_by = models.CharField(max_length=200)
+    request_key = models.CharField(max_length=300, blank=True, default="")
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -119,9 +126,20 @@ class Refund(models.Model):
                 | Q(status__in=["SUCCEEDED", "FAILED"], settled_at__isnull=False),
                 name="refund_settled_when_known",
             ),
+            models.CheckConstraint(
+                condition=Q(status="FAILED") & ~Q(failure_code="") | ~Q(status="FAILED") & Q(failure_code=""),
+                name="refund_failure_has_a_code",
+            ),
+            models.UniqueConstraint(fields=["request_key"], condition=~Q(request_key=""), name="refund_requested_once"),
+            # Money that was sent once is never booked as two refunds.
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_reference"],
+                condition=Q(status="SUCCEEDED") & ~Q(gateway=OUTSIDE),
+                name="refund_reference_once",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            # payments/refunds.py: refunds whose outcome is still open, oldest first.
+            # rebilling/dispatch.py: refunds whose outcome is still open, oldest first.
             models.Index(fields=["id"], condition=Q(status__in=["SUBMITTED", "UNKNOWN"]), name="refund_in_flight"),
         ]
 

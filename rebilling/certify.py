@@ -13,7 +13,7 @@ from accounts.billing_day import billing_day
 from payments.deadlines import hand_over_overdue, waiting_for_a_person
 from rebilling.brake import UNDECIDED, let_through
 from rebilling.certificate import Certificate, certificates
-from rebilling.dispatch import send_due, send_retries, send_submitted, send_unknown
+from rebilling.dispatch import send_due, send_refunds, send_retries, send_submitted, send_unknown
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
 from rebilling.queue import Queue
@@ -71,8 +71,8 @@ def open_runs() -> list[Run]:
 def send_leftovers(*, queue: Queue, now: datetime.datetime) -> int:
     """Send again what has been DUE, and payments that were SUBMITTED, for `REBILLING_RESEND_MINUTES`.
 
-    Their messages may be lost, or dead letters. Payments whose outcome is unknown are sent to be asked about. Returns
-    the number of messages.
+    Their messages may be lost, or dead letters. Payments whose outcome is unknown are sent to be asked about, and
+    refunds as payments are. Returns the number of messages.
 
     The brake looks first at what was found by sweeps that were cut off before it could. Raises `UnableToSend`.
     """
@@ -89,4 +89,4 @@ def send_leftovers(*, queue: Queue, now: datetime.datetime) -> int:
         sent += send_unknown(run=newest, queue=queue, now=now)
         if newest.started_at < due_before:
             sent += send_retries(run=newest, queue=queue, today=billing_day(now))
-    return sent
+    return sent + send_refunds(queue=queue, now=now)

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import groupby, islice
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from payments.models import Payment
-from rebilling.message import MOST_ITEMS, Message, PeriodKey
+from payments.models import Payment, Refund
+from rebilling.message import MOST_ITEMS, Message, PeriodKey, RefundsMessage
 from rebilling.models import Rebilling, Run
 from rebilling.queue import Queue, QueueNotConfigured, UnableToSend, configured_queue
 from rebilling.retries import retries_due
@@ -83,11 +84,44 @@ def _send_payment(payment_id: uuid.UUID) -> None:
         logger.warning(str(error), extra={"event": "payment.unsent", "payment": str(payment_id)})
 
 
+def send_refunds(*, queue: Queue, now: datetime.datetime) -> int:
+    """Send the refunds that have been SUBMITTED for `REBILLING_RESEND_MINUTES`, and the UNKNOWN ones.
+
+    They go on under their own keys. Left out are those that somebody is asking about now, and of the UNKNOWN ones those
+    that need a person. Returns the number of messages. Raises `UnableToSend`.
+    """
+    submitted_before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
+    refunds = Refund.objects.filter(
+        Q(status=Refund.Status.SUBMITTED, submitted_at__lt=submitted_before)
+        | Q(status=Refund.Status.UNKNOWN, needs_person=False)
+    )
+    return queue.send(RefundsMessage(refunds=pack) for pack in _packs(refunds, now))
+
+
+def send_refund_when_committed(*, refund_id: uuid.UUID) -> None:
+    """Send one refund when the present transaction is committed.
+
+    Whatever the queue answers then, the refund's row stands: the hourly certify sends it again.
+    """
+    transaction.on_commit(partial(_send_refund, refund_id))
+
+
+def _send_refund(refund_id: uuid.UUID) -> None:
+    try:
+        configured_queue().send([RefundsMessage(refunds=(refund_id,))])
+    except (QueueNotConfigured, UnableToSend) as error:
+        logger.warning(str(error), extra={"event": "refund.unsent", "refund": str(refund_id)})
+
+
 def _send_payments(payments: QuerySet[Payment], *, run: Run, queue: Queue, now: datetime.datetime) -> int:
-    free = payments.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=now))
+    return queue.send(Message(run_id=run.id, as_of=run.as_of, payments=pack) for pack in _packs(payments, now))
+
+
+def _packs(rows: QuerySet[Payment] | QuerySet[Refund], now: datetime.datetime) -> Iterator[tuple[uuid.UUID, ...]]:
+    """The ids of the rows that nobody is asking about, in order, as many at a time as a message carries."""
+    free = rows.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=now))
     ids = free.order_by("id").values_list("id", flat=True).iterator(chunk_size=_CHUNK_ROWS)
-    packs = iter(lambda: tuple(islice(ids, MOST_ITEMS)), ())
-    return queue.send(Message(run_id=run.id, as_of=run.as_of, payments=pack) for pack in packs)
+    return iter(lambda: tuple(islice(ids, MOST_ITEMS)), ())
 
 
 def _messages(*, run: Run, due_before: datetime.datetime | None) -> Iterator[Message]:

@@ -90,6 +90,7 @@ class Platform:
         bodies = [*self.queue.bodies]
         if bodies:
             message = from_json(choices.choice(bodies))
+            assert isinstance(message, Message)
             periods = choices.sample(message.rebillings, len(message.rebillings))
             self.process(
                 Message(
