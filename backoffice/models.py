@@ -17,6 +17,8 @@ class User(AbstractUser):
             ("write_off", "Can write off unpaid charges"),
             ("retry_payment", "Can try a declined payment's charge again"),
             ("resolve_payment", "Can settle a payment that needs a person"),
+            ("refund_payment", "Can refund a payment"),
+            ("resolve_refund", "Can settle a refund that needs a person"),
             ("reverse_entry", "Can reverse a ledger entry"),
             ("release_parked", "Can let a parked period be charged"),
             ("skip_parked", "Can skip a parked period"),

@@ -7,6 +7,7 @@ from django.contrib import admin
 from backoffice.actions import Act, ActingAdmin, Action
 from backoffice.base import link, money
 from backoffice.forms import TakenForm
+from backoffice.refunds import REFUND, refunds_of
 from payments.gateways.configured import configured_gateway
 from payments.models import Payment
 from rebilling.dispatch import send_when_committed
@@ -121,8 +122,11 @@ class PaymentAdmin(ActingAdmin):
         "leased_until",
         "settled_at",
     )
-    page_actions = (RETRY, ASK, TAKEN, NOT_TAKEN)
+    page_actions = (REFUND, RETRY, ASK, TAKEN, NOT_TAKEN)
 
     account_link = link("account", description="account")
     charge_link = link("charge", description="charge")
     amount = money("amount_minor", description="amount")
+
+    def page_context(self, row: Payment) -> dict[str, Any]:
+        return {"tables": [refunds_of(row)]}

@@ -12,8 +12,10 @@ from payments.gateways import Declined
 from tests.builders import TODAY, ScriptedGateway, an_account, billed
 from tests.databases import rolled_back
 from tests.functional.api.client import ApiClient
+from tests.integration.rebilling.refunded import refunded
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
+PART = {"amount_minor": 500, "reason": "A week of outage."}
 TRANSFER = {"amount_minor": 500, "reference": "SEPA 17", "reason": "Paid by transfer."}
 
 
@@ -56,7 +58,9 @@ class TestSchema:
         run = billed(as_of=TODAY)
         charge = api.get(f"/v1/accounts/{account.id}/ledger", type="charge").json()["results"][0]["id"]
         payment = account.payments.get().id
+        refund = refunded(account.payments.get(), 1)
         an, entry, retry = "/v1/accounts/{account_id}", "/v1/ledger/{entry_id}", "/v1/payments/{payment_id}/retry"
+        refunds = "/v1/payments/{payment_id}/refunds"
         calls: list[tuple[str, str, str, Any]] = [
             ("/healthz", "/healthz", "get", None),
             ("/v1/plans", "/v1/plans", "get", None),
@@ -83,6 +87,10 @@ class TestSchema:
             ("/v1/payments/{payment_id}", f"/v1/payments/{payment}", "get", None),
             (retry, f"/v1/payments/{trying.payments.get().id}/retry", "post", {}),
             (retry, f"/v1/payments/{payment}/retry", "post", {}),
+            (refunds, f"/v1/payments/{payment}/refunds", "post", PART),
+            (refunds, f"/v1/payments/{payment}/refunds", "post", PART | {"currency": "EUR"}),
+            (refunds, f"/v1/payments/{payment}/refunds", "get", None),
+            ("/v1/refunds/{refund_id}", f"/v1/refunds/{refund.id}", "get", None),
             ("/v1/runs", "/v1/runs", "get", None),
             ("/v1/runs/{run_id}", f"/v1/runs/{run.id}", "get", None),
         ]
@@ -118,6 +126,7 @@ class TestSchema:
             "/v1/accounts/{account_id}/payments",
             "/v1/accounts/{account_id}/write-offs",
             "/v1/ledger/{entry_id}/reversals",
+            "/v1/payments/{payment_id}/refunds",
             "/v1/payments/{payment_id}/retry",
         ]
 
@@ -131,13 +140,14 @@ class TestSchema:
             "PatchedChangeAccountRequest",
             "ReasonRequest",
             "ReceivePaymentRequest",
+            "RefundPaymentRequest",
             "WriteOffRequest",
         ]
-        assert [body["additionalProperties"] for body in requests.values()] == [False] * 8
+        assert [body["additionalProperties"] for body in requests.values()] == [False] * 9
 
     def test_names_each_call_once(self, schema: dict[str, Any]) -> None:
         names = [call["operationId"] for methods in schema["paths"].values() for call in methods.values()]
-        assert len(names) == len(set(names)) == 23
+        assert len(names) == len(set(names)) == 26
 
     def test_gives_examples_that_work(self, api: ApiClient, schema: dict[str, Any]) -> None:
         for path in ("/v1/plans", "/v1/accounts"):

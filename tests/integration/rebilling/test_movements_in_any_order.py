@@ -1,4 +1,5 @@
-"""Money of one account moved in any order: charged, collected, retried, received, credited, written off, reversed.
+"""Money of one account moved in any order: charged, collected, retried, received, refunded, credited, written off,
+reversed.
 
 `MOVEMENTS_EXAMPLES=2000 pytest tests/integration/rebilling/test_movements_in_any_order.py` looks further.
 """
@@ -27,16 +28,18 @@ from accounts.models import Account
 from accounts.refusals import Conflict
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
-from payments.gateways import Answer, Declined, Outcome, PaymentRequest, Succeeded, Unknown
-from payments.models import Payment
+from payments.gateways import Answer, Declined, Outcome, PaymentRequest, RefundRequest, Succeeded, Unknown
+from payments.models import Payment, Refund
 from rebilling.adjustments import REVERSIBLE, grant_credit, reverse_entry
+from rebilling.booking_refunds import settle_refunds
 from rebilling.lifecycle import reopen_account
 from rebilling.models import Rebilling
 from rebilling.receiving import receive_payment
+from rebilling.refunding import left_to_refund, request_refund
 from rebilling.retries import retry_payment
 from rebilling.settling import settle
 from rebilling.writing_off import write_off
-from tests.builders import a_plan, an_account, at, billed, takes
+from tests.builders import a_plan, an_account, at, billed, sends_back, takes
 from tests.databases import rolled_back
 from tests.gateways import OnlyCollects
 
@@ -62,6 +65,9 @@ class AllAlike(OnlyCollects):
 
     def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Answer:
         return self.answer(request)
+
+    def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Answer:
+        return sends_back(request)
 
 
 class Movements(RuleBasedStateMachine):
@@ -168,6 +174,29 @@ class Movements(RuleBasedStateMachine):
         }
         settle(outcomes={payment.id: outcomes[outcome]}, as_of=self.today, now=at(self.today))
 
+    @rule(which=_positions, amount=st.none() | st.sampled_from([1, 300, 1000]))
+    def refund(self, which: int, amount: int | None) -> None:
+        """A part of a payment, or all that is left of it; more than that is refused."""
+        payments = list(Payment.objects.filter(status="SUCCEEDED").order_by("id"))
+        if payments:
+            payment = payments[which % len(payments)]
+            asked = amount or left_to_refund(payment) or payment.amount_minor
+            self.unless_refused(lambda: request_refund(payment_id=payment.id, amount_minor=asked, **self.signed))
+
+    @precondition(lambda self: Refund.objects.filter(status__in=Refund.IN_FLIGHT).exists())
+    @rule(which=_positions, outcome=st.sampled_from(["sends", "sends", "refuses", "does not know"]))
+    def learn_of_a_refund(self, which: int, outcome: str) -> None:
+        refunds = list(Refund.objects.filter(status__in=Refund.IN_FLIGHT).order_by("id"))
+        refund = refunds[which % len(refunds)]
+        outcomes: dict[str, Outcome] = {
+            "sends": Succeeded(
+                reference=str(refund.id), key=refund.id, amount_minor=refund.amount_minor, currency=refund.currency
+            ),
+            "refuses": Declined(code="charge_disputed"),
+            "does not know": Unknown(reason="timed out"),
+        }
+        settle_refunds(outcomes={refund.id: outcomes[outcome]}, as_of=self.today, now=at(self.today))
+
     @invariant()
     def is_sound(self) -> None:
         rows = list(Rebilling.objects.order_by("period_start"))
@@ -176,8 +205,7 @@ class Movements(RuleBasedStateMachine):
         assert [sum(books.values()) for books in book_totals().values()] == [0]
         _check_free_credit(self.account, rows, entries, in_flight)
         _check_write_offs(rows, entries)
-        for payment_id, amount in Payment.objects.filter(status="SUCCEEDED").values_list("id", "amount_minor"):
-            assert [entry.amount_minor for entry in entries if entry.payment_id == payment_id] == [amount]
+        _check_payments(rows, entries)
         account = Account.objects.get(id=self.account.id)
         if account.status == "INACTIVE":
             # A charge's retries were spent, whatever came of it since.
@@ -189,10 +217,27 @@ class Movements(RuleBasedStateMachine):
             assert row.retry_on is None or row.status == "UNPAID"
 
 
+def _check_payments(rows: list[Rebilling], entries: list[Entry]) -> None:
+    """Each payment and each refund that succeeded is booked once; a charge was paid what of it wasn't sent back."""
+    paid: dict[Any, int] = defaultdict(int)
+    for payment in Payment.objects.filter(status="SUCCEEDED"):
+        booked = [entry.amount_minor for entry in entries if entry.payment_id == payment.id and entry.type == "payment"]
+        assert booked == [payment.amount_minor]
+        refunds = [refund.amount_minor for refund in payment.refunds.filter(status="SUCCEEDED")]
+        sent = [entry.amount_minor for entry in entries if entry.payment_id == payment.id and entry.type == "refund"]
+        assert sorted(sent) == sorted(refunds)
+        assert sum(payment.refunds.exclude(status="FAILED").values_list("amount_minor", flat=True)) <= (
+            payment.amount_minor
+        )
+        paid[payment.charge_id] += payment.amount_minor - sum(refunds)
+    assert [row.paid_minor for row in rows] == [paid[row.charge_id] if row.charge_id else 0 for row in rows]
+
+
 def _check_free_credit(account: Account, rows: list[Rebilling], entries: list[Entry], in_flight: set[Any]) -> None:
-    """What was credited, received, or paid for charges since reversed; less what charges have taken of it."""
+    """What was credited, received, or paid for charges since reversed, and not sent back; less what charges took."""
     outside = sum(
-        payment.amount_minor for payment in Payment.objects.filter(account=account, charge=None, status="SUCCEEDED")
+        payment.amount_minor - sum(payment.refunds.values_list("amount_minor", flat=True))
+        for payment in Payment.objects.filter(account=account, charge=None, status="SUCCEEDED")
     )
     credited = sum(entry.amount_minor * ((entry.debit == "credits") - (entry.credit == "credits")) for entry in entries)
     voided = sum(row.paid_minor for row in rows if row.status == "VOIDED")
@@ -220,7 +265,8 @@ def _check_write_offs(rows: list[Rebilling], entries: list[Entry]) -> None:
 
 
 def _everything() -> list[Any]:
-    return [list(model._default_manager.order_by("id").values()) for model in (Account, Entry, Payment, Rebilling)]
+    models: list[Any] = [Account, Entry, Payment, Refund, Rebilling]
+    return [list(model._default_manager.order_by("id").values()) for model in models]
 
 
 @pytest.fixture
