@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 
 from accounts.currencies import display
 from backoffice.actions import Act, ActingAdmin, Action
@@ -147,8 +148,14 @@ class RefundAdmin(ActingAdmin):
     )
     page_actions = (ASK, SENT, NOT_SENT)
 
+    of_account = "payment__account__id__exact"
+    """What an account's page filters the list by."""
+
     payment_link = link("payment", description="payment")
     amount = money("amount_minor", description="amount")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return lookup == self.of_account or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="account")
     def account_link(self, refund: Refund) -> Any:
