@@ -34,21 +34,22 @@ from accounts.models import Account, Plan
 from accounts.opening import AccountTerms, open_account
 from accounts.refusals import Conflict
 from ledger.models import Entry, EntryType
-from payments.gateways import Declined, Finding, NotFound, Outcome, PaymentRequest, Succeeded, Unknown
-from payments.models import OUTSIDE, Payment
+from payments.models import OUTSIDE, Payment, Refund
 from rebilling.adjustments import grant_credit, reverse_entry
 from rebilling.certify import certify, open_runs, send_leftovers
 from rebilling.lifecycle import close_account, reopen_account
+from rebilling.message import RefundsMessage
 from rebilling.models import Rebilling, Run
 from rebilling.parked import NotItsTurn, release_parked, skip_parked
 from rebilling.receiving import receive_payment
+from rebilling.refunding import NothingToRefund, left_to_refund, request_refund
 from rebilling.retries import UnableToRetry, retry_payment
 from rebilling.sweep import MOST_PERIODS_AN_ACCOUNT, sweep
 from rebilling.writing_off import UnableToWriteOff, write_off
 from tests.builders import QueueInHand, a_plan, an_account, at, delivered, swept
 from tests.databases import rolled_back
+from tests.functional.kept_gateway import KeptGateway
 from tests.functional.soundness import Soundness, assert_nothing_was_missed
-from tests.gateways import OnlyCollects
 
 FIRST_DAY = datetime.date(2027, 12, 31)
 MOST_ACCOUNTS = 5
@@ -64,6 +65,10 @@ SEAMS = [
     "rebilling.settling.schedule_retries",
     "rebilling.settling.refresh_standing",
     "payments.settlement.post",
+    "rebilling.processor.send_back",
+    "rebilling.processor.settle_refunds",
+    "rebilling.booking_refunds.write_outcomes",
+    "rebilling.booking_refunds.post",
 ]
 """Where a delivery is cut off: before, within and after each of its transactions."""
 
@@ -76,49 +81,6 @@ _answers = st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=3)
 
 class Crash(Exception):
     """The process ends here."""
-
-
-class KeptGateway(OnlyCollects):
-    """A provider that takes the money once for each key, and answers each customer as it is told for the moment."""
-
-    name = "kept"
-
-    def __init__(self) -> None:
-        self.answers = ["takes"]
-        self.asked: dict[uuid.UUID, int] = {}
-        self.taken: dict[uuid.UUID, int] = {}
-        self.declined: set[uuid.UUID] = set()
-        self.contradicted: list[uuid.UUID] = []
-
-    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Outcome:
-        key = request.payment_id
-        if self.asked.setdefault(key, request.amount_minor) != request.amount_minor:
-            # Kept, not raised: a gateway that fails is only an unknown outcome.
-            self.contradicted.append(key)
-        # By customer, since the order in which threads ask is nobody's.
-        answer = self.answers[int(request.customer) % len(self.answers)]
-        if key in self.taken or (answer == "takes" and key not in self.declined):
-            self.taken[key] = request.amount_minor
-            return Succeeded.of(request, reference=str(key))
-        if key in self.declined or answer == "declines":
-            self.declined.add(key)
-            return Declined(code="insufficient_funds")
-        if answer == "fails having taken":
-            self.taken[key] = request.amount_minor
-        if answer == "does not know":
-            return Unknown(reason="no answer in time")
-        raise TimeoutError
-
-    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Finding:
-        """From its own records; where it is told to fail, it fails here too."""
-        answer = self.answers[int(request.customer) % len(self.answers)]
-        if answer == "fails":
-            raise TimeoutError
-        if answer == "does not know":
-            return Unknown(reason="no answer in time")
-        if request.key in self.taken:
-            return Succeeded.of(request, reference=str(request.key))
-        return Declined(code="insufficient_funds") if request.key in self.declined else NotFound()
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -238,6 +200,23 @@ class AnyOrder(RuleBasedStateMachine):
         if declined is not None:
             with contextlib.suppress(UnableToRetry):
                 retry_payment(payment_id=declined.id, gateway=self.gateway.name, now=self.now)
+
+    @rule(which=_positions, amount_minor=st.none() | st.sampled_from([1, 150, 1999]), sent=st.booleans())
+    def refund(self, which: int, amount_minor: int | None, sent: bool) -> None:
+        """A part of a payment, or all that is left of it. Where its message isn't sent, the hourly certify sends it."""
+        payments = list(Payment.objects.filter(status="SUCCEEDED").order_by("id"))
+        if not payments:
+            return
+        payment = payments[which % len(payments)]
+        left = left_to_refund(payment)
+        asked = amount_minor or left or 1
+        if asked > left:
+            with pytest.raises(NothingToRefund):
+                request_refund(payment_id=payment.id, amount_minor=asked, **self.signed)
+            return
+        refund = request_refund(payment_id=payment.id, amount_minor=asked, **self.signed)
+        if sent and refund.status == "SUBMITTED":
+            self.queue.send([RefundsMessage(refunds=(refund.id,))])
 
     @property
     def signed(self) -> dict[str, Any]:
@@ -365,6 +344,9 @@ class AnyOrder(RuleBasedStateMachine):
         for payment in Payment.objects.exclude(status__in=Payment.IN_FLIGHT).exclude(gateway=OUTSIDE):
             expected = payment.amount_minor if payment.status == "SUCCEEDED" else None
             assert self.gateway.taken.get(payment.id) == expected
+        for refund in Refund.objects.exclude(status__in=Refund.IN_FLIGHT).exclude(gateway=OUTSIDE):
+            expected = refund.amount_minor if refund.status == "SUCCEEDED" else None
+            assert self.gateway.sent.get(refund.id) == expected
 
     def come_to_an_end(self) -> None:
         """Whatever happened: swept, sent again and delivered, everything is explained, and nothing was missed."""
@@ -383,6 +365,7 @@ class AnyOrder(RuleBasedStateMachine):
         # Every outcome is known, but where a person is needed; and no retry that has come was left out.
         assert not Payment.objects.filter(status="UNKNOWN", needs_person=False).exists()
         assert not Rebilling.objects.filter(retry_on__lte=self.today).exists()
+        assert not Refund.objects.filter(status__in=Refund.IN_FLIGHT, needs_person=False).exists()
         self.minutes_pass(120)
         for found in certify(runs=list(Run.objects.order_by("id")), now=self.now):
             assert (found.unexplained.periods, found.waiting) == (0, 0)

@@ -98,6 +98,17 @@ class TestASucceededRefund:
         assert rows(payment.account) == [("PAID", 1999, 0), ("CHARGED", 0, 0)]
         assert balance(account_id=payment.account_id) == 1999
 
+    def test_while_credit_is_missing_credits_what_was_sent_and_no_more(self) -> None:
+        """A charge whose payment is on its way gives credit that was reversed back only once that is known."""
+        payment = paid()
+        credit = credited(payment, 500)
+        billed(as_of=FEB_1, gateway=ScriptedGateway(Unknown(reason="timed out")))
+        reverse_entry(entry_id=credit.id, **SIGNED)
+        refunded(payment)
+        assert entries_of(payment.account)[-2:] == [("refund", 1999), ("credit", 1999)]
+        assert rows(payment.account) == [("PAID", 1999, 0), ("CHARGED", 500, 0)]
+        assert balance(account_id=payment.account_id) == 1999
+
     def test_of_an_unpaid_charges_first_part_leaves_the_rest_owed(self) -> None:
         """Credit paid a part of it and is reversed after the payment took the rest."""
         account = an_account()
