@@ -64,7 +64,7 @@ REFUND = Action(
     "it that doesn't cover is credited, so that the customer doesn't owe it again. For a charge that should never have "
     "been, reverse the charge first, then refund. A refund can't be reversed. A payment that was received outside the "
     "gateway is only written down as sent back: send it outside, too.",
-    done="The refund is on its way; its outcome is known in a moment.",
+    done="The refund is recorded; its state stands below, and is known in a moment.",
     permission="refund_payment",
     offered=lambda payment: left_to_refund(payment) > 0,
     perform=_refund,

@@ -114,9 +114,10 @@ def _credit_posting(refund: Refund, amount_minor: int, as_of: datetime.date) -> 
 
 
 def _log(refund: Refund, outcome: Outcome) -> None:
-    """One line for each outcome; an error where a person is needed."""
+    """One line for each outcome; an error where a person is needed, a warning where the customer gets nothing."""
+    failed = refund.status == Refund.Status.FAILED
     logger.log(
-        logging.ERROR if refund.needs_person else logging.INFO,
+        logging.ERROR if refund.needs_person else logging.WARNING if failed else logging.INFO,
         "a refund needs a person" if refund.needs_person else "a refund was settled",
         extra={
             "event": "refund.settled",

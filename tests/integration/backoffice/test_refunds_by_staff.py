@@ -20,7 +20,7 @@ from tests.integration.rebilling.refunded import entries_of, paid, requested, se
 
 pytestmark = rolled_back
 
-REQUESTED = ["The refund is on its way; its outcome is known in a moment."]
+REQUESTED = ["The refund is recorded; its state stands below, and is known in a moment."]
 SENT_WRONGLY = Unknown(reason="the gateway moved 500 USD", needs_person=True)
 
 
