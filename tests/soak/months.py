@@ -6,14 +6,16 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from django.db import connections
 
 from payments.gateways.configured import configured_gateway
-from payments.models import Payment
+from payments.models import Payment, Refund
 from rebilling.certify import certify, open_runs, send_leftovers
 from rebilling.processor import Delivery, Surroundings, process_deliveries
+from rebilling.refunding import request_refund
 from rebilling.sweep import sweep
 from tests.builders import QueueInHand
 from tests.soak.clock import Clock
@@ -29,6 +31,8 @@ DAYS_AFTER_WHICH_ALL_IS_KNOWN = 10
 MOST_SECONDS_OF_A_WORKER = 1.5
 ONE_MESSAGE = ("process_queue", "--max-messages", "1")
 KILLED = -9
+REFUND_DAYS = 0.2
+"""The share of the days on which money is sent back."""
 
 
 @dataclass
@@ -51,7 +55,7 @@ class Months:
         # No sweep any more: what is still unknown then is asked about until it is known.
         last = first + datetime.timedelta(days=self.days - 1)
         for number in range(DAYS_AFTER_WHICH_ALL_IS_KNOWN):
-            if not Payment.objects.filter(status__in=Payment.IN_FLIGHT).exists():
+            if not any(model.objects.filter(status__in=model.IN_FLIGHT).exists() for model in (Payment, Refund)):
                 return
             self._hours_pass(last + datetime.timedelta(days=number + 1))
 
@@ -60,7 +64,24 @@ class Months:
         sweep(as_of=day, queue=self.queue, now=self.clock.now)
         if bodies := self.queue.take():
             self.choices.choice([self._process, self._process_with_kills, self._process_twice_at_once])(bodies)
+        self._refund_something()
         self._hours_pass(day)
+
+    def _refund_something(self) -> None:
+        """One day in five money is sent back, of a payment of which some may have been before."""
+        paid = list(Payment.objects.filter(status="SUCCEEDED").order_by("id").values_list("id", "amount_minor"))
+        if not paid or self.choices.random() > REFUND_DAYS:
+            return
+        payment_id, amount_minor = self.choices.choice(paid)
+        told: dict[str, Any] = {
+            "reason": "not satisfied",
+            "author": "test",
+            "today": self.clock.today,
+            "now": self.clock.now,
+        }
+        with mock.patch("rebilling.dispatch.configured_queue", return_value=self.queue):
+            request_refund(payment_id=payment_id, amount_minor=amount_minor // 4, **told)
+        self._process(self.queue.take())
 
     def _hours_pass(self, day: datetime.date) -> None:
         for hour in CERTIFIED_AT:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from accounts.models import Account
 from ledger.balances import book_totals
 from ledger.models import Entry
-from payments.models import Payment
+from payments.models import Payment, Refund
 from rebilling.certificate import certificates
 from rebilling.models import Rebilling, Run
 from tests.unit.calendar_oracle import oracle_starts
@@ -43,8 +43,9 @@ def assert_nobody_paid_twice(records: "Records") -> None:
     by_charge = Counter(charge_of[payment] for payment in charge_of for _ in range(by_payment[str(payment)]))
     assert max(by_charge.values()) == 1
     assert sum(by_charge.values()) == len(records.taken)
-    # No key but the payments' ids ever reached the provider.
-    assert records.keys <= {str(payment) for payment in charge_of}
+    # No key but the ids of payments and refunds ever reached the provider.
+    refunds = Refund.objects.values_list("id", flat=True)
+    assert records.keys <= {str(id_) for id_ in [*charge_of, *refunds]}
 
 
 def assert_the_books_are_the_providers(records: "Records") -> None:
@@ -56,6 +57,10 @@ def assert_the_books_are_the_providers(records: "Records") -> None:
     assert {(str(id_), amount, reference) for id_, amount, reference in succeeded} == {
         (movement.owner, movement.amount, movement.reference) for movement in records.taken
     }
+    sent_back = Refund.objects.filter(status="SUCCEEDED").values_list("id", "amount_minor", "gateway_reference")
+    assert sorted((str(id_), amount, reference) for id_, amount, reference in sent_back) == sorted(
+        (movement.owner, movement.amount, movement.reference) for movement in records.sent_back
+    )
     posted = dict(Entry.objects.filter(type="payment").values_list("payment_id", "amount_minor"))
     assert posted == {id_: amount for id_, amount, _ in succeeded}
 
@@ -64,5 +69,6 @@ def assert_every_outcome_is_known(*, now: datetime.datetime) -> None:
     late = Payment.objects.filter(status="UNKNOWN", submitted_at__lte=now - datetime.timedelta(days=5))
     assert not late.filter(needs_person=False).exists()
     assert not Payment.objects.filter(status__in=Payment.IN_FLIGHT).exists()
+    assert not Refund.objects.filter(status__in=Refund.IN_FLIGHT).exists()
     for certificate in certificates(runs=list(Run.objects.order_by("id")), now=now):
         assert (certificate.status, certificate.unexplained.periods) == ("CERTIFIED", 0)

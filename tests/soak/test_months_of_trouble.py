@@ -18,7 +18,7 @@ from localcloud.provider.faults import Fault, FaultPlan, Kind
 from localcloud.provider.server import serving
 from localcloud.provider.simulated import SimulatedProvider
 from payments.gateways import configured
-from payments.models import Payment
+from payments.models import Payment, Refund
 from rebilling.models import Rebilling
 from tests.builders import a_plan, an_account
 from tests.databases import committed
@@ -141,14 +141,17 @@ def open_accounts() -> None:
 def report(months: Months, provider: SimulatedProvider) -> None:
     """The figures of docs/payments.md."""
     payments = {status: Payment.objects.filter(status=status).count() for status in Payment.Status.values}
+    refunds = {status: Refund.objects.filter(status=status).count() for status in Refund.Status.values}
     lines = {
         "accounts": ACCOUNTS,
         "given up as unpaid": Account.objects.filter(status="INACTIVE").count(),
         "periods charged": Rebilling.objects.exclude(charge=None).count(),
         **{f"payments {status}": count for status, count in payments.items() if count},
+        **{f"refunds {status}": count for status, count in refunds.items() if count},
         "requests to the provider": sum(provider.records.calls.values()),
         "of them to move money": provider.records.calls["payment.create"],
         "collected by the provider's records": len(provider.records.taken),
+        "sent back by the provider's records": len(provider.records.sent_back),
         **months.counts,
     }
     print("\n".join(f"{name}: {number:,}" for name, number in lines.items()))  # noqa: T201 - read with `make soak`
