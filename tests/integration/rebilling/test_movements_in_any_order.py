@@ -174,19 +174,39 @@ class Movements(RuleBasedStateMachine):
         }
         settle(outcomes={payment.id: outcomes[outcome]}, as_of=self.today, now=at(self.today))
 
-    @rule(which=_positions, amount=st.none() | st.sampled_from([1, 300, 1000]))
-    def refund(self, which: int, amount: int | None) -> None:
-        """A part of a payment, or all that is left of it; more than that is refused."""
+    @rule(which=_positions, amount=st.none() | st.sampled_from([1, 300, 1000]), at_once=st.booleans())
+    def refund(self, which: int, amount: int | None, at_once: bool) -> None:
+        """A part of a payment, or all that is left of it; more than that is refused. Sent at once, or some time."""
         payments = list(Payment.objects.filter(status="SUCCEEDED").order_by("id"))
         if payments:
             payment = payments[which % len(payments)]
             asked = amount or left_to_refund(payment) or payment.amount_minor
             self.unless_refused(lambda: request_refund(payment_id=payment.id, amount_minor=asked, **self.signed))
+            if at_once:
+                self.learn_of_a_refund_that(which, "sends")
+
+    @rule(which=_positions, sent=st.booleans())
+    def reverse_a_charge_and_refund_it(self, which: int, sent: bool) -> None:
+        """As for a charge that should never have been. Restored by `reverse`, it is owed again."""
+        paid = list(Payment.objects.filter(status="SUCCEEDED", charge__reversed_by=None, charge__isnull=False))
+        if paid:
+            payment = paid[which % len(paid)]
+            self.unless_refused(lambda: reverse_entry(entry_id=payment.charge_id, **self.signed))  # type: ignore[arg-type]
+            self.unless_refused(
+                lambda: request_refund(payment_id=payment.id, amount_minor=left_to_refund(payment) or 1, **self.signed)
+            )
+            if sent:
+                self.learn_of_a_refund_that(-1, "sends")
 
     @precondition(lambda self: Refund.objects.filter(status__in=Refund.IN_FLIGHT).exists())
     @rule(which=_positions, outcome=st.sampled_from(["sends", "sends", "refuses", "does not know"]))
     def learn_of_a_refund(self, which: int, outcome: str) -> None:
+        self.learn_of_a_refund_that(which, outcome)
+
+    def learn_of_a_refund_that(self, which: int, outcome: str) -> None:
         refunds = list(Refund.objects.filter(status__in=Refund.IN_FLIGHT).order_by("id"))
+        if not refunds:
+            return
         refund = refunds[which % len(refunds)]
         outcomes: dict[str, Outcome] = {
             "sends": Succeeded(
