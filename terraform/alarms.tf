@@ -35,16 +35,16 @@ locals {
     }
   }
 
-  # Certify writes these each hour. Two hours are looked at, so that an hour without a point at its edge ends nothing.
+  # Certify logs these each hour (observability.tf counts them). Two hours are looked at, so that an hour without a point at its edge ends nothing.
   billing_alarms = {
     unexplained = {
       description = "Periods that are due and were neither charged, skipped nor parked. See the run's certificate."
-      namespace   = var.metrics_namespace, metric = "unexplained", dimensions = {}
+      namespace   = local.own_namespace, metric = "unexplained", dimensions = {}
       statistic   = "Maximum", period = 3600, periods = 2, datapoints = 1, threshold = 0
     }
     "needs-person" = {
       description = "Payments whose outcome the gateway can't tell: a person has to look."
-      namespace   = var.metrics_namespace, metric = "needs_person", dimensions = {}
+      namespace   = local.own_namespace, metric = "needs_person", dimensions = {}
       statistic   = "Maximum", period = 3600, periods = 2, datapoints = 1, threshold = 0
     }
   }

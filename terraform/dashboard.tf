@@ -1,5 +1,9 @@
 locals {
-  billing_metrics = ["due", "charged", "declined", "unknown", "parked", "needs_person", "unexplained"]
+  # Counted as they happen, and how many there are.
+  billing_metrics = merge(
+    { for metric in ["due", "charged", "declined", "unknown", "parked"] : metric => "Sum" },
+    { for metric in ["needs_person", "unexplained"] : metric => "Maximum" },
+  )
 
   queue_widgets = [
     for row in [
@@ -42,8 +46,7 @@ locals {
           region  = var.aws_region
           view    = "timeSeries"
           period  = 3600
-          stat    = "Maximum"
-          metrics = [for metric in local.billing_metrics : [var.metrics_namespace, metric]]
+          metrics = [for metric, stat in local.billing_metrics : [var.metrics_namespace, metric, { stat = stat }]]
           yAxis   = { left = { min = 0 } }
         }
       },

@@ -12,7 +12,7 @@ locals {
         Sid       = "Send"
         Effect    = "Allow"
         Principal = "*"
-        Action    = ["sqs:SendMessage"]
+        Action    = local.send_actions
         Resource  = aws_sqs_queue.rebilling.arn
         Condition = { ArnEquals = { "aws:PrincipalArn" = [for duty in local.endpoint_users.sqs : aws_iam_role.function[duty].arn] } }
       },
@@ -40,14 +40,6 @@ locals {
         Principal = "*"
         Action    = local.rotate_actions
         Resource  = aws_secretsmanager_secret.application.arn
-        Condition = { ArnEquals = { "aws:PrincipalArn" = [aws_iam_role.function["migrate"].arn] } }
-      },
-      {
-        Sid       = "MakePassword"
-        Effect    = "Allow"
-        Principal = "*"
-        Action    = ["secretsmanager:GetRandomPassword"]
-        Resource  = "*"
         Condition = { ArnEquals = { "aws:PrincipalArn" = [aws_iam_role.function["migrate"].arn] } }
       },
     ]

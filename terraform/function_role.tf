@@ -1,6 +1,8 @@
 # A role for each function, with what its duty needs. Zappa is told to manage no roles (manage_roles: false).
 
 locals {
+  # A function that starts looks whether its queue is there.
+  send_actions    = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
   consume_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
   rotate_actions  = ["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]
 
@@ -17,10 +19,10 @@ locals {
   }
   queue_statements = {
     api = [
-      { Sid = "Send", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = aws_sqs_queue.rebilling.arn },
+      { Sid = "Send", Effect = "Allow", Action = local.send_actions, Resource = aws_sqs_queue.rebilling.arn },
     ]
     worker = [
-      { Sid = "Send", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = aws_sqs_queue.rebilling.arn },
+      { Sid = "Send", Effect = "Allow", Action = local.send_actions, Resource = aws_sqs_queue.rebilling.arn },
       { Sid = "Consume", Effect = "Allow", Action = local.consume_actions, Resource = aws_sqs_queue.rebilling.arn },
       { Sid = "Redrive", Effect = "Allow", Action = local.consume_actions, Resource = aws_sqs_queue.dead_letters.arn },
       { Sid = "LeaveDeadLetters", Effect = "Allow", Action = ["sqs:SendMessage"], Resource = aws_sqs_queue.schedule_dead_letters.arn },
@@ -109,7 +111,6 @@ resource "aws_iam_role_policy" "rotation" {
     Version = "2012-10-17"
     Statement = [
       { Sid = "Rotate", Effect = "Allow", Action = local.rotate_actions, Resource = aws_secretsmanager_secret.application.arn },
-      { Sid = "MakePassword", Effect = "Allow", Action = ["secretsmanager:GetRandomPassword"], Resource = "*" },
     ]
   })
 }

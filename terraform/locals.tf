@@ -5,10 +5,12 @@ locals {
 
   # --- The functions. Zappa makes them, and names them <project>-<stage>, with hyphens for underscores ---
 
+  # One that migrates, never two at once.
+
   functions = {
     api     = { stage = var.environment, name = local.name, concurrency = var.api_concurrency }
     worker  = { stage = "${var.environment}_worker", name = "${local.name}-worker", concurrency = var.worker_concurrency }
-    migrate = { stage = "${var.environment}_migrate", name = "${local.name}-migrate", concurrency = 2 }
+    migrate = { stage = "${var.environment}_migrate", name = "${local.name}-migrate", concurrency = 1 }
   }
   function_arns = {
     for duty, function in local.functions :

@@ -1,6 +1,5 @@
 locals {
-  zones = { for index, letter in var.zone_letters : letter => { name = "${var.aws_region}${letter}", index = index } }
-  # Not the whole address, so that a zone of another region doesn't look like another subnet.
+  zones          = { for index, letter in var.zone_letters : letter => { name = "${var.aws_region}${letter}", index = index } }
   endpoint_zones = slice(var.zone_letters, 0, var.endpoint_zones)
 }
 

@@ -6,17 +6,31 @@ resource "aws_cloudwatch_log_group" "function" {
   retention_in_days = var.log_retention_days
 }
 
-# The worker writes this line once a sweep has ended well, whatever it found and whoever started it. Counting lines and
-# not invocations: Scheduler only hands its event over, and an invocation says nothing of how it ended.
-resource "aws_cloudwatch_log_metric_filter" "sweeps" {
-  name           = "${local.name}-sweeps"
+# What alarms go by is counted here, from what the worker says at the end: Scheduler only hands its event over, and that a
+# function was called says nothing of how it ended. The product's own metrics are the same in every environment of an
+# account; these are this environment's.
+locals {
+  own_namespace = "${var.metrics_namespace}/${local.name}"
+  counted_lines = {
+    # Once a sweep has ended well, whatever it found and whoever started it.
+    sweeps = { pattern = "{ $.event = \"run.swept\" }", value = "1" }
+    # Certify, each hour: how many there are now, 0 as well.
+    unexplained  = { pattern = "{ $.unexplained >= 0 }", value = "$.unexplained" }
+    needs_person = { pattern = "{ $.needs_person >= 0 }", value = "$.needs_person" }
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "worker" {
+  for_each = local.counted_lines
+
+  name           = "${local.name}-${each.key}"
   log_group_name = aws_cloudwatch_log_group.function["worker"].name
-  pattern        = "{ $.event = \"run.swept\" }"
+  pattern        = each.value.pattern
 
   metric_transformation {
-    namespace = "${var.metrics_namespace}/${local.name}"
-    name      = "sweeps"
-    value     = "1"
+    namespace = local.own_namespace
+    name      = each.key
+    value     = each.value.value
   }
 }
 

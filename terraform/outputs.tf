@@ -43,7 +43,7 @@ output "zappa_settings" {
         SubnetIds        = [for letter in var.zone_letters : aws_subnet.function[letter].id]
         SecurityGroupIds = [aws_security_group.function[duty].id]
       }
-      aws_environment_variables = merge(local.common_variables, local.own_variables[duty], { FUNCTION_DUTY = duty })
+      aws_environment_variables = merge(var.application_settings, local.common_variables, local.own_variables[duty], { FUNCTION_DUTY = duty })
     }
   }
 }

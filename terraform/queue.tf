@@ -1,5 +1,30 @@
+locals {
+  # By name and not by reference, so that a queue can hold its own policy.
+  queue_names = {
+    rebilling             = "${local.name}-rebilling"
+    dead_letters          = "${local.name}-rebilling-dlq"
+    schedule_dead_letters = "${local.name}-schedule-dlq"
+  }
+  queue_arns = { for key, name in local.queue_names : key => "arn:${local.partition}:sqs:${var.aws_region}:${local.account_id}:${name}" }
+
+  tls_policies = {
+    for key, arn in local.queue_arns : key => jsonencode({
+      Version = "2012-10-17"
+      Statement = [{
+        Sid       = "RefuseWithoutTls"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:*"
+        Resource  = arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }]
+    })
+  }
+}
+
 resource "aws_sqs_queue" "rebilling" {
-  name = "${local.name}-rebilling"
+  policy = local.tls_policies.rebilling
+  name   = local.queue_names.rebilling
   # A message comes back only when no invocation can still be working on it: Lambda asks for 6 times its timeout.
   visibility_timeout_seconds = local.visibility_timeout_seconds
   message_retention_seconds  = 4 * 24 * 3600
@@ -14,46 +39,23 @@ resource "aws_sqs_queue" "rebilling" {
 
 # A dead letter's age counts from when the message was first sent, so it is kept for as long as SQS keeps anything.
 resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${local.name}-rebilling-dlq"
+  policy                    = local.tls_policies.dead_letters
+  name                      = local.queue_names.dead_letters
   message_retention_seconds = 14 * 24 * 3600
   sqs_managed_sse_enabled   = true
 
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
-    sourceQueueArns   = ["arn:${local.partition}:sqs:${var.aws_region}:${local.account_id}:${local.name}-rebilling"]
+    sourceQueueArns   = [local.queue_arns.rebilling]
   })
 }
 
 # Schedules that could not start the worker, and those that it failed at.
 resource "aws_sqs_queue" "schedule_dead_letters" {
-  name                      = "${local.name}-schedule-dlq"
+  policy                    = local.tls_policies.schedule_dead_letters
+  name                      = local.queue_names.schedule_dead_letters
   message_retention_seconds = 14 * 24 * 3600
   sqs_managed_sse_enabled   = true
-}
-
-locals {
-  queues = {
-    rebilling             = aws_sqs_queue.rebilling
-    dead_letters          = aws_sqs_queue.dead_letters
-    schedule_dead_letters = aws_sqs_queue.schedule_dead_letters
-  }
-}
-
-resource "aws_sqs_queue_policy" "tls" {
-  for_each = local.queues
-
-  queue_url = each.value.url
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid       = "RefuseWithoutTls"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "sqs:*"
-      Resource  = each.value.arn
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
-  })
 }
 
 resource "aws_lambda_event_source_mapping" "rebilling" {

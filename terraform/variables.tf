@@ -23,7 +23,7 @@ variable "aws_account_id" {
 }
 
 variable "project" {
-  description = "project_name of zappa_settings.json. Zappa names the functions after it, so the two must agree."
+  description = "The project_name of zappa_settings.json. Zappa names the functions after it, so the two must agree."
   type        = string
   default     = "billing"
 
@@ -111,6 +111,17 @@ variable "log_level" {
   }
 }
 
+variable "application_settings" {
+  description = "Further settings of .env.example for every function, such as { REBILLING_BRAKE_FIRST_AMOUNTS = \"USD=5000000\" }. Those that Terraform knows win. No secret: they lie open in Lambda's configuration."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.application_settings) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !can(regex("SECRET|PASSWORD|TOKEN|KEY|DATABASE_|^AWS_", name))])
+    error_message = "Names of settings, in capitals, and none of a secret, of the database or of AWS."
+  }
+}
+
 variable "secret_values_version" {
   description = "Terraform writes the first values of the application's secrets. Raise this to write new ones, which ends all sessions and needs `prepare_database` at once; rotation needs no raise."
   type        = number
@@ -130,111 +141,6 @@ variable "rotation_days" {
   validation {
     condition     = var.rotation_days >= 1 && var.rotation_days <= 365
     error_message = "1 to 365 days."
-  }
-}
-
-# --- Concurrency: each running function holds a database connection, and the database has so many ---
-
-variable "api_concurrency" {
-  description = "Requests that the API and the admin serve at once; reserved for that function. All reserved together must leave 100 of the account's limit free: a new account's limit of 10 has to be raised first."
-  type        = number
-  default     = 20
-
-  validation {
-    condition     = var.api_concurrency >= 1 && floor(var.api_concurrency) == var.api_concurrency
-    error_message = "A whole number from 1."
-  }
-}
-
-variable "worker_concurrency" {
-  description = "Workers at once; reserved for that function. Two are kept for the schedules, and the queue gets the rest."
-  type        = number
-  default     = 10
-
-  validation {
-    condition     = var.worker_concurrency >= 4 && floor(var.worker_concurrency) == var.worker_concurrency
-    error_message = "A whole number from 4: two for the schedules, and Lambda gives a queue no fewer than two."
-  }
-}
-
-variable "conn_max_age_seconds" {
-  description = "Seconds that a function keeps a database connection between invocations."
-  type        = number
-  default     = 300
-
-  validation {
-    condition     = var.conn_max_age_seconds >= 0 && var.conn_max_age_seconds <= 540
-    error_message = "0 to 540: the database ends connections that are idle for 600."
-  }
-}
-
-# --- The queue ---
-
-variable "queue_batch_size" {
-  description = "Messages that one invocation of the worker gets, of at most 500 periods each."
-  type        = number
-  default     = 5
-
-  validation {
-    condition     = var.queue_batch_size >= 1 && var.queue_batch_size <= 10
-    error_message = "1 to 10."
-  }
-}
-
-variable "max_receive_count" {
-  description = "Deliveries of a message before it is a dead letter. Throttling uses them up too, so not fewer than 5."
-  type        = number
-  default     = 5
-
-  validation {
-    condition     = var.max_receive_count >= 5 && var.max_receive_count <= 1000
-    error_message = "5 to 1000."
-  }
-}
-
-# --- Watching ---
-
-variable "alarm_emails" {
-  description = "Who is told when an alarm rings. Each address has to confirm its subscription. The topic's ARN is an output, for anything else."
-  type        = set(string)
-  default     = []
-
-  validation {
-    condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@[:space:]]+@[^@[:space:]]+\\.[^@[:space:]]+$", address))])
-    error_message = "E-mail addresses."
-  }
-}
-
-variable "log_retention_days" {
-  description = "Days that the functions' logs are kept."
-  type        = number
-  default     = 90
-
-  validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "CloudWatch Logs takes 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
-  }
-}
-
-variable "oldest_message_alarm_seconds" {
-  description = "A message older than this rings: the worker doesn't keep up, or fails."
-  type        = number
-  default     = 3600
-
-  validation {
-    condition     = var.oldest_message_alarm_seconds >= 60 && var.oldest_message_alarm_seconds <= 86400
-    error_message = "A minute to a day."
-  }
-}
-
-variable "metrics_namespace" {
-  description = "CloudWatch namespace that the product writes its metrics to, without dimensions: two environments in one account and region would add up."
-  type        = string
-  default     = "Billing"
-
-  validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9_/-]{0,200}$", var.metrics_namespace)) && !startswith(var.metrics_namespace, "AWS/")
-    error_message = "Letters, digits, _, / and -; AWS/ is AWS's."
   }
 }
 

@@ -21,7 +21,7 @@ variable "database_engine_version" {
 }
 
 variable "database_max_connections" {
-  description = "max_connections of the database. Null: by the instance class, 80 for each GiB of its memory. Must be given for a class that isn't listed in locals.tf."
+  description = "The database's max_connections. Null: by the instance class, 80 for each GiB of its memory. Must be given for a class that isn't listed in locals.tf."
   type        = number
   default     = null
 

@@ -1,5 +1,5 @@
 variable "vpc_cidr" {
-  description = "Addresses of the VPC. Eight /24-like parts are cut from it: two zones, each with functions, database and, for NAT, a public part."
+  description = "Addresses of the VPC. It is cut into eight parts, of which six are used: in each of two zones the functions', the database's and, for NAT, a public one."
   type        = string
   default     = "10.20.0.0/16"
 
@@ -32,7 +32,7 @@ variable "endpoint_zones" {
 }
 
 variable "nat_gateways" {
-  description = "NAT gateways, for a payment provider on the internet: about 33 USD a month each (us-east-1), and 0.045 USD for each GB through it. 0: the functions can't reach the internet at all. 1: both zones by one. 2: one in each zone."
+  description = "NAT gateways, for a payment provider on the internet: about 36.50 USD a month each with its address (us-east-1), and 0.045 USD for each GB through it. 0: the functions can't reach the internet at all. 1: both zones by one. 2: one in each zone."
   type        = number
   default     = 0
 

@@ -40,7 +40,7 @@ run "each_function_may_do_its_duty_and_no_more" {
   }
 
   assert {
-    condition     = aws_iam_role_policy.rotation.role == aws_iam_role.function["migrate"].name && [for statement in jsondecode(aws_iam_role_policy.rotation.policy).Statement : [statement.Action, statement.Resource]] == [[["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"], "arn:aws:secretsmanager:us-east-1:123456789012:secret:application"], [["secretsmanager:GetRandomPassword"], "*"]]
+    condition     = aws_iam_role_policy.rotation.role == aws_iam_role.function["migrate"].name && [for statement in jsondecode(aws_iam_role_policy.rotation.policy).Statement : [statement.Action, statement.Resource]] == [[["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"], "arn:aws:secretsmanager:us-east-1:123456789012:secret:application"]]
     error_message = "Only the migrating function rotates, and only the application's secret."
   }
 
@@ -50,7 +50,7 @@ run "each_function_may_do_its_duty_and_no_more" {
   }
 
   assert {
-    condition     = [for statement in jsondecode(aws_iam_role_policy.queue["api"].policy).Statement : [statement.Action, statement.Resource]] == [[["sqs:SendMessage"], "arn:aws:sqs:us-east-1:123456789012:billing-production-rebilling"]]
+    condition     = [for statement in jsondecode(aws_iam_role_policy.queue["api"].policy).Statement : [statement.Action, statement.Resource]] == [[["sqs:SendMessage", "sqs:GetQueueAttributes"], "arn:aws:sqs:us-east-1:123456789012:billing-production-rebilling"]]
     error_message = "The API sends to the queue and takes nothing off it."
   }
 

@@ -64,12 +64,12 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
-    condition     = "${aws_cloudwatch_metric_alarm.above["unexplained"].namespace} ${aws_cloudwatch_metric_alarm.above["unexplained"].metric_name} ${join(",", values(coalesce(aws_cloudwatch_metric_alarm.above["unexplained"].dimensions, {})))} ${aws_cloudwatch_metric_alarm.above["unexplained"].statistic} ${aws_cloudwatch_metric_alarm.above["unexplained"].period} ${aws_cloudwatch_metric_alarm.above["unexplained"].datapoints_to_alarm}/${aws_cloudwatch_metric_alarm.above["unexplained"].evaluation_periods} > ${aws_cloudwatch_metric_alarm.above["unexplained"].threshold}" == "Billing unexplained  Maximum 3600 1/2 > 0"
+    condition     = "${aws_cloudwatch_metric_alarm.above["unexplained"].namespace} ${aws_cloudwatch_metric_alarm.above["unexplained"].metric_name} ${join(",", values(coalesce(aws_cloudwatch_metric_alarm.above["unexplained"].dimensions, {})))} ${aws_cloudwatch_metric_alarm.above["unexplained"].statistic} ${aws_cloudwatch_metric_alarm.above["unexplained"].period} ${aws_cloudwatch_metric_alarm.above["unexplained"].datapoints_to_alarm}/${aws_cloudwatch_metric_alarm.above["unexplained"].evaluation_periods} > ${aws_cloudwatch_metric_alarm.above["unexplained"].threshold}" == "Billing/billing-production unexplained  Maximum 3600 1/2 > 0"
     error_message = "Alarm: unexplained."
   }
 
   assert {
-    condition     = "${aws_cloudwatch_metric_alarm.above["needs-person"].namespace} ${aws_cloudwatch_metric_alarm.above["needs-person"].metric_name} ${join(",", values(coalesce(aws_cloudwatch_metric_alarm.above["needs-person"].dimensions, {})))} ${aws_cloudwatch_metric_alarm.above["needs-person"].statistic} ${aws_cloudwatch_metric_alarm.above["needs-person"].period} ${aws_cloudwatch_metric_alarm.above["needs-person"].datapoints_to_alarm}/${aws_cloudwatch_metric_alarm.above["needs-person"].evaluation_periods} > ${aws_cloudwatch_metric_alarm.above["needs-person"].threshold}" == "Billing needs_person  Maximum 3600 1/2 > 0"
+    condition     = "${aws_cloudwatch_metric_alarm.above["needs-person"].namespace} ${aws_cloudwatch_metric_alarm.above["needs-person"].metric_name} ${join(",", values(coalesce(aws_cloudwatch_metric_alarm.above["needs-person"].dimensions, {})))} ${aws_cloudwatch_metric_alarm.above["needs-person"].statistic} ${aws_cloudwatch_metric_alarm.above["needs-person"].period} ${aws_cloudwatch_metric_alarm.above["needs-person"].datapoints_to_alarm}/${aws_cloudwatch_metric_alarm.above["needs-person"].evaluation_periods} > ${aws_cloudwatch_metric_alarm.above["needs-person"].threshold}" == "Billing/billing-production needs_person  Maximum 3600 1/2 > 0"
     error_message = "Alarm: needs-person."
   }
 
@@ -104,28 +104,28 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
-    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.above), [aws_cloudwatch_metric_alarm.database_storage], aws_cloudwatch_metric_alarm.sweep_missed, aws_cloudwatch_metric_alarm.schedules_silent) : alarm.alarm_actions == toset(["arn:aws:sns:us-east-1:123456789012:billing-production-alarms"]) && alarm.ok_actions == alarm.alarm_actions])
+    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.above), [aws_cloudwatch_metric_alarm.database_storage], values(aws_cloudwatch_metric_alarm.silence)) : alarm.alarm_actions == toset(["arn:aws:sns:us-east-1:123456789012:billing-production-alarms"]) && alarm.ok_actions == alarm.alarm_actions])
     error_message = "Every alarm goes to the topic, and says when it is over."
   }
 
   assert {
-    condition     = aws_cloudwatch_log_metric_filter.sweeps.log_group_name == "/aws/lambda/billing-production-worker" && aws_cloudwatch_log_metric_filter.sweeps.pattern == "{ $.event = \"run.swept\" }"
-    error_message = "Sweeps are counted by what the worker says at their end."
+    condition     = { for name, filter in aws_cloudwatch_log_metric_filter.worker : name => [filter.log_group_name, filter.pattern, filter.metric_transformation[0].namespace, filter.metric_transformation[0].name, filter.metric_transformation[0].value] } == { sweeps = ["/aws/lambda/billing-production-worker", "{ $.event = \"run.swept\" }", "Billing/billing-production", "sweeps", "1"], unexplained = ["/aws/lambda/billing-production-worker", "{ $.unexplained >= 0 }", "Billing/billing-production", "unexplained", "$.unexplained"], needs_person = ["/aws/lambda/billing-production-worker", "{ $.needs_person >= 0 }", "Billing/billing-production", "needs_person", "$.needs_person"] }
+    error_message = "What the worker says at the end is counted."
   }
 
   assert {
-    condition     = alltrue([for alarm in [aws_cloudwatch_metric_alarm.sweep_missed[0], aws_cloudwatch_metric_alarm.schedules_silent[0]] : alarm.comparison_operator == "LessThanThreshold" && alarm.threshold == 1 && alarm.treat_missing_data == "breaching" && alarm.datapoints_to_alarm == alarm.evaluation_periods && strcontains(jsonencode(alarm.metric_query), "FILL(")])
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.silence : alarm.comparison_operator == "LessThanThreshold" && alarm.threshold == 1 && alarm.treat_missing_data == "breaching" && alarm.datapoints_to_alarm == alarm.evaluation_periods && strcontains(jsonencode(alarm.metric_query), "FILL(")])
     error_message = "Silence rings."
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.sweep_missed[0].evaluation_periods == 26 && alltrue([for query in aws_cloudwatch_metric_alarm.sweep_missed[0].metric_query : query.metric[0].period == 3600 && query.metric[0].metric_name == "sweeps" && query.metric[0].namespace == "Billing/billing-production" if length(query.metric) > 0])
+    condition     = aws_cloudwatch_metric_alarm.silence["sweep-missed"].evaluation_periods == 26 && alltrue([for query in aws_cloudwatch_metric_alarm.silence["sweep-missed"].metric_query : query.metric[0].period == 3600 && query.metric[0].stat == "SampleCount" && query.metric[0].metric_name == "sweeps" && query.metric[0].namespace == "Billing/billing-production" if length(query.metric) > 0])
     error_message = "Alarm: no sweep in 26 hours."
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.schedules_silent[0].evaluation_periods == 3 && alltrue([for query in aws_cloudwatch_metric_alarm.schedules_silent[0].metric_query : query.metric[0].period == 3600 && query.metric[0].metric_name == "InvocationAttemptCount" && query.metric[0].dimensions.ScheduleGroup == "billing-production" if length(query.metric) > 0])
-    error_message = "Alarm: no schedule in 3 hours."
+    condition     = aws_cloudwatch_metric_alarm.silence["certify-missed"].evaluation_periods == 3 && alltrue([for query in aws_cloudwatch_metric_alarm.silence["certify-missed"].metric_query : query.metric[0].period == 3600 && query.metric[0].stat == "SampleCount" && query.metric[0].metric_name == "unexplained" && query.metric[0].namespace == "Billing/billing-production" if length(query.metric) > 0])
+    error_message = "Alarm: no certify in 3 hours."
   }
 
   assert {
@@ -139,7 +139,7 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
-    condition     = one([for widget in jsondecode(aws_cloudwatch_dashboard.main.dashboard_body).widgets : widget.properties.metrics if widget.properties.title == "Billing"]) == [for name in ["due", "charged", "declined", "unknown", "parked", "needs_person", "unexplained"] : ["Billing", name]]
+    condition     = { for metric in one([for widget in jsondecode(aws_cloudwatch_dashboard.main.dashboard_body).widgets : widget.properties.metrics if widget.properties.title == "Billing"]) : join(" ", slice(metric, 0, length(metric) - 1)) => metric[length(metric) - 1].stat } == merge({ for name in ["due", "charged", "declined", "unknown", "parked"] : "Billing ${name}" => "Sum" }, { for name in ["needs_person", "unexplained"] : "Billing ${name}" => "Maximum" })
     error_message = "The dashboard shows the product's own metrics, without dimensions."
   }
 

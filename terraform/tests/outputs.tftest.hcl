@@ -29,7 +29,7 @@ run "what_zappa_is_told" {
   }
 
   assert {
-    condition     = { for stage, settings in output.zappa_settings : stage => settings.lambda_concurrency } == { production = 20, production_worker = 10, production_migrate = 2 }
+    condition     = { for stage, settings in output.zappa_settings : stage => settings.lambda_concurrency } == { production = 20, production_worker = 10, production_migrate = 1 }
     error_message = "Each stage has its concurrency."
   }
 
@@ -112,6 +112,17 @@ run "what_zappa_is_told" {
   }
 }
 
+run "further_settings_reach_every_function" {
+  variables {
+    application_settings = { REBILLING_BRAKE_SMALL_RUN = "80", LOG_LEVEL = "DEBUG" }
+  }
+
+  assert {
+    condition     = alltrue([for settings in output.zappa_settings : settings.aws_environment_variables["REBILLING_BRAKE_SMALL_RUN"] == "80" && settings.aws_environment_variables["LOG_LEVEL"] == "INFO"])
+    error_message = "Further settings are passed on, and change none of Terraform's."
+  }
+}
+
 run "before_the_functions_are_there" {
   variables {
     functions_deployed = false
@@ -128,7 +139,7 @@ run "before_the_functions_are_there" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.sweep_missed) == 0 && length(aws_cloudwatch_metric_alarm.schedules_silent) == 0
+    condition     = length(aws_cloudwatch_metric_alarm.silence) == 0
     error_message = "Before there are schedules silence is right."
   }
 

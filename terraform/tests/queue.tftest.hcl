@@ -40,7 +40,7 @@ run "messages_come_back_until_they_are_dead_letters" {
   }
 
   assert {
-    condition     = length(aws_sqs_queue_policy.tls) == 3 && alltrue([for policy in aws_sqs_queue_policy.tls : jsondecode(policy.policy).Statement[0].Effect == "Deny" && jsondecode(policy.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"])
+    condition     = alltrue([for queue in [aws_sqs_queue.rebilling, aws_sqs_queue.dead_letters, aws_sqs_queue.schedule_dead_letters] : one(jsondecode(queue.policy).Statement) == { Sid = "RefuseWithoutTls", Effect = "Deny", Principal = "*", Action = "sqs:*", Resource = queue.arn, Condition = { Bool = { "aws:SecureTransport" = "false" } } }])
     error_message = "Every queue refuses what comes without TLS."
   }
 

@@ -18,6 +18,7 @@ run "what_no_variable_takes" {
     aws_region                        = "frankfurt"
     project                           = "Billing"
     billing_time_zone                 = "CET+1"
+    application_settings              = { STRIPE_API_KEY = "" }
     sweep_time                        = "02:30"
     payment_gateway                   = "LoggingGateway"
     log_level                         = "DEBUG"
@@ -55,7 +56,7 @@ run "what_no_variable_takes" {
 
   expect_failures = [
     var.environment, var.allowed_hosts, var.aws_account_id, var.aws_region, var.project,
-    var.billing_time_zone, var.sweep_time, var.payment_gateway, var.log_level, var.secret_values_version,
+    var.application_settings, var.billing_time_zone, var.sweep_time, var.payment_gateway, var.log_level, var.secret_values_version,
     var.rotation_days, var.api_concurrency, var.worker_concurrency, var.conn_max_age_seconds,
     var.queue_batch_size, var.max_receive_count, var.alarm_emails, var.log_retention_days,
     var.oldest_message_alarm_seconds, var.metrics_namespace, var.package_bucket_name, var.vpc_cidr,
