@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .NOTPARALLEL:
-.PHONY: demo setup bench check test test-deploy test-all lock audit package zappa-settings clean
+.PHONY: demo setup bench soak check test test-deploy test-all lock audit package zappa-settings clean
 
 ENVIRONMENT ?= production
 
@@ -46,6 +46,12 @@ zappa-settings: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(RUN) -m benchmarks.packs
 
+# The long form of tests/soak: about a quarter of an hour. SOAK_SEED repeats a run's choices.
+soak: export SOAK_ACCOUNTS ?= 5000
+soak: export SOAK_KILLS ?= 50
+soak: $(VENV)/dev.stamp
+	$(RUN) -m pytest -q -s tests/soak
+
 # Everything but the tests themselves. The database that some of these look at is the tests' own.
 check: export BILLING_DATA := .local-test
 check: $(VENV)/dev.stamp
@@ -62,9 +68,10 @@ lock: $(VENV)/dev.stamp
 	$(call compile,dev)
 	$(call compile,local,--constraints requirements/dev.txt)
 	$(call compile,runtime,--constraints requirements/dev.txt)
+	$(call compile,stripe,--constraints requirements/dev.txt)
 
 audit: $(VENV)/dev.stamp
-	$(RUN) -m pip_audit --strict --requirement requirements/runtime.txt --disable-pip
+	$(RUN) -m pip_audit --strict --requirement requirements/runtime.txt --requirement requirements/stripe.txt --disable-pip
 
 # .local stays: it holds data. Remove it by hand to start anew.
 clean:

@@ -35,6 +35,10 @@ class Body(serializers.Serializer[Any]):
         return value
 
 
+class NothingSerializer(Body):
+    """An empty object, or no body at all."""
+
+
 class Endpoint(APIView):
     """One path of the API. The interface reads the clock, once a request: `now` and `today`."""
 

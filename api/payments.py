@@ -10,21 +10,19 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.refusals import Missing
 from api.accounts import account_or_refuse
-from api.endpoints import Body, Endpoint, ListEndpoint
+from api.endpoints import Body, Endpoint, ListEndpoint, NothingSerializer
 from api.fields import Text, TextOrNull, WholeNumber
 from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
+from payments.gateways.configured import configured_gateway
 from payments.models import Payment
+from rebilling.dispatch import send_when_committed
 from rebilling.receiving import LONGEST_REFERENCE, receive_payment
+from rebilling.retries import UnknownPayment, retry_payment
 
 TAG = "Payments"
-
-
-class UnknownPayment(Missing):
-    code = "unknown-payment"
 
 
 class PaymentSerializer(serializers.ModelSerializer[Payment]):
@@ -128,3 +126,30 @@ class PaymentEndpoint(Endpoint):
         if payment is None:
             raise UnknownPayment(f"There is no payment {payment_id}.")
         return Response(PaymentSerializer(payment).data)
+
+
+class RetryPaymentEndpoint(Endpoint):
+    scopes: ClassVar = {"POST": Scope.LEDGER_WRITE}
+
+    @call(
+        "retry_payment",
+        tag=TAG,
+        summary="Try a declined payment's charge again",
+        description="At once, whatever its schedule says, and also when its retries are spent: a new payment for what "
+        "is owed by then, after credits. It answers with that payment, SUBMITTED; look it up for its outcome.",
+        scope=Scope.LEDGER_WRITE,
+        request=NothingSerializer,
+        response=PaymentSerializer,
+        status=202,
+        missing=True,
+        idempotency_key="required",
+    )
+    def post(self, request: Request, payment_id: uuid.UUID) -> HttpResponse:
+        self.body(NothingSerializer)
+
+        def work() -> Answer:
+            payment = retry_payment(payment_id=payment_id, gateway=configured_gateway().name, now=self.now)
+            send_when_committed(payment_id=payment.id)
+            return Answer(202, PaymentSerializer(payment).data)
+
+        return self.once(work, moves_money=True)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from accounts.models import Plan
 from accounts.plans import create_plan, plan_by_code, retire_plan
-from api.endpoints import Body, Endpoint, ListEndpoint
+from api.endpoints import Body, Endpoint, ListEndpoint, NothingSerializer
 from api.fields import Text, WholeNumber
 from api.idempotency import Answer
 from api.models import Scope
@@ -49,10 +49,6 @@ class CreatePlanSerializer(Body):
     interval_count = WholeNumber(help_text="How many interval units a period has, 1 to 366.")
     interval_unit = serializers.ChoiceField(Plan.Unit.choices)
     trial_days = WholeNumber(required=False, help_text="Days that are free before the first period, 0 to 730; else 0.")
-
-
-class NothingSerializer(Body):
-    """An empty object, or no body at all."""
 
 
 _MONTHLY = {

@@ -13,8 +13,9 @@ from api.entries import (
 )
 from api.health import HealthEndpoint
 from api.lifecycle import CloseAccountEndpoint, ReopenAccountEndpoint
-from api.payments import AccountPaymentsEndpoint, PaymentEndpoint
+from api.payments import AccountPaymentsEndpoint, PaymentEndpoint, RetryPaymentEndpoint
 from api.plans import PlanEndpoint, PlansEndpoint, RetirePlanEndpoint
+from api.refunds import PaymentRefundsEndpoint, RefundEndpoint
 from api.runs import RunEndpoint, RunsEndpoint
 from api.write_offs import WriteOffsEndpoint
 
@@ -37,6 +38,9 @@ urlpatterns = [
     path("v1/ledger/<uuid:entry_id>", EntryEndpoint.as_view()),
     path("v1/ledger/<uuid:entry_id>/reversals", ReversalsEndpoint.as_view()),
     path("v1/payments/<uuid:payment_id>", PaymentEndpoint.as_view()),
+    path("v1/payments/<uuid:payment_id>/retry", RetryPaymentEndpoint.as_view()),
+    path("v1/payments/<uuid:payment_id>/refunds", PaymentRefundsEndpoint.as_view()),
+    path("v1/refunds/<uuid:refund_id>", RefundEndpoint.as_view()),
     path("v1/runs", RunsEndpoint.as_view()),
     path("v1/runs/<uuid:run_id>", RunEndpoint.as_view()),
 ]

@@ -1,4 +1,4 @@
-"""What an account's page shows below its fields: periods, payments, ledger entries and the history of its status.
+"""What an account's page shows below its fields: periods, payments, refunds, ledger entries and its status's history.
 
 Each table is one statement, and bounded: an account may have thousands of rows.
 """
@@ -14,13 +14,13 @@ from backoffice.links import link_to, list_of
 from backoffice.tables import MOST_ROWS, Table
 from ledger.balances import OWED
 from ledger.models import Entry
-from payments.models import Payment
+from payments.models import Payment, Refund
 from rebilling.models import Rebilling
 
 
 def tables_of(account: Account) -> list[Table]:
     """The tables of an account's page, in the order in which they are shown."""
-    return [_periods(account), _payments(account), _entries(account), _history(account)]
+    return [_periods(account), _payments(account), _refunds(account), _entries(account), _history(account)]
 
 
 def _periods(account: Account) -> Table:
@@ -58,6 +58,26 @@ def _payments(account: Account) -> Table:
             row.needs_person_reason or ("yes" if row.needs_person else ""),
         ),
         model=Payment,
+    )
+
+
+def _refunds(account: Account) -> Table:
+    return _table(
+        account=account,
+        title="Refunds",
+        columns=("Requested", "Status", "Amount", "Failure code", "Reason", "By", "Needs a person"),
+        rows=Refund.objects.filter(payment__account=account).order_by("-id"),
+        cells=lambda row: (
+            link_to(row, label=f"{row.submitted_at:%Y-%m-%d %H:%M}"),
+            row.status,
+            display(amount_minor=row.amount_minor, currency=row.currency),
+            row.failure_code,
+            row.reason,
+            row.created_by,
+            row.needs_person_reason or ("yes" if row.needs_person else ""),
+        ),
+        model=Refund,
+        of="payment__account",
     )
 
 
@@ -107,8 +127,10 @@ def _table(
     rows: QuerySet[Any],
     cells: Callable[[Any], Sequence[object]],
     model: type[Model] | None = None,
+    of: str = "account",
     empty: str = "None.",
 ) -> Table:
+    """`of` leads from a row of the model to its account."""
     found = list(rows[: MOST_ROWS + 1])
     more = len(found) > MOST_ROWS
     return Table(
@@ -116,5 +138,5 @@ def _table(
         columns=columns,
         rows=[cells(row) for row in found[:MOST_ROWS]],
         empty=empty,
-        all_url=list_of(model, account__id__exact=account.id) if more and model else "",
+        all_url=list_of(model, **{f"{of}__id__exact": account.id}) if more and model else "",
     )

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from backoffice import accounts, keys, ledger, payments, rebilling, staff
+from backoffice import accounts, keys, ledger, payments, rebilling, refunds, staff
 
-__all__ = ["accounts", "keys", "ledger", "payments", "rebilling", "staff"]
+__all__ = ["accounts", "keys", "ledger", "payments", "rebilling", "refunds", "staff"]
 
 admin.site.site_header = "Billing"
 admin.site.site_title = "Billing"

@@ -9,9 +9,11 @@ from django import forms
 from accounts.currencies import EXPONENTS, display
 from accounts.ids import new_id
 from accounts.models import Account
+from payments.models import Payment
 from rebilling.models import Rebilling
 from rebilling.reasons import LONGEST
 from rebilling.receiving import LONGEST_REFERENCE
+from rebilling.refunding import left_to_refund
 
 
 class ReasonForm(forms.Form):
@@ -27,7 +29,7 @@ class ReasonForm(forms.Form):
 
 
 class AmountForm(ReasonForm):
-    """`amount` is what the person writes, in major units; cleaned, it is minor units of the account's currency.
+    """`amount` is what the person writes, in major units; cleaned, it is minor units of the subject's currency.
 
     `submission` is made with the form, so that the same form sent twice moves the amount once.
     """
@@ -35,7 +37,7 @@ class AmountForm(ReasonForm):
     amount = forms.CharField(max_length=30)
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=new_id)
     field_order: tuple[str, ...] = ("amount", "reason", "submission")
-    subject: Account
+    subject: Account | Payment
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,6 +52,31 @@ class PaymentForm(AmountForm):
 
     reference = forms.CharField(max_length=LONGEST_REFERENCE, help_text="What the bank statement or the cheque says.")
     field_order = ("amount", "reference", "reason", "submission")
+
+
+class RefundForm(AmountForm):
+    """What to send back of a payment."""
+
+    subject: Payment
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        left = display(amount_minor=left_to_refund(self.subject), currency=self.subject.currency)
+        self.fields["amount"].help_text += f" {left} is left to refund."
+
+
+class SentForm(ReasonForm):
+    """Money that the gateway sent back, as its own records show."""
+
+    reference = forms.CharField(max_length=LONGEST_REFERENCE, help_text="The gateway's name for the refund.")
+    field_order = ("reference", "reason")
+
+
+class TakenForm(ReasonForm):
+    """Money that the gateway took, as its own records show."""
+
+    reference = forms.CharField(max_length=LONGEST_REFERENCE, help_text="The gateway's name for the payment.")
+    field_order = ("reference", "reason")
 
 
 class WriteOffForm(ReasonForm):

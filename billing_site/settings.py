@@ -117,11 +117,18 @@ REBILLING_BRAKE_FIRST_AMOUNTS = env.dict("REBILLING_BRAKE_FIRST_AMOUNTS", cast={
 
 STRIPE_API_KEY = from_secret(env, "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN")
 PAYMENT_GATEWAY = env.str("PAYMENT_GATEWAY", default="payments.gateways.logging_gateway.LoggingGateway")
-PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.int("PAYMENT_GATEWAY_TIMEOUT_SECONDS", default=20)
+PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.float("PAYMENT_GATEWAY_TIMEOUT_SECONDS", default=20.0)
 # Not shorter than the gateway's deadline (a check holds it), so that two deliveries don't call it at once; shorter than
 # the queue's visibility timeout, so that a message that comes back finds it ended.
 PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
 PAYMENT_COLLECTORS = env.int("PAYMENT_COLLECTORS", default=8)
+# Days after a charge's first decline on which it is tried again; none after a hard decline (docs/payments.md).
+PAYMENT_RETRY_DAYS = env.list("PAYMENT_RETRY_DAYS", cast=int, default=[1, 3, 5, 7])
+# A payment or refund whose outcome is open for so many days isn't asked about any more: it needs a person.
+PAYMENT_UNKNOWN_DAYS = env.int("PAYMENT_UNKNOWN_DAYS", default=5)
+# For payments.gateways.stripe_gateway.StripeGateway. Without an address it is Stripe's own.
+STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
 
 # --- The API ---
 
@@ -191,7 +198,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "billing_site.log_format.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    # It tells where it found credentials and endpoints, at INFO, for each process.
-    "loggers": {"botocore": {"level": "WARNING"}},
+    # One tells where it found credentials and endpoints, at INFO, for each process; the other each request.
+    "loggers": {"botocore": {"level": "WARNING"}, "stripe": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -4,6 +4,18 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+
+from payments.gateways.configured import configured_gateway
+
+
+@register
+def retries_follow_one_another(**_: Any) -> list[CheckMessage]:
+    """Retries on days that don't ascend would be skipped in silence."""
+    days = settings.PAYMENT_RETRY_DAYS
+    if all(day >= 1 for day in days) and days == sorted(set(days)):
+        return []
+    return [Error(f"PAYMENT_RETRY_DAYS ({days}) must ascend, and begin at 1 or later.", id="payments.E002")]
 
 
 @register
@@ -18,3 +30,13 @@ def lease_outlasts_the_gateway(**_: Any) -> list[CheckMessage]:
             id="payments.E001",
         )
     ]
+
+
+@register
+def gateway_can_be_had(**_: Any) -> list[CheckMessage]:
+    """A gateway that lacks its library or its key is told before anything is charged."""
+    try:
+        configured_gateway()
+    except (ImproperlyConfigured, ImportError) as error:
+        return [Error(f"{error}.", id="payments.E003")]
+    return []

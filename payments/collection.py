@@ -1,36 +1,44 @@
 """Collecting: the gateway is asked for money, concurrently, with no transaction open.
 
-A payment is recorded SUBMITTED before this begins, and its outcome is settled after. Cut off in between, it stays
-SUBMITTED, and redelivery collects it again under the same key.
+A payment is recorded SUBMITTED before this begins, and its outcome is settled after. Cut off in between it stays
+SUBMITTED, and redelivery asks again under the same key, for as long as the gateway surely remembers that key. From
+then on, and where the outcome is UNKNOWN, the gateway is asked what became of it.
 """
 
 import datetime
 import logging
 import uuid
-from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Generic
 
-from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import QuerySet
-
-from payments.gateways import Gateway, Outcome, PaymentRequest, Unknown, unkeepable
-from payments.models import Payment
+from payments.asking import AnyRequest, ask_all
+from payments.gateways import KEY_KEPT, Answer, Declined, Finding, Gateway, NotFound, Outcome, PaymentRequest
+from payments.leasing import take_lease
+from payments.models import Payment, Refund
 
 logger = logging.getLogger(__name__)
 
-SETTLING_SECONDS = 5.0
-"""Kept back from the time that is left, to settle what was collected."""
+SUBMITTED_AGAIN = KEY_KEPT - datetime.timedelta(hours=1)
+"""How long after it was first asked for a row may be submitted again. Well within the time for which its key is
+kept: a delivery takes its time, and clocks differ."""
+
+NEVER_RECEIVED = "never_received"
+"""The code of what the gateway has no record of, when it is too late to submit it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What came of asking: outcomes by payment; payments not reached in time; payments collected elsewhere."""
+    """What came of asking: outcomes by row; rows not reached in time; rows that others are asking about.
+
+    `refused` says why the gateway takes no requests at present, and then no row that wasn't reached is to be tried at
+    once; empty when it does.
+    """
 
     outcomes: dict[uuid.UUID, Outcome]
     not_reached: list[uuid.UUID]
     elsewhere: list[uuid.UUID]
+    refused: str
 
 
 def collect(
@@ -40,106 +48,80 @@ def collect(
     seconds_left: Callable[[], float],
     now: datetime.datetime,
 ) -> Collected:
-    """Ask the gateway for each SUBMITTED payment among `payment_ids` that nobody else is asking for.
+    """Ask the gateway for each payment among `payment_ids` whose outcome is open and that nobody else is asking for.
 
     `seconds_left` says how long the caller may still work. Payments that were settled before are left out.
     """
-    until = now + datetime.timedelta(seconds=settings.PAYMENT_LEASE_SECONDS)
-    requests = _lease(payment_ids=payment_ids, gateway=gateway.name, now=now, until=until)
-    outcomes = _ask(requests=requests, gateway=gateway, seconds_left=seconds_left)
-    not_reached = [request.payment_id for request in requests if request.payment_id not in outcomes]
-    if not_reached:
-        # Only our own lease: should it have ended, the next delivery's is not ours to give up.
-        Payment.objects.filter(id__in=not_reached, leased_until=until).update(leased_until=None)
-    leased = {request.payment_id for request in requests}
-    left = Payment.objects.filter(
-        id__in=[id_ for id_ in payment_ids if id_ not in leased], status=Payment.Status.SUBMITTED
+    ask: Ask[PaymentRequest] = Ask(
+        submit=lambda request, seconds: gateway.collect(request, timeout_seconds=seconds),
+        look_up=lambda request, seconds: gateway.look_up(request, timeout_seconds=seconds),
+        requests=_requests,
     )
-    return Collected(outcomes=outcomes, not_reached=not_reached, elsewhere=_elsewhere(left, gateway.name))
+    return ask.about(model=Payment, ids=payment_ids, gateway=gateway.name, seconds_left=seconds_left, now=now)
 
 
-def _elsewhere(left: QuerySet[Payment], gateway: str) -> list[uuid.UUID]:
-    """The payments that somebody else is to collect. One of another gateway than ours is told as an error."""
-    found = list(left.values_list("id", "gateway"))
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[AnyRequest]):
+    """How a gateway is asked: `submit` and `look_up` get a request and its seconds, `requests` makes them of rows."""
+
+    submit: Callable[[AnyRequest, float], Answer]
+    look_up: Callable[[AnyRequest, float], Finding]
+    requests: Callable[[Collection[uuid.UUID]], Sequence[AnyRequest]]
+
+    def about(
+        self,
+        *,
+        model: type[Payment] | type[Refund],
+        ids: Collection[uuid.UUID],
+        gateway: str,
+        seconds_left: Callable[[], float],
+        now: datetime.datetime,
+    ) -> Collected:
+        """Ask about each of the model's rows whose outcome is open and that nobody else is asking about."""
+        lease = take_lease(model=model, ids=ids, gateway=gateway, now=now)
+        may_submit = {id_ for id_, first in lease.asked_at.items() if first is None or now < first + SUBMITTED_AGAIN}
+
+        def ask(request: AnyRequest, timeout_seconds: float) -> Answer:
+            if request.key in may_submit and request.key not in lease.unknown:
+                return self.submit(request, timeout_seconds)
+            # Two calls at the most, within the time of one.
+            found = self.look_up(request, timeout_seconds / 2)
+            if not isinstance(found, NotFound):
+                return found
+            if request.key in may_submit:
+                return self.submit(request, timeout_seconds / 2)
+            return Declined(code=NEVER_RECEIVED)
+
+        asked = ask_all(requests=self.requests(lease.asked_at), ask=ask, seconds_left=seconds_left)
+        lease.give_up(asked.not_reached)
+        left = [id_ for id_ in ids if id_ not in lease.asked_at]
+        return Collected(asked.outcomes, asked.not_reached, _elsewhere(model, left, gateway), asked.refused)
+
+
+def _requests(payment_ids: Collection[uuid.UUID]) -> list[PaymentRequest]:
+    payments = Payment.objects.filter(id__in=payment_ids).select_related("charge").order_by("id")
+    return [
+        PaymentRequest(
+            payment_id=payment.id,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            customer=payment.customer,
+            payment_method=payment.payment_method,
+            description=payment.charge.description if payment.charge else "",
+            submitted_at=payment.submitted_at,
+            reference=payment.gateway_reference,
+        )
+        for payment in payments
+    ]
+
+
+def _elsewhere(model: type[Payment] | type[Refund], ids: Collection[uuid.UUID], gateway: str) -> list[uuid.UUID]:
+    """Those of the rows that somebody else is to ask about. One of another gateway than ours is told as an error."""
+    found = list(model.objects.filter(id__in=ids, status__in=Payment.IN_FLIGHT).values_list("id", "gateway"))
     if foreign := [str(id_) for id_, name in found if name != gateway]:
+        what = model._meta.model_name
         logger.error(
-            "payments of another gateway are waiting, and are never submitted to this one",
-            extra={"event": "payment.foreign_gateway", "gateway": gateway, "payments": foreign[:20]},
+            f"{what}s of another gateway are waiting, and are never submitted to this one",
+            extra={"event": f"{what}.foreign_gateway", "gateway": gateway, f"{what}s": foreign[:20]},
         )
     return [id_ for id_, _ in found]
-
-
-# SKIP LOCKED: a payment that is being settled this moment isn't waited for. A payment goes to the gateway that it was
-# recorded for and to no other, to which its key would be new.
-_LEASE = """
-    UPDATE payments_payment SET leased_until = %(until)s
-    WHERE id IN (
-        SELECT id FROM payments_payment
-        WHERE id = ANY(%(ids)s::uuid[]) AND status = 'SUBMITTED' AND gateway = %(gateway)s
-            AND (leased_until IS NULL OR leased_until <= %(now)s)
-        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-    )
-    RETURNING id
-"""
-
-
-def _lease(
-    *, payment_ids: Collection[uuid.UUID], gateway: str, now: datetime.datetime, until: datetime.datetime
-) -> list[PaymentRequest]:
-    """Take the lease of the payments that are free, so that two deliveries don't call the gateway at once."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(_LEASE, {"ids": list(payment_ids), "gateway": gateway, "now": now, "until": until})
-            leased = [id_ for (id_,) in cursor.fetchall()]
-        payments = Payment.objects.filter(id__in=leased).select_related("account", "charge").order_by("id")
-        return [
-            PaymentRequest(
-                payment_id=payment.id,
-                amount_minor=payment.amount_minor,
-                currency=payment.currency,
-                customer=payment.account.payment_customer,
-                payment_method=payment.account.payment_method,
-                description=payment.charge.description if payment.charge else "",
-            )
-            for payment in payments
-        ]
-
-
-def _ask(
-    *, requests: list[PaymentRequest], gateway: Gateway, seconds_left: Callable[[], float]
-) -> dict[uuid.UUID, Outcome]:
-    """The outcomes of the requests for which there was time: for the gateway's deadline and settling, in our lease."""
-    if not requests:
-        return {}
-    timeout = settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS
-    at_first = seconds_left()
-
-    def ask(request: PaymentRequest) -> Outcome | None:
-        # Looked at when the request's turn comes, not when it was queued.
-        left = seconds_left()
-        in_time = left >= timeout + SETTLING_SECONDS
-        # A call must be over before the lease is, or another delivery would call for the same payment meanwhile.
-        in_lease = int(at_first - left) <= settings.PAYMENT_LEASE_SECONDS - timeout
-        return _outcome_of(request, gateway) if in_time and in_lease else None
-
-    workers = min(settings.PAYMENT_COLLECTORS, len(requests))
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="collect") as pool:
-        futures: dict[uuid.UUID, Future[Outcome | None]] = {
-            request.payment_id: pool.submit(ask, request) for request in requests
-        }
-        return {id_: outcome for id_, future in futures.items() if (outcome := future.result()) is not None}
-
-
-def _outcome_of(request: PaymentRequest, gateway: Gateway) -> Outcome:
-    """What the gateway answered. An answer that can't be kept, and a fault of the gateway, are Unknown."""
-    try:
-        outcome = gateway.collect(request)
-        problem = unkeepable(outcome)
-    except Exception as error:
-        logger.exception("the gateway failed", extra={"event": "payment.fault", "payment": str(request.payment_id)})
-        return Unknown(reason=f"{type(error).__name__} while collecting")
-    if problem:
-        # One answer that the database refuses would keep the whole pack from being settled.
-        logger.error(problem, extra={"event": "payment.garbage", "payment": str(request.payment_id)})
-        return Unknown(reason=problem)
-    return outcome

@@ -14,7 +14,11 @@ OUTSIDE = "outside"
 
 
 class Payment(models.Model):
-    """One attempt to collect a charge at the gateway, or money received outside it (then `charge` is empty)."""
+    """One attempt to collect a charge at the gateway, or money received outside it (then `charge` is empty).
+
+    `customer` and `payment_method` are those at the gateway when it was submitted, opaque to us.
+    `asked_at` is when the gateway was first asked, and may have heard of it. Until `leased_until` somebody is asking.
+    """
 
     class Status(models.TextChoices):
         SUBMITTED = "SUBMITTED"
@@ -29,12 +33,15 @@ class Payment(models.Model):
     charge = models.ForeignKey(Entry, on_delete=models.PROTECT, null=True, related_name="payments")
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
+    customer = models.CharField(max_length=200, blank=True, default="")
+    payment_method = models.CharField(max_length=200, blank=True, default="")
     status = models.CharField(max_length=9, choices=Status.choices)
     decline_code = models.CharField(max_length=100, blank=True, default="")
     needs_person = models.BooleanField(default=False)
     needs_person_reason = models.CharField(max_length=500, blank=True, default="")
     gateway = models.CharField(max_length=50)
     gateway_reference = models.CharField(max_length=200, blank=True, default="")
+    asked_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
@@ -60,11 +67,17 @@ class Payment(models.Model):
                 condition=Q(charge__isnull=False) | Q(gateway=OUTSIDE, status="SUCCEEDED"),
                 name="payment_without_charge_is_from_outside",
             ),
+            # Money that was taken once is never booked as two payments.
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_reference"],
+                condition=Q(status="SUCCEEDED") & ~Q(gateway=OUTSIDE),
+                name="payment_reference_once",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             # api/payments.py: an account's payments, newest first.
             models.Index(fields=["account", "-id"], name="payment_by_account"),
-            # rebilling/certify.py: payments whose outcome is still open, oldest first.
+            # rebilling/dispatch.py: payments whose outcome is still open, oldest first.
             models.Index(fields=["id"], condition=Q(status__in=["SUBMITTED", "UNKNOWN"]), name="payment_in_flight"),
         ]
 
@@ -73,7 +86,11 @@ class Payment(models.Model):
 
 
 class Refund(models.Model):
-    """Money sent back against a payment. Reserved before the gateway is called, settled after."""
+    """Money sent back against a payment. Reserved before the gateway is called, settled after.
+
+    Two requests under one `request_key` are one refund; an empty one is no key. `asked_at` and `leased_until` are as a
+    payment's.
+    """
 
     class Status(models.TextChoices):
         SUBMITTED = "SUBMITTED"
@@ -81,20 +98,25 @@ class Refund(models.Model):
         FAILED = "FAILED"
         UNKNOWN = "UNKNOWN"
 
+    IN_FLIGHT: ClassVar = [Status.SUBMITTED, Status.UNKNOWN]
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=9, choices=Status.choices)
     reason = models.CharField(max_length=500)
+    gateway = models.CharField(max_length=50)
     failure_code = models.CharField(max_length=100, blank=True, default="")
     needs_person = models.BooleanField(default=False)
     needs_person_reason = models.CharField(max_length=500, blank=True, default="")
     gateway_reference = models.CharField(max_length=200, blank=True, default="")
+    asked_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
     created_by = models.CharField(max_length=200)
+    request_key = models.CharField(max_length=300, blank=True, default="")
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -104,9 +126,20 @@ class Refund(models.Model):
                 | Q(status__in=["SUCCEEDED", "FAILED"], settled_at__isnull=False),
                 name="refund_settled_when_known",
             ),
+            models.CheckConstraint(
+                condition=Q(status="FAILED") & ~Q(failure_code="") | ~Q(status="FAILED") & Q(failure_code=""),
+                name="refund_failure_has_a_code",
+            ),
+            models.UniqueConstraint(fields=["request_key"], condition=~Q(request_key=""), name="refund_requested_once"),
+            # Money that was sent once is never booked as two refunds.
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_reference"],
+                condition=Q(status="SUCCEEDED") & ~Q(gateway=OUTSIDE),
+                name="refund_reference_once",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            # payments/refunds.py: refunds whose outcome is still open, oldest first.
+            # rebilling/dispatch.py: refunds whose outcome is still open, oldest first.
             models.Index(fields=["id"], condition=Q(status__in=["SUBMITTED", "UNKNOWN"]), name="refund_in_flight"),
         ]
 

@@ -8,17 +8,32 @@ from django.db import connection
 
 from ledger.models import EntryType
 from ledger.posting import Posting, post
-from payments.gateways import Declined, Outcome, Succeeded
-from payments.models import Payment
+from payments.gateways import Declined, Outcome, Succeeded, Unknown
+from payments.models import OUTSIDE, Payment, Refund
 
+# The status of what the gateway refused, and the column of its code.
+_REFUSED: dict[type[Payment] | type[Refund], tuple[str, str]] = {
+    Payment: (Payment.Status.DECLINED.value, "decline_code"),
+    Refund: (Refund.Status.FAILED.value, "failure_code"),
+}
+
+# What waits for a person still does while its outcome is unknown, whatever is answered.
 _SETTLE = """
-    UPDATE payments_payment AS payment
-    SET status = outcome.status, decline_code = outcome.decline_code, gateway_reference = outcome.reference,
-        settled_at = CASE WHEN outcome.status = 'UNKNOWN' THEN NULL ELSE %(now)s END, leased_until = NULL
-    FROM unnest(%(ids)s::uuid[], %(statuses)s::text[], %(codes)s::text[], %(references)s::text[])
-        AS outcome (id, status, decline_code, reference)
-    WHERE payment.id = outcome.id AND payment.status IN ('SUBMITTED', 'UNKNOWN')
-    RETURNING payment.id
+    UPDATE {table} AS row
+    SET status = outcome.status, {code} = outcome.code, leased_until = NULL,
+        gateway_reference = CASE outcome.reference WHEN '' THEN row.gateway_reference ELSE outcome.reference END,
+        settled_at = CASE outcome.status WHEN 'UNKNOWN' THEN NULL ELSE %(now)s END,
+        needs_person = outcome.status = 'UNKNOWN' AND (row.needs_person OR outcome.for_person <> ''),
+        needs_person_reason = CASE
+            WHEN outcome.status <> 'UNKNOWN' THEN ''
+            WHEN outcome.for_person <> '' THEN outcome.for_person
+            ELSE row.needs_person_reason
+        END
+    FROM unnest(
+        %(ids)s::uuid[], %(statuses)s::text[], %(codes)s::text[], %(references)s::text[], %(for_person)s::text[]
+    ) AS outcome (id, status, code, reference, for_person)
+    WHERE row.id = outcome.id AND row.status IN ('SUBMITTED', 'UNKNOWN')
+    RETURNING row.id
 """
 
 
@@ -30,19 +45,7 @@ def settle_payments(
     Returns the payments that were settled; those settled before are left as they are. In the caller's transaction,
     which has locked their accounts. Entries are effective on `as_of`, the billing day.
     """
-    ids = sorted(outcomes)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _SETTLE,
-            {
-                "ids": ids,
-                "statuses": [_status(outcomes[id_]).value for id_ in ids],
-                "codes": [getattr(outcomes[id_], "code", "") for id_ in ids],
-                "references": [getattr(outcomes[id_], "reference", "") for id_ in ids],
-                "now": now,
-            },
-        )
-        settled = [id_ for (id_,) in cursor.fetchall()]
+    settled = write_outcomes(model=Payment, outcomes=outcomes, now=now)
     payments = list(Payment.objects.filter(id__in=settled).order_by("id"))
     post(
         postings=[
@@ -65,7 +68,54 @@ def settle_payments(
     return payments
 
 
-def _status(outcome: Outcome) -> Payment.Status:
+def write_outcomes(
+    *, model: type[Payment] | type[Refund], outcomes: Mapping[uuid.UUID, Outcome], now: datetime.datetime
+) -> list[uuid.UUID]:
+    """Write the outcomes of the model's rows that are SUBMITTED or UNKNOWN; returns their ids.
+
+    A success under a reference that is another row's is no success: it is UNKNOWN, and needs a person.
+    """
+    outcomes = _with_their_own_references(model, outcomes)
+    ids = sorted(outcomes)
+    refused, code = _REFUSED[model]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SETTLE.format(table=model._meta.db_table, code=code),
+            {
+                "ids": ids,
+                "statuses": [_status(outcomes[id_], refused) for id_ in ids],
+                "codes": [getattr(outcomes[id_], "code", "") for id_ in ids],
+                "references": [getattr(outcomes[id_], "reference", "") for id_ in ids],
+                "for_person": [_for_person(outcomes[id_]) for id_ in ids],
+                "now": now,
+            },
+        )
+        return [id_ for (id_,) in cursor.fetchall()]
+
+
+def _with_their_own_references(
+    model: type[Payment] | type[Refund], outcomes: Mapping[uuid.UUID, Outcome]
+) -> dict[uuid.UUID, Outcome]:
+    """The outcomes; where two rows would be booked for one reference, the later is Unknown."""
+    references = [outcome.reference for outcome in outcomes.values() if isinstance(outcome, Succeeded)]
+    booked = model.objects.filter(status=Payment.Status.SUCCEEDED, gateway_reference__in=references)
+    owners = dict(booked.exclude(gateway=OUTSIDE).values_list("gateway_reference", "id"))
+    checked: dict[uuid.UUID, Outcome] = {}
+    for id_, outcome in sorted(outcomes.items()):
+        checked[id_] = outcome
+        if isinstance(outcome, Succeeded):
+            owner = owners.setdefault(outcome.reference, id_)
+            if owner != id_:
+                reason = f"the gateway named {outcome.reference}, which is {model._meta.model_name} {owner}"
+                checked[id_] = Unknown(reason=reason, needs_person=True)
+    return checked
+
+
+def _for_person(outcome: Outcome) -> str:
+    return outcome.reason[:500] if isinstance(outcome, Unknown) and outcome.needs_person else ""
+
+
+def _status(outcome: Outcome, refused: str) -> str:
     if isinstance(outcome, Succeeded):
-        return Payment.Status.SUCCEEDED
-    return Payment.Status.DECLINED if isinstance(outcome, Declined) else Payment.Status.UNKNOWN
+        return Payment.Status.SUCCEEDED.value
+    return refused if isinstance(outcome, Declined) else Payment.Status.UNKNOWN.value

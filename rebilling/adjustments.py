@@ -76,7 +76,7 @@ def grant_credit(
             description=reason,
             idempotency_key=f"credit:{idempotency_key or entry_id}",
         )
-        return _post_and_follow(posting, author=author, now=now)
+        return _post_and_follow(posting, author=author, today=today, now=now)
 
 
 def reverse_entry(
@@ -105,8 +105,8 @@ def reverse_entry(
             idempotency_key=f"reversal:{original.id}",
             reverses=original,
         )
-        _change_rebilling(original)
-        entry = _post_and_follow(posting, author=author, now=now)
+        _change_rebilling(original, today)
+        entry = _post_and_follow(posting, author=author, today=today, now=now)
         _check_credit_was_given_back(original.account_id)
         return entry
 
@@ -118,10 +118,11 @@ def _check_reversible(entry: Entry) -> None:
         raise AlreadyReversed(f"The entry {entry.id} was reversed before.")
 
 
-def _change_rebilling(entry: Entry) -> None:
+def _change_rebilling(entry: Entry, today: datetime.date) -> None:
     """Bring the rebilling in step with the reversal of `entry`, which may itself be a reversal, and so on.
 
-    At the end of that chain is what was written first; each further reversal undoes it or makes it stand again.
+    At the end of that chain is what was written first; each further reversal undoes it or makes it stand again. What
+    is owed again is collected by the next sweep from `today` on.
     """
     stands = False
     while entry.reverses is not None:
@@ -138,6 +139,7 @@ def _change_rebilling(entry: Entry) -> None:
         _write_off_stands(rebilling, stands, amount_minor=entry.amount_minor)
     else:
         return
+    rebilling.retry_on = today if rebilling.status == Rebilling.Status.UNPAID else None
     rebilling.save(update_fields=["status", "credit_minor", "retry_on"])
 
 
@@ -154,7 +156,7 @@ def _charge_stands(rebilling: Rebilling, stands: bool) -> None:
         rebilling.status = _owed_or_paid(rebilling)
     else:
         # The credit it had taken is free again; its own payments are still its own, should it be restored.
-        rebilling.status, rebilling.credit_minor, rebilling.retry_on = Rebilling.Status.VOIDED, 0, None
+        rebilling.status, rebilling.credit_minor = Rebilling.Status.VOIDED, 0
 
 
 def _write_off_stands(rebilling: Rebilling, stands: bool, *, amount_minor: int) -> None:
@@ -165,7 +167,7 @@ def _write_off_stands(rebilling: Rebilling, stands: bool, *, amount_minor: int) 
     if not stands:
         rebilling.status = _owed_or_paid(rebilling)
     elif rebilling.outstanding_minor == amount_minor:
-        rebilling.status, rebilling.retry_on = Rebilling.Status.WRITTEN_OFF, None
+        rebilling.status = Rebilling.Status.WRITTEN_OFF
     else:
         raise UnableToReverse("What is unpaid of the charge is another amount by now: write it off anew.")
 
@@ -189,9 +191,9 @@ def _check_credit_was_given_back(account_id: uuid.UUID) -> None:
         raise UnableToReverse("A charge that is written off has used this credit: reverse that write-off first.")
 
 
-def _post_and_follow(posting: Posting, *, author: str, now: datetime.datetime) -> Entry:
+def _post_and_follow(posting: Posting, *, author: str, today: datetime.date, now: datetime.datetime) -> Entry:
     """Post, then let the account's credit and status follow from it."""
     (entry,) = post(postings=[posting], author=author, now=now)
-    allocate_credit(account_ids=[posting.account_id])
+    allocate_credit(account_ids=[posting.account_id], today=today)
     refresh_standing(account_ids=[posting.account_id], author=author, now=now)
     return entry

@@ -4,6 +4,7 @@ An account's free credit is what was credited and no charge has taken: what its 
 it owes by the ledger. It goes to unpaid charges first, oldest first; what is left waits for the next charge.
 """
 
+import datetime
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -28,10 +29,11 @@ def free_credit(*, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
     return {account_id: outstanding.get(account_id, 0) - owed[account_id] for account_id in account_ids}
 
 
-def allocate_credit(*, account_ids: Collection[uuid.UUID]) -> None:
+def allocate_credit(*, account_ids: Collection[uuid.UUID], today: datetime.date) -> None:
     """Give the free credit of accounts (locked by the caller) to their unpaid charges.
 
-    Where credit that charges had taken is gone (it was reversed), the newest of them give it back and are unpaid.
+    Where credit that charges had taken is gone (it was reversed), the newest of them give it back and are unpaid: the
+    next sweep from `today` on collects that.
     A charge whose payment is in flight is left alone: the gateway was asked for the whole of the rest.
     """
     free = {account_id: amount for account_id, amount in free_credit(account_ids=account_ids).items() if amount}
@@ -53,7 +55,7 @@ def allocate_credit(*, account_ids: Collection[uuid.UUID]) -> None:
         for row in (
             _take(amount, by_account[account_id])
             if amount > 0
-            else _give_back(-amount, reversed(by_account[account_id]))
+            else _give_back(-amount, reversed(by_account[account_id]), today)
         )
     ]
     if changed:
@@ -74,7 +76,7 @@ def _take(free_minor: int, unpaid: Iterable[Rebilling]) -> list[Rebilling]:
     return changed
 
 
-def _give_back(missing_minor: int, newest_first: Iterable[Rebilling]) -> list[Rebilling]:
+def _give_back(missing_minor: int, newest_first: Iterable[Rebilling], today: datetime.date) -> list[Rebilling]:
     changed = []
     for row in newest_first:
         given = min(missing_minor, row.credit_minor)
@@ -82,6 +84,6 @@ def _give_back(missing_minor: int, newest_first: Iterable[Rebilling]) -> list[Re
             continue
         missing_minor -= given
         row.credit_minor -= given
-        row.status = Rebilling.Status.UNPAID
+        row.status, row.retry_on = Rebilling.Status.UNPAID, today
         changed.append(row)
     return changed

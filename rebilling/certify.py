@@ -9,9 +9,12 @@ from dataclasses import asdict
 from django.conf import settings
 from django.db import transaction
 
+from accounts.billing_day import billing_day
+from payments.deadlines import hand_over_overdue, waiting_for_a_person
 from rebilling.brake import UNDECIDED, let_through
 from rebilling.certificate import Certificate, certificates
-from rebilling.dispatch import send_due, send_submitted
+from rebilling.dispatch import send_due, send_refunds, send_retries, send_submitted, send_unknown
+from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
 from rebilling.queue import Queue
 
@@ -22,15 +25,22 @@ def certify(*, runs: Collection[Run], now: datetime.datetime) -> list[Certificat
     """Certify the runs: an OPEN one in which everything is explained is CERTIFIED.
 
     Unexplained periods are an error, and so is a run that is HELD, each time until a person has decided about it.
+    Payments and refunds whose outcome is open for too long are marked: they need a person.
 
     Returns the certificates, in the order of the runs.
     """
+    hand_over_overdue(now=now)
     found = certificates(runs=runs, now=now)
     for certificate in found:
         if certificate.status == Run.Status.OPEN and certificate.clean and not certificate.sweeping:
             certificate.status = _certified(certificate.run_id, now)
         level, message = _alarm(certificate)
         logger.log(level, message, extra={"event": "run.certificate", "certificate": asdict(certificate)})
+    emit(
+        now=now,
+        unexplained=sum(certificate.unexplained.periods for certificate in found),
+        needs_person=waiting_for_a_person(),
+    )
     return found
 
 
@@ -61,7 +71,8 @@ def open_runs() -> list[Run]:
 def send_leftovers(*, queue: Queue, now: datetime.datetime) -> int:
     """Send again what has been DUE, and payments that were SUBMITTED, for `REBILLING_RESEND_MINUTES`.
 
-    Their messages may be lost, or dead letters. Returns the number of messages.
+    Their messages may be lost, or dead letters. Payments whose outcome is unknown are sent to be asked about, and
+    refunds as payments are. Returns the number of messages.
 
     The brake looks first at what was found by sweeps that were cut off before it could. Raises `UnableToSend`.
     """
@@ -73,4 +84,9 @@ def send_leftovers(*, queue: Queue, now: datetime.datetime) -> int:
     run = passed.filter(rebillings__in=late).first()
     sent = send_due(run=run, queue=queue, due_before=due_before) if run else 0
     newest = passed.first()
-    return sent + (send_submitted(run=newest, queue=queue, submitted_before=due_before, now=now) if newest else 0)
+    if newest:
+        sent += send_submitted(run=newest, queue=queue, submitted_before=due_before, now=now)
+        sent += send_unknown(run=newest, queue=queue, now=now)
+        if newest.started_at < due_before:
+            sent += send_retries(run=newest, queue=queue, today=billing_day(now))
+    return sent + send_refunds(queue=queue, now=now)

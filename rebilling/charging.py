@@ -20,6 +20,7 @@ from accounts.refusals import violated_constraint
 from ledger.models import EntryType
 from ledger.posting import Posting, post
 from payments.models import Payment
+from payments.submission import new_payment
 from rebilling.allocation import free_credit
 from rebilling.message import PeriodKey
 from rebilling.models import ParkReason, Rebilling, SkipReason
@@ -150,14 +151,12 @@ def _charge(*, accounts: Sequence[Account], keys: Collection[PeriodKey], gateway
         now=now,
     )
     Payment.objects.bulk_create(
-        Payment(
-            account_id=charge.rebilling.account_id,
+        new_payment(
+            account=by_id[charge.rebilling.account_id],
             charge_id=charge.entry_id,
             amount_minor=charge.to_collect_minor,
-            currency=by_id[charge.rebilling.account_id].currency,
-            status=Payment.Status.SUBMITTED,
             gateway=gateway,
-            submitted_at=now,
+            now=now,
         )
         for charge in charges
         if charge.to_collect_minor

@@ -1,15 +1,26 @@
-"""Dispatch: what is DUE goes to the queue in packs, an account's periods together and in order."""
+"""Dispatch: what is DUE, and what is to be tried or asked about again, goes to the queue in packs.
+
+An account's due periods travel together and in order.
+"""
 
 import datetime
+import logging
+import uuid
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby, islice
 
-from django.db.models import Q
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
 
-from payments.models import Payment
-from rebilling.message import MOST_ITEMS, Message, PeriodKey
+from payments.models import Payment, Refund
+from rebilling.message import MOST_ITEMS, Message, PeriodKey, RefundsMessage
 from rebilling.models import Rebilling, Run
-from rebilling.queue import Queue
+from rebilling.queue import Queue, QueueNotConfigured, UnableToSend, configured_queue
+from rebilling.retries import retries_due
+
+logger = logging.getLogger(__name__)
 
 _CHUNK_ROWS = 2000
 
@@ -24,20 +35,93 @@ def send_due(*, run: Run, queue: Queue, due_before: datetime.datetime | None = N
     return queue.send(_messages(run=run, due_before=due_before))
 
 
+def send_retries(*, run: Run, queue: Queue, today: datetime.date) -> int:
+    """Send the periods whose charges are to be tried again by the run's date, but not before `today` comes.
+
+    As `send_due`.
+    """
+    due = retries_due(as_of=min(run.as_of, today)).order_by("account_id", "period_start")
+    rows = due.values_list("account_id", "period_start").iterator(chunk_size=_CHUNK_ROWS)
+    keys = (PeriodKey(*row) for row in rows)
+    return queue.send(
+        Message(run_id=run.id, as_of=run.as_of, rebillings=pack)
+        for pack in iter(lambda: tuple(islice(keys, MOST_ITEMS)), ())
+    )
+
+
 def send_submitted(*, run: Run, queue: Queue, submitted_before: datetime.datetime, now: datetime.datetime) -> int:
     """Send the payments recorded before `submitted_before` that nobody has collected and nobody is collecting now.
 
     They go on under their own keys. `run` names the run in the messages. Returns the number of messages. Raises
     `UnableToSend`.
     """
-    left = Payment.objects.filter(
-        Q(leased_until__isnull=True) | Q(leased_until__lte=now),
-        status=Payment.Status.SUBMITTED,
-        submitted_at__lt=submitted_before,
+    submitted = Payment.objects.filter(status=Payment.Status.SUBMITTED, submitted_at__lt=submitted_before)
+    return _send_payments(submitted, run=run, queue=queue, now=now)
+
+
+def send_unknown(*, run: Run, queue: Queue, now: datetime.datetime) -> int:
+    """Send the payments whose outcome is unknown, so that the gateway is asked about them; as `send_submitted`.
+
+    Those that need a person aren't asked about any more.
+    """
+    unknown = Payment.objects.filter(status=Payment.Status.UNKNOWN, needs_person=False)
+    return _send_payments(unknown, run=run, queue=queue, now=now)
+
+
+def send_when_committed(*, payment_id: uuid.UUID) -> None:
+    """Send one payment when the present transaction is committed.
+
+    Whatever the queue answers then, the payment's row stands: the hourly certify sends it again.
+    """
+    transaction.on_commit(partial(_send_payment, payment_id))
+
+
+def _send_payment(payment_id: uuid.UUID) -> None:
+    run = Run.objects.filter(passed_at__isnull=False).latest("as_of", "id")
+    try:
+        configured_queue().send([Message(run_id=run.id, as_of=run.as_of, payments=(payment_id,))])
+    except (QueueNotConfigured, UnableToSend) as error:
+        logger.warning(str(error), extra={"event": "payment.unsent", "payment": str(payment_id)})
+
+
+def send_refunds(*, queue: Queue, now: datetime.datetime) -> int:
+    """Send the refunds that have been SUBMITTED for `REBILLING_RESEND_MINUTES`, and the UNKNOWN ones.
+
+    They go on under their own keys. Left out are those that somebody is asking about now, and of the UNKNOWN ones those
+    that need a person. Returns the number of messages. Raises `UnableToSend`.
+    """
+    submitted_before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
+    refunds = Refund.objects.filter(
+        Q(status=Refund.Status.SUBMITTED, submitted_at__lt=submitted_before)
+        | Q(status=Refund.Status.UNKNOWN, needs_person=False)
     )
-    ids = left.order_by("id").values_list("id", flat=True).iterator(chunk_size=_CHUNK_ROWS)
-    packs = iter(lambda: tuple(islice(ids, MOST_ITEMS)), ())
-    return queue.send(Message(run_id=run.id, as_of=run.as_of, payments=pack) for pack in packs)
+    return queue.send(RefundsMessage(refunds=pack) for pack in _packs(refunds, now))
+
+
+def send_refund_when_committed(*, refund_id: uuid.UUID) -> None:
+    """Send one refund when the present transaction is committed.
+
+    Whatever the queue answers then, the refund's row stands: the hourly certify sends it again.
+    """
+    transaction.on_commit(partial(_send_refund, refund_id))
+
+
+def _send_refund(refund_id: uuid.UUID) -> None:
+    try:
+        configured_queue().send([RefundsMessage(refunds=(refund_id,))])
+    except (QueueNotConfigured, UnableToSend) as error:
+        logger.warning(str(error), extra={"event": "refund.unsent", "refund": str(refund_id)})
+
+
+def _send_payments(payments: QuerySet[Payment], *, run: Run, queue: Queue, now: datetime.datetime) -> int:
+    return queue.send(Message(run_id=run.id, as_of=run.as_of, payments=pack) for pack in _packs(payments, now))
+
+
+def _packs(rows: QuerySet[Payment] | QuerySet[Refund], now: datetime.datetime) -> Iterator[tuple[uuid.UUID, ...]]:
+    """The ids of the rows that nobody is asking about, in order, as many at a time as a message carries."""
+    free = rows.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=now))
+    ids = free.order_by("id").values_list("id", flat=True).iterator(chunk_size=_CHUNK_ROWS)
+    return iter(lambda: tuple(islice(ids, MOST_ITEMS)), ())
 
 
 def _messages(*, run: Run, due_before: datetime.datetime | None) -> Iterator[Message]:

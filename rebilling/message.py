@@ -1,4 +1,7 @@
-"""The message: one JSON object that carries a pack of periods, and payments to go on with. Strict in what it reads."""
+"""The messages: one JSON object each. Strict in what is read.
+
+One kind carries a pack of periods, and payments to go on with; the other carries refunds.
+"""
 
 import datetime
 import json
@@ -10,8 +13,9 @@ if TYPE_CHECKING:
     from rebilling.models import Rebilling
 
 SCHEMA = "rebilling/1"
+REFUNDS_SCHEMA = "refunds/1"
 MOST_ITEMS = 500
-"""Periods in a message, at most; and payments."""
+"""Periods in a message, at most; and payments; and refunds."""
 
 
 class MalformedMessage(ValueError):
@@ -43,51 +47,84 @@ class Message:
     payments: tuple[uuid.UUID, ...] = ()
 
 
-def to_json(message: Message) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundsMessage:
+    """Refunds to send, or to ask about. At most 500."""
+
+    refunds: tuple[uuid.UUID, ...]
+
+
+AnyMessage = Message | RefundsMessage
+
+
+def to_json(message: AnyMessage) -> str:
     """The message's body."""
-    return json.dumps(
-        {
-            "schema": SCHEMA,
-            "run_id": str(message.run_id),
-            "as_of": message.as_of.isoformat(),
-            "rebillings": [
-                {
-                    "account_id": str(key.account_id),
-                    "period_start": key.period_start.isoformat(),
-                    "idempotency_key": str(key),
-                }
-                for key in message.rebillings
-            ],
-            "payments": [str(payment) for payment in message.payments],
-        },
-        separators=(",", ":"),
-    )
+    return json.dumps(_content(message), separators=(",", ":"))
 
 
-def from_json(body: str) -> Message:
+def _content(message: AnyMessage) -> dict[str, Any]:
+    if isinstance(message, RefundsMessage):
+        return {"schema": REFUNDS_SCHEMA, "refunds": [str(refund) for refund in message.refunds]}
+    return {
+        "schema": SCHEMA,
+        "run_id": str(message.run_id),
+        "as_of": message.as_of.isoformat(),
+        "rebillings": [
+            {
+                "account_id": str(key.account_id),
+                "period_start": key.period_start.isoformat(),
+                "idempotency_key": str(key),
+            }
+            for key in message.rebillings
+        ],
+        "payments": [str(payment) for payment in message.payments],
+    }
+
+
+def from_json(body: str) -> AnyMessage:
     """The message that a body holds. Raises `MalformedMessage`, which says what is wrong with it."""
     try:
         content = json.loads(body, object_pairs_hook=_object_without_twins)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage(f"not JSON: {error}") from error
     # Another version's shape is its own: the version is told first.
-    if isinstance(content, dict) and content.get("schema", SCHEMA) != SCHEMA:
-        _malformed(f"schema is {content['schema']!r}; only {SCHEMA!r} is known")
+    schema = content.get("schema", SCHEMA) if isinstance(content, dict) else SCHEMA
+    if schema == SCHEMA:
+        return _message(content)
+    if schema != REFUNDS_SCHEMA:
+        _malformed(f"schema is {schema!r}; only {SCHEMA!r} and {REFUNDS_SCHEMA!r} are known")
+    return _refunds_message(content)
+
+
+def _message(content: object) -> Message:
     fields = _object(content, "the message", {"schema", "run_id", "as_of", "rebillings", "payments"})
     as_of = _date(fields["as_of"], "as_of")
     rebillings = tuple(
         _period_key(item, f"rebillings[{index}]", as_of)
         for index, item in enumerate(_list(fields["rebillings"], "rebillings"))
     )
-    payments = tuple(
-        _uuid(item, f"payments[{index}]") for index, item in enumerate(_list(fields["payments"], "payments"))
-    )
+    payments = _ids(fields["payments"], "payments")
     if not rebillings and not payments:
         _malformed("it carries neither rebillings nor payments")
-    for name, items in (("rebillings", rebillings), ("payments", payments)):
-        if len(set(items)) != len(items):
-            _malformed(f"{name} names one twice")
+    if len(set(rebillings)) != len(rebillings):
+        _malformed("rebillings names one twice")
     return Message(run_id=_uuid(fields["run_id"], "run_id"), as_of=as_of, rebillings=rebillings, payments=payments)
+
+
+def _refunds_message(content: object) -> RefundsMessage:
+    fields = _object(content, "the message", {"schema", "refunds"})
+    refunds = _ids(fields["refunds"], "refunds")
+    if not refunds:
+        _malformed("it carries no refunds")
+    return RefundsMessage(refunds=refunds)
+
+
+def _ids(value: object, where: str) -> tuple[uuid.UUID, ...]:
+    """The ids of a list that names none twice."""
+    ids = tuple(_uuid(item, f"{where}[{index}]") for index, item in enumerate(_list(value, where)))
+    if len(set(ids)) != len(ids):
+        _malformed(f"{where} names one twice")
+    return ids
 
 
 def _malformed(what: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The processor: takes messages off the queue and charges, collects and settles what each carries.
+"""The processor: takes messages off the queue and charges, collects and settles what each carries; or sends it back.
 
 Cut anywhere and delivered again, it finds what is already there and goes on from it.
 """
@@ -6,28 +6,45 @@ Cut anywhere and delivered again, it finds what is already there and goes on fro
 import datetime
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from django.db import connection
 
-from payments.collection import collect
+from payments.collection import Collected, collect
 from payments.gateways import Gateway
-from payments.models import Payment
+from payments.models import Payment, Refund
+from payments.sending_back import send_back
+from rebilling.booking_refunds import settle_refunds
 from rebilling.charging import charge_due
-from rebilling.message import MOST_ITEMS, MalformedMessage, Message, PeriodKey, from_json
+from rebilling.message import (
+    MOST_ITEMS,
+    AnyMessage,
+    MalformedMessage,
+    Message,
+    PeriodKey,
+    RefundsMessage,
+    from_json,
+)
+from rebilling.metrics import emit
 from rebilling.queue import Queue
+from rebilling.retries import submit_retries
 from rebilling.settling import settle
 
 logger = logging.getLogger(__name__)
 
 
 class UnknownContents(Exception):
-    """The message names accounts or payments that don't exist, or periods that no sweep found due."""
+    """The message names accounts, payments or refunds that don't exist, or periods that no sweep found due."""
+
+
+class GatewayRefuses(Exception):
+    """The gateway takes no requests at present. The message comes back, and what wasn't tried stays SUBMITTED."""
 
 
 class CollectedElsewhere(Exception):
-    """Another delivery is collecting these payments now. The message comes back when its lease has ended."""
+    """Another delivery asks about these payments or refunds now. The message comes back when its lease has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +74,15 @@ def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surround
     failed = []
     for delivery in deliveries:
         try:
-            process(message=from_json(delivery.body), surroundings=surroundings)
+            _process(from_json(delivery.body), surroundings)
         except (MalformedMessage, UnknownContents) as error:
             extra = {"event": "rebilling.message_refused", "message_id": delivery.message_id}
             logger.error(str(error), extra=extra)
         except CollectedElsewhere as error:
             logger.warning(str(error), extra={"event": "rebilling.elsewhere", "message_id": delivery.message_id})
+        except GatewayRefuses as error:
+            extra = {"event": "gateway.refuses", "message_id": delivery.message_id}
+            logger.error(str(error), extra=extra)
         except Exception:
             extra = {"event": "rebilling.message_failed", "message_id": delivery.message_id}
             logger.exception("a message failed", extra=extra)
@@ -72,30 +92,83 @@ def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surround
     return failed
 
 
+def _process(message: AnyMessage, surroundings: Surroundings) -> None:
+    if isinstance(message, RefundsMessage):
+        process_refunds(message=message, surroundings=surroundings)
+    else:
+        process(message=message, surroundings=surroundings)
+
+
 def process(*, message: Message, surroundings: Surroundings) -> None:
     """Charge, collect, settle: each step finds what an earlier delivery left.
 
-    Raises `UnknownContents` before anything is charged, and `CollectedElsewhere` after what could be done was done.
+    Raises `UnknownContents` before anything is charged, and `GatewayRefuses` and `CollectedElsewhere` after what could
+    be done was done.
     """
     _check_known(message)
-    charge_due(keys=message.rebillings, gateway=surroundings.gateway.name, now=surroundings.now)
+    gateway, now = surroundings.gateway.name, surroundings.now
+    charge_due(keys=message.rebillings, gateway=gateway, now=now)
+    # A run of a day to come doesn't bring the retries of that day forward.
+    submit_retries(keys=message.rebillings, as_of=min(message.as_of, surroundings.today), gateway=gateway, now=now)
     collected = collect(
         payment_ids=[*message.payments, *_payments_submitted(message.rebillings)],
         gateway=surroundings.gateway,
         seconds_left=surroundings.seconds_left,
         now=surroundings.now,
     )
-    settle(outcomes=collected.outcomes, as_of=surroundings.today, now=surroundings.now)
-    if collected.not_reached:
+    _count(settle(outcomes=collected.outcomes, as_of=surroundings.today, now=now), now)
+    _check_all_reached(
+        collected,
+        rest=lambda ids: Message(run_id=message.run_id, as_of=message.as_of, payments=ids),
+        what="payments",
+        queue=surroundings.queue,
+    )
+
+
+def process_refunds(*, message: RefundsMessage, surroundings: Surroundings) -> None:
+    """Send the refunds' money back, or ask what became of it, and book that.
+
+    Raises as `process` does.
+    """
+    unknown = len(message.refunds) - Refund.objects.filter(id__in=message.refunds).count()
+    if unknown:
+        raise UnknownContents(f"{unknown} refunds that don't exist")
+    sent_back = send_back(
+        refund_ids=message.refunds,
+        gateway=surroundings.gateway,
+        seconds_left=surroundings.seconds_left,
+        now=surroundings.now,
+    )
+    settle_refunds(outcomes=sent_back.outcomes, as_of=surroundings.today, now=surroundings.now)
+    _check_all_reached(
+        sent_back, rest=lambda ids: RefundsMessage(refunds=ids), what="refunds", queue=surroundings.queue
+    )
+
+
+def _check_all_reached(
+    asked: Collected, *, rest: Callable[[tuple[uuid.UUID, ...]], AnyMessage], what: str, queue: Queue
+) -> None:
+    """What there was no time for goes on as messages of its own. Raises `GatewayRefuses` and `CollectedElsewhere`."""
+    if asked.refused:
+        left = len(asked.not_reached)
+        raise GatewayRefuses(f"the gateway takes no requests, {left} {what} wait: {asked.refused}")
+    if asked.not_reached:
         # Acknowledged only once the rest is on the queue.
-        surroundings.queue.send(
-            Message(
-                run_id=message.run_id, as_of=message.as_of, payments=tuple(collected.not_reached[at : at + MOST_ITEMS])
-            )
-            for at in range(0, len(collected.not_reached), MOST_ITEMS)
+        queue.send(
+            rest(tuple(asked.not_reached[at : at + MOST_ITEMS])) for at in range(0, len(asked.not_reached), MOST_ITEMS)
         )
-    if collected.elsewhere:
-        raise CollectedElsewhere(f"{len(collected.elsewhere)} payments are being collected by another delivery")
+    if asked.elsewhere:
+        raise CollectedElsewhere(f"{len(asked.elsewhere)} {what} are being asked about by another delivery")
+
+
+def _count(settled: Collection[Payment], now: datetime.datetime) -> None:
+    counts = Counter(payment.status for payment in settled)
+    emit(
+        now=now,
+        charged=counts[Payment.Status.SUCCEEDED],
+        declined=counts[Payment.Status.DECLINED],
+        unknown=counts[Payment.Status.UNKNOWN],
+    )
 
 
 _UNKNOWN = """

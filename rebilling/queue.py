@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from rebilling.message import Message, to_json
+from rebilling.message import AnyMessage, to_json
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -30,7 +30,7 @@ class UnableToSend(Exception):
 
 
 class Queue(Protocol):
-    def send(self, messages: Iterable[Message]) -> int:
+    def send(self, messages: Iterable[AnyMessage]) -> int:
         """Send each message once, in batches as they come. Returns how many. Raises `UnableToSend`."""
         ...
 
@@ -42,7 +42,7 @@ class SqsQueue:
         self.url = url
         self.client = client
 
-    def send(self, messages: Iterable[Message]) -> int:
+    def send(self, messages: Iterable[AnyMessage]) -> int:
         sent = 0
         batch: list[str] = []
         size = 0

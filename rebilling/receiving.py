@@ -73,7 +73,7 @@ def receive_payment(
             payment_id=payment_id,
         )
         post(postings=[posting], author=author, now=now)
-        allocate_credit(account_ids=[account.id])
+        allocate_credit(account_ids=[account.id], today=today)
         refresh_standing(account_ids=[account.id], author=author, now=now)
         return payment
 

@@ -14,10 +14,12 @@ from django.db.models import BooleanField, Exists, F, OuterRef
 from django.db.models.expressions import RawSQL
 
 from accounts.billing_calendar import in_range, periods_due
+from accounts.billing_day import billing_day
 from accounts.locks import lock_accounts
 from accounts.models import Account
 from rebilling.brake import check_limits, let_through
-from rebilling.dispatch import send_due
+from rebilling.dispatch import send_due, send_refunds, send_retries, send_unknown
+from rebilling.metrics import emit
 from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.queue import Queue
 from rebilling.setting_aside import Parking, log_parked
@@ -34,9 +36,10 @@ MOST_PERIODS_AN_ACCOUNT = 36
 def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
     """Write down what is due by `as_of`, have the brake look at it, and send all that is DUE. Returns the run.
 
-    When the brake holds it the run is HELD and nothing is sent: a person decides. Rows that another run wrote are not
-    written again; those still DUE are sent again and not counted. Raises `DayOutOfRange`, and `UnableToSend` when the
-    queue refuses: what was found due is written then, and sent later.
+    Charges whose retry has come, and payments and refunds whose outcome is unknown, are sent too. When the brake holds
+    it the run is HELD and nothing is sent: a person decides. Rows that another run wrote are not written again; those
+    still DUE are sent again and not counted. Raises `DayOutOfRange`, and `UnableToSend` when the queue refuses: what
+    was found due is written then, and sent later.
     """
     in_range(as_of)
     check_limits()
@@ -45,7 +48,12 @@ def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
         with transaction.atomic():
             write_rows(list(_rows_due(accounts=list(lock_accounts(ids).values()), run=run, now=now)))
     found = run.rebillings.count()
-    sent = send_due(run=run, queue=queue) if let_through(run=run, now=now) else 0
+    sent = 0
+    if let_through(run=run, now=now):
+        sent += send_due(run=run, queue=queue)
+        sent += send_retries(run=run, queue=queue, today=billing_day(now))
+        sent += send_unknown(run=run, queue=queue, now=now)
+        sent += send_refunds(queue=queue, now=now)
     Run.objects.filter(id=run.id).update(swept_at=now)
     run.swept_at = now
     logger.info(
@@ -59,6 +67,7 @@ def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
             "messages": sent,
         },
     )
+    emit(now=now, due=found, parked=run.rebillings.filter(status=Rebilling.Status.PARKED).count())
     return run
 
 

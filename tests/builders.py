@@ -2,21 +2,27 @@
 
 import datetime
 import itertools
-from typing import Any
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from accounts.models import Account, Plan
 from accounts.opening import AccountTerms, open_account
 from accounts.plans import create_plan
-from payments.gateways import Gateway, Outcome, PaymentRequest, Succeeded
-from rebilling.message import Message, PeriodKey, from_json, to_json
+from payments.gateways import Answer, Finding, Gateway, NotFound, PaymentRequest, RefundRequest, Succeeded
+from rebilling.message import Message, PeriodKey, RefundsMessage, from_json, to_json
 from rebilling.models import Rebilling, Run
 from rebilling.processor import Delivery, Surroundings, process_deliveries
 from rebilling.sweep import sweep
+from tests.gateways import OnlyCollects
 
 NOW = datetime.datetime(2026, 1, 1, 6, 0, tzinfo=datetime.UTC)
 TODAY = NOW.date()
 
 _numbers = itertools.count(1)
+
+Said = TypeVar("Said", Answer, Finding)
+Asked = TypeVar("Asked", PaymentRequest, RefundRequest)
 
 
 def at(day: datetime.date) -> datetime.datetime:
@@ -66,28 +72,76 @@ class QueueInHand:
 
     @property
     def messages(self) -> list[Message]:
-        return [from_json(body) for body in self.bodies]
+        """Those of the bodies that carry packs."""
+        return [message for message in map(from_json, self.bodies) if isinstance(message, Message)]
+
+    @property
+    def refunds(self) -> list[uuid.UUID]:
+        """What the other ones carry, one after the other."""
+        found = [message for message in map(from_json, self.bodies) if isinstance(message, RefundsMessage)]
+        return [id_ for message in found for id_ in message.refunds]
 
     def take(self) -> list[str]:
         taken, self.bodies = self.bodies, []
         return taken
 
 
-class ScriptedGateway:
-    """A gateway that answers by account name or payment as told, and records what it was asked."""
+def takes(request: PaymentRequest) -> Succeeded:
+    """The answer of a gateway that took what it was asked for."""
+    return Succeeded.of(request, reference=f"taken-{request.payment_id}")
+
+
+def sends_back(request: RefundRequest) -> Succeeded:
+    """The answer of a gateway that sent back what it was asked to."""
+    return Succeeded.of(request, reference=f"sent-{request.refund_id}")
+
+
+class ScriptedGateway(OnlyCollects):
+    """A gateway that answers in the order in which it is told, and records what it was asked.
+
+    When nothing is left of `answers` it takes the money; when nothing is left of `found` it finds nothing. So it goes
+    for refunds, with `refunds` and `refunds_found`.
+    """
 
     name = "scripted"
 
-    def __init__(self, *answers: Outcome | Exception) -> None:
+    def __init__(
+        self,
+        *answers: Answer | Exception | Callable[[PaymentRequest], Answer],
+        found: Iterable[Finding | Exception | Callable[[PaymentRequest], Finding]] = (),
+        refunds: Iterable[Answer | Exception | Callable[[RefundRequest], Answer]] = (),
+        refunds_found: Iterable[Finding | Exception | Callable[[RefundRequest], Finding]] = (),
+    ) -> None:
         self.answers = list(answers)
+        self.found = list(found)
         self.requests: list[PaymentRequest] = []
+        self.looked_up: list[PaymentRequest] = []
+        self.refunds = list(refunds)
+        self.refunds_found = list(refunds_found)
+        self.refund_requests: list[RefundRequest] = []
+        self.refunds_looked_up: list[RefundRequest] = []
 
-    def collect(self, request: PaymentRequest) -> Outcome:
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Answer:
         self.requests.append(request)
-        answer = self.answers.pop(0) if self.answers else Succeeded(reference=f"taken-{request.payment_id}")
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return _said(self.answers.pop(0) if self.answers else takes, request)
+
+    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Finding:
+        self.looked_up.append(request)
+        return _said(self.found.pop(0) if self.found else NotFound(), request)
+
+    def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Answer:
+        self.refund_requests.append(request)
+        return _said(self.refunds.pop(0) if self.refunds else sends_back, request)
+
+    def look_up_refund(self, request: RefundRequest, *, timeout_seconds: float) -> Finding:
+        self.refunds_looked_up.append(request)
+        return _said(self.refunds_found.pop(0) if self.refunds_found else NotFound(), request)
+
+
+def _said(answer: Said | Exception | Callable[[Asked], Said], request: Asked) -> Said:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer(request) if callable(answer) else answer
 
 
 def swept(*, as_of: datetime.date, queue: QueueInHand) -> Run:

@@ -12,6 +12,9 @@ import django
 import pytest
 from pytest_django import DjangoDbBlocker
 
+# What they assert is told as in a test, when it fails.
+pytest.register_assert_rewrite("tests.faults.motley", "tests.functional.soundness", "tests.soak.reckoning")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "billing_site.settings"

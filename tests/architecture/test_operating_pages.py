@@ -17,8 +17,6 @@ from billing_site.duties import Duty
 from tests.architecture.project_files import ROOT, text_of
 
 PAGES = ["docs/deploy.md", "docs/runbook.md"]
-# Pages of other parts of the same work.
-BESIDE = {"docs/costs.md", "docs/payments.md"}
 OF_THE_CLI = {"--cli-binary-format", "--query", "--output"}
 ZAPPA_COMMANDS = {"deploy", "update", "undeploy", "status", "rollback", "manage"}
 SETTINGS: dict[str, Any] = json.loads(text_of(Path("zappa_settings.json")))
@@ -106,18 +104,16 @@ class TestPage:
                 continue
             file, _, heading = target.partition("#")
             path = (ROOT / name).parent / file if file else ROOT / name
-            assert path.exists() or str(path.relative_to(ROOT)) in BESIDE, target
+            assert path.exists(), target
             assert not heading or heading in headings(path), target
 
     def test_names_paths_that_exist(self, name: str) -> None:
         top = {path.name for path in ROOT.iterdir()} - {"build"}
         paths = [code for code in code_of(name) if re.fullmatch(r"[a-z_]+(/[A-Za-z0-9_.-]+)+", code)]
         missing = {path for path in paths if path.split("/")[0] in top and not (ROOT / path).exists()}
-        assert missing - BESIDE == set()
+        assert missing == set()
 
     def test_asks_terraform_for_outputs_and_variables_that_it_has(self, name: str) -> None:
-        if not (ROOT / "terraform").is_dir():
-            pytest.skip("terraform/ isn't here yet")
         text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "terraform").glob("*.tf"))
         outputs = set(re.findall(r'^output "(\w+)"', text, re.MULTILINE))
         asked = set(re.findall(r"terraform (?:-chdir=terraform )?output (?:-raw |-json )?(\w+)", text_of(Path(name))))
@@ -138,8 +134,6 @@ def headings(path: Path) -> set[str]:
 class TestRunbook:
     def test_has_a_page_for_every_alarm(self) -> None:
         """Alarms are named after the part that follows the environment's name."""
-        if not (ROOT / "terraform").is_dir():
-            pytest.skip("terraform/ isn't here yet")
         named = set(re.findall(r"`billing-production-([a-z-]+)`", text_of(Path("docs/runbook.md"))))
         text = "\n".join((ROOT / "terraform" / name).read_text() for name in ("alarms.tf", "alarms_silence.tf"))
         made = set(re.findall(r'^    "?([a-z-]+)"? = \{$', text, re.MULTILINE))

@@ -17,7 +17,8 @@ UNWANTED = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     "a live key of a payment provider": re.compile(r"\b(sk|rk)_live_[0-9A-Za-z]{8,}"),
 }
-REQUIREMENTS = ["runtime", "local", "dev"]
+REQUIREMENTS = {"runtime": 20, "local": 20, "dev": 20, "stripe": 5}
+"""So many packages at least are in each."""
 
 
 def pinned(name: str) -> dict[str, str]:
@@ -55,8 +56,12 @@ class TestRepository:
 class TestRequirements:
     @pytest.mark.parametrize("name", REQUIREMENTS)
     def test_are_pinned_with_hashes(self, name: str) -> None:
-        assert len(pinned(name)) > 20
+        assert len(pinned(name)) > REQUIREMENTS[name]
 
     def test_of_the_larger_sets_hold_the_smaller_ones(self) -> None:
         """One .venv serves them all."""
         assert pinned("runtime").items() <= pinned("local").items() <= pinned("dev").items()
+
+    def test_of_stripe_are_an_extra_that_fits_the_others(self) -> None:
+        assert pinned("stripe").items() <= pinned("dev").items()
+        assert ["stripe" in pinned(name) for name in ("runtime", "local")] == [False, False]

@@ -18,19 +18,21 @@ from django.test import override_settings
 from accounts.models import Account
 from accounts.refusals import Refusal
 from ledger.models import Entry
-from payments.gateways import Declined, Outcome, PaymentRequest, Succeeded
-from payments.models import Payment
+from payments.gateways import Declined, Outcome, PaymentRequest, RefundRequest
+from payments.models import Payment, Refund
 from rebilling.adjustments import grant_credit, reverse_entry
 from rebilling.certificate import certificates
 from rebilling.certify import certify, open_runs, send_leftovers
 from rebilling.lifecycle import close_account, reopen_account
-from rebilling.message import Message, from_json
+from rebilling.message import Message, RefundsMessage
 from rebilling.models import Rebilling, Run
-from rebilling.processor import CollectedElsewhere, Surroundings, process
+from rebilling.processor import CollectedElsewhere, Surroundings, process, process_refunds
+from rebilling.refunding import request_refund
 from rebilling.sweep import sweep
-from tests.builders import QueueInHand, a_plan, an_account, at
+from tests.builders import QueueInHand, a_plan, an_account, at, sends_back, takes
 from tests.databases import committed
 from tests.functional.soundness import Soundness, assert_nothing_was_missed
+from tests.gateways import OnlyCollects
 from tests.workers.threads import threads
 
 THREADS = 6
@@ -41,15 +43,18 @@ FIRST = datetime.date(2026, 3, 1)
 TODAY = FIRST + datetime.timedelta(days=5)
 
 
-class FickleGateway:
-    """Declines one payment in four, by its id: the same key has the same answer."""
+class FickleGateway(OnlyCollects):
+    """Declines one payment in four, and one refund, by its id: the same key has the same answer."""
 
     name = "fickle"
 
-    def collect(self, request: PaymentRequest) -> Outcome:
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Outcome:
         if request.payment_id.int % 4 == 0:
             return Declined(code="insufficient_funds")
-        return Succeeded(reference=f"taken-{request.payment_id}")
+        return takes(request)
+
+    def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Outcome:
+        return Declined(code="charge_disputed") if request.refund_id.int % 4 == 0 else sends_back(request)
 
 
 class Platform:
@@ -68,6 +73,7 @@ class Platform:
             self.reopen: 4,
             self.credit: 3,
             self.reverse: 4,
+            self.refund: 4,
             self.certify: 1,
         }
         for operation in choices.choices([*operations], [*operations.values()], k=OPERATIONS):
@@ -86,9 +92,9 @@ class Platform:
 
     def deliver(self, choices: random.Random) -> None:
         """One of the messages that were ever sent, its periods in any order; sometimes with no time to collect."""
-        bodies = [*self.queue.bodies]
-        if bodies:
-            message = from_json(choices.choice(bodies))
+        messages = self.queue.messages
+        if messages:
+            message = choices.choice(messages)
             periods = choices.sample(message.rebillings, len(message.rebillings))
             self.process(
                 Message(
@@ -98,16 +104,34 @@ class Platform:
             )
 
     def process(self, message: Message, *, seconds_left: float = 900) -> None:
-        process(
-            message=message,
-            surroundings=Surroundings(
-                gateway=FickleGateway(),
-                queue=self.queue,
-                seconds_left=lambda: seconds_left,
+        process(message=message, surroundings=self.surroundings(seconds_left))
+
+    def surroundings(self, seconds_left: float = 900) -> Surroundings:
+        return Surroundings(
+            gateway=FickleGateway(),
+            queue=self.queue,
+            seconds_left=lambda: seconds_left,
+            today=TODAY,
+            now=at(TODAY),
+        )
+
+    def refund(self, choices: random.Random) -> None:
+        """Of one of an account's payments, and one of its refunds is sent, perhaps not for the first time."""
+        account_id = self._any(choices)
+        payments = Payment.objects.filter(account=account_id, status="SUCCEEDED")
+        if found := [*payments.values_list("id", flat=True)]:
+            amount = choices.choice([1, 40, 100])
+            request_refund(
+                payment_id=choices.choice(found),
+                amount_minor=amount,
+                reason="unhappy",
+                author="ann",
                 today=TODAY,
                 now=at(TODAY),
-            ),
-        )
+            )
+            refunds = [*Refund.objects.filter(payment__account=account_id).values_list("id", flat=True)]
+            message = RefundsMessage(refunds=(choices.choice(refunds),))
+            process_refunds(message=message, surroundings=self.surroundings())
 
     def close(self, choices: random.Random) -> None:
         close_account(account_id=self._any(choices), reason="left", author="ann", now=at(TODAY))
@@ -166,6 +190,10 @@ def assert_ended_well(platform: Platform) -> None:
     sweep(as_of=TODAY, queue=platform.queue, now=at(TODAY))
     for message in platform.queue.messages:
         platform.process(message)
+    if reserved := tuple(Refund.objects.filter(status="SUBMITTED").values_list("id", flat=True)):
+        process_refunds(message=RefundsMessage(refunds=reserved), surroundings=platform.surroundings())
+    assert not Refund.objects.filter(status__in=Refund.IN_FLIGHT).exists()
+    assert {"SUCCEEDED", "FAILED"} == set(Refund.objects.values_list("status", flat=True))
     submitted = Payment.objects.filter(status="SUBMITTED")
     assert (Rebilling.objects.filter(status__in=["DUE", "CHARGED", "PARKED"]).count(), submitted.count()) == (0, 0)
     # A row fault would have been parked, with a detail that stays.

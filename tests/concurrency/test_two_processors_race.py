@@ -76,7 +76,7 @@ class TestTwoProcessorsRace:
         pack, gate = one_pack(), Gate()
         gateway = GatedGateway(gate=gate)
         gate.open()
-        with all_meet_before("payments.collection._lease", parties=2), threads() as start:
+        with all_meet_before("payments.collection.take_lease", parties=2), threads() as start:
             both = [start(lambda: delivered(bodies=pack, today=DAY, gateway=gateway)) for _ in range(2)]
         assert sorted(result.result() for result in both) in ([[], []], [[], ["0"]], [["0"], ["0"]])
         assert Counter(Counter(request.payment_id for request in gateway.requests).values()) == {1: ACCOUNTS}

@@ -43,7 +43,7 @@ CHARGING = [
 COLLECTING = [
     (Seam("rebilling.processor.charge_due"), 0),
     (Seam("rebilling.processor.collect", "before"), 0),
-    (Seam("payments.collection._lease"), 0),
+    (Seam("payments.collection.take_lease"), 0),
     (Seam("tests.workers.provider.ProviderOnDisk.take", "before", 4), 3),
     (Seam("tests.workers.provider.ProviderOnDisk.take", "after", 4), 4),
     (Seam("rebilling.processor.collect"), PAYMENTS),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from accounts.models import Account, StatusChange
 from ledger.balances import balances, book_totals
 from ledger.models import Entry, EntryType
-from payments.models import Payment
+from payments.models import OUTSIDE, Payment, Refund
 from rebilling.models import Rebilling, SkipReason
 from tests.architecture.states_page import changes, reachable
 from tests.unit.calendar_oracle import oracle_starts
@@ -43,14 +43,18 @@ class Soundness:
         self._check_states("rebilling", [(row.id, row.status) for row in rows])
         self._check_states("payment", [(payment.id, payment.status) for payment in payments])
         _check_charges(rows, entries)
-        _check_payments(rows, entries, payments)
+        refunds = list(Refund.objects.order_by("id"))
+        self._check_states("refund", [(refund.id, refund.status) for refund in refunds])
+        _check_payments(rows, entries, payments, refunds)
+        _check_refunds(entries, payments, refunds)
+        _check_write_offs(rows, entries)
         _check_histories(accounts)
         for account in accounts:
             _check_dates(account, by_account[account.id])
             _check_status(account, by_account[account.id])
             if account.id not in self.restored:
                 _check_no_day_is_charged_twice(by_account[account.id])
-        _check_balances(accounts, by_account, entries, payments)
+        _check_balances(accounts, by_account, entries, payments, refunds)
 
     def _check_nothing_was_rewritten(self, entries: Collection[Entry]) -> None:
         now = {entry.id: tuple(getattr(entry, field.attname) for field in _FIELDS) for entry in entries}
@@ -81,24 +85,97 @@ def _check_charges(rows: Collection[Rebilling], entries: Collection[Entry]) -> N
     assert len({(account_id, start) for _, account_id, start, *_ in charges}) == len(charges)
 
 
-def _check_payments(rows: Collection[Rebilling], entries: Collection[Entry], payments: Collection[Payment]) -> None:
-    """The ledger's payments are those that succeeded, and each counts towards its own charge."""
+def _check_payments(
+    rows: Collection[Rebilling],
+    entries: Collection[Entry],
+    payments: Collection[Payment],
+    refunds: Collection[Refund],
+) -> None:
+    """The ledger's payments are those that succeeded. Each counts towards its own charge, less what was sent back."""
     succeeded = {payment.id: payment.amount_minor for payment in payments if payment.status == "SUCCEEDED"}
     posted = {entry.payment_id: entry.amount_minor for entry in entries if entry.type == EntryType.PAYMENT}
     assert posted == succeeded
     paid: dict[uuid.UUID | None, int] = defaultdict(int)
     for payment in payments:
-        paid[payment.charge_id] += succeeded.get(payment.id, 0)
+        paid[payment.charge_id] += succeeded.get(payment.id, 0) - _sent_back(refunds).get(payment.id, 0)
     in_flight = {payment.charge_id for payment in payments if payment.status in Payment.IN_FLIGHT}
     for row in rows:
-        # A charge waits for an outcome while a payment of it is on its way, and no longer.
-        assert (row.status == "CHARGED") == (row.charge_id in in_flight)
+        # A charge waits for its first payment's outcome and no longer; while it is unpaid, one may be on its way.
+        assert row.status != "CHARGED" or row.charge_id in in_flight
+        assert row.charge_id not in in_flight or row.status in OWED
         assert row.paid_minor == (paid[row.charge_id] if row.charge_id else 0)
         assert 0 <= row.credit_minor + row.paid_minor <= row.amount_minor
         if row.status == "PAID":
             assert row.outstanding_minor == 0
-    # One attempt a charge: nothing tries again.
-    assert len({payment.charge_id for payment in payments}) == len(payments)
+    declined = {payment.charge_id for payment in payments if payment.status == "DECLINED"}
+    for row in rows:
+        # What is unpaid is tried again, or is being tried, or was declined and its retries are spent.
+        assert row.retry_on is None or row.status == "UNPAID"
+        if row.status == "UNPAID" and row.retry_on is None:
+            assert row.charge_id in in_flight or row.charge_id in declined
+    # A further attempt is made when the one before it has failed, or did not cover the charge; never beside it.
+    for attempts in _by_charge(payments).values():
+        for earlier, later in itertools.pairwise(attempts):
+            assert earlier.settled_at is not None
+            assert earlier.settled_at <= later.submitted_at
+    # What came from outside any gateway is for no charge.
+    assert all((payment.charge_id is None) == (payment.gateway == OUTSIDE) for payment in payments)
+
+
+def _sent_back(refunds: Collection[Refund]) -> dict[uuid.UUID, int]:
+    """What was sent back, by payment."""
+    sent: dict[uuid.UUID, int] = defaultdict(int)
+    for refund in refunds:
+        sent[refund.payment_id] += refund.amount_minor if refund.status == "SUCCEEDED" else 0
+    return sent
+
+
+def _check_refunds(entries: Collection[Entry], payments: Collection[Payment], refunds: Collection[Refund]) -> None:
+    """The ledger's refunds are those that succeeded, with at most as much credit; no payment is refunded beyond it."""
+    booked = {entry.idempotency_key: entry for entry in entries}
+    posted = {
+        (entry.idempotency_key, entry.payment_id, entry.amount_minor)
+        for entry in entries
+        if entry.type == EntryType.REFUND
+    }
+    succeeded = [refund for refund in refunds if refund.status == "SUCCEEDED"]
+    assert posted == {(f"refund:{refund.id}", refund.payment_id, refund.amount_minor) for refund in succeeded}
+    credits = {key for key in booked if key.startswith("refund_credit:")}
+    assert credits <= {f"refund_credit:{refund.id}" for refund in succeeded}
+    for refund in succeeded:
+        credit = booked.get(f"refund_credit:{refund.id}")
+        assert credit is None or credit.amount_minor <= refund.amount_minor
+    reserved: dict[uuid.UUID, int] = defaultdict(int)
+    for refund in refunds:
+        reserved[refund.payment_id] += refund.amount_minor if refund.status != "FAILED" else 0
+    for payment in payments:
+        assert reserved[payment.id] <= (payment.amount_minor if payment.status == "SUCCEEDED" else 0)
+
+
+def _by_charge(payments: Collection[Payment]) -> dict[uuid.UUID, list[Payment]]:
+    """The attempts at each charge, in the order in which they were submitted."""
+    attempts: dict[uuid.UUID, list[Payment]] = defaultdict(list)
+    for payment in payments:
+        if payment.charge_id:
+            attempts[payment.charge_id].append(payment)
+    return attempts
+
+
+def _check_write_offs(rows: Collection[Rebilling], entries: Collection[Entry]) -> None:
+    """Of each period, what stands as bad debt is what was given up while it is WRITTEN_OFF, and else nothing."""
+    by_id = {entry.id: entry for entry in entries}
+    given_up: dict[tuple[uuid.UUID, datetime.date | None], int] = defaultdict(int)
+    for entry in entries:
+        first = entry
+        while first.reverses_id:
+            first = by_id[first.reverses_id]
+        if first.type == EntryType.WRITE_OFF:
+            moved = (entry.debit == "bad_debt") - (entry.credit == "bad_debt")
+            given_up[first.account_id, first.period_start] += entry.amount_minor * moved
+    expected = {
+        (row.account_id, row.period_start): row.outstanding_minor for row in rows if row.status == "WRITTEN_OFF"
+    }
+    assert {period: amount for period, amount in given_up.items() if amount} == expected
 
 
 def _check_histories(accounts: Collection[Account]) -> None:
@@ -127,7 +204,7 @@ def _check_dates(account: Account, rows: Collection[Rebilling]) -> None:
 def _check_status(account: Account, rows: Collection[Rebilling]) -> None:
     states = {row.status for row in rows}
     if account.status == "INACTIVE":
-        assert account.inactive_reason == "closed"
+        assert account.inactive_reason in {"closed", "unpaid"}
         assert not states & {"DUE", "PARKED"}
         return
     assert (account.status == "PAST_DUE") == ("UNPAID" in states)
@@ -146,6 +223,7 @@ def _check_balances(
     by_account: dict[uuid.UUID, list[Rebilling]],
     entries: Collection[Entry],
     payments: Collection[Payment],
+    refunds: Collection[Refund],
 ) -> None:
     """Books sum to zero. What an account owes is what its open charges ask for, less its free credit."""
     totals = book_totals()
@@ -153,12 +231,16 @@ def _check_balances(
     owed = balances(account_ids=[account.id for account in accounts])
     in_flight = {payment.account_id for payment in payments if payment.status in Payment.IN_FLIGHT}
     credited: dict[uuid.UUID, int] = defaultdict(int)
+    for payment in payments:
+        kept = payment.amount_minor - _sent_back(refunds).get(payment.id, 0)
+        credited[payment.account_id] += kept if payment.gateway == OUTSIDE else 0
     for entry in entries:
         credited[entry.account_id] += entry.amount_minor * ((entry.debit == "credits") - (entry.credit == "credits"))
     for account in accounts:
         rows = by_account[account.id]
         outstanding = sum(row.outstanding_minor for row in rows if row.status in OWED)
-        # Credit granted, and what was paid for charges since reversed; less what charges have taken of it.
+        # Credit granted, money from outside, and what was paid for charges since reversed; less what charges have
+        # taken of it.
         free = credited[account.id] + sum(row.paid_minor for row in rows if row.status == "VOIDED")
         free -= sum(row.credit_minor for row in rows)
         assert owed[account.id] == outstanding - free

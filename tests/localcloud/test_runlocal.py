@@ -24,9 +24,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
     """Starts a serving command on the test's folder and any free port; ends what is left of it."""
     processes: list[Platform] = []
 
-    def start(command: str = "runlocal") -> Platform:
+    def start(command: str = "runlocal", *more: str) -> Platform:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", command, "--port", "0", "--data", str(tmp_path)],
+            [sys.executable, "manage.py", command, "--port", "0", "--data", str(tmp_path), *more],
             cwd=ROOT,
             env=bare_environment(),
             stdin=subprocess.DEVNULL,
@@ -106,6 +106,12 @@ class TestRunlocal:
         assert server_pid(tmp_path) is None, "the shell was the last one out"
         base = re.findall(r"http://127\.0\.0\.1:\d+", output_until_serving(start()))[0]
         assert status_of(f"{base}/healthz") == 200
+
+    def test_collects_from_a_simulated_provider_when_told_to(self, start: Callable[..., Platform]) -> None:
+        output = output_until_serving(start("runlocal", "--simulated-provider"))
+        (records,) = re.findall(r"  taken   (http\S+)   ", output)
+        with urllib.request.urlopen(records, timeout=10) as answer:
+            assert json.loads(answer.read()) == {"taken": [], "sent_back": [], "totals": {}, "calls": {}}
 
 
 class TestDemo:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rebilling.message import MOST_ITEMS, MalformedMessage, Message, PeriodKey, from_json, to_json
+from rebilling.message import MOST_ITEMS, MalformedMessage, Message, PeriodKey, RefundsMessage, from_json, to_json
 
 RUN = "01930000-0000-7000-8000-000000000001"
 ACCOUNT = "01930000-0000-7000-8000-00000000000a"
@@ -53,6 +53,12 @@ def without(fields: dict[str, Any], name: str) -> dict[str, Any]:
     return {other: value for other, value in fields.items() if other != name}
 
 
+def pack_from(body: str) -> Message:
+    message = from_json(body)
+    assert isinstance(message, Message)
+    return message
+
+
 def refusal(body: str) -> str:
     with pytest.raises(MalformedMessage) as caught:
         from_json(body)
@@ -75,7 +81,7 @@ class TestMessage:
         assert json.loads(to_json(message)) == content(payments=[PAYMENT])
 
     def test_carries_payments_alone(self) -> None:
-        message = from_json(json.dumps(content(rebillings=[], payments=[PAYMENT])))
+        message = pack_from(json.dumps(content(rebillings=[], payments=[PAYMENT])))
         assert (message.rebillings, message.payments) == ((), (uuid.UUID(PAYMENT),))
 
     def test_carries_500_periods_and_500_payments_within_what_sqs_takes(self) -> None:
@@ -90,7 +96,7 @@ class TestMessage:
 
     def test_keeps_the_order_of_its_periods(self) -> None:
         both = [item(account_id=other, idempotency_key=f"rebill:{other}:{DAY}") for other in (OTHER_ACCOUNT, ACCOUNT)]
-        found = from_json(json.dumps(content(rebillings=both))).rebillings
+        found = pack_from(json.dumps(content(rebillings=both))).rebillings
         assert [str(key.account_id) for key in found] == [OTHER_ACCOUNT, ACCOUNT]
 
 
@@ -107,7 +113,7 @@ class TestMalformedMessage:
 
     @pytest.mark.parametrize("schema", ["rebilling/2", "rebilling/1 ", "REBILLING/1", "", None, 1, 1.0, [], {}])
     def test_is_refused_when_its_version_is_another_whatever_its_shape(self, schema: object) -> None:
-        expected = f"schema is {schema!r}; only 'rebilling/1' is known"
+        expected = f"schema is {schema!r}; only 'rebilling/1' and 'refunds/1' are known"
         assert refusal(json.dumps(content(schema=schema))) == expected
         assert refusal(json.dumps({"schema": schema, "packs": []})) == expected
 
@@ -266,8 +272,47 @@ class TestAnyBody:
         at = data.draw(st.integers(0, len(body) - 1))
         changed = body[:at] + data.draw(st.characters() | st.just("")) + body[at + 1 :]
         try:
-            message = from_json(changed)
+            message = pack_from(changed)
         except MalformedMessage:
             return
         # A run or payment may be another one now; a period may not, since its key would no longer match.
         assert [str(key) for key in message.rebillings] == [f"rebill:{ACCOUNT}:{DAY}"]
+
+
+def refunds_content(**changes: Any) -> dict[str, Any]:
+    return {"schema": "refunds/1", "refunds": [PAYMENT, RUN]} | changes
+
+
+class TestRefundsMessage:
+    def test_is_written_and_read_back(self) -> None:
+        message = RefundsMessage(refunds=(uuid.UUID(PAYMENT), uuid.UUID(RUN)))
+        assert json.loads(to_json(message)) == refunds_content()
+        assert from_json(to_json(message)) == message
+
+    def test_carries_500_refunds_within_what_sqs_takes(self) -> None:
+        message = RefundsMessage(refunds=tuple(uuid.UUID(int=n) for n in range(MOST_ITEMS)))
+        assert from_json(to_json(message)) == message
+        assert len(to_json(message)) == 19_534
+
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({"refunds": []}, "it carries no refunds"),
+            ({"refunds": [PAYMENT, PAYMENT]}, "refunds names one twice"),
+            ({"refunds": [f"{{{PAYMENT}}}"]}, f"refunds[0] is not a UUID in its usual form: '{{{PAYMENT}}}'"),
+            ({"refunds": [None]}, "refunds[0] is not a UUID in its usual form: None"),
+            ({"refunds": None}, "refunds is not a list"),
+            ({"refunds": [PAYMENT] * 501}, "refunds has 501 items, more than 500"),
+            ({"run_id": RUN}, "the message: missing fields [], unknown fields ['run_id']"),
+            ({"schema": "refunds/2"}, "schema is 'refunds/2'; only 'rebilling/1' and 'refunds/1' are known"),
+        ],
+    )
+    def test_of_another_shape_is_refused(self, changes: dict[str, Any], says: str) -> None:
+        assert refusal(json.dumps(refunds_content(**changes))) == says
+
+    def test_without_its_refunds_is_refused(self) -> None:
+        assert refusal('{"schema": "refunds/1"}') == "the message: missing fields ['refunds'], unknown fields []"
+
+    def test_with_the_fields_of_the_other_kind_is_refused(self) -> None:
+        assert refusal(json.dumps(content(schema="refunds/1"))).startswith("the message: missing fields ['refunds'], ")
+        assert refusal(json.dumps(refunds_content(schema="rebilling/1"))).startswith("the message: missing fields [")

@@ -4,6 +4,7 @@ A worker runs `manage.py` as a shell would, only without a second's start-up. An
 before or after whose nth call the worker is killed, as the kernel kills, with no clean-up of any kind.
 """
 
+import datetime
 import importlib
 import io
 import itertools
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Never
 
 import boto3
+import time_machine
 from django.core.management import call_command
 
 from localcloud.poller import Poller
@@ -81,6 +83,8 @@ def _work(order: dict[str, Any]) -> Never:
         if order["crash"] is not None:
             _arm(**order["crash"])
         _announce_the_first_message(Path(order["begun"]))
+        if order["now"] is not None:
+            time_machine.travel(datetime.datetime.fromisoformat(order["now"])).start()
         sys.argv = ["manage.py", *order["argv"]]
         from manage import main as manage
 

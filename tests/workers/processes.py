@@ -1,5 +1,6 @@
 """Worker processes of the product, as the application's role, on the test's database, a queue and a provider."""
 
+import datetime
 import json
 import os
 import signal
@@ -88,12 +89,22 @@ class Workers:
     log: Path
     book: Book
 
-    def start(self, *argv: str, seam: Seam | None = None, constants: Mapping[str, object] | None = None) -> Worker:
-        """Starts a command. `constants` are module constants that the worker has other values for."""
+    def start(
+        self,
+        *argv: str,
+        seam: Seam | None = None,
+        constants: Mapping[str, object] | None = None,
+        now: datetime.datetime | None = None,
+    ) -> Worker:
+        """Starts a command. `constants` are module constants that the worker has other values for.
+
+        Given a `now` the worker's clock goes on from there.
+        """
         crash = None if seam is None else {"at": seam.at, "when": seam.when, "nth": seam.nth}
         begun = self.log.with_name(f"begun-{uuid.uuid4()}")
         files = {"log": str(self.log), "begun": str(begun)}
-        pid = self.ask({"argv": argv, "crash": crash, "constants": dict(constants or {}), **files})
+        clock = now.isoformat() if now else None
+        pid = self.ask({"argv": argv, "crash": crash, "constants": dict(constants or {}), "now": clock, **files})
         assert pid
         return Worker(pid, begun, self)
 

@@ -11,6 +11,7 @@ from unittest import mock
 from django.db import connection, connections
 
 from payments.gateways import Outcome, PaymentRequest, Succeeded
+from tests.gateways import OnlyCollects
 from tests.workers.waiting import PATIENCE_SECONDS, wait_until
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Gate:
         self._opened.set()
 
 
-class GatedGateway:
+class GatedGateway(OnlyCollects):
     """The scripted gateway, but that it holds each request at its gate, and answers when it is opened."""
 
     name = "scripted"
@@ -65,10 +66,10 @@ class GatedGateway:
         self.requests: list[PaymentRequest] = []
         self._answer = answer
 
-    def collect(self, request: PaymentRequest) -> Outcome:
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Outcome:
         self.requests.append(request)
         self.gate.pass_through()
-        return self._answer or Succeeded(reference=f"taken-{request.payment_id}")
+        return self._answer or Succeeded.of(request, reference=f"taken-{request.payment_id}")
 
 
 @contextmanager

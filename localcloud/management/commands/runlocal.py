@@ -1,5 +1,6 @@
 """`manage.py runlocal`: the whole platform on this machine, without demonstration data."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from localcloud.platform import foundation, serve
 from localcloud.ports import DEFAULT_PORT
 from localcloud.preparation import data_folder
+from localcloud.provider import attached
 from localcloud.refusals import UnableToStart
 from localcloud.web import address, listening
 
@@ -19,23 +21,30 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of 127.0.0.1; 0 takes any")
         # `manage.py` read it before the settings; see localcloud.preparation.
         parser.add_argument("--data", type=Path, help="the data folder (default: BILLING_DATA, or .local)")
+        parser.add_argument(
+            "--simulated-provider",
+            action="store_true",
+            help="collect through the Stripe adapter, from a payment provider that is simulated on this machine",
+        )
 
-    def handle(self, *, port: int, **options: Any) -> None:
+    def handle(self, *, port: int, simulated_provider: bool, **options: Any) -> None:
         data = data_folder()
+        provider = attached.simulated_provider() if simulated_provider else nullcontext("")
         try:
-            with listening(port=port) as server, foundation(data=data):
-                serve(server=server, announce=lambda: self._announce(address(server=server), data))
+            with listening(port=port) as server, foundation(data=data), provider as records:
+                serve(server=server, announce=lambda: self._announce(address(server=server), data, records))
         except UnableToStart as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write("stopped")
 
-    def _announce(self, base: str, data: Path) -> None:
+    def _announce(self, base: str, data: Path, records: str) -> None:
         lines = (
             f"The billing platform is running, with its data in {data}",
             f"  API     {base}/v1/",
             f"  docs    {base}/v1/docs",
             f"  admin   {base}/admin/   (an account: manage.py createsuperuser)",
             f"  log     {data / 'platform.log'}",
+            *([f"  taken   {records}   (by the simulated provider)"] if records else []),
             "Ctrl-C stops it.",
         )
         self.stdout.write("\n".join(lines))

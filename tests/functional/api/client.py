@@ -14,11 +14,11 @@ from accounts.models import Account, Plan, StatusChange
 from api.keys import create_api_key
 from api.models import ApiKey, IdempotentAnswer, Scope
 from ledger.models import Entry
-from payments.models import Payment
+from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
 from tests.builders import NOW
 
-TABLES = [Account, ApiKey, Entry, IdempotentAnswer, Payment, Plan, Rebilling, Run, StatusChange]
+TABLES = [Account, ApiKey, Entry, IdempotentAnswer, Payment, Plan, Rebilling, Refund, Run, StatusChange]
 
 
 @cache

@@ -12,8 +12,10 @@ from payments.gateways import Declined
 from tests.builders import TODAY, ScriptedGateway, an_account, billed
 from tests.databases import rolled_back
 from tests.functional.api.client import ApiClient
+from tests.integration.rebilling.refunded import refunded
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
+PART = {"amount_minor": 500, "reason": "A week of outage."}
 TRANSFER = {"amount_minor": 500, "reference": "SEPA 17", "reason": "Paid by transfer."}
 
 
@@ -50,13 +52,15 @@ def _check(schema: dict[str, Any], path: str, method: str, response: Any) -> Non
 @rolled_back
 class TestSchema:
     def test_describes_every_answer_as_it_is(self, api: ApiClient, schema: dict[str, Any]) -> None:
-        owing = an_account()
-        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
+        owing, trying = an_account(), an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(*[Declined(code="card_declined")] * 2))
         account = an_account(metadata={"a": [1]})
         run = billed(as_of=TODAY)
         charge = api.get(f"/v1/accounts/{account.id}/ledger", type="charge").json()["results"][0]["id"]
         payment = account.payments.get().id
-        an, entry = "/v1/accounts/{account_id}", "/v1/ledger/{entry_id}"
+        refund = refunded(account.payments.get(), 1)
+        an, entry, retry = "/v1/accounts/{account_id}", "/v1/ledger/{entry_id}", "/v1/payments/{payment_id}/retry"
+        refunds = "/v1/payments/{payment_id}/refunds"
         calls: list[tuple[str, str, str, Any]] = [
             ("/healthz", "/healthz", "get", None),
             ("/v1/plans", "/v1/plans", "get", None),
@@ -81,6 +85,12 @@ class TestSchema:
             (entry, f"/v1/ledger/{charge}", "get", None),
             (f"{entry}/reversals", f"/v1/ledger/{charge}/reversals", "post", {"reason": "a mistake"}),
             ("/v1/payments/{payment_id}", f"/v1/payments/{payment}", "get", None),
+            (retry, f"/v1/payments/{trying.payments.get().id}/retry", "post", {}),
+            (retry, f"/v1/payments/{payment}/retry", "post", {}),
+            (refunds, f"/v1/payments/{payment}/refunds", "post", PART),
+            (refunds, f"/v1/payments/{payment}/refunds", "post", PART | {"currency": "EUR"}),
+            (refunds, f"/v1/payments/{payment}/refunds", "get", None),
+            ("/v1/refunds/{refund_id}", f"/v1/refunds/{refund.id}", "get", None),
             ("/v1/runs", "/v1/runs", "get", None),
             ("/v1/runs/{run_id}", f"/v1/runs/{run.id}", "get", None),
         ]
@@ -92,7 +102,7 @@ class TestSchema:
         assert {(path, method) for path, _, method, _ in calls} == {
             (path, method) for path, methods in schema["paths"].items() for method in methods
         }
-        assert sorted(set(statuses)) == [200, 201, 400, 409, 422]
+        assert sorted(set(statuses)) == [200, 201, 202, 400, 409, 422]
 
     def test_asks_for_a_key_but_for_health(self, schema: dict[str, Any]) -> None:
         open_calls = [
@@ -116,6 +126,8 @@ class TestSchema:
             "/v1/accounts/{account_id}/payments",
             "/v1/accounts/{account_id}/write-offs",
             "/v1/ledger/{entry_id}/reversals",
+            "/v1/payments/{payment_id}/refunds",
+            "/v1/payments/{payment_id}/retry",
         ]
 
     def test_takes_no_fields_beyond_those_that_it_names(self, schema: dict[str, Any]) -> None:
@@ -128,13 +140,14 @@ class TestSchema:
             "PatchedChangeAccountRequest",
             "ReasonRequest",
             "ReceivePaymentRequest",
+            "RefundPaymentRequest",
             "WriteOffRequest",
         ]
-        assert [body["additionalProperties"] for body in requests.values()] == [False] * 8
+        assert [body["additionalProperties"] for body in requests.values()] == [False] * 9
 
     def test_names_each_call_once(self, schema: dict[str, Any]) -> None:
         names = [call["operationId"] for methods in schema["paths"].values() for call in methods.values()]
-        assert len(names) == len(set(names)) == 22
+        assert len(names) == len(set(names)) == 26
 
     def test_gives_examples_that_work(self, api: ApiClient, schema: dict[str, Any]) -> None:
         for path in ("/v1/plans", "/v1/accounts"):

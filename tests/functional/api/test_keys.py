@@ -48,6 +48,10 @@ SCOPES = [
     ("GET", f"/v1/ledger/{ID}", Scope.LEDGER_READ),
     ("POST", f"/v1/ledger/{ID}/reversals", Scope.LEDGER_WRITE),
     ("GET", f"/v1/payments/{ID}", Scope.LEDGER_READ),
+    ("POST", f"/v1/payments/{ID}/retry", Scope.LEDGER_WRITE),
+    ("GET", f"/v1/payments/{ID}/refunds", Scope.LEDGER_READ),
+    ("POST", f"/v1/payments/{ID}/refunds", Scope.LEDGER_WRITE),
+    ("GET", f"/v1/refunds/{ID}", Scope.LEDGER_READ),
     ("GET", "/v1/runs", Scope.RUNS_READ),
     ("GET", f"/v1/runs/{ID}", Scope.RUNS_READ),
 ]

@@ -1,14 +1,23 @@
-"""Reading payments by API."""
+"""Payments by API: reading them, and trying a declined one's charge again."""
 
+import datetime
 import uuid
+from typing import Any
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from accounts.models import Account
 from payments.gateways import Declined
-from tests.builders import TODAY, ScriptedGateway, an_account, billed
+from payments.models import Payment
+from rebilling import dispatch
+from rebilling.adjustments import grant_credit
+from rebilling.certify import send_leftovers
+from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered
 from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, problem_of
+from tests.functional.api.client import ApiClient, nothing_moves, problem_of
 
 
 @rolled_back
@@ -62,3 +71,92 @@ class TestReadPayments:
     def test_knows_no_other(self, api: ApiClient) -> None:
         problem_of(api.get(f"/v1/payments/{uuid.uuid4()}"), status=404, slug="unknown-payment")
         problem_of(api.get(f"/v1/accounts/{uuid.uuid4()}/payments"), status=404, slug="unknown-account")
+
+
+def declined(account: Account) -> str:
+    """The id of a payment of the account's first charge."""
+    billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="insufficient_funds")))
+    return str(account.payments.get().id)
+
+
+@pytest.fixture(autouse=True)
+def _scripted_gateway(settings: Any) -> None:
+    settings.PAYMENT_GATEWAY = "tests.builders.ScriptedGateway"
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> QueueInHand:
+    """The queue that the API sends to."""
+    queue = QueueInHand()
+    monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
+    return queue
+
+
+@rolled_back
+class TestRetryPayment:
+    def test_submits_another_for_what_is_owed_and_it_is_collected_at_once(
+        self, api: ApiClient, sent: QueueInHand, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    ) -> None:
+        account = an_account()
+        first = declined(account)
+        grant_credit(account_id=account.id, amount_minor=500, reason="sorry", author="test", today=TODAY, now=NOW)
+        with django_capture_on_commit_callbacks(execute=True):
+            response = api.post(f"/v1/payments/{first}/retry", once="1")
+        assert response.status_code == 202
+        retry = response.json()
+        assert (retry["status"], retry["amount_minor"]) == ("SUBMITTED", 1499)
+        assert retry["charge"] == api.get(f"/v1/payments/{first}").json()["charge"]
+        (message,) = sent.messages
+        assert [str(id_) for id_ in message.payments] == [retry["id"]]
+        assert delivered(bodies=sent.take()) == []
+        assert api.get(f"/v1/payments/{retry['id']}").json()["status"] == "SUCCEEDED"
+        found = api.get(f"/v1/accounts/{account.id}").json()
+        assert (found["status"], found["balance_minor"]) == ("ACTIVE", 0)
+
+    def test_sent_again_with_its_key_submits_no_other(self, api: ApiClient, sent: QueueInHand) -> None:
+        first = declined(an_account())
+        answer = api.post(f"/v1/payments/{first}/retry", once="1")
+        again = api.post(f"/v1/payments/{first}/retry", once="1")
+        assert (again.json(), again["Idempotent-Replayed"]) == (answer.json(), "true")
+        assert Payment.objects.count() == 2
+
+    def test_stands_when_the_queue_is_away(
+        self, api: ApiClient, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    ) -> None:
+        first = declined(an_account())
+        with django_capture_on_commit_callbacks(execute=True):
+            assert api.post(f"/v1/payments/{first}/retry", once="1").status_code == 202
+        queue = QueueInHand()
+        assert send_leftovers(queue=queue, now=NOW + datetime.timedelta(minutes=16)) == 1
+        assert delivered(bodies=queue.take()) == []
+        assert sorted(Payment.objects.values_list("status", flat=True)) == ["DECLINED", "SUCCEEDED"]
+
+    def test_is_refused_while_one_is_on_its_way(self, api: ApiClient) -> None:
+        first = declined(an_account())
+        api.post(f"/v1/payments/{first}/retry", once="1")
+        problem = problem_of(api.post(f"/v1/payments/{first}/retry", once="2"), status=409, slug="unable-to-retry")
+        assert Payment.objects.count() == 2
+        assert problem["detail"] == "The payment's charge is UNPAID: another payment of it is on its way."
+
+    def test_is_refused_where_nothing_is_to_be_collected(self, api: ApiClient) -> None:
+        account = an_account()
+        first = declined(account)
+        grant_credit(account_id=account.id, amount_minor=1999, reason="sorry", author="test", today=TODAY, now=NOW)
+        paid = an_account()
+        billed(as_of=TODAY)
+        refusals = [
+            (first, "The payment's charge is PAID: nothing to collect."),
+            (paid.payments.get().id, "The payment is SUCCEEDED, not DECLINED."),
+        ]
+        for number, (payment, why) in enumerate(refusals):
+            response = api.post(f"/v1/payments/{payment}/retry", once=str(number))
+            assert problem_of(response, status=409, slug="unable-to-retry")["detail"] == why
+        assert Payment.objects.count() == 2
+
+    def test_needs_a_key_that_makes_it_once(self, api: ApiClient) -> None:
+        first = declined(an_account())
+        with nothing_moves():
+            problem_of(api.post(f"/v1/payments/{first}/retry"), status=400, slug="idempotency-key-missing")
+
+    def test_knows_no_other_payment(self, api: ApiClient) -> None:
+        problem_of(api.post(f"/v1/payments/{uuid.uuid4()}/retry", once="1"), status=404, slug="unknown-payment")

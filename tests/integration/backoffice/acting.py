@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.models import Account, StatusChange
 from ledger.models import Entry
-from payments.models import Payment
+from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
 
 
@@ -18,7 +18,7 @@ def path_of(row: models.Model, action: str) -> str:
 
 def state() -> list[object]:
     """Everything that an action could move."""
-    tables: list[type[models.Model]] = [Account, StatusChange, Entry, Payment, Run, Rebilling, LogEntry]
+    tables: list[type[models.Model]] = [Account, StatusChange, Entry, Payment, Refund, Run, Rebilling, LogEntry]
     return [list(model._default_manager.order_by("pk").values()) for model in tables]
 
 
@@ -34,7 +34,7 @@ def logged() -> list[tuple[str, str | None, str]]:
     return list(LogEntry.objects.order_by("pk").values_list("user__username", "object_id", "change_message"))
 
 
-def submission_of(client: Client, account: Account, action: str = "credit") -> str:
+def submission_of(client: Client, account: Account | Payment, action: str = "credit") -> str:
     found = re.search(r'name="submission" value="([^"]+)"', client.get(path_of(account, action)).content.decode())
     assert found
     return found[1]

@@ -52,6 +52,7 @@ LISTS = [
     "accounts/account",
     "ledger/entry",
     "payments/payment",
+    "payments/refund",
     "rebilling/run",
     "rebilling/rebilling",
     "api/apikey",

@@ -88,7 +88,7 @@ class TestPages:
         )
         post(postings=[credit], author="test", now=NOW)
         billed(as_of=datetime.date(2026, 2, 1))
-        ledger = tables_of(billed_account.account)[2]
+        ledger = tables_of(billed_account.account)[3]
 
         assert [(str(row[0]), row[2], row[4], row[5]) for row in ledger.rows] == [
             ("2026-02-01", "cash", "1,994.00 USD", "0.00 USD"),

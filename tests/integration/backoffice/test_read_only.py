@@ -3,20 +3,26 @@ from django.test import Client
 
 from accounts.models import Account, Plan
 from ledger.models import Entry
-from payments.models import Payment
+from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
 from tests.databases import rolled_back
 from tests.integration.backoffice.conftest import Billed
+from tests.integration.rebilling.refunded import requested
 
 pytestmark = rolled_back
 
-MODELS = [Plan, Account, Entry, Payment, Run, Rebilling]
+MODELS = [Plan, Account, Entry, Payment, Refund, Run, Rebilling]
 
 
 @pytest.fixture(params=["support", "operator", "superuser"])
 def client(request: pytest.FixtureRequest) -> Client:
     client: Client = request.getfixturevalue(request.param)
     return client
+
+
+@pytest.fixture(autouse=True)
+def _refund(billed_account: Billed) -> None:
+    requested(billed_account.payment, 100)
 
 
 def rows() -> dict[str, list[dict[str, object]]]:

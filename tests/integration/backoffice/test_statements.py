@@ -43,7 +43,7 @@ class TestStatements:
     def test_of_an_accounts_page_are_bounded(self, billed_account: Billed) -> None:
         with CaptureQueriesContext(connection) as found:
             tables_of(billed_account.account)
-        assert len(found) == 4
+        assert len(found) == 5
         assert all(query["sql"].endswith(f"LIMIT {MOST_ROWS + 1}") for query in found)
 
 

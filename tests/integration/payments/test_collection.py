@@ -9,7 +9,7 @@ import pytest
 from django.core.checks import run_checks
 
 from ledger.models import Entry
-from payments.gateways import Declined, Succeeded
+from payments.gateways import Declined, NotFound, Succeeded
 from payments.models import Payment
 from rebilling.certificate import certificate
 from rebilling.certify import certify, send_leftovers
@@ -60,14 +60,25 @@ class TestGarbage:
     @pytest.mark.parametrize(
         "answer",
         [
-            Succeeded(reference="x" * 201),
-            Succeeded(reference="a\0b"),
-            Succeeded(reference=None),  # type: ignore[arg-type]
+            lambda request: Succeeded.of(request, reference=""),
+            lambda request: Succeeded.of(request, reference="x" * 201),
+            lambda request: Succeeded.of(request, reference="a\0b"),
+            lambda request: Succeeded.of(request, reference=None),  # type: ignore[arg-type]
+            NotFound(),
             Declined(code=""),
             Declined(code="x" * 101),
             None,
         ],
-        ids=repr,
+        ids=[
+            "no_reference",
+            "a_long_reference",
+            "a_reference_with_a_null",
+            "a_reference_that_is_no_text",
+            "nothing_found",
+            "no_code",
+            "a_long_code",
+            "nothing",
+        ],
     )
     def test_of_the_gateway_is_unknown_and_the_rest_of_the_pack_is_settled(
         self, answer: Any, caplog: pytest.LogCaptureFixture
@@ -94,9 +105,9 @@ class TestLease:
         ends = time.monotonic() + 900
 
         class Slow(ScriptedGateway):
-            def collect(self, request: Any) -> Any:
+            def collect(self, request: Any, *, timeout_seconds: float) -> Any:
                 time.sleep(0.6)
-                return gateway.collect(request)
+                return gateway.collect(request, timeout_seconds=timeout_seconds)
 
         from rebilling.processor import Delivery, Surroundings, process_deliveries
 

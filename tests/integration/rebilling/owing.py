@@ -3,6 +3,8 @@
 import datetime
 from typing import Any
 
+from django.test import override_settings
+
 from accounts.models import Account
 from payments.gateways import Declined
 from payments.models import Payment
@@ -15,11 +17,12 @@ DECLINED = Declined(code="card_declined")
 
 
 def owing_two_months(**terms: Any) -> Account:
-    """1,999 for January and 1,999 for February, both declined."""
+    """1,999 for January and 1,999 for February, both declined, to be tried again in a year."""
     account = an_account(**terms)
-    for day in (TODAY, FEB_1):
-        # Whoever else is billed that day is declined, too.
-        billed(as_of=day, gateway=ScriptedGateway(*[DECLINED] * 100))
+    with override_settings(PAYMENT_RETRY_DAYS=[365]):
+        for day in (TODAY, FEB_1):
+            # Whoever else is billed that day is declined, too.
+            billed(as_of=day, gateway=ScriptedGateway(*[DECLINED] * 100))
     return account
 
 

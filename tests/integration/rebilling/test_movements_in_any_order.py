@@ -1,4 +1,5 @@
-"""Money of one account moved in any order: charged, collected, retried, received, credited, written off, reversed.
+"""Money of one account moved in any order: charged, collected, retried, received, refunded, credited, written off,
+reversed.
 
 `MOVEMENTS_EXAMPLES=2000 pytest tests/integration/rebilling/test_movements_in_any_order.py` looks further.
 """
@@ -27,26 +28,46 @@ from accounts.models import Account
 from accounts.refusals import Conflict
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
-from payments.gateways import Declined, Outcome, Succeeded, Unknown
-from payments.models import Payment
+from payments.gateways import Answer, Declined, Outcome, PaymentRequest, RefundRequest, Succeeded, Unknown
+from payments.models import Payment, Refund
 from rebilling.adjustments import REVERSIBLE, grant_credit, reverse_entry
+from rebilling.booking_refunds import settle_refunds
+from rebilling.lifecycle import reopen_account
 from rebilling.models import Rebilling
 from rebilling.receiving import receive_payment
+from rebilling.refunding import left_to_refund, request_refund
+from rebilling.retries import retry_payment
 from rebilling.settling import settle
 from rebilling.writing_off import write_off
-from tests.builders import ScriptedGateway, a_plan, an_account, at, billed
+from tests.builders import a_plan, an_account, at, billed, sends_back, takes
 from tests.databases import rolled_back
+from tests.gateways import OnlyCollects
 
-OUTCOMES: dict[str, Outcome] = {
-    "takes": Succeeded(reference="taken"),
-    "declines": Declined(code="insufficient_funds"),
-    "does not know": Unknown(reason="timed out"),
+OUTCOMES: dict[str, Callable[[PaymentRequest], Answer]] = {
+    "takes": takes,
+    "declines": lambda request: Declined(code="insufficient_funds"),
+    "does not know": lambda request: Unknown(reason="timed out"),
 }
 _outcomes = st.sampled_from(["declines", "declines", "takes", "does not know"])
 _amounts = st.sampled_from([300, 1000])
 _positions = st.integers(0, 2**16)
 FIRST_DAY = datetime.date(2026, 1, 1)
 LAST_DAY = datetime.date(2026, 2, 5)
+
+
+class AllAlike(OnlyCollects):
+    """A gateway that gives every request the same answer: the order in which threads ask is nobody's."""
+
+    name = "all-alike"
+
+    def __init__(self, answer: Callable[[PaymentRequest], Answer]) -> None:
+        self.answer = answer
+
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Answer:
+        return self.answer(request)
+
+    def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Answer:
+        return sends_back(request)
 
 
 class Movements(RuleBasedStateMachine):
@@ -81,7 +102,7 @@ class Movements(RuleBasedStateMachine):
         return list(Payment.objects.filter(status__in=Payment.IN_FLIGHT).order_by("id"))
 
     def a_week_passes(self, outcome: str) -> None:
-        billed(as_of=self.today, gateway=ScriptedGateway(OUTCOMES[outcome]))
+        billed(as_of=self.today, gateway=AllAlike(OUTCOMES[outcome]))
         self.today += datetime.timedelta(days=7)
 
     @precondition(lambda self: self.today < LAST_DAY)
@@ -125,27 +146,76 @@ class Movements(RuleBasedStateMachine):
     @precondition(lambda self: self.unpaid)
     @rule(which=_positions)
     def retry(self, which: int) -> None:
-        """A further attempt is submitted, as the retries will."""
-        in_flight = {payment.charge_id for payment in self.in_flight}
-        idle = [row for row in self.unpaid if row.charge_id not in in_flight]
-        if idle:
-            row = idle[which % len(idle)]
-            Payment.objects.create(
-                account=self.account,
-                charge_id=row.charge_id,
-                amount_minor=row.outstanding_minor,
-                currency=row.currency,
-                status=Payment.Status.SUBMITTED,
-                gateway="scripted",
-                submitted_at=at(self.today),
-            )
+        """A person tries a declined payment's charge again; what is paid or on its way is refused."""
+        payments = list(Payment.objects.filter(charge__rebilling__in=self.unpaid).order_by("id"))
+        if payments:
+            payment = payments[which % len(payments)]
+            self.unless_refused(lambda: retry_payment(payment_id=payment.id, gateway="all-alike", now=at(self.today)))
+
+    @precondition(lambda self: Account.objects.get().status == "INACTIVE")
+    @rule()
+    def reopen(self) -> None:
+        reopen_account(account_id=self.account.id, **self.signed)
 
     @precondition(lambda self: self.in_flight)
     @rule(which=_positions, outcome=st.sampled_from(list(OUTCOMES)))
     def learn(self, which: int, outcome: str) -> None:
         """The outcome of a payment on its way becomes known."""
         payment = self.in_flight[which % len(self.in_flight)]
-        settle(outcomes={payment.id: OUTCOMES[outcome]}, as_of=self.today, now=at(self.today))
+        outcomes: dict[str, Outcome] = {
+            "takes": Succeeded(
+                reference=str(payment.id),
+                key=payment.id,
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+            ),
+            "declines": Declined(code="insufficient_funds"),
+            "does not know": Unknown(reason="timed out"),
+        }
+        settle(outcomes={payment.id: outcomes[outcome]}, as_of=self.today, now=at(self.today))
+
+    @rule(which=_positions, amount=st.none() | st.sampled_from([1, 300, 1000]), at_once=st.booleans())
+    def refund(self, which: int, amount: int | None, at_once: bool) -> None:
+        """A part of a payment, or all that is left of it; more than that is refused. Sent at once, or some time."""
+        payments = list(Payment.objects.filter(status="SUCCEEDED").order_by("id"))
+        if payments:
+            payment = payments[which % len(payments)]
+            asked = amount or left_to_refund(payment) or payment.amount_minor
+            self.unless_refused(lambda: request_refund(payment_id=payment.id, amount_minor=asked, **self.signed))
+            if at_once:
+                self.learn_of_a_refund_that(which, "sends")
+
+    @rule(which=_positions, sent=st.booleans())
+    def reverse_a_charge_and_refund_it(self, which: int, sent: bool) -> None:
+        """As for a charge that should never have been. Restored by `reverse`, it is owed again."""
+        paid = list(Payment.objects.filter(status="SUCCEEDED", charge__reversed_by=None, charge__isnull=False))
+        if paid:
+            payment = paid[which % len(paid)]
+            self.unless_refused(lambda: reverse_entry(entry_id=payment.charge_id, **self.signed))  # type: ignore[arg-type]
+            self.unless_refused(
+                lambda: request_refund(payment_id=payment.id, amount_minor=left_to_refund(payment) or 1, **self.signed)
+            )
+            if sent:
+                self.learn_of_a_refund_that(-1, "sends")
+
+    @precondition(lambda self: Refund.objects.filter(status__in=Refund.IN_FLIGHT).exists())
+    @rule(which=_positions, outcome=st.sampled_from(["sends", "sends", "refuses", "does not know"]))
+    def learn_of_a_refund(self, which: int, outcome: str) -> None:
+        self.learn_of_a_refund_that(which, outcome)
+
+    def learn_of_a_refund_that(self, which: int, outcome: str) -> None:
+        refunds = list(Refund.objects.filter(status__in=Refund.IN_FLIGHT).order_by("id"))
+        if not refunds:
+            return
+        refund = refunds[which % len(refunds)]
+        outcomes: dict[str, Outcome] = {
+            "sends": Succeeded(
+                reference=str(refund.id), key=refund.id, amount_minor=refund.amount_minor, currency=refund.currency
+            ),
+            "refuses": Declined(code="charge_disputed"),
+            "does not know": Unknown(reason="timed out"),
+        }
+        settle_refunds(outcomes={refund.id: outcomes[outcome]}, as_of=self.today, now=at(self.today))
 
     @invariant()
     def is_sound(self) -> None:
@@ -155,16 +225,39 @@ class Movements(RuleBasedStateMachine):
         assert [sum(books.values()) for books in book_totals().values()] == [0]
         _check_free_credit(self.account, rows, entries, in_flight)
         _check_write_offs(rows, entries)
-        for payment_id, amount in Payment.objects.filter(status="SUCCEEDED").values_list("id", "amount_minor"):
-            assert [entry.amount_minor for entry in entries if entry.payment_id == payment_id] == [amount]
-        status = Account.objects.get(id=self.account.id).status
-        assert (status == "PAST_DUE") == any(row.status == "UNPAID" for row in rows)
+        _check_payments(rows, entries)
+        account = Account.objects.get(id=self.account.id)
+        if account.status == "INACTIVE":
+            # A charge's retries were spent, whatever came of it since.
+            assert account.inactive_reason == "unpaid"
+        else:
+            assert (account.status == "PAST_DUE") == any(row.status == "UNPAID" for row in rows)
+        for row in rows:
+            # What is unpaid is tried again, or its retries are spent; and only that is.
+            assert row.retry_on is None or row.status == "UNPAID"
+
+
+def _check_payments(rows: list[Rebilling], entries: list[Entry]) -> None:
+    """Each payment and each refund that succeeded is booked once; a charge was paid what of it wasn't sent back."""
+    paid: dict[Any, int] = defaultdict(int)
+    for payment in Payment.objects.filter(status="SUCCEEDED"):
+        booked = [entry.amount_minor for entry in entries if entry.payment_id == payment.id and entry.type == "payment"]
+        assert booked == [payment.amount_minor]
+        refunds = [refund.amount_minor for refund in payment.refunds.filter(status="SUCCEEDED")]
+        sent = [entry.amount_minor for entry in entries if entry.payment_id == payment.id and entry.type == "refund"]
+        assert sorted(sent) == sorted(refunds)
+        assert sum(payment.refunds.exclude(status="FAILED").values_list("amount_minor", flat=True)) <= (
+            payment.amount_minor
+        )
+        paid[payment.charge_id] += payment.amount_minor - sum(refunds)
+    assert [row.paid_minor for row in rows] == [paid[row.charge_id] if row.charge_id else 0 for row in rows]
 
 
 def _check_free_credit(account: Account, rows: list[Rebilling], entries: list[Entry], in_flight: set[Any]) -> None:
-    """What was credited, received, or paid for charges since reversed; less what charges have taken of it."""
+    """What was credited, received, or paid for charges since reversed, and not sent back; less what charges took."""
     outside = sum(
-        payment.amount_minor for payment in Payment.objects.filter(account=account, charge=None, status="SUCCEEDED")
+        payment.amount_minor - sum(payment.refunds.values_list("amount_minor", flat=True))
+        for payment in Payment.objects.filter(account=account, charge=None, status="SUCCEEDED")
     )
     credited = sum(entry.amount_minor * ((entry.debit == "credits") - (entry.credit == "credits")) for entry in entries)
     voided = sum(row.paid_minor for row in rows if row.status == "VOIDED")
@@ -192,7 +285,8 @@ def _check_write_offs(rows: list[Rebilling], entries: list[Entry]) -> None:
 
 
 def _everything() -> list[Any]:
-    return [list(model._default_manager.order_by("id").values()) for model in (Account, Entry, Payment, Rebilling)]
+    models: list[Any] = [Account, Entry, Payment, Refund, Rebilling]
+    return [list(model._default_manager.order_by("id").values()) for model in models]
 
 
 @pytest.fixture

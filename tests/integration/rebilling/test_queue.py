@@ -50,7 +50,9 @@ def received(endpoint: QueueEndpoint) -> list[Message]:
     found: list[Message] = []
     while messages := client.receive_message(QueueUrl=endpoint.queue_url, MaxNumberOfMessages=10).get("Messages"):
         for message in messages:
-            found.append(from_json(message["Body"]))
+            carried = from_json(message["Body"])
+            assert isinstance(carried, Message)
+            found.append(carried)
             client.delete_message(QueueUrl=endpoint.queue_url, ReceiptHandle=message["ReceiptHandle"])
     return found
 

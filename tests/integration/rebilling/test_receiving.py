@@ -22,6 +22,7 @@ MOST = 2**63 - 1
 
 
 @rolled_back
+@pytest.mark.usefixtures("retries_far_ahead")
 class TestReceivePayment:
     def test_writes_a_payment_and_its_entry(self) -> None:
         account = an_account()

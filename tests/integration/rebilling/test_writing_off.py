@@ -73,6 +73,7 @@ def everything() -> list[Any]:
 
 
 @rolled_back
+@pytest.mark.usefixtures("retries_far_ahead")
 class TestWriteOff:
     def test_gives_up_every_unpaid_charge(self) -> None:
         account = owing_two_months()
@@ -229,6 +230,7 @@ class TestWriteOff:
 
 
 @rolled_back
+@pytest.mark.usefixtures("retries_far_ahead")
 class TestReverseWriteOff:
     def test_makes_the_charge_owed_again(self) -> None:
         account = owing_two_months()
@@ -356,6 +358,7 @@ class TestReverseWriteOff:
 
 
 @rolled_back
+@pytest.mark.usefixtures("retries_far_ahead")
 class TestReverseAround:
     """What is reversed beside a write-off that stands."""
 

@@ -1,0 +1,140 @@
+"""Refunds: money sent back against a payment."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiExample
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.endpoints import Body, Endpoint, ListEndpoint
+from api.fields import Identifier, Text, TextOrNull, WholeNumber
+from api.idempotency import Answer
+from api.models import Scope
+from api.payments import TAG
+from api.schema import call
+from payments.models import Payment, Refund
+from rebilling.refunding import request_refund
+from rebilling.resolving import UnknownRefund
+from rebilling.retries import UnknownPayment
+
+
+class RefundSerializer(serializers.ModelSerializer[Refund]):
+    """Money sent back against a payment: SUBMITTED until the gateway has answered."""
+
+    account = serializers.UUIDField(source="payment.account_id", read_only=True)
+    amount_minor = WholeNumber(read_only=True)
+    failure_code = TextOrNull(help_text="Why it failed; no money was sent.")
+    gateway_reference = TextOrNull(help_text="The refund's name at the gateway.")
+
+    class Meta:
+        model = Refund
+        fields = (
+            "id",
+            "payment",
+            "account",
+            "amount_minor",
+            "currency",
+            "status",
+            "failure_code",
+            "needs_person",
+            "reason",
+            "gateway",
+            "gateway_reference",
+            "submitted_at",
+            "settled_at",
+            "created_by",
+        )
+        read_only_fields = fields
+
+
+class RefundPaymentSerializer(Body):
+    """What to send back."""
+
+    amount_minor = WholeNumber(help_text="In minor units of the payment's currency; 1 or more.")
+    reason = Text(max_length=500, help_text="It becomes the description of the ledger entry.")
+    currency = Text(required=False, max_length=3, help_text="To be on the safe side: refused unless the payment's.")
+    account = Identifier(required=False, help_text="To be on the safe side: refused unless the payment's.")
+
+
+_WHOLE = {"amount_minor": 1999, "reason": "Cancelled within the first week."}
+
+
+class PaymentRefundsEndpoint(ListEndpoint):
+    scopes: ClassVar = {"GET": Scope.LEDGER_READ, "POST": Scope.LEDGER_WRITE}
+    queryset = Refund.objects.select_related("payment")
+    serializer_class = RefundSerializer
+
+    def get_queryset(self) -> QuerySet[Refund]:
+        payment_id = self.kwargs["payment_id"]
+        if not Payment.objects.filter(id=payment_id).exists():
+            raise UnknownPayment(f"There is no payment {payment_id}.")
+        return super().get_queryset().filter(payment=payment_id)
+
+    @call(
+        "list_payment_refunds",
+        tag=TAG,
+        summary="List a payment's refunds",
+        description="Newest first.",
+        scope=Scope.LEDGER_READ,
+        response=RefundSerializer,
+        missing=True,
+    )
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return self.list(request)
+
+    @call(
+        "request_refund",
+        tag=TAG,
+        summary="Refund a payment",
+        description="The whole of it or a part; all of a payment's refunds, those that FAILED aside, are never more "
+        "than it. It answers with the refund, SUBMITTED; look it up for its outcome. Once sent, the account's free "
+        "credit goes down by it, and what of it that doesn't cover is credited: the customer doesn't owe it again. For "
+        "a charge that should never have been, reverse the charge first, then refund. A payment received outside the "
+        "gateway was sent back outside it: its refund is SUCCEEDED at once.",
+        scope=Scope.LEDGER_WRITE,
+        request=RefundPaymentSerializer,
+        response=RefundSerializer,
+        status=202,
+        missing=True,
+        idempotency_key="required",
+        examples=[OpenApiExample("19.99", _WHOLE, request_only=True)],
+    )
+    def post(self, request: Request, payment_id: uuid.UUID) -> HttpResponse:
+        values = self.body(RefundPaymentSerializer)
+
+        def work() -> Answer:
+            refund = request_refund(
+                payment_id=payment_id,
+                amount_minor=values["amount_minor"],
+                reason=values["reason"],
+                currency=values.get("currency"),
+                account_id=values.get("account"),
+                author=self.author,
+                today=self.today,
+                now=self.now,
+            )
+            return Answer(202, RefundSerializer(refund).data)
+
+        return self.once(work, moves_money=True)
+
+
+class RefundEndpoint(Endpoint):
+    scopes: ClassVar = {"GET": Scope.LEDGER_READ}
+
+    @call(
+        "get_refund",
+        tag=TAG,
+        summary="Get a refund",
+        scope=Scope.LEDGER_READ,
+        response=RefundSerializer,
+        missing=True,
+    )
+    def get(self, request: Request, refund_id: uuid.UUID) -> Response:
+        refund = Refund.objects.select_related("payment").filter(id=refund_id).first()
+        if refund is None:
+            raise UnknownRefund(f"There is no refund {refund_id}.")
+        return Response(RefundSerializer(refund).data)

@@ -1,0 +1,80 @@
+"""Stripe's errors, and what each says of the money (https://docs.stripe.com/api/errors)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import stripe
+
+from payments.gateways import Answer, Declined, NotAttempted, Unknown
+from payments.gateways.stripe_answers import Garbage, Told, decline_of, intent_told, short
+from payments.gateways.stripe_declines import OF_THE_ACCOUNT, REFUND_REFUSED, REFUSED_BY_REQUEST
+from payments.gateways.stripe_transport import NotSent
+
+ANOTHER_MODE = "a similar object exists in"
+"""Stripe's words for a test key that asks for a live object, or the other way round."""
+LOCKED = "lock_timeout"
+"""A 429 about one object, which another request holds."""
+NO_FUNDS_TO_SEND = "insufficient_funds"
+
+
+def is_taken(error: stripe.StripeError) -> bool:
+    """The key came before, with other parameters: as when the account's payment method was changed in between."""
+    return isinstance(error, stripe.IdempotencyError)
+
+
+def intent_of(error: stripe.StripeError) -> Told | None:
+    """The intent that came about although the request was refused."""
+    try:
+        return intent_told(_object_of(error).get("payment_intent") or {})
+    except Garbage:
+        return None
+
+
+def refused_payment(error: stripe.StripeError) -> Answer:
+    """What a refusal that names no intent says."""
+    if not isinstance(error, stripe.InvalidRequestError):
+        return unanswered(error)
+    if _of_another_mode(error):
+        return NotAttempted("the API key and the customers are not of one mode (test, live)")
+    code, _ = decline_of(_object_of(error))
+    if error.param in OF_THE_ACCOUNT or code in REFUSED_BY_REQUEST:
+        return Declined(code or f"invalid_{error.param}", hard=True)
+    return Unknown(short(f"Stripe refused the request: {error.user_message}"), needs_person=True)
+
+
+def refused_refund(error: stripe.StripeError) -> Answer:
+    code, _ = decline_of(_object_of(error))
+    if isinstance(error, stripe.CardError):
+        return Declined(code or "declined")
+    if not isinstance(error, stripe.InvalidRequestError):
+        return unanswered(error)
+    if _of_another_mode(error):
+        return NotAttempted("the API key and the payments are not of one mode (test, live)")
+    if code in REFUND_REFUSED:
+        return Declined(code, hard=True)
+    if code == NO_FUNDS_TO_SEND:
+        return Declined(code)
+    return Unknown(short(f"Stripe refused the request: {error.user_message}"), needs_person=True)
+
+
+def unanswered(error: stripe.StripeError) -> NotAttempted | Unknown:
+    """What an error that says nothing of this request in particular means for it."""
+    if isinstance(error, NotSent):
+        return NotAttempted(short(f"Stripe could not be reached: {error}"))
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        # Its message quotes a part of the key.
+        return NotAttempted(f"Stripe refused the API key ({error.http_status})")
+    if isinstance(error, stripe.RateLimitError) and _object_of(error).get("code") != LOCKED:
+        return NotAttempted("Stripe takes no more requests for now (429)")
+    status = f" ({error.http_status})" if error.http_status else ""
+    return Unknown(short(f"no answer from Stripe{status}: {error.user_message or error}"))
+
+
+def _of_another_mode(error: stripe.StripeError) -> bool:
+    return ANOTHER_MODE in (error.user_message or "")
+
+
+def _object_of(error: stripe.StripeError) -> Mapping[str, Any]:
+    body: object = error.json_body
+    found = body.get("error") if isinstance(body, Mapping) else None
+    return found if isinstance(found, Mapping) else {}

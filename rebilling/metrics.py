@@ -1,0 +1,21 @@
+"""Metrics, as log lines in CloudWatch's embedded metric format: CloudWatch makes metrics of them by itself.
+
+The format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+Namespace `Billing`, no dimensions, all of them counts. The formatter puts these names at the top of the line's object.
+"""
+
+import datetime
+import logging
+
+logger = logging.getLogger(__name__)
+
+NAMESPACE = "Billing"
+
+
+def emit(*, now: datetime.datetime, **counts: int) -> None:
+    """Log one line with these metrics. `due`, `charged`, `declined`, `unknown` and `parked` are counted as they happen
+    and are to be summed; `needs_person` and `unexplained` are how many there are, each hour."""
+    metrics = [{"Name": name, "Unit": "Count"} for name in counts]
+    directive = {"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics}
+    embedded = {"Timestamp": int(now.timestamp() * 1000), "CloudWatchMetrics": [directive]}
+    logger.info("metrics", extra={"event": "metrics", "_aws": embedded, **counts})

@@ -1,0 +1,120 @@
+"""Refunds: money sent back against a payment, by a person.
+
+A refund is reserved here, under the account's lock. The processor sends it, and `rebilling/booking_refunds.py` writes
+down what became of it.
+"""
+
+import datetime
+import uuid
+
+from django.db import transaction
+from django.db.models import Sum
+
+from accounts.currencies import display
+from accounts.locks import lock_account
+from accounts.refusals import Conflict, Invalid, refined
+from payments.models import OUTSIDE, Payment, Refund
+from rebilling.booking_refunds import book
+from rebilling.dispatch import send_refund_when_committed
+from rebilling.reasons import checked_reason
+from rebilling.retries import UnknownPayment
+
+RESERVING = [Refund.Status.SUBMITTED, Refund.Status.UNKNOWN, Refund.Status.SUCCEEDED]
+"""A refund in one of these states takes its amount from what is left of its payment; a FAILED one gives it back."""
+
+
+class UnableToRefund(Invalid):
+    """This can't be sent back of this payment, whatever its state."""
+
+
+class NothingToRefund(Conflict):
+    """The payment took no money, or that much of it isn't left."""
+
+    code = "nothing-to-refund"
+
+
+class AlreadyRequested(Conflict):
+    code = "already-requested"
+
+
+def request_refund(
+    *,
+    payment_id: uuid.UUID,
+    amount_minor: int,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+    account_id: uuid.UUID | None = None,
+    currency: str | None = None,
+    request_key: str = "",
+) -> Refund:
+    """Reserve a refund, SUBMITTED, of `amount_minor` minor units; once the transaction is committed it is sent.
+
+    An INACTIVE account's payment may be refunded, too. What was received outside the gateway a person has sent back
+    outside it: that is SUCCEEDED at once. `account_id` and `currency`, where they are given, are held against the
+    payment's. Without a `request_key` each call is another refund. Raises `UnknownPayment`, `ReasonMissing`,
+    `UnableToRefund`, `NothingToRefund`, and `AlreadyRequested` for a key used before.
+    """
+    reason = checked_reason(reason)
+    used = AlreadyRequested("This refund was requested before.")
+    with refined({"refund_requested_once": used}), transaction.atomic():
+        found = Payment.objects.filter(id=payment_id).first()
+        if found is None:
+            raise UnknownPayment(f"There is no payment {payment_id}.")
+        lock_account(found.account_id)
+        payment = Payment.objects.get(id=payment_id)
+        _check_sense(payment, amount_minor=amount_minor, account_id=account_id, currency=currency)
+        _check_left(payment, amount_minor=amount_minor, request_key=request_key, used=used)
+        outside = payment.gateway == OUTSIDE
+        refund = Refund.objects.create(
+            payment=payment,
+            amount_minor=amount_minor,
+            currency=payment.currency,
+            status=Refund.Status.SUCCEEDED if outside else Refund.Status.SUBMITTED,
+            reason=reason,
+            gateway=payment.gateway,
+            submitted_at=now,
+            settled_at=now if outside else None,
+            created_by=author,
+            request_key=request_key,
+        )
+        if outside:
+            book(refunds=[refund], as_of=today, now=now)
+        else:
+            send_refund_when_committed(refund_id=refund.id)
+        return refund
+
+
+def left_to_refund(payment: Payment) -> int:
+    """What may still be sent back of the payment, in minor units. It stays so only while its account is locked."""
+    if payment.status != Payment.Status.SUCCEEDED:
+        return 0
+    reserved = payment.refunds.filter(status__in=RESERVING).aggregate(amount=Sum("amount_minor", default=0))["amount"]
+    return payment.amount_minor - int(reserved)
+
+
+def _check_sense(payment: Payment, *, amount_minor: int, account_id: uuid.UUID | None, currency: str | None) -> None:
+    errors = {}
+    if amount_minor < 1:
+        errors["amount_minor"] = "Must be 1 or more."
+    if account_id not in (None, payment.account_id):
+        errors["account"] = "The payment is another account's."
+    if currency not in (None, payment.currency):
+        errors["currency"] = f"The payment is in {payment.currency}."
+    if errors:
+        raise UnableToRefund("Nothing was refunded.", **errors)
+
+
+def _check_left(payment: Payment, *, amount_minor: int, request_key: str, used: AlreadyRequested) -> None:
+    """Of an account locked by the caller."""
+    if payment.status != Payment.Status.SUCCEEDED:
+        raise NothingToRefund(f"The payment is {payment.status}, not SUCCEEDED.")
+    left = left_to_refund(payment)
+    if amount_minor > left:
+        # The same request again is told so, and not that its own refund has left too little.
+        if request_key and payment.refunds.filter(request_key=request_key).exists():
+            raise used
+        raise NothingToRefund(
+            f"Of this payment, {display(amount_minor=left, currency=payment.currency)} is left to refund."
+        )

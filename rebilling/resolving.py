@@ -1,0 +1,112 @@
+"""Resolving: a person has looked at the gateway's own records, and says what became of a payment or a refund."""
+
+import datetime
+import uuid
+
+from django.db import transaction
+
+from accounts.locks import lock_account
+from accounts.refusals import Conflict, Invalid, Missing
+from payments.gateways import LONGEST_REFERENCE, Declined, Outcome, Succeeded
+from payments.models import Payment, Refund
+from rebilling.booking_refunds import settle_refunds
+from rebilling.reasons import checked_reason
+from rebilling.retries import UnknownPayment
+from rebilling.settling import settle
+
+BY_PERSON = "resolved_by_person"
+"""The code of what a person has found to have moved no money."""
+
+
+class UnknownRefund(Missing):
+    code = "unknown-refund"
+
+
+class UnableToResolve(Conflict):
+    """The outcome is known, or doesn't need a person, or the gateway is being asked this moment."""
+
+    code = "unable-to-resolve"
+
+
+class ReferenceMissing(Invalid):
+    code = "reference-missing"
+
+
+def resolve_payment(
+    *,
+    payment_id: uuid.UUID,
+    taken: bool,
+    reference: str,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> Payment:
+    """Settle a payment that needs a person: the money was taken, under the gateway's `reference`, or it was not.
+
+    What follows is what follows from the gateway's own answer; not taken, the charge is tried again as after a decline.
+    The ledger's entry names the author. Raises `UnknownPayment`, `UnableToResolve`, `ReasonMissing` and
+    `ReferenceMissing` (money that was taken has a reference at the gateway, which no other payment has).
+    """
+    reason = checked_reason(reason)
+    reference = reference.strip()
+    with transaction.atomic():
+        found = Payment.objects.filter(id=payment_id).first()
+        if found is None:
+            raise UnknownPayment(f"There is no payment {payment_id}.")
+        lock_account(found.account_id)
+        # The row, too: a lease is taken without the account's lock.
+        payment = Payment.objects.select_for_update(no_key=True).get(id=payment_id)
+        _check_waits(payment, now)
+        outcome = _outcome(payment, moved=taken, reference=reference)
+        (settled,) = settle(outcomes={payment.id: outcome}, as_of=today, author=author, now=now)
+        if settled.status not in (Payment.Status.SUCCEEDED, Payment.Status.DECLINED):
+            raise ReferenceMissing("Nothing was settled.", reference="Another payment has this reference.")
+        return settled
+
+
+def resolve_refund(
+    *,
+    refund_id: uuid.UUID,
+    sent: bool,
+    reference: str,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> Refund:
+    """Settle a refund that needs a person: the money was sent, under the gateway's `reference`, or it was not.
+
+    What follows is what follows from the gateway's own answer; not sent, it is left to be refunded again. The ledger's
+    entries name the author. Raises `UnknownRefund`, `UnableToResolve`, `ReasonMissing` and `ReferenceMissing` (money
+    that was sent has a reference at the gateway, which no other refund has).
+    """
+    reason = checked_reason(reason)
+    reference = reference.strip()
+    with transaction.atomic():
+        found = Refund.objects.filter(id=refund_id).select_related("payment").first()
+        if found is None:
+            raise UnknownRefund(f"There is no refund {refund_id}.")
+        lock_account(found.payment.account_id)
+        refund = Refund.objects.select_for_update(no_key=True).get(id=refund_id)
+        _check_waits(refund, now)
+        outcome = _outcome(refund, moved=sent, reference=reference)
+        (settled,) = settle_refunds(outcomes={refund.id: outcome}, as_of=today, author=author, now=now)
+        if settled.status not in (Refund.Status.SUCCEEDED, Refund.Status.FAILED):
+            raise ReferenceMissing("Nothing was settled.", reference="Another refund has this reference.")
+        return settled
+
+
+def _check_waits(row: Payment | Refund, now: datetime.datetime) -> None:
+    if row.status not in Payment.IN_FLIGHT or not row.needs_person:
+        raise UnableToResolve(f"The {row._meta.model_name} is {row.status} and doesn't need a person.")
+    if row.leased_until is not None and row.leased_until > now:
+        raise UnableToResolve("The gateway is being asked about it this moment: try again in some minutes.")
+
+
+def _outcome(row: Payment | Refund, *, moved: bool, reference: str) -> Outcome:
+    if not moved:
+        return Declined(code=BY_PERSON)
+    if not 1 <= len(reference) <= LONGEST_REFERENCE:
+        raise ReferenceMissing("Nothing was settled.", reference=f"From 1 to {LONGEST_REFERENCE} characters.")
+    return Succeeded(reference=reference, key=row.id, amount_minor=row.amount_minor, currency=row.currency)

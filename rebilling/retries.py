@@ -1,0 +1,155 @@
+"""Retries: a charge that was declined is tried again, on the days of a schedule, until it is paid or they are spent.
+
+An UNPAID charge has the date of its next attempt, `retry_on`, or none when its retries are spent. Sweeps send what has
+come due as they send new periods, and the processor makes the new payment: for what is then owed, after credits.
+"""
+
+import datetime
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Exists, Min, OuterRef, QuerySet
+
+from accounts.billing_day import billing_day
+from accounts.locks import lock_accounts
+from accounts.models import Account
+from accounts.refusals import Conflict, Missing
+from accounts.statuses import NewStatus, change_statuses
+from payments.gateways import Declined, Outcome
+from payments.models import Payment
+from payments.submission import new_payment
+from rebilling.message import PeriodKey
+from rebilling.models import Rebilling, SkipReason
+from rebilling.setting_aside import skip
+
+
+class UnknownPayment(Missing):
+    code = "unknown-payment"
+
+
+class UnableToRetry(Conflict):
+    """The payment wasn't declined, or its charge is not to be collected."""
+
+    code = "unable-to-retry"
+
+
+def next_retry(*, first_declined_on: datetime.date, as_of: datetime.date) -> datetime.date | None:
+    """The first date of the schedule after `as_of`, or None when there is none left."""
+    days = (first_declined_on + datetime.timedelta(days=days) for days in settings.PAYMENT_RETRY_DAYS)
+    return next((day for day in days if day > as_of), None)
+
+
+_SCHEDULE = """
+    UPDATE rebilling_rebilling AS row SET retry_on = retry.day
+    FROM unnest(%(charges)s::uuid[], %(days)s::date[]) AS retry (charge_id, day)
+    WHERE row.charge_id = retry.charge_id AND row.status = 'UNPAID'
+    RETURNING row.account_id, row.retry_on
+"""
+
+
+def schedule_retries(
+    *, payments: Sequence[Payment], outcomes: Mapping[uuid.UUID, Outcome], as_of: datetime.date
+) -> set[uuid.UUID]:
+    """Set when the UNPAID charges of payments settled just now are tried again. Accounts are locked by the caller.
+
+    After a decline on the next date of the schedule, after a hard one never; what a success left unpaid, since credit
+    was reversed meanwhile, from the next sweep on. Returns the accounts with a charge whose retries are spent.
+    """
+    charges = {payment.charge_id: payment for payment in payments if payment.settled_at and payment.charge_id}
+    if not charges:
+        return set()
+    declines = Payment.objects.filter(charge_id__in=charges, status=Payment.Status.DECLINED)
+    first = dict(declines.values_list("charge_id").annotate(first=Min("settled_at")).order_by())
+    days: dict[uuid.UUID, datetime.date | None] = {}
+    for charge_id, payment in charges.items():
+        outcome = outcomes[payment.id]
+        if payment.status != Payment.Status.DECLINED:
+            days[charge_id] = as_of
+        elif isinstance(outcome, Declined) and outcome.hard:
+            days[charge_id] = None
+        else:
+            days[charge_id] = next_retry(first_declined_on=billing_day(first[charge_id]), as_of=as_of)
+    with connection.cursor() as cursor:
+        cursor.execute(_SCHEDULE, {"charges": list(days), "days": list(days.values())})
+        return {account_id for account_id, day in cursor.fetchall() if day is None}
+
+
+def deactivate_unpaid(*, account_ids: Collection[uuid.UUID], author: str, now: datetime.datetime) -> None:
+    """Make accounts (locked by the caller) that are PAST_DUE INACTIVE: the retries of a charge are spent.
+
+    What they owe stays open. Their periods that are DUE or PARKED are skipped.
+    """
+    accounts = list(Account.objects.filter(id__in=account_ids, status=Account.Status.PAST_DUE).order_by("id"))
+    changes = [
+        NewStatus(account, Account.Status.INACTIVE, "retries are spent", Account.InactiveReason.UNPAID)
+        for account in accounts
+    ]
+    change_statuses(changes=changes, author=author, now=now)
+    waiting = Rebilling.objects.filter(account__in=accounts, status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
+    skip(rebillings=waiting, reason=SkipReason.ACCOUNT_INACTIVE)
+
+
+def retries_due(*, as_of: datetime.date) -> QuerySet[Rebilling]:
+    """The charges whose next attempt has come."""
+    return Rebilling.objects.filter(retry_on__lte=as_of)
+
+
+def submit_retries(*, keys: Collection[PeriodKey], as_of: datetime.date, gateway: str, now: datetime.datetime) -> None:
+    """Record a payment SUBMITTED for each of these periods' charges whose next attempt has come by `as_of`.
+
+    One transaction, with the accounts locked; the payment's row makes the attempt happen once.
+    """
+    due, named = retries_due(as_of=as_of), set(keys)
+    candidates = due.filter(account_id__in={key.account_id for key in named})
+    wanted = [row for row in candidates if PeriodKey.of(row) in named]
+    if not wanted:
+        return
+    with transaction.atomic():
+        accounts = lock_accounts(row.account_id for row in wanted)
+        _submit(due.filter(id__in=[row.id for row in wanted]), accounts=accounts, gateway=gateway, now=now)
+
+
+def retry_payment(*, payment_id: uuid.UUID, gateway: str, now: datetime.datetime) -> Payment:
+    """Try a declined payment's charge again at once, for what is owed by now: a new payment, SUBMITTED.
+
+    The caller has it sent (`rebilling.dispatch.send_when_committed`). An INACTIVE account's charge may be tried, too.
+    Raises `UnknownPayment` and `UnableToRetry`.
+    """
+    with transaction.atomic():
+        declined = Payment.objects.filter(id=payment_id).first()
+        if declined is None:
+            raise UnknownPayment(f"There is no payment {payment_id}.")
+        accounts = lock_accounts([declined.account_id])
+        declined.refresh_from_db()
+        if declined.status != Payment.Status.DECLINED:
+            raise UnableToRetry(f"The payment is {declined.status}, not DECLINED.")
+        charge = Rebilling.objects.filter(charge_id=declined.charge_id)
+        submitted = _submit(charge, accounts=accounts, gateway=gateway, now=now)
+        if not submitted:
+            row = charge.get()
+            why = (
+                "another payment of it is on its way" if row.status == Rebilling.Status.UNPAID else "nothing to collect"
+            )
+            raise UnableToRetry(f"The payment's charge is {row.status}: {why}.")
+        return submitted[0]
+
+
+def _submit(
+    due: QuerySet[Rebilling], *, accounts: Mapping[uuid.UUID, Account], gateway: str, now: datetime.datetime
+) -> list[Payment]:
+    """A new payment for each of the UNPAID charges of which none is in flight. The accounts are locked."""
+    in_flight = Payment.objects.filter(charge_id=OuterRef("charge_id"), status__in=Payment.IN_FLIGHT)
+    rows = list(due.filter(~Exists(in_flight), status=Rebilling.Status.UNPAID).order_by("id"))
+    Rebilling.objects.filter(id__in=[row.id for row in rows]).update(retry_on=None)
+    return Payment.objects.bulk_create(
+        new_payment(
+            account=accounts[row.account_id],
+            charge_id=row.charge_id,
+            amount_minor=row.outstanding_minor,
+            gateway=gateway,
+            now=now,
+        )
+        for row in rows
+    )

@@ -1,0 +1,90 @@
+resource "aws_db_subnet_group" "main" {
+  name        = local.name
+  description = "Private subnets in two zones"
+  subnet_ids  = [for subnet in aws_subnet.database : subnet.id]
+}
+
+resource "aws_db_parameter_group" "main" {
+  name        = "${local.name}-postgres${var.database_engine_version}"
+  family      = "postgres${var.database_engine_version}"
+  description = "TLS only, as many connections as the functions were counted for, and none that idles for good"
+
+  parameter {
+    name  = "rds.force_ssl"
+    value = "1"
+  }
+
+  # Set and not left to the class's formula, so that what the precondition counts with is what the database has.
+  parameter {
+    name         = "max_connections"
+    value        = tostring(local.max_connections)
+    apply_method = "pending-reboot"
+  }
+
+  # A frozen function keeps its connection; a function that ended in the middle keeps its locks. In milliseconds.
+  parameter {
+    name  = "idle_session_timeout"
+    value = "600000"
+  }
+
+  parameter {
+    name  = "idle_in_transaction_session_timeout"
+    value = "60000"
+  }
+
+  lifecycle {
+    create_before_destroy = true
+
+    precondition {
+      condition     = local.max_connections > 0
+      error_message = "The memory of ${var.database_instance_class} isn't listed in locals.tf: set database_max_connections."
+    }
+
+    precondition {
+      condition     = local.max_connections == 0 || local.needed_connections <= local.max_connections
+      error_message = "The functions may hold ${local.needed_connections} connections while a release goes on (2 x ${local.function_connections} + ${local.reserved_connections}), and the database has ${local.max_connections}: lower api_concurrency or worker_concurrency, or take a larger class."
+    }
+  }
+}
+
+resource "aws_db_instance" "main" {
+  identifier                 = local.database_identifier
+  instance_class             = var.database_instance_class
+  engine                     = "postgres"
+  engine_version             = var.database_engine_version
+  auto_minor_version_upgrade = true
+  parameter_group_name       = aws_db_parameter_group.main.name
+
+  db_name  = local.database_name
+  port     = local.database_port
+  username = "billing_owner"
+  # RDS makes the password, keeps it in Secrets Manager and rotates it: it is in no variable, no state and no plan.
+  manage_master_user_password = true
+
+  storage_type          = "gp3"
+  allocated_storage     = var.database_storage_gib
+  max_allocated_storage = var.database_most_storage_gib
+  storage_encrypted     = true
+
+  multi_az               = var.database_multi_az
+  publicly_accessible    = false
+  db_subnet_group_name   = aws_db_subnet_group.main.name
+  vpc_security_group_ids = [aws_security_group.database.id]
+
+  # In UTC, and away from the default sweep's hour in most of the zones that bill by it.
+  backup_window            = "08:00-08:30"
+  maintenance_window       = "sun:09:00-sun:09:30"
+  backup_retention_period  = var.database_backup_days
+  copy_tags_to_snapshot    = true
+  delete_automated_backups = false
+
+  snapshot_identifier       = var.database_snapshot_identifier
+  deletion_protection       = var.database_deletion_protection
+  skip_final_snapshot       = false
+  final_snapshot_identifier = "${local.database_identifier}-final"
+
+  lifecycle {
+    # Read only when the instance is made. Otherwise naming a snapshot would replace a database that runs.
+    ignore_changes = [snapshot_identifier]
+  }
+}

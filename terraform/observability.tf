@@ -1,0 +1,65 @@
+# Log groups, there before the functions are, so that Lambda doesn't make them without an end to what they keep.
+resource "aws_cloudwatch_log_group" "function" {
+  for_each = local.functions
+
+  name              = "/aws/lambda/${each.value.name}"
+  retention_in_days = var.log_retention_days
+}
+
+# What alarms go by is counted here, from what the worker says at the end: Scheduler only hands its event over, and that a
+# function was called says nothing of how it ended. The product's own metrics are the same in every environment of an
+# account; these are this environment's.
+locals {
+  own_namespace = "${var.metrics_namespace}/${local.name}"
+  counted_lines = {
+    # Once a sweep has ended well, whatever it found and whoever started it.
+    sweeps = { pattern = "{ $.event = \"run.swept\" }", value = "1" }
+    # Certify, each hour: how many there are now, 0 as well.
+    unexplained  = { pattern = "{ $.unexplained >= 0 }", value = "$.unexplained" }
+    needs_person = { pattern = "{ $.needs_person >= 0 }", value = "$.needs_person" }
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "worker" {
+  for_each = local.counted_lines
+
+  name           = "${local.name}-${each.key}"
+  log_group_name = aws_cloudwatch_log_group.function["worker"].name
+  pattern        = each.value.pattern
+
+  metric_transformation {
+    namespace = local.own_namespace
+    name      = each.key
+    value     = each.value.value
+  }
+}
+
+# --- Who is told ---
+
+resource "aws_sns_topic" "alarms" {
+  name         = "${local.name}-alarms"
+  display_name = "${local.name} alarms"
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  arn = aws_sns_topic.alarms.arn
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "AlarmsOfThisAccount"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.alarms.arn
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
+    }]
+  })
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each = var.alarm_emails
+
+  topic_arn = aws_sns_topic.alarms.arn
+  protocol  = "email"
+  endpoint  = each.key
+}

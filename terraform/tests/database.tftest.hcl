@@ -1,0 +1,90 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  environment        = "production"
+  allowed_hosts      = ["billing.example.com"]
+  functions_deployed = true
+}
+
+run "a_database_that_is_hard_to_lose" {
+  assert {
+    condition     = aws_db_instance.main.engine == "postgres" && aws_db_instance.main.port == 5432
+    error_message = "PostgreSQL, on its own port."
+  }
+
+  assert {
+    condition     = aws_db_instance.main.storage_encrypted
+    error_message = "Storage is encrypted."
+  }
+
+  assert {
+    condition     = !aws_db_instance.main.publicly_accessible
+    error_message = "The database has no public address."
+  }
+
+  assert {
+    condition     = aws_db_instance.main.deletion_protection
+    error_message = "AWS refuses to delete the database."
+  }
+
+  assert {
+    condition     = !aws_db_instance.main.skip_final_snapshot && aws_db_instance.main.final_snapshot_identifier == "billing-production-final"
+    error_message = "A final snapshot is taken."
+  }
+
+  assert {
+    condition     = aws_db_instance.main.backup_retention_period >= 7
+    error_message = "Backups are kept for 7 days or more."
+  }
+
+  assert {
+    condition     = !aws_db_instance.main.delete_automated_backups
+    error_message = "Backups outlive the instance."
+  }
+
+  assert {
+    condition     = aws_db_instance.main.manage_master_user_password && aws_db_instance.main.password == null
+    error_message = "RDS makes and keeps the owner's password."
+  }
+
+  assert {
+    condition     = aws_db_instance.main.vpc_security_group_ids == toset(["sg-database"])
+    error_message = "The database is in its own group alone."
+  }
+
+  assert {
+    condition     = aws_db_instance.main.parameter_group_name == aws_db_parameter_group.main.name
+    error_message = "The database goes by our parameters."
+  }
+
+  assert {
+    condition     = { for parameter in aws_db_parameter_group.main.parameter : parameter.name => parameter.value } == { "rds.force_ssl" = "1", max_connections = "160", idle_session_timeout = "600000", idle_in_transaction_session_timeout = "60000" }
+    error_message = "The parameters: TLS only, 160 connections, none idle for good."
+  }
+
+  assert {
+    condition     = aws_db_parameter_group.main.family == "postgres16" && aws_db_instance.main.engine_version == "16"
+    error_message = "Parameters and engine are of one version."
+  }
+}
+
+run "made_from_a_snapshot_beside_the_old_one" {
+  state_key = "restored"
+
+  variables {
+    database_snapshot_identifier = "rds:billing-production-2026-11-22"
+    database_identifier          = "billing-production-restored"
+  }
+
+  assert {
+    condition     = aws_db_instance.main.snapshot_identifier == "rds:billing-production-2026-11-22" && aws_db_instance.main.identifier == "billing-production-restored"
+    error_message = "A new instance is made from the snapshot."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.above["database-cpu"].dimensions.DBInstanceIdentifier == "billing-production-restored"
+    error_message = "The alarms follow the new instance."
+  }
+}

@@ -1,0 +1,62 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  environment        = "production"
+  allowed_hosts      = ["billing.example.com"]
+  functions_deployed = true
+}
+
+run "values_are_written_and_never_kept" {
+  assert {
+    condition     = alltrue([for version in [aws_secretsmanager_secret_version.application, aws_secretsmanager_secret_version.django] : version.secret_string == null && version.secret_string_wo_version == 1])
+    error_message = "First values are write-only: no state holds them."
+  }
+
+  assert {
+    condition     = aws_secretsmanager_secret_rotation.application[0].secret_id == "arn:aws:secretsmanager:us-east-1:123456789012:secret:application" && aws_secretsmanager_secret_rotation.application[0].rotation_rules[0].automatically_after_days == 30
+    error_message = "The application's password is rotated every 30 days."
+  }
+
+  assert {
+    condition     = aws_secretsmanager_secret_rotation.application[0].rotation_lambda_arn == "arn:aws:lambda:us-east-1:123456789012:function:billing-production-migrate"
+    error_message = "The migrating function rotates it."
+  }
+
+  assert {
+    condition     = !aws_secretsmanager_secret_rotation.application[0].rotate_immediately
+    error_message = "No rotation comes with an apply."
+  }
+
+  assert {
+    condition     = aws_lambda_permission.rotation[0].principal == "secretsmanager.amazonaws.com" && aws_lambda_permission.rotation[0].source_account == "123456789012" && aws_lambda_permission.rotation[0].function_name == "billing-production-migrate"
+    error_message = "Secrets Manager of this account may call it."
+  }
+
+  assert {
+    condition     = length(aws_secretsmanager_secret.stripe) == 0
+    error_message = "No secret is made that nobody reads."
+  }
+}
+
+run "a_secret_for_stripe_when_asked_for" {
+  variables {
+    create_stripe_secret = true
+  }
+
+  assert {
+    condition     = contains(jsondecode(aws_iam_role_policy.secrets["worker"].policy).Statement[0].Resource, "arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe")
+    error_message = "The worker may read Stripe's key."
+  }
+
+  assert {
+    condition     = !contains(jsondecode(aws_iam_role_policy.secrets["migrate"].policy).Statement[0].Resource, "arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe")
+    error_message = "The migrating function may not."
+  }
+
+  assert {
+    condition     = output.zappa_settings.production_worker.aws_environment_variables["STRIPE_SECRET_ARN"] == "arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe"
+    error_message = "The worker is told where it is."
+  }
+}

@@ -1,0 +1,158 @@
+# --- Where, and which environment ---
+
+variable "aws_region" {
+  description = "The AWS region that everything is made in."
+  type        = string
+  default     = "us-east-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.aws_region))
+    error_message = "A region is written as us-east-1 is."
+  }
+}
+
+variable "aws_account_id" {
+  description = "The account that this environment belongs to; Terraform then refuses to touch any other. Null: whichever the credentials are for."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.aws_account_id == null || can(regex("^[0-9]{12}$", var.aws_account_id))
+    error_message = "An account id has 12 digits."
+  }
+}
+
+variable "project" {
+  description = "The project_name of zappa_settings.json. Zappa names the functions after it, so the two must agree."
+  type        = string
+  default     = "billing"
+
+  validation {
+    condition     = can(regex("^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", var.project))
+    error_message = "At most 20 lower-case letters, digits and hyphens, a letter first and no hyphen last."
+  }
+}
+
+variable "environment" {
+  description = "Which of the two environments this is; the stages of zappa_settings.json are named after it."
+  type        = string
+
+  validation {
+    condition     = contains(["staging", "production"], var.environment)
+    error_message = "zappa_settings.json has the environments staging and production."
+  }
+}
+
+variable "functions_deployed" {
+  description = "False on the first apply, before `zappa deploy`; true on the second, which connects the functions: schedules, queue, rotation."
+  type        = bool
+  default     = false
+}
+
+# --- The application ---
+
+variable "billing_time_zone" {
+  description = "The zone whose dates billing goes by, as the IANA database names it. The daily sweep starts by it too."
+  type        = string
+  default     = "UTC"
+
+  validation {
+    condition     = can(regex("^(UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z0-9_+-]+){1,2})$", var.billing_time_zone))
+    error_message = "A zone is written UTC, or as Europe/Berlin is."
+  }
+}
+
+variable "sweep_time" {
+  description = "When the daily sweep starts, HH:MM in the billing time zone. Clocks change between 00:00 and 03:00: a time that is skipped on one day would skip that day's sweep."
+  type        = string
+  default     = "04:00"
+
+  validation {
+    condition     = can(regex("^(0[3-9]|1[0-9]|2[0-3]):[0-5][0-9]$", var.sweep_time))
+    error_message = "HH:MM, and not before 03:00."
+  }
+}
+
+variable "allowed_hosts" {
+  description = "Host names that the API and the admin answer to. Before there is a domain: the API's own, <id>.execute-api.<region>.amazonaws.com, or with a leading dot any of the region's."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.allowed_hosts) > 0 && alltrue([for host in var.allowed_hosts : can(regex("^\\.?[a-z0-9-]+(\\.[a-z0-9-]+)+$", host))])
+    error_message = "Name at least one host, in lower case, without scheme, port or path; `*` is no host."
+  }
+}
+
+variable "payment_gateway" {
+  description = "The class that talks to the payment provider, as a dotted path. The default only logs, and takes no money."
+  type        = string
+  default     = "payments.gateways.logging_gateway.LoggingGateway"
+
+  validation {
+    condition     = can(regex("^[a-z_]+(\\.[a-z_]+)+\\.[A-Za-z]+$", var.payment_gateway))
+    error_message = "A dotted path: package.module.Class."
+  }
+}
+
+variable "create_stripe_secret" {
+  description = "Make an empty secret for Stripe's key and tell the functions its ARN. Put the value in by hand: {\"STRIPE_API_KEY\": \"...\"}."
+  type        = bool
+  default     = false
+}
+
+variable "log_level" {
+  description = "LOG_LEVEL of the functions. DEBUG would write out more than a log should hold."
+  type        = string
+  default     = "INFO"
+
+  validation {
+    condition     = contains(["INFO", "WARNING", "ERROR"], var.log_level)
+    error_message = "INFO, WARNING or ERROR."
+  }
+}
+
+variable "application_settings" {
+  description = "Further settings of .env.example for every function, such as { REBILLING_BRAKE_FIRST_AMOUNTS = \"USD=5000000\" }. Those that Terraform knows win. No secret: they lie open in Lambda's configuration."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.application_settings) : can(regex("^[A-Z][A-Z0-9_]*$", name)) && !can(regex("SECRET|PASSWORD|TOKEN|KEY|DATABASE_|^AWS_", name))])
+    error_message = "Names of settings, in capitals, and none of a secret, of the database or of AWS."
+  }
+}
+
+variable "secret_values_version" {
+  description = "Terraform writes the first values of the application's secrets. Raise this to write new ones, which ends all sessions and needs `prepare_database` at once; rotation needs no raise."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.secret_values_version >= 1 && floor(var.secret_values_version) == var.secret_values_version
+    error_message = "A whole number from 1."
+  }
+}
+
+variable "rotation_days" {
+  description = "Days between rotations of the application's database password."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.rotation_days >= 1 && var.rotation_days <= 365
+    error_message = "1 to 365 days."
+  }
+}
+
+# --- The package ---
+
+variable "package_bucket_name" {
+  description = "Name of the bucket that Zappa uploads the package to, unique in the world. Null: made of project, environment and account."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.package_bucket_name == null || can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.package_bucket_name))
+    error_message = "3 to 63 lower-case letters, digits and hyphens."
+  }
+}

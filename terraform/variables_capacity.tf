@@ -1,0 +1,58 @@
+# --- Concurrency: each running function holds a database connection, and the database has so many ---
+
+variable "api_concurrency" {
+  description = "Requests that the API and the admin serve at once; reserved for that function. All reserved together must leave 100 of the account's limit free: a new account's limit of 10 has to be raised first."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.api_concurrency >= 1 && floor(var.api_concurrency) == var.api_concurrency
+    error_message = "A whole number from 1."
+  }
+}
+
+variable "worker_concurrency" {
+  description = "Workers at once; reserved for that function. Two are kept for the schedules, and the queue gets the rest."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.worker_concurrency >= 4 && floor(var.worker_concurrency) == var.worker_concurrency
+    error_message = "A whole number from 4: two for the schedules, and Lambda gives a queue no fewer than two."
+  }
+}
+
+variable "conn_max_age_seconds" {
+  description = "Seconds that a function keeps a database connection between invocations."
+  type        = number
+  default     = 300
+
+  validation {
+    condition     = var.conn_max_age_seconds >= 0 && var.conn_max_age_seconds <= 540
+    error_message = "0 to 540: the database ends connections that are idle for 600."
+  }
+}
+
+# --- The queue ---
+
+variable "queue_batch_size" {
+  description = "Messages that one invocation of the worker gets, of at most 500 periods each."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.queue_batch_size >= 1 && var.queue_batch_size <= 10
+    error_message = "1 to 10."
+  }
+}
+
+variable "max_receive_count" {
+  description = "Deliveries of a message before it is a dead letter. Throttling uses them up too, so not fewer than 5."
+  type        = number
+  default     = 5
+
+  validation {
+    condition     = var.max_receive_count >= 5 && var.max_receive_count <= 1000
+    error_message = "5 to 1000."
+  }
+}

@@ -1,0 +1,99 @@
+variable "database_instance_class" {
+  description = "Instance class of the database. It decides how many connections there are, and so how many functions may run."
+  type        = string
+  default     = "db.t4g.small"
+
+  validation {
+    condition     = can(regex("^db\\.[a-z0-9]+\\.[a-z0-9]+$", var.database_instance_class))
+    error_message = "A class is written as db.t4g.small is."
+  }
+}
+
+variable "database_engine_version" {
+  description = "Major version of PostgreSQL; minor versions are installed by RDS in the maintenance window."
+  type        = string
+  default     = "16"
+
+  validation {
+    condition     = can(regex("^1[5-9]$", var.database_engine_version))
+    error_message = "A major version from 15 to 19."
+  }
+}
+
+variable "database_max_connections" {
+  description = "The database's max_connections. Null: by the instance class, 80 for each GiB of its memory. Must be given for a class that isn't listed in locals.tf."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.database_max_connections == null || try(var.database_max_connections >= 20 && var.database_max_connections <= 5000, false)
+    error_message = "20 to 5000."
+  }
+}
+
+variable "database_storage_gib" {
+  description = "Storage to begin with, in GiB."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.database_storage_gib >= 20 && var.database_storage_gib <= 65536
+    error_message = "20 to 65536 GiB."
+  }
+}
+
+variable "database_most_storage_gib" {
+  description = "RDS enlarges the storage by itself up to this, in GiB."
+  type        = number
+  default     = 100
+
+  validation {
+    condition     = var.database_most_storage_gib >= ceil(var.database_storage_gib * 1.1)
+    error_message = "At least a tenth more than database_storage_gib."
+  }
+}
+
+variable "database_multi_az" {
+  description = "A standby in the second zone, which takes over by itself. Doubles the price of instance and storage."
+  type        = bool
+  default     = false
+}
+
+variable "database_backup_days" {
+  description = "Days of automatic backups, to any second of which the database can be restored."
+  type        = number
+  default     = 14
+
+  validation {
+    condition     = var.database_backup_days >= 7 && var.database_backup_days <= 35
+    error_message = "7 to 35 days."
+  }
+}
+
+variable "database_deletion_protection" {
+  description = "Whether AWS refuses to delete the database. Turn it off only in the apply before one that is meant to delete it; a final snapshot is taken all the same."
+  type        = bool
+  default     = true
+}
+
+variable "database_identifier" {
+  description = "Name of the instance. Null: <project>-<environment>. Another name when it is restored beside the old one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.database_identifier == null || can(regex("^[a-z]([a-z0-9]|-[a-z0-9]){0,62}$", var.database_identifier))
+    error_message = "Lower-case letters, digits and single hyphens, a letter first."
+  }
+}
+
+variable "database_snapshot_identifier" {
+  description = "Snapshot that the database is made from, when it is made. Later changes of this have no effect: nothing that runs is replaced. For a point in time, restore by the AWS CLI and take the instance over with import_database_identifier."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.database_snapshot_identifier == null || can(regex("^[A-Za-z][A-Za-z0-9:-]*$", var.database_snapshot_identifier))
+    error_message = "A snapshot's identifier or ARN."
+  }
+}

@@ -1,0 +1,43 @@
+variable "vpc_cidr" {
+  description = "Addresses of the VPC. It is cut into eight parts, of which six are used: in each of two zones the functions', the database's and, for NAT, a public one."
+  type        = string
+  default     = "10.20.0.0/16"
+
+  validation {
+    condition     = can(cidrhost(var.vpc_cidr, 0)) && try(tonumber(split("/", var.vpc_cidr)[1]), 0) >= 16 && try(tonumber(split("/", var.vpc_cidr)[1]), 99) <= 22
+    error_message = "A network of /16 to /22, such as 10.20.0.0/16."
+  }
+}
+
+variable "zone_letters" {
+  description = "The two availability zones, by the letter that follows the region's name. Named, not looked up: a zone that AWS adds must not move a subnet."
+  type        = list(string)
+  default     = ["a", "b"]
+
+  validation {
+    condition     = length(var.zone_letters) == 2 && length(distinct(var.zone_letters)) == 2 && alltrue([for letter in var.zone_letters : can(regex("^[a-z]$", letter))])
+    error_message = "Two different letters."
+  }
+}
+
+variable "endpoint_zones" {
+  description = "In how many zones the interface endpoints stand, at about 14.60 USD a month for each zone (us-east-1). In one: cheaper, and down when that zone is."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = contains([1, 2], var.endpoint_zones)
+    error_message = "1 or 2."
+  }
+}
+
+variable "nat_gateways" {
+  description = "NAT gateways, for a payment provider on the internet: about 36.50 USD a month each with its address (us-east-1), and 0.045 USD for each GB through it. 0: the functions can't reach the internet at all. 1: both zones by one. 2: one in each zone."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = contains([0, 1, 2], var.nat_gateways)
+    error_message = "0, 1 or 2."
+  }
+}

@@ -1,0 +1,43 @@
+variable "alarm_emails" {
+  description = "Who is told when an alarm rings. Each address has to confirm its subscription. The topic's ARN is an output, for anything else."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@[:space:]]+@[^@[:space:]]+\\.[^@[:space:]]+$", address))])
+    error_message = "E-mail addresses."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that the functions' logs are kept."
+  type        = number
+  default     = 90
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "CloudWatch Logs takes 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "oldest_message_alarm_seconds" {
+  description = "A message older than this rings: the worker doesn't keep up, or fails."
+  type        = number
+  default     = 3600
+
+  validation {
+    condition     = var.oldest_message_alarm_seconds >= 60 && var.oldest_message_alarm_seconds <= 86400
+    error_message = "A minute to a day."
+  }
+}
+
+variable "metrics_namespace" {
+  description = "CloudWatch namespace that the product writes its metrics to, for the dashboard. They have no dimensions: two environments in one account and region are added up there. Alarms go by this environment's own, below it."
+  type        = string
+  default     = "Billing"
+
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9_/-]{0,200}$", var.metrics_namespace)) && !startswith(var.metrics_namespace, "AWS/")
+    error_message = "Letters, digits, _, / and -; AWS/ is AWS's."
+  }
+}

@@ -1,0 +1,11 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conformance.benches import StripeBench, stripe_bench
+
+
+@pytest.fixture
+def bench() -> Iterator[StripeBench]:
+    with stripe_bench() as bench:
+        yield bench

@@ -1,0 +1,293 @@
+"""Stripe's states and errors, each produced by the simulated provider, and what they are to us (docs/stripe.md)."""
+
+import re
+import socket
+import uuid
+from typing import Any
+
+import pytest
+
+from localcloud.provider.faults import Fault, Kind
+from payments.gateways import Declined, NotAttempted, NotFound, Succeeded, Unknown, contradiction, unkeepable
+from payments.gateways.stripe_gateway import StripeGateway
+from tests.conformance.benches import SECONDS, SHORT_SECONDS, StripeBench, a_payment
+from tests.conformance.checks import collected
+
+
+def looked_up(bench: StripeBench, request: Any) -> Any:
+    return bench.gateway.look_up(request, timeout_seconds=SECONDS)
+
+
+def statuses(bench: StripeBench) -> list[str]:
+    """Of all the provider's intents, newest first."""
+    from stripe import StripeClient
+
+    client = StripeClient(bench.provider.api_key, base_addresses={"api": bench.url})
+    return [intent.status for intent in client.v1.payment_intents.list().data]
+
+
+class TestFault:
+    @pytest.mark.parametrize(
+        ("kind", "answer", "taken", "found"),
+        [
+            (Kind.TIMEOUT_BEFORE, Unknown, [], NotFound),
+            (Kind.TIMEOUT_AFTER, Unknown, [1999], Succeeded),
+            (Kind.TIMEOUT_LATE, Unknown, [], NotFound),
+            (Kind.RESET_BEFORE, Unknown, [], NotFound),
+            (Kind.RESET_AFTER, Unknown, [1999], Succeeded),
+            (Kind.ERROR_BEFORE, Unknown, [], NotFound),
+            (Kind.ERROR_AFTER, Unknown, [1999], Succeeded),
+            (Kind.ERROR_KEPT, Unknown, [], NotFound),
+            (Kind.SLOW, Unknown, [1999], Succeeded),
+            (Kind.DRIP, Unknown, [1999], Succeeded),
+            (Kind.RATE_LIMIT, Succeeded, [1999], Succeeded),
+            (Kind.WRONG_KEY, NotAttempted, [], NotFound),
+            (Kind.GARBAGE, Unknown, [1999], Succeeded),
+            (Kind.EMPTY_OBJECT, Unknown, [1999], Succeeded),
+            (Kind.DECLINE, Declined, [], Declined),
+            (Kind.REQUIRES_ACTION, Declined, [], Declined),
+            (Kind.PROCESSING, Unknown, [], Unknown),
+            (Kind.ANOTHER_AMOUNT, Succeeded, [2000], Succeeded),
+            (Kind.ANOTHER_KEY, Succeeded, [1999], NotFound),
+        ],
+        ids=lambda given: str(given) if isinstance(given, Kind) else "",
+    )
+    def test_is_answered_for_what_it_is(
+        self, bench: StripeBench, kind: Kind, answer: type, taken: list[int], found: type
+    ) -> None:
+        request = a_payment()
+        bench.fail_next(kind)
+        # Only these are to be over for the deadline; a busy machine may be slow with the others.
+        waits = kind in {Kind.TIMEOUT_BEFORE, Kind.TIMEOUT_AFTER, Kind.TIMEOUT_LATE, Kind.SLOW, Kind.DRIP}
+        answered = collected(bench, request, seconds=SHORT_SECONDS if waits else SECONDS)
+        assert type(answered) is answer
+        assert unkeepable(answered) == ""
+        assert bench.taken(request) == taken
+        assert type(looked_up(bench, request)) is found
+        assert bench.taken(request) == taken
+
+    def test_is_in_the_table_above_for_each_kind(self) -> None:
+        (marker,) = TestFault.test_is_answered_for_what_it_is.pytestmark  # type: ignore[attr-defined]
+        assert [case[0] for case in marker.args[1]] == list(Kind)
+
+    def test_another_amount_and_another_payment_contradict_the_request(self, bench: StripeBench) -> None:
+        for kind, problem in ((Kind.ANOTHER_AMOUNT, "moved 2000 USD"), (Kind.ANOTHER_KEY, "is another request")):
+            request = a_payment()
+            bench.fail_next(kind)
+            answered = collected(bench, request)
+            assert isinstance(answered, Succeeded)
+            assert problem in contradiction(request, answered)
+
+
+class TestDecline:
+    @pytest.mark.parametrize(
+        ("code", "hard"),
+        [("insufficient_funds", False), ("expired_card", False), ("stolen_card", True), ("new_code", False)],
+    )
+    def test_is_cancelled_so_that_its_money_can_never_move(self, bench: StripeBench, code: str, hard: bool) -> None:
+        request = a_payment(payment_method=f"pm_declined_{code}")
+        declined = Declined(code, hard=hard)
+        assert [collected(bench, request), collected(bench, request)] == [declined, declined]
+        assert looked_up(bench, request) == declined
+        assert statuses(bench) == ["canceled"]
+        assert bench.taken(request) == []
+
+    def test_is_unknown_until_it_is_cancelled(self, bench: StripeBench) -> None:
+        request = a_payment(payment_method="pm_declined_insufficient_funds")
+        bench.fail_next(Kind.ERROR_BEFORE, call="payment.cancel")
+        answer = collected(bench, request)
+        assert isinstance(answer, Unknown)
+        assert (answer.needs_person, answer.reference[:3]) == (False, "pi_")
+        assert "insufficient_funds, but" in answer.reason
+        assert statuses(bench) == ["requires_payment_method"]
+        assert looked_up(bench, request) == Declined("insufficient_funds")
+        assert statuses(bench) == ["canceled"]
+
+    def test_for_a_customer_who_must_act_is_hard_and_cancelled(self, bench: StripeBench) -> None:
+        for request in (a_payment(payment_method="pm_declined_authentication_required"), a_payment()):
+            bench.fail_next(Kind.REQUIRES_ACTION)
+            assert collected(bench, request) == Declined("authentication_required", hard=True)
+        assert statuses(bench) == ["canceled", "canceled"]
+
+    @pytest.mark.parametrize("given", [{"customer": ""}, {"payment_method": ""}])
+    def test_without_a_payment_method_asks_nobody(self, bench: StripeBench, given: dict[str, str]) -> None:
+        assert collected(bench, a_payment(**given)) == Declined("no_payment_method", hard=True)
+        assert bench.provider.records.calls == {}
+
+    @pytest.mark.parametrize("given", [{"customer": "cus_missing"}, {"payment_method": "pm_missing"}])
+    def test_for_what_stripe_does_not_have_is_hard(self, bench: StripeBench, given: dict[str, str]) -> None:
+        request = a_payment(**given)
+        assert collected(bench, request) == Declined("resource_missing", hard=True)
+        assert bench.taken(request) == []
+
+
+class TestAmount:
+    @pytest.mark.parametrize(
+        ("currency", "minor", "sent"),
+        [
+            ("JPY", 500, 500),
+            ("KWD", 5120, 5120),
+            ("UGX", 5, 500),
+            ("ISK", 5, 500),
+            ("HUF", 1045, 1045),
+            ("TWD", 80045, 80045),
+            ("MGA", 2000, 20),
+            ("USD", 1, 1),
+        ],
+    )
+    def test_goes_and_comes_back_in_each_ones_units(
+        self, bench: StripeBench, currency: str, minor: int, sent: int
+    ) -> None:
+        request = a_payment(currency=currency, amount_minor=minor)
+        answer = collected(bench, request)
+        assert isinstance(answer, Succeeded)
+        assert (answer.amount_minor, answer.currency) == (minor, currency)
+        assert bench.provider.records.totals() == {currency: sent}
+        assert contradiction(request, answer) == ""
+
+    @pytest.mark.parametrize(("currency", "minor"), [("KWD", 5124), ("MGA", 2050), ("IQD", 1000), ("LYD", 1000)])
+    def test_that_stripe_cannot_write_is_refused_and_asks_nobody(
+        self, bench: StripeBench, currency: str, minor: int
+    ) -> None:
+        request = a_payment(currency=currency, amount_minor=minor)
+        assert collected(bench, request) == Declined("amount_not_expressible", hard=True)
+        assert bench.provider.records.calls == {}
+
+    def test_that_we_cannot_write_is_for_a_person(self, bench: StripeBench) -> None:
+        """One more unit of Stripe's is a hundredth of a krona, which has none."""
+        request = a_payment(currency="ISK", amount_minor=5)
+        bench.fail_next(Kind.ANOTHER_AMOUNT)
+        answer = collected(bench, request)
+        assert isinstance(answer, Unknown)
+        assert (answer.needs_person, answer.reference[:3]) == (True, "pi_")
+
+
+class TestProcessing:
+    @pytest.mark.parametrize(
+        ("code", "settled", "taken"),
+        [("", Succeeded, [1999]), ("insufficient_funds", Declined, [])],
+    )
+    def test_is_unknown_until_stripe_has_settled_it(
+        self, bench: StripeBench, code: str, settled: type, taken: list[int]
+    ) -> None:
+        request = a_payment()
+        bench.fail_next(Kind.PROCESSING, code=code)
+        first = collected(bench, request)
+        assert isinstance(first, Unknown)
+        named = a_payment(payment_id=request.payment_id, reference=first.reference)
+        assert looked_up(bench, named) == first
+        bench.clock.advance(hours=1)
+        assert type(looked_up(bench, named)) is settled
+        assert bench.taken(request) == taken
+
+
+class TestKey:
+    def test_that_stripe_has_forgotten_would_take_the_money_twice_so_it_is_looked_up(self, bench: StripeBench) -> None:
+        request = a_payment()
+        first = collected(bench, request)
+        bench.clock.advance(hours=23, minutes=59)
+        assert collected(bench, request) == first
+        assert bench.taken(request) == [1999]
+        bench.clock.advance(minutes=1)
+        assert looked_up(bench, request) == first
+        assert bench.taken(request) == [1999]
+        collected(bench, request)
+        assert bench.taken(request) == [1999, 1999]
+        twice = looked_up(bench, request)
+        assert isinstance(twice, Unknown)
+        assert twice.needs_person
+
+    def test_that_came_before_with_another_request_gives_what_stripe_has(self, bench: StripeBench) -> None:
+        """As when the payment method is changed between an answer that was lost and its redelivery."""
+        request = a_payment()
+        bench.fail_next(Kind.RESET_AFTER)
+        collected(bench, request)
+        changed = a_payment(payment_id=request.payment_id, payment_method="pm_another")
+        answer = collected(bench, changed)
+        assert isinstance(answer, Succeeded)
+        assert contradiction(changed, answer) == ""
+        assert bench.taken(request) == [1999]
+
+    def test_that_came_before_and_left_nothing_is_for_a_person(self, bench: StripeBench) -> None:
+        request = a_payment()
+        bench.fail_next(Kind.ERROR_KEPT)
+        collected(bench, request)
+        answer = collected(bench, a_payment(payment_id=request.payment_id, payment_method="pm_another"))
+        assert isinstance(answer, Unknown)
+        assert answer.needs_person
+        assert bench.taken(request) == []
+
+    def test_that_is_another_payments_leaves_that_ones_intent_alone(self, bench: StripeBench) -> None:
+        other = a_payment(payment_method="pm_declined_insufficient_funds")
+        bench.fail_next(Kind.ERROR_BEFORE, call="payment.cancel")
+        reference = getattr(collected(bench, other), "reference", "")
+        answer = looked_up(bench, a_payment(reference=reference))
+        assert isinstance(answer, Unknown)
+        assert answer.needs_person
+        assert statuses(bench) == ["requires_payment_method"]
+        assert bench.provider.records.taken == []
+
+
+class TestListing:
+    def test_goes_through_every_page(self, bench: StripeBench) -> None:
+        requests = [a_payment(customer="cus_busy") for _ in range(205)]
+        for request in requests:
+            collected(bench, request)
+        calls = bench.provider.records.calls["payment.list"]
+        assert type(looked_up(bench, requests[0])) is Succeeded
+        assert looked_up(bench, a_payment(customer="cus_busy")) == NotFound()
+        assert bench.provider.records.calls["payment.list"] - calls == 6
+
+    def test_that_breaks_off_says_nothing(self, bench: StripeBench) -> None:
+        for _ in range(101):
+            collected(bench, a_payment(customer="cus_busy"))
+        for kind in (Kind.EMPTY_OBJECT, Kind.GARBAGE, Kind.RESET_AFTER, Kind.ERROR_BEFORE):
+            bench.provider.faults.script(None, Fault(kind=kind), call="payment.list")
+            assert type(looked_up(bench, a_payment(customer="cus_busy"))) is Unknown
+
+    def test_begins_a_little_before_the_payment_was_submitted(self, bench: StripeBench) -> None:
+        request = a_payment()
+        bench.clock.advance(minutes=-5)
+        answer = collected(bench, request)
+        assert looked_up(bench, request) == answer
+
+    def test_without_a_customer_says_nothing(self, bench: StripeBench) -> None:
+        assert type(looked_up(bench, a_payment(customer=""))) is Unknown
+        assert bench.provider.records.calls == {}
+
+
+class TestProvider:
+    def test_that_refuses_connections_was_not_asked(self) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            gateway = StripeGateway(api_key="sk_test_1", api_base=f"http://127.0.0.1:{unused.getsockname()[1]}")
+            answer = gateway.collect(a_payment(), timeout_seconds=SECONDS)
+        assert isinstance(answer, NotAttempted)
+        assert "refused" in answer.reason
+
+    def test_that_has_no_address_or_speaks_no_tls_was_not_asked(self, bench: StripeBench) -> None:
+        for base in ("http://stripe.invalid", bench.url.replace("http:", "https:")):
+            gateway = StripeGateway(api_key="sk_test_1", api_base=base)
+            assert type(gateway.collect(a_payment(), timeout_seconds=SECONDS)) is NotAttempted
+        assert bench.provider.records.calls == {}
+
+    def test_that_limits_every_request_was_not_asked(self, bench: StripeBench) -> None:
+        request = a_payment()
+        bench.provider.faults.script(*[Fault(kind=Kind.RATE_LIMIT)] * 4)
+        assert type(collected(bench, request)) is NotAttempted
+        assert bench.provider.records.calls["payment.create"] == 4
+        assert bench.provider.records.keys == {str(request.key)}
+        assert bench.taken(request) == []
+
+    def test_that_limits_requests_is_not_waited_for_beyond_the_deadline(self, bench: StripeBench) -> None:
+        bench.provider.faults.script(*[Fault(kind=Kind.RATE_LIMIT)] * 4)
+        answer = collected(bench, a_payment(), seconds=SHORT_SECONDS)
+        assert answer == NotAttempted("Stripe takes no more requests for now (429)")
+        assert 1 <= bench.provider.records.calls["payment.create"] <= 2
+
+    def test_is_told_a_wrong_key_and_no_reason_repeats_it(self, bench: StripeBench) -> None:
+        key = f"sk_test_{uuid.uuid4().hex}"
+        answer = StripeGateway(api_key=key, api_base=bench.url).collect(a_payment(), timeout_seconds=SECONDS)
+        assert isinstance(answer, NotAttempted)
+        assert not re.search(f"{key[:12]}|{key[-4:]}", answer.reason)
+        assert bench.provider.records.taken == []

@@ -1,0 +1,355 @@
+"""Ways to break the configuration, by the file of `terraform test` that catches them."""
+
+from tests.deploy.terraform.breaks import Break, breaks
+from tests.deploy.terraform.broken_network import NETWORK
+from tests.deploy.terraform.broken_watching import OBSERVABILITY
+
+_DATABASE = breaks(
+    "database",
+    ("storage_encrypted     = true", "storage_encrypted     = false", "Storage is encrypted."),
+    ("publicly_accessible    = false", "publicly_accessible    = true", "The database has no public address."),
+    (
+        "deletion_protection       = var.database_deletion_protection",
+        "deletion_protection       = false",
+        "AWS refuses to delete the database.",
+    ),
+    ("skip_final_snapshot       = false", "skip_final_snapshot       = true", "A final snapshot is taken."),
+    (
+        "backup_retention_period  = var.database_backup_days",
+        "backup_retention_period  = 1",
+        "Backups are kept for 7 days or more.",
+    ),
+    ("delete_automated_backups = false", "delete_automated_backups = true", "Backups outlive the instance."),
+    (
+        "vpc_security_group_ids = [aws_security_group.database.id]",
+        "vpc_security_group_ids = [aws_security_group.database.id, aws_default_security_group.main.id]",
+        "The database is in its own group alone.",
+    ),
+    (
+        "parameter_group_name       = aws_db_parameter_group.main.name",
+        'parameter_group_name       = "default.postgres16"',
+        "The database goes by our parameters.",
+    ),
+    (
+        'name  = "rds.force_ssl"\n    value = "1"',
+        'name  = "rds.force_ssl"\n    value = "0"',
+        "The parameters: TLS only, 160 connections, none idle for good.",
+    ),
+    ("port     = local.database_port", "port     = 5433", "PostgreSQL, on its own port."),
+    (
+        'family      = "postgres${var.database_engine_version}"',
+        'family      = "postgres15"',
+        "Parameters and engine are of one version.",
+    ),
+    (
+        "snapshot_identifier       = var.database_snapshot_identifier",
+        "snapshot_identifier       = null",
+        "A new instance is made from the snapshot.",
+    ),
+)
+
+_CONNECTIONS = [
+    *breaks(
+        "database",
+        (
+            "local.max_connections == 0 || local.needed_connections <= local.max_connections",
+            "local.needed_connections > 0",
+            "The checkable object, aws_db_parameter_group.main, was expected to report an error but did not.",
+        ),
+    ),
+    *breaks(
+        "locals",
+        (
+            "coalesce(var.database_max_connections, local.class_connections)",
+            "local.class_connections > 0 ? local.class_connections : 100",
+            "What is given counts.",
+        ),
+    ),
+]
+
+_QUEUE = breaks(
+    "queue",
+    (
+        "visibility_timeout_seconds = local.visibility_timeout_seconds",
+        "visibility_timeout_seconds = local.worker_timeout_seconds",
+        "Visibility is 6 times the worker's 300 seconds.",
+    ),
+    (
+        "deadLetterTargetArn = aws_sqs_queue.dead_letters.arn",
+        "deadLetterTargetArn = aws_sqs_queue.schedule_dead_letters.arn",
+        "What fails goes to the dead-letter queue.",
+    ),
+    ("maxReceiveCount     = var.max_receive_count", "maxReceiveCount     = 1", "A message is delivered 5 times."),
+    ('redrivePermission = "byQueue"', 'redrivePermission = "allowAll"', "Dead letters come from our queue alone."),
+    (
+        "name                      = local.queue_names.schedule_dead_letters\n"
+        "  message_retention_seconds = 14 * 24 * 3600",
+        "name                      = local.queue_names.schedule_dead_letters\n  message_retention_seconds = 3600",
+        "Dead letters are kept for 14 days.",
+    ),
+    (
+        "receive_wait_time_seconds  = 20\n  sqs_managed_sse_enabled    = true",
+        "receive_wait_time_seconds  = 20\n  sqs_managed_sse_enabled    = false",
+        "Every queue is encrypted.",
+    ),
+    ('Effect    = "Deny"', 'Effect    = "Allow"', "Every queue refuses what comes without TLS."),
+    (
+        "function_name    = local.function_arns.worker",
+        "function_name    = local.function_arns.api",
+        "The queue feeds the worker.",
+    ),
+    (
+        'function_response_types = ["ReportBatchItemFailures"]',
+        "function_response_types = []",
+        "A bad message comes back alone.",
+    ),
+    (
+        "maximum_concurrency = local.queue_concurrency",
+        "maximum_concurrency = var.worker_concurrency",
+        "The queue leaves two of ten workers to the schedules.",
+    ),
+    ("batch_size       = var.queue_batch_size", "batch_size       = 10", "A batch is 5 messages."),
+)
+
+_SCHEDULE = breaks(
+    "schedule",
+    ('expression  = "cron(20 * * * ? *)"', 'expression  = "rate(1 day)"', "The sweep is daily, certify hourly."),
+    (
+        "schedule_expression_timezone = var.billing_time_zone",
+        'schedule_expression_timezone = "UTC"',
+        "Schedules go by the billing time zone.",
+    ),
+    (
+        'mode = "OFF"',
+        'mode                      = "FLEXIBLE"\n    maximum_window_in_minutes = 60',
+        "Schedules start on time.",
+    ),
+    (
+        '"{\\"command\\": \\"${each.key}\\", \\"time\\": \\"<aws.scheduler.scheduled-time>\\"}"',
+        'jsonencode({ command = each.key, time = "<aws.scheduler.scheduled-time>" })',
+        "The worker is told the schedule's own time, unescaped.",
+    ),
+    ("arn      = local.function_arns.worker", "arn      = local.function_arns.api", "Schedules start the worker."),
+    (
+        "role_arn = aws_iam_role.scheduler.arn",
+        'role_arn = aws_iam_role.function["worker"].arn',
+        "Schedules have a role of their own.",
+    ),
+    (
+        "maximum_retry_attempts       = each.value.retries",
+        "maximum_retry_attempts       = 0",
+        "A sweep is tried for six hours, a certify until the next.",
+    ),
+    (
+        "      arn = aws_sqs_queue.schedule_dead_letters.arn",
+        "      arn = aws_sqs_queue.dead_letters.arn",
+        "What can't be started is kept.",
+    ),
+    (
+        "destination = aws_sqs_queue.schedule_dead_letters.arn",
+        "destination = aws_sns_topic.alarms.arn",
+        "What the worker fails at is kept too.",
+    ),
+    (
+        'Action = ["lambda:InvokeFunction"], Resource = local.function_arns.worker',
+        'Action = ["lambda:InvokeFunction"], Resource = "*"',
+        "Scheduler may start the worker and leave dead letters, and nothing more.",
+    ),
+    (
+        '"aws:SourceArn" = aws_scheduler_schedule_group.main.arn',
+        '"aws:SourceArn" = "*"',
+        "Only our group of schedules takes the role.",
+    ),
+)
+
+_ROLES = breaks(
+    "function_role",
+    (
+        'worker  = ["lambda.amazonaws.com"]',
+        'worker  = ["lambda.amazonaws.com", "ec2.amazonaws.com"]',
+        "Lambda takes the roles, and API Gateway the API's.",
+    ),
+    (
+        '["logs:CreateLogStream", "logs:PutLogEvents"]',
+        '["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]',
+        "Each writes to its own log group, and makes none.",
+    ),
+    (
+        "api     = local.application_secret_arns",
+        "api     = concat(local.application_secret_arns, [local.master_secret_arn])",
+        "The API reads the application's secrets, never the owner's.",
+    ),
+    (
+        "worker  = local.application_secret_arns",
+        'worker  = ["*"]',
+        "The worker reads the application's secrets, never the owner's.",
+    ),
+    (
+        "aws_secretsmanager_secret.django.arn, local.master_secret_arn]",
+        "aws_secretsmanager_secret.django.arn]",
+        "The migrating function reads the owner's secret too.",
+    ),
+    (
+        'Action = ["secretsmanager:GetSecretValue"]',
+        'Action = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]',
+        "Secrets are read and not written.",
+    ),
+    (
+        "Action = local.rotate_actions, Resource = aws_secretsmanager_secret.application.arn",
+        "Action = local.rotate_actions, Resource = aws_secretsmanager_secret.django.arn",
+        "Only the migrating function rotates, and only the application's secret.",
+    ),
+    (
+        '    api = [\n      { Sid = "Send", Effect = "Allow", Action = local.send_actions',
+        '    api = [\n      { Sid = "Send", Effect = "Allow", Action = local.consume_actions',
+        "The API sends to the queue and takes nothing off it.",
+    ),
+    (
+        "Action = local.consume_actions, Resource = aws_sqs_queue.dead_letters.arn",
+        "Action = local.consume_actions, Resource = aws_sqs_queue.schedule_dead_letters.arn",
+        "The worker sends and consumes, and redrives dead letters.",
+    ),
+    (
+        'Resource = [local.function_arns.api, "${local.function_arns.api}:*"]',
+        "Resource = values(local.function_arns)",
+        "API Gateway calls the API and no other function.",
+    ),
+    (
+        '        Effect    = "Deny"\n        Action    = local.vpc_actions',
+        '        Effect    = "Deny"\n        Action    = ["ec2:DescribeSubnets"]',
+        "Lambda attaches the functions to the VPC; their own code can't.",
+    ),
+    ('"ec2:AssignPrivateIpAddresses",', '"ec2:*Address*",', "No action is a pattern."),
+)
+
+_SECRETS = breaks(
+    "secrets",
+    (
+        'jsonencode({ SECRET_KEY = sha256("${uuid()}${uuid()}") })\n'
+        "  secret_string_wo_version = var.secret_values_version",
+        'null\n  secret_string = jsonencode({ SECRET_KEY = "in the state" })',
+        "First values are write-only: no state holds them.",
+    ),
+    (
+        "automatically_after_days = var.rotation_days",
+        "automatically_after_days = 365",
+        "The application's password is rotated every 30 days.",
+    ),
+    (
+        "rotation_lambda_arn = local.function_arns.migrate",
+        "rotation_lambda_arn = local.function_arns.api",
+        "The migrating function rotates it.",
+    ),
+    ("rotate_immediately = false", "rotate_immediately = true", "No rotation comes with an apply."),
+    (
+        'principal      = "secretsmanager.amazonaws.com"',
+        'principal      = "*"',
+        "Secrets Manager of this account may call it.",
+    ),
+    (
+        "count = var.create_stripe_secret ? 1 : 0",
+        "count = 1",
+        "No secret is made that nobody reads.",
+    ),
+    (
+        "[aws_secretsmanager_secret.application.arn, aws_secretsmanager_secret.django.arn],\n"
+        "    aws_secretsmanager_secret.stripe[*].arn,",
+        "[aws_secretsmanager_secret.application.arn, aws_secretsmanager_secret.django.arn],",
+        "The worker may read Stripe's key.",
+    ),
+)
+
+_OUTPUTS = [
+    *breaks(
+        "outputs",
+        (
+            "role_arn           = aws_iam_role.function[duty].arn",
+            'role_arn           = aws_iam_role.function["api"].arn',
+            "Each stage has its role.",
+        ),
+        (
+            "SecurityGroupIds = [aws_security_group.function[duty].id]",
+            "SecurityGroupIds = [aws_security_group.database.id]",
+            "Each stage stands in the private subnets, in its own group.",
+        ),
+        (
+            "lambda_concurrency = function.concurrency",
+            "lambda_concurrency = 1",
+            "Each stage has its concurrency.",
+        ),
+        (
+            "s3_bucket          = aws_s3_bucket.package.bucket",
+            's3_bucket          = "another"',
+            "All are in one region and use one bucket.",
+        ),
+        (
+            "api    = local.application_variables",
+            "api    = merge(local.application_variables, { SECRET_KEY = uuid() })",
+            "The API's variables.",
+        ),
+        (
+            "worker = local.application_variables",
+            "worker = { DATABASE_SECRET_ARN = local.master_secret_arn }",
+            "The worker's variables.",
+        ),
+        (
+            "DATABASE_APPLICATION_SECRET_ARN = aws_secretsmanager_secret.application.arn",
+            "DATABASE_APPLICATION_SECRET_ARN = aws_secretsmanager_secret.django.arn",
+            "The migrating function's variables.",
+        ),
+        (
+            "{ for duty, function in local.functions : duty => function.name }",
+            "{ for duty, function in local.functions : duty => function.stage }",
+            "Functions are named as Zappa names them.",
+        ),
+        (
+            "merge(var.application_settings, local.common_variables, ",
+            "merge(local.common_variables, var.application_settings, ",
+            "Further settings are passed on, and change none of Terraform's.",
+        ),
+    ),
+    *breaks(
+        "storage",
+        (
+            "block_public_policy     = true",
+            "block_public_policy     = false",
+            "The bucket of packages is never public.",
+        ),
+    ),
+    *breaks(
+        "schedule",
+        (
+            "for_each = var.functions_deployed ? local.schedules : {}",
+            "for_each = local.schedules",
+            "On the first apply nothing is connected to a function.",
+        ),
+    ),
+    *breaks(
+        "secrets",
+        (
+            'resource "aws_lambda_permission" "rotation" {\n  count = var.functions_deployed ? 1 : 0',
+            'resource "aws_lambda_permission" "rotation" {\n  count = 1',
+            "On the first apply nothing is rotated.",
+        ),
+    ),
+    *breaks(
+        "alarms_silence",
+        (
+            "for_each = var.functions_deployed ? local.silence_alarms : {}",
+            "for_each = local.silence_alarms",
+            "Before there are schedules silence is right.",
+        ),
+    ),
+]
+
+BROKEN: dict[str, list[Break]] = {
+    "connections": _CONNECTIONS,
+    "database": _DATABASE,
+    "function_role": _ROLES,
+    "network": NETWORK,
+    "observability": OBSERVABILITY,
+    "outputs": _OUTPUTS,
+    "queue": _QUEUE,
+    "schedule": _SCHEDULE,
+    "secrets": _SECRETS,
+}

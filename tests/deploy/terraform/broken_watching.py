@@ -1,0 +1,92 @@
+"""Ways to break logs, alarms and the dashboard."""
+
+from tests.deploy.terraform.breaks import Break, breaks
+
+OBSERVABILITY: list[Break] = [
+    *breaks(
+        "observability",
+        (
+            "retention_in_days = var.log_retention_days",
+            "retention_in_days = 0",
+            "Each function has a log group with an end to what it keeps.",
+        ),
+        (
+            'aws_cloudwatch_log_group.function["worker"].name',
+            'aws_cloudwatch_log_group.function["api"].name',
+            "What the worker says at the end is counted.",
+        ),
+        ("endpoint  = each.key", 'endpoint  = "nobody@example.com"', "The addresses are told."),
+    ),
+    *breaks(
+        "alarms",
+        (
+            "dimensions = { QueueName = aws_sqs_queue.dead_letters.name }",
+            "dimensions = { QueueName = aws_sqs_queue.rebilling.name }",
+            "Alarm: dead-letters.",
+        ),
+        (
+            "dimensions = { QueueName = aws_sqs_queue.schedule_dead_letters.name }",
+            "dimensions = { QueueName = aws_sqs_queue.rebilling.name }",
+            "Alarm: schedule-dead-letters.",
+        ),
+        ('metric = "ApproximateAgeOfOldestMessage"', 'metric = "NumberOfMessagesSent"', "Alarm: oldest-message."),
+        ('metric = "unexplained"', 'metric = "due"', "Alarm: unexplained."),
+        ('metric = "needs_person"', 'metric = "unknown"', "Alarm: needs-person."),
+        ('metric = "CPUUtilization"', 'metric = "CPUCreditBalance"', "Alarm: database-cpu."),
+        ("local.max_connections * 0.8", "local.max_connections * 2", "Alarm: database-connections."),
+        ('metric = "5XXError"', 'metric = "4XXError"', "Alarm: api-server-errors."),
+        (
+            'comparison_operator = "GreaterThanThreshold"',
+            'comparison_operator = "LessThanThreshold"',
+            "What is silent when all is well doesn't ring for silence.",
+        ),
+        (
+            'metric_name         = "FreeStorageSpace"',
+            'metric_name         = "FreeableMemory"',
+            "Alarm: less than 4 GiB of storage left.",
+        ),
+        (
+            "  alarm_actions       = [aws_sns_topic.alarms.arn]\n"
+            "  ok_actions          = [aws_sns_topic.alarms.arn]\n}\n\n",
+            "  alarm_actions       = []\n  ok_actions          = [aws_sns_topic.alarms.arn]\n}\n\n",
+            "Every alarm goes to the topic, and says when it is over.",
+        ),
+    ),
+    *breaks(
+        "alarms_silence",
+        ('expression  = "FILL(heard, 0)"', 'expression  = "heard"', "Silence rings."),
+        (
+            "hours = 26",
+            "hours = 30",
+            "Alarm: no sweep in 26 hours.",
+        ),
+        (
+            'metric      = "unexplained", hours = 3',
+            'metric      = "needs_person", hours = 3',
+            "Alarm: no certify in 3 hours.",
+        ),
+    ),
+    *breaks(
+        "dashboard",
+        (
+            '["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", row.name,',
+            '["AWS/SQS", "NumberOfMessagesSent", "QueueName", row.name,',
+            "The dashboard shows both queues, how many and how old.",
+        ),
+        (
+            "[var.metrics_namespace, metric, {",
+            '[var.metrics_namespace, metric, "Environment", var.environment, {',
+            "The dashboard shows the product's own metrics, without dimensions.",
+        ),
+        (
+            "[for group in aws_cloudwatch_log_group.function : \"SOURCE '${group.name}'\"]",
+            '["SOURCE \'${aws_cloudwatch_log_group.function["api"].name}\'"]',
+            "The dashboard has a table of every function's log.",
+        ),
+        (
+            'filter level in [\\"ERROR\\", \\"CRITICAL\\"]',
+            'filter level in [\\"CRITICAL\\"]',
+            "The table holds ERROR and above.",
+        ),
+    ),
+]

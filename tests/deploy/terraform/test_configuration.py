@@ -1,0 +1,111 @@
+"""The configuration as text: formatted, valid, described, and nothing in it of one machine or one account."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.terraform.conftest import Copy
+from tests.deploy.terraform.terraform_command import CONFIGURATION, ROOT, Terraform, TerraformFailed
+
+CONCERNS = {
+    *(
+        "versions",
+        "providers",
+        "variables",
+        "variables_network",
+        "variables_database",
+        "variables_capacity",
+        "variables_watching",
+        "locals",
+        "network",
+        "endpoints",
+    ),
+    *(
+        "security_groups",
+        "nat",
+        "database",
+        "queue",
+        "schedule",
+        "function_role",
+        "storage",
+        "secrets",
+        "observability",
+    ),
+    *("alarms", "alarms_silence", "dashboard", "imports", "outputs"),
+}
+_BLOCK = re.compile(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
+
+
+def blocks(kind: str) -> dict[str, str]:
+    """Name and body of each variable or output."""
+    found = [match for path in sorted(CONFIGURATION.glob("*.tf")) for match in _BLOCK.findall(path.read_text())]
+    return {name: body for what, name, body in found if what == kind}
+
+
+class TestConfiguration:
+    def test_is_formatted(self, terraform: Terraform) -> None:
+        assert terraform.run("fmt", "-check", "-recursive") == ""
+
+    def test_would_be_seen_unformatted(self, copy_of: Copy) -> None:
+        broken = copy_of("unformatted")
+        (broken.folder / "queue.tf").write_text("locals {\n x=1\n}\n")
+        with pytest.raises(TerraformFailed, match=r"queue\.tf"):
+            broken.run("fmt", "-check", "-recursive")
+
+    def test_is_valid(self, terraform: Terraform) -> None:
+        assert "The configuration is valid" in terraform.run("validate")
+
+    def test_has_one_concern_a_file(self) -> None:
+        assert {path.stem for path in CONFIGURATION.glob("*.tf")} == CONCERNS
+        assert [path.name for path in CONFIGURATION.glob("*.tf") if len(path.read_text().splitlines()) > 250] == []
+
+    @pytest.mark.parametrize("name", blocks("variable"))
+    def test_describes_and_checks_each_variable(self, name: str) -> None:
+        body = blocks("variable")[name]
+        assert re.search(r'^  description = "[A-Z][^"]{20,}', body, re.MULTILINE), name
+        assert re.search(r"^  type +=", body, re.MULTILINE), name
+        if not re.search(r"^  type +=  *bool$", body, re.MULTILINE):
+            assert re.search(r"^  validation \{", body, re.MULTILINE), name
+            assert f"var.{name}" in (CONFIGURATION / "tests" / "variables.tftest.hcl").read_text(), name
+
+    @pytest.mark.parametrize("name", blocks("output"))
+    def test_describes_each_output(self, name: str) -> None:
+        assert re.search(r'^  description = "[A-Z][^"]{15,}', blocks("output")[name], re.MULTILINE)
+
+    def test_says_what_nat_costs(self) -> None:
+        assert re.search(r"description = .*NAT.*USD a month.*USD for each GB", blocks("variable")["nat_gateways"])
+        assert re.search(r"default +=  *0$", blocks("variable")["nat_gateways"], re.MULTILINE)
+
+    def test_has_an_example_of_each_variable_that_must_be_given(self) -> None:
+        required = {name for name, body in blocks("variable").items() if "\n  default" not in f"\n{body}"}
+        example = (CONFIGURATION / "terraform.tfvars.example").read_text()
+        assert required == {"environment", "allowed_hosts"}
+        given = set(re.findall(r"^#? ?(\w+) +=", example, re.MULTILINE))
+        assert required <= given <= blocks("variable").keys()
+
+    def test_names_the_event_that_the_sweep_logs(self) -> None:
+        """The alarm for a missed sweep counts lines that hold this; the worker must go on writing it."""
+        pattern = re.search(
+            r'pattern += "\{ \$\.event = \\"([\w.]+)\\" \}"', (CONFIGURATION / "observability.tf").read_text()
+        )
+        assert pattern
+        assert f'"event": "{pattern[1]}"' in (ROOT / "rebilling" / "sweep.py").read_text()
+
+    def test_names_functions_as_zappa_does(self) -> None:
+        """Zappa slugs <project_name>-<stage>; what is deployed elsewhere is what Terraform connects."""
+        from slugify import slugify
+
+        stages = {"api": "production", "worker": "production_worker", "migrate": "production_migrate"}
+        text = (CONFIGURATION / "locals.tf").read_text()
+        for duty, stage in stages.items():
+            name = slugify(f"billing-{stage}")
+            suffix = name.removeprefix("billing-production")
+            assert f'name = "${{local.name}}{suffix}"' in text or (duty == "api" and "name = local.name," in text), name
+
+    def test_is_all_of_it_copied_for_the_tests(self, terraform: Terraform) -> None:
+        there = {
+            path.relative_to(CONFIGURATION) for path in CONFIGURATION.rglob("*.hcl") if ".terraform" not in str(path)
+        }
+        assert {path for path in there if not (terraform.folder / path).is_file()} == set()
+        assert Path("tests/mocks/aws.tfmock.hcl") in there

@@ -1,0 +1,92 @@
+"""Hand-made resources are taken over: the real provider plans to import them and makes none anew."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.deploy.terraform.applying import OVERRIDES, VARIABLES
+from tests.deploy.terraform.moto_cloud import Cloud
+from tests.deploy.terraform.terraform_command import Terraform, copied
+
+MASTER = {"MasterUsername": "billing_owner", "ManageMasterUserPassword": True}
+
+
+def made_by_hand(cloud: Cloud) -> dict[str, Any]:
+    """What someone would click together, and the variables that name it."""
+    ec2, sqs, rds = cloud.client("ec2"), cloud.client("sqs"), cloud.client("rds")
+    vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    subnets = {
+        letter: ec2.create_subnet(VpcId=vpc, CidrBlock=block, AvailabilityZone=f"us-east-1{letter}")["Subnet"][
+            "SubnetId"
+        ]
+        for letter, block in {"a": "10.20.64.0/19", "b": "10.20.96.0/19"}.items()
+    }
+    dead_letters = sqs.create_queue(QueueName="billing-production-rebilling-dlq")["QueueUrl"]
+    queue = sqs.create_queue(QueueName="billing-production-rebilling")["QueueUrl"]
+    group = {"DBSubnetGroupName": "billing-production", "DBSubnetGroupDescription": "by hand"}
+    rds.create_db_subnet_group(**group, SubnetIds=list(subnets.values()))
+    rds.create_db_instance(
+        DBInstanceIdentifier="billing-production",
+        DBInstanceClass="db.t4g.small",
+        Engine="postgres",
+        DBName="billing",
+        AllocatedStorage=20,
+        StorageEncrypted=True,
+        DBSubnetGroupName="billing-production",
+        **MASTER,
+    )
+    cloud.client("s3").create_bucket(Bucket="packages-by-hand")
+    cloud.client("logs").create_log_group(logGroupName="/aws/lambda/billing-production-worker")
+    cloud.client("cloudwatch").put_dashboard(DashboardName="billing-production", DashboardBody='{"widgets": []}')
+    secret = cloud.client("secretsmanager").create_secret(Name="billing-production/database-application")["ARN"]
+    return {
+        "import_vpc_id": vpc,
+        "import_database_subnet_ids": subnets,
+        "import_database_subnet_group_name": "billing-production",
+        "import_database_identifier": "billing-production",
+        "import_queue_url": queue,
+        "import_dead_letter_queue_url": dead_letters,
+        "import_package_bucket_name": "packages-by-hand",
+        "package_bucket_name": "packages-by-hand",
+        "import_log_group_duties": ["worker"],
+        "import_dashboard_name": "billing-production",
+        "import_application_secret_arn": secret,
+    }
+
+
+@pytest.fixture
+def importing(terraform: Terraform, empty_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    folder = tmp_path_factory.mktemp("imports") / "configuration"
+    copy = copied(terraform=terraform, folder=folder, endpoint=empty_cloud.endpoint)
+    (folder / "terraform.tfvars").write_text(VARIABLES)
+    (folder / "moto_override.tf").write_text(OVERRIDES.split("locals {")[0])
+    (folder / "hand_made.auto.tfvars.json").write_text(json.dumps(made_by_hand(empty_cloud)))
+    return copy
+
+
+class TestImports:
+    def test_take_over_what_was_made_by_hand(self, importing: Terraform) -> None:
+        changes = importing.planned("-parallelism=30")
+        taken_over = {address: change["actions"] for address, change in changes.items() if change.get("importing")}
+        assert taken_over.keys() == {
+            "aws_vpc.main",
+            'aws_subnet.database["a"]',
+            'aws_subnet.database["b"]',
+            "aws_db_subnet_group.main",
+            "aws_db_instance.main",
+            "aws_sqs_queue.rebilling",
+            "aws_sqs_queue.dead_letters",
+            "aws_s3_bucket.package",
+            'aws_cloudwatch_log_group.function["worker"]',
+            "aws_cloudwatch_dashboard.main",
+            "aws_secretsmanager_secret.application",
+        }
+        # In place or not at all: nothing that holds data is replaced.
+        assert {action for actions in taken_over.values() for action in actions} <= {"update", "no-op"}
+
+    def test_leave_the_rest_to_be_made(self, importing: Terraform) -> None:
+        (importing.folder / "hand_made.auto.tfvars.json").unlink()
+        changes = importing.planned("-parallelism=30")
+        assert [address for address, change in changes.items() if change.get("importing")] == []
+        assert changes["aws_db_instance.main"]["actions"] == ["create"]

@@ -1,0 +1,166 @@
+"""Refunds that staff request, and those that they settle."""
+
+import datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from ledger.balances import balance
+from ledger.models import Entry
+from payments.gateways import Unknown
+from payments.models import Payment, Refund
+from rebilling import dispatch
+from tests.builders import QueueInHand, ScriptedGateway, a_plan, an_account
+from tests.databases import rolled_back
+from tests.integration.backoffice.acting import logged, messages_of, path_of, state, submission_of
+from tests.integration.backoffice.conftest import page
+from tests.integration.rebilling.owing import received, rows
+from tests.integration.rebilling.refunded import entries_of, paid, requested, sent
+
+pytestmark = rolled_back
+
+REQUESTED = ["The refund is recorded; its state stands below, and is known in a moment."]
+SENT_WRONGLY = Unknown(reason="the gateway moved 500 USD", needs_person=True)
+
+
+def said(client: Client, payment: Payment, **given: str) -> dict[str, str]:
+    return {"reason": "unhappy", "amount": "7.00", "submission": submission_of(client, payment, "refund")} | given
+
+
+@pytest.fixture
+def payment() -> Payment:
+    return paid(external_reference="ENGINE-1")
+
+
+@pytest.fixture
+def waiting(payment: Payment) -> Refund:
+    """A refund of 7.00 that needs a person."""
+    refund = requested(payment, 700)
+    assert sent(refund, gateway=ScriptedGateway(refunds=[SENT_WRONGLY])) == []
+    return Refund.objects.get()
+
+
+class TestRefund:
+    def test_reserves_what_was_written(self, operator: Client, payment: Payment) -> None:
+        assert path_of(payment, "refund") in page(operator, f"payments/payment/{payment.id}/change/")
+        form = operator.get(path_of(payment, "refund")).content.decode()
+        assert "In USD, like 20.50. 19.99 USD is left to refund." in form
+
+        assert messages_of(operator, path_of(payment, "refund"), said(operator, payment)) == REQUESTED
+
+        refund = Refund.objects.get()
+        assert (refund.status, refund.amount_minor, refund.created_by) == ("SUBMITTED", 700, "staff:olga")
+        assert (refund.payment_id, refund.reason) == (payment.id, "unhappy")
+        assert logged() == [("olga", str(payment.id), "Refund: unhappy")]
+        for shown in (f"payments/payment/{payment.id}/change/", f"accounts/account/{payment.account_id}/change/"):
+            assert path_of(refund, "change") in page(operator, shown)
+        content = page(operator, f"payments/refund/{refund.id}/change/")
+        assert "7.00 USD" in content
+        assert path_of(payment, "change") in content
+        for query in ("q=ENGINE-1", f"payment__account__id__exact={payment.account_id}"):
+            assert str(refund.id) in page(operator, f"payments/refund/?{query}")
+
+    def test_sent_twice_is_reserved_once(self, operator: Client, payment: Payment) -> None:
+        once = said(operator, payment)
+        operator.post(path_of(payment, "refund"), once)
+        before = state()
+        assert messages_of(operator, path_of(payment, "refund"), once) == ["This refund was requested before."]
+        assert state() == before
+        assert messages_of(operator, path_of(payment, "refund"), said(operator, payment)) == REQUESTED
+        assert list(Refund.objects.values_list("amount_minor", flat=True)) == [700, 700]
+
+    def test_of_money_from_outside_is_written_down(self, operator: Client) -> None:
+        account = an_account(plan=a_plan(currency="JPY", unit_amount_minor=5000))
+        payment = received(account, 500)
+        operator.post(path_of(payment, "refund"), said(operator, payment, amount="200"))
+        assert entries_of(account) == [("payment", 500), ("refund", 200)]
+        assert balance(account_id=account.id) == -300
+
+    @pytest.mark.parametrize(
+        ("field", "value", "says"),
+        [
+            ("amount", "20.00", "Of this payment, 19.99 USD is left to refund."),
+            ("amount", "0", "Must be 1 or more."),
+            ("amount", "7.001", "errorlist"),
+            ("amount", "-7", "errorlist"),
+            ("reason", " ", "errorlist"),
+            ("submission", "", "errorlist"),
+        ],
+    )
+    def test_that_is_none_is_refused(
+        self, operator: Client, payment: Payment, field: str, value: str, says: str
+    ) -> None:
+        wrong = said(operator, payment, **{field: value})
+        before = state()
+        response = operator.post(path_of(payment, "refund"), wrong)
+        assert response.status_code == 200
+        assert says in response.content.decode()
+        assert state() == before
+
+    def test_is_offered_while_something_is_left(self, operator: Client, payment: Payment) -> None:
+        requested(payment)
+        assert path_of(payment, "refund") not in page(operator, f"payments/payment/{payment.id}/change/")
+
+    def test_is_not_for_everybody(self, support: Client, payment: Payment) -> None:
+        assert path_of(payment, "refund") not in page(support, f"payments/payment/{payment.id}/change/")
+        before = state()
+        assert support.get(path_of(payment, "refund")).status_code == 403
+        assert support.post(path_of(payment, "refund"), {"amount": "7.00", "reason": "r"}).status_code == 403
+        assert state() == before
+
+
+class TestRefundThatNeedsAPerson:
+    def test_is_settled_as_sent_under_the_gateways_name_for_it(self, operator: Client, waiting: Refund) -> None:
+        content = page(operator, f"payments/refund/{waiting.id}/change/")
+        assert "the gateway moved 500 USD" in content
+        form = {"reason": "seen there", "reference": "re_7"}
+
+        assert messages_of(operator, path_of(waiting, "sent"), form) == ["The refund is settled: the money was sent."]
+
+        waiting.refresh_from_db()
+        assert (waiting.status, waiting.gateway_reference, waiting.needs_person) == ("SUCCEEDED", "re_7", False)
+        account = waiting.payment.account
+        assert entries_of(account)[2:] == [("refund", 700), ("credit", 700)]
+        assert set(Entry.objects.filter(type__in=["refund", "credit"]).values_list("created_by", flat=True)) == {
+            "staff:olga"
+        }
+        assert rows(account) == [("PAID", 700, 1299)]
+        assert logged() == [("olga", str(waiting.id), "The money was sent: seen there")]
+        assert path_of(waiting, "sent") not in page(operator, f"payments/refund/{waiting.id}/change/")
+
+    def test_is_settled_as_not_sent(self, operator: Client, waiting: Refund) -> None:
+        messages = messages_of(operator, path_of(waiting, "not-sent"), {"reason": "not there"})
+        assert messages == ["The refund is settled: no money was sent."]
+        waiting.refresh_from_db()
+        assert (waiting.status, waiting.failure_code) == ("FAILED", "resolved_by_person")
+        assert entries_of(waiting.payment.account) == [("charge", 1999), ("payment", 1999)]
+        assert logged() == [("olga", str(waiting.id), "No money was sent: not there")]
+
+    def test_is_asked_about_again(
+        self,
+        operator: Client,
+        waiting: Refund,
+        monkeypatch: pytest.MonkeyPatch,
+        django_capture_on_commit_callbacks: Any,
+    ) -> None:
+        queue = QueueInHand()
+        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
+        with django_capture_on_commit_callbacks(execute=True):
+            operator.post(path_of(waiting, "ask"), {"reason": "they looked"})
+        assert queue.refunds == [waiting.id]
+
+    @pytest.mark.parametrize("action", ["sent", "not-sent", "ask"])
+    def test_is_not_everybodys_to_settle(self, support: Client, waiting: Refund, action: str) -> None:
+        before = state()
+        form = {"reason": "r", "reference": "re_7"}
+        assert support.post(path_of(waiting, action), form).status_code == 403
+        assert path_of(waiting, action) not in page(support, f"payments/refund/{waiting.id}/change/")
+        assert state() == before
+
+    def test_is_refused_while_it_is_being_asked_about(self, operator: Client, waiting: Refund) -> None:
+        Refund.objects.update(leased_until=datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC))
+        before = state()
+        (message,) = messages_of(operator, path_of(waiting, "sent"), {"reason": "r", "reference": "re_7"})
+        assert message.startswith("The gateway is being asked about it this moment")
+        assert state() == before

@@ -1,0 +1,255 @@
+"""Sending money back: submitted under one key while that is kept, asked about from then on, handed over in the end."""
+
+import datetime
+import logging
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from ledger.models import Entry
+from payments.gateways import Answer, Declined, Gateway, NotAttempted, NotFound, RefundRequest, Succeeded, Unknown
+from payments.models import Refund
+from rebilling.certify import certify, send_leftovers
+from rebilling.message import MOST_ITEMS, RefundsMessage, from_json, to_json
+from rebilling.processor import Delivery, Surroundings, process_deliveries
+from tests.builders import (
+    NOW,
+    TODAY,
+    QueueInHand,
+    ScriptedGateway,
+    a_plan,
+    an_account,
+    at,
+    delivered,
+    sends_back,
+    swept,
+)
+from tests.databases import rolled_back
+from tests.integration.rebilling.owing import FEB_1, rows
+from tests.integration.rebilling.refunded import LATER, entries_of, paid, requested, sent
+
+HOUR = datetime.timedelta(hours=1)
+DAY = datetime.timedelta(days=1)
+TIMED_OUT = Unknown(reason="timed out")
+
+pytestmark = rolled_back
+
+
+@pytest.fixture
+def unknown() -> Refund:
+    """Requested and asked for at NOW, its outcome unknown."""
+    refund = requested(paid())
+    assert sent(refund, gateway=ScriptedGateway(refunds=[TIMED_OUT])) == []
+    refund.refresh_from_db()
+    assert refund.status == "UNKNOWN"
+    return refund
+
+
+def asked_again(*, after: datetime.timedelta, gateway: Gateway) -> Refund:
+    """The hourly certify sends it, and the processor asks."""
+    now, queue = NOW + after, QueueInHand()
+    assert send_leftovers(queue=queue, now=now) == 1
+    assert delivered(bodies=queue.take(), gateway=gateway, today=now.date(), now=now) == []
+    return Refund.objects.get()
+
+
+class TestUnknownOutcome:
+    def test_found_sent_is_booked_without_another_call_for_money(self, unknown: Refund) -> None:
+        gateway = ScriptedGateway(refunds_found=[sends_back])
+        refund = asked_again(after=HOUR, gateway=gateway)
+        assert (refund.status, refund.gateway_reference) == ("SUCCEEDED", f"sent-{refund.id}")
+        assert gateway.refund_requests == []
+        assert entries_of(refund.payment.account)[2:] == [("refund", 1999), ("credit", 1999)]
+
+    def test_found_refused_has_failed(self, unknown: Refund) -> None:
+        refund = asked_again(after=HOUR, gateway=ScriptedGateway(refunds_found=[Declined(code="charge_disputed")]))
+        assert (refund.status, refund.failure_code) == ("FAILED", "charge_disputed")
+        assert rows(refund.payment.account) == [("PAID", 0, 1999)]
+
+    def test_not_found_while_its_key_is_kept_is_submitted_again_under_it(self, unknown: Refund) -> None:
+        gateway = ScriptedGateway()
+        refund = asked_again(after=23 * HOUR - datetime.timedelta(seconds=1), gateway=gateway)
+        assert (len(gateway.refunds_looked_up), [request.key for request in gateway.refund_requests]) == (
+            1,
+            [refund.id],
+        )
+        assert refund.status == "SUCCEEDED"
+
+    def test_not_found_after_that_was_never_received(self, unknown: Refund) -> None:
+        gateway = ScriptedGateway()
+        refund = asked_again(after=23 * HOUR, gateway=gateway)
+        assert (len(gateway.refunds_looked_up), gateway.refund_requests) == (1, [])
+        assert (refund.status, refund.failure_code) == ("FAILED", "never_received")
+        assert entries_of(refund.payment.account) == [("charge", 1999), ("payment", 1999)]
+
+    def test_is_asked_about_at_each_sweep_too(self, unknown: Refund) -> None:
+        queue, gateway = QueueInHand(), ScriptedGateway(refunds_found=[sends_back])
+        swept(as_of=FEB_1, queue=queue)
+        assert queue.refunds == [unknown.id]
+        assert delivered(bodies=queue.take(), gateway=gateway, today=FEB_1) == []
+        assert Refund.objects.get().status == "SUCCEEDED"
+
+    def test_needs_a_person_after_five_days_and_is_not_asked_about_any_more(
+        self, unknown: Refund, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for days in range(1, 5):
+            refund = asked_again(after=days * DAY, gateway=ScriptedGateway(refunds_found=[TIMED_OUT]))
+            assert (refund.status, refund.needs_person) == ("UNKNOWN", False)
+            certify(runs=[], now=NOW + 5 * DAY - datetime.timedelta(seconds=1))
+        assert not Refund.objects.get().needs_person
+        certify(runs=[], now=NOW + 5 * DAY)
+        refund = Refund.objects.get()
+        assert (refund.status, refund.needs_person) == ("UNKNOWN", True)
+        assert refund.needs_person_reason == "its outcome is not known after 5 days"
+        assert send_leftovers(queue=QueueInHand(), now=NOW + 5 * DAY) == 0
+        errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+        assert errors == ["a refund needs a person"]
+
+
+class TestLeftOver:
+    def test_is_sent_a_quarter_of_an_hour_after_it_was_reserved(self) -> None:
+        refund, queue = requested(paid()), QueueInHand()
+        assert send_leftovers(queue=queue, now=LATER - 2 * datetime.timedelta(minutes=1)) == 0
+        assert send_leftovers(queue=queue, now=LATER) == 1
+        assert queue.refunds == [refund.id]
+
+    def test_is_left_alone_while_somebody_asks(self) -> None:
+        requested(paid())
+        Refund.objects.update(leased_until=LATER + datetime.timedelta(seconds=1))
+        assert send_leftovers(queue=QueueInHand(), now=LATER) == 0
+
+    def test_never_asked_for_before_is_submitted_however_late(self) -> None:
+        requested(paid())
+        gateway = ScriptedGateway()
+        refund = asked_again(after=4 * DAY, gateway=gateway)
+        assert (len(gateway.refund_requests), gateway.refunds_looked_up, refund.status) == (1, [], "SUCCEEDED")
+
+    def test_asked_for_a_day_ago_by_a_worker_that_was_cut_off_is_looked_up(self) -> None:
+        refund = requested(paid())
+        Refund.objects.update(asked_at=NOW, leased_until=NOW)
+        gateway = ScriptedGateway(refunds_found=[sends_back])
+        refund = asked_again(after=DAY, gateway=gateway)
+        assert (gateway.refund_requests, len(gateway.refunds_looked_up)) == ([], 1)
+        assert refund.status == "SUCCEEDED"
+
+    def test_goes_in_messages_of_five_hundred(self) -> None:
+        payment = paid()
+        Refund.objects.bulk_create(
+            Refund(
+                payment=payment,
+                amount_minor=1,
+                currency="USD",
+                status="SUBMITTED",
+                reason="r",
+                gateway="scripted",
+                submitted_at=NOW,
+                created_by="t",
+            )
+            for _ in range(MOST_ITEMS + 1)
+        )
+        queue = QueueInHand()
+        assert send_leftovers(queue=queue, now=LATER) == 2
+        carried = [from_json(body) for body in queue.bodies]
+        assert [len(message.refunds) for message in carried if isinstance(message, RefundsMessage)] == [500, 1]
+        assert queue.refunds == list(Refund.objects.order_by("id").values_list("id", flat=True))
+
+
+class TestNotAttempted:
+    def test_stays_submitted_fails_the_message_and_is_told_as_an_error(self, caplog: pytest.LogCaptureFixture) -> None:
+        refunds = [requested(paid(), 700), requested(paid(), 800)]
+        gateway = ScriptedGateway(refunds=[NotAttempted(reason="wrong key")] * 2)
+        assert sent(*refunds, gateway=gateway) == ["0"]
+        assert set(Refund.objects.values_list("status", "asked_at", "leased_until")) == {("SUBMITTED", None, None)}
+        assert Entry.objects.filter(type="refund").count() == 0
+        errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+        assert errors == ["the gateway takes no requests, 2 refunds wait: wrong key"]
+        assert sent(*refunds) == []
+        assert set(Refund.objects.values_list("status", flat=True)) == {"SUCCEEDED"}
+
+
+class TestMessage:
+    def test_that_names_a_refund_that_is_not_there_sends_none_of_the_others(self) -> None:
+        refund, gateway = requested(paid()), ScriptedGateway()
+        body = to_json(RefundsMessage(refunds=(refund.id, uuid.uuid4())))
+        assert delivered(bodies=[body], gateway=gateway) == ["0"]
+        assert (gateway.refund_requests, Refund.objects.get().status) == ([], "SUBMITTED")
+
+    def test_of_refunds_that_somebody_else_sends_comes_back(self) -> None:
+        refund, gateway = requested(paid()), ScriptedGateway()
+        Refund.objects.update(leased_until=NOW + datetime.timedelta(seconds=60))
+        assert sent(refund, gateway=gateway) == ["0"]
+        assert gateway.refund_requests == []
+        assert sent(refund, gateway=gateway, now=NOW + datetime.timedelta(seconds=60)) == []
+        assert len(gateway.refund_requests) == 1
+
+    def test_that_there_is_no_time_for_goes_on_as_another(self) -> None:
+        refunds = [requested(paid(), 700) for _ in range(3)]
+        queue, gateway = QueueInHand(), ScriptedGateway()
+        assert sent(*refunds, gateway=gateway, queue=queue, seconds_left=10) == []
+        assert gateway.refund_requests == []
+        assert sorted(queue.refunds) == sorted(refund.id for refund in refunds)
+        assert queue.messages == []
+        assert delivered(bodies=queue.take(), gateway=gateway) == []
+        assert len(gateway.refund_requests) == 3
+
+    def test_half_reached_sends_the_rest_on(self, settings: Any) -> None:
+        settings.PAYMENT_COLLECTORS, settings.PAYMENT_LEASE_SECONDS = 1, 1
+        settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS = 1
+        refunds = [requested(paid(), 700) for _ in range(3)]
+        queue, ends = QueueInHand(), time.monotonic() + 900
+
+        class Slow(ScriptedGateway):
+            def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Answer:
+                time.sleep(1.1)
+                return sends_back(request)
+
+        surroundings = Surroundings(
+            gateway=Slow(), queue=queue, seconds_left=lambda: ends - time.monotonic(), today=TODAY, now=NOW
+        )
+        body = to_json(RefundsMessage(refunds=tuple(refund.id for refund in refunds)))
+        assert process_deliveries(deliveries=[Delivery("0", body)], surroundings=surroundings) == []
+        states = list(Refund.objects.order_by("id").values_list("status", "leased_until"))
+        assert states == [("SUCCEEDED", None), ("SUBMITTED", None), ("SUBMITTED", None)]
+        assert queue.refunds == [refund.id for refund in refunds[1:]]
+
+    def test_to_another_gateway_than_the_payments_is_refused(self, caplog: pytest.LogCaptureFixture) -> None:
+        class Another(ScriptedGateway):
+            name = "another"
+
+        refund, other = requested(paid()), Another()
+        assert sent(refund, gateway=other) == ["0"]
+        assert (other.refund_requests, Refund.objects.get().status) == ([], "SUBMITTED")
+        assert "refunds of another gateway are waiting, and are never submitted to this one" in caplog.text
+
+
+class TestGarbage:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            lambda request: Succeeded.of(request, reference=""),
+            lambda request: Succeeded.of(request, reference="a\0b"),
+            Declined(code=""),
+            NotFound(),
+            None,
+        ],
+        ids=["no_reference", "a_reference_with_a_null", "no_code", "nothing_found", "nothing"],
+    )
+    def test_of_the_gateway_is_unknown_and_the_others_are_settled(self, answer: Any) -> None:
+        refunds = [requested(paid(), 700) for _ in range(3)]
+        assert sent(*refunds, gateway=ScriptedGateway(refunds=[answer])) == []
+        assert sorted(Refund.objects.values_list("status", flat=True)) == ["SUCCEEDED", "SUCCEEDED", "UNKNOWN"]
+        assert Entry.objects.filter(type="refund").count() == 2
+
+
+def test_a_sweep_that_is_held_sends_no_refund(settings: Any) -> None:
+    requested(paid())
+    settings.REBILLING_BRAKE_FIRST_PERIODS = 1
+    yen = a_plan(currency="JPY", unit_amount_minor=500)
+    for _ in range(2):
+        an_account(plan=yen, anchor_date=FEB_1)
+    queue = QueueInHand()
+    run = swept(as_of=FEB_1, queue=queue)
+    assert (run.status, queue.bodies) == ("HELD", [])
+    assert send_leftovers(queue=queue, now=at(FEB_1)) == 1

@@ -1,0 +1,283 @@
+"""Outcomes that nobody knows: asked about, submitted again only while the key is surely kept, never guessed."""
+
+import datetime
+import logging
+from typing import Any
+
+import pytest
+
+from accounts.models import Account
+from ledger.balances import balance
+from ledger.models import Entry
+from payments.gateways import Declined, NotAttempted, NotFound, PaymentRequest, Succeeded, Unknown
+from payments.models import Payment
+from rebilling.certify import certify, send_leftovers
+from rebilling.models import Run
+from tests.builders import (
+    NOW,
+    TODAY,
+    QueueInHand,
+    ScriptedGateway,
+    an_account,
+    at,
+    billed,
+    delivered,
+    statuses_of,
+    swept,
+    takes,
+)
+from tests.databases import rolled_back
+
+HOUR = datetime.timedelta(hours=1)
+DAY = datetime.timedelta(days=1)
+TIMED_OUT = Unknown(reason="timed out")
+
+pytestmark = rolled_back
+
+
+@pytest.fixture
+def account() -> Account:
+    """Charged at NOW, its payment's outcome unknown."""
+    account = an_account(payment_customer="cus_1", payment_method="pm_1")
+    billed(as_of=TODAY, gateway=ScriptedGateway(TIMED_OUT))
+    assert Payment.objects.get().status == "UNKNOWN"
+    return account
+
+
+def asked_again(*, after: datetime.timedelta, gateway: ScriptedGateway) -> Payment:
+    """The hourly certify sends it, and the processor asks."""
+    now, queue = NOW + after, QueueInHand()
+    assert send_leftovers(queue=queue, now=now) == 1
+    assert delivered(bodies=queue.take(), gateway=gateway, today=now.date(), now=now) == []
+    return Payment.objects.get()
+
+
+class TestUnknownOutcome:
+    def test_found_taken_is_a_payment_without_another_call_for_money(self, account: Account) -> None:
+        gateway = ScriptedGateway(found=[takes])
+        payment = asked_again(after=HOUR, gateway=gateway)
+        assert (payment.status, payment.gateway_reference) == ("SUCCEEDED", f"taken-{payment.id}")
+        assert gateway.requests == []
+        assert statuses_of(account) == [(TODAY, "PAID")]
+        assert balance(account_id=account.id) == 0
+
+    def test_found_declined_leaves_the_charge_unpaid(self, account: Account) -> None:
+        gateway = ScriptedGateway(found=[Declined(code="insufficient_funds")])
+        payment = asked_again(after=HOUR, gateway=gateway)
+        assert (payment.status, payment.decline_code) == ("DECLINED", "insufficient_funds")
+        assert statuses_of(account) == [(TODAY, "UNPAID")]
+
+    def test_is_asked_about_with_the_customer_and_method_of_its_first_submission(self, account: Account) -> None:
+        """Were it looked for under another customer, money that was taken would not be found, and taken again."""
+        Account.objects.update(payment_customer="cus_other", payment_method="")
+        gateway = ScriptedGateway(found=[NotFound()])
+        payment = asked_again(after=HOUR, gateway=gateway)
+        asked = [(request.customer, request.payment_method) for request in gateway.looked_up + gateway.requests]
+        assert asked == [("cus_1", "pm_1")] * 2
+        assert (payment.status, payment.customer, payment.payment_method) == ("SUCCEEDED", "cus_1", "pm_1")
+
+    def test_still_unknown_is_asked_about_again_the_next_hour(self, account: Account) -> None:
+        for hours in (1, 2, 3):
+            payment = asked_again(after=hours * HOUR, gateway=ScriptedGateway(found=[TIMED_OUT]))
+            assert payment.status == "UNKNOWN"
+        assert statuses_of(account) == [(TODAY, "CHARGED")]
+
+    @pytest.mark.parametrize("hours", [1, 22])
+    def test_not_found_is_submitted_again_under_the_same_key(self, account: Account, hours: int) -> None:
+        gateway = ScriptedGateway(found=[NotFound()])
+        payment = asked_again(after=hours * HOUR, gateway=gateway)
+        assert [request.key for request in gateway.requests] == [payment.id]
+        assert payment.status == "SUCCEEDED"
+
+    @pytest.mark.parametrize("hours", [23, 24, 100])
+    def test_not_found_when_its_key_may_be_forgotten_was_never_received(self, account: Account, hours: int) -> None:
+        gateway = ScriptedGateway(found=[NotFound()])
+        payment = asked_again(after=hours * HOUR, gateway=gateway)
+        assert gateway.requests == []
+        assert (payment.status, payment.decline_code) == ("DECLINED", "never_received")
+        assert statuses_of(account) == [(TODAY, "UNPAID")]
+
+    def test_is_asked_about_by_each_sweep_too(self, account: Account) -> None:
+        gateway = ScriptedGateway(found=[takes])
+        billed(as_of=TODAY + DAY, gateway=gateway)
+        assert [request.key for request in gateway.looked_up] == [Payment.objects.get().id]
+        assert statuses_of(account) == [(TODAY, "PAID")]
+
+    def test_is_looked_up_by_the_reference_that_the_gateway_gave(self) -> None:
+        an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="processing", reference="pi_1")))
+        gateway = ScriptedGateway(found=[TIMED_OUT, takes])
+        asked_again(after=HOUR, gateway=gateway)
+        asked_again(after=2 * HOUR, gateway=gateway)
+        assert [request.reference for request in gateway.looked_up] == ["pi_1", "pi_1"]
+
+    def test_needs_a_person_after_five_days_and_is_not_asked_about_any_more(
+        self, account: Account, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        certify(runs=[], now=NOW + 5 * DAY - HOUR)
+        assert not Payment.objects.get().needs_person
+        certify(runs=[], now=NOW + 5 * DAY)
+        payment = Payment.objects.get()
+        assert (payment.status, payment.needs_person) == ("UNKNOWN", True)
+        assert payment.needs_person_reason == "its outcome is not known after 5 days"
+        errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+        assert errors == ["a payment needs a person"]
+        assert send_leftovers(queue=QueueInHand(), now=NOW + 5 * DAY) == 0
+
+    def test_known_at_last_needs_nobody(self, account: Account) -> None:
+        payment = Payment.objects.get()
+        asking, queue = ScriptedGateway(found=[takes]), QueueInHand()
+        send_leftovers(queue=queue, now=NOW + 5 * DAY)
+        certify(runs=[], now=NOW + 5 * DAY)
+        assert delivered(bodies=queue.take(), gateway=asking, now=NOW + 5 * DAY) == []
+        payment.refresh_from_db()
+        assert (payment.status, payment.needs_person, payment.needs_person_reason) == ("SUCCEEDED", False, "")
+
+
+def charged_and_cut_off(seconds_left: float = 900) -> tuple[Run, str]:
+    an_account()
+    queue = QueueInHand()
+    run = swept(as_of=TODAY, queue=queue)
+    return run, queue.take()[0]
+
+
+class TestLostCall:
+    """A worker was cut off after it had asked, and before it had settled: the payment is SUBMITTED, and asked for."""
+
+    @pytest.fixture
+    def lost(self) -> Payment:
+        _, body = charged_and_cut_off()
+        delivered(bodies=[body], seconds_left=0)
+        Payment.objects.update(asked_at=NOW, leased_until=NOW + datetime.timedelta(seconds=120))
+        return Payment.objects.get()
+
+    def test_is_submitted_again_within_the_time_for_which_its_key_is_kept(self, lost: Payment) -> None:
+        gateway = ScriptedGateway()
+        payment = asked_again(after=22 * HOUR, gateway=gateway)
+        assert ([request.key for request in gateway.requests], gateway.looked_up) == ([lost.id], [])
+        assert payment.status == "SUCCEEDED"
+
+    def test_is_only_looked_up_after_that(self, lost: Payment) -> None:
+        gateway = ScriptedGateway(found=[takes])
+        payment = asked_again(after=23 * HOUR, gateway=gateway)
+        assert ([request.key for request in gateway.looked_up], gateway.requests) == ([lost.id], [])
+        assert payment.status == "SUCCEEDED"
+
+    def test_that_was_never_made_is_made_however_late(self) -> None:
+        _, body = charged_and_cut_off()
+        delivered(bodies=[body], seconds_left=0)
+        assert Payment.objects.get().asked_at is None
+        gateway = ScriptedGateway()
+        payment = asked_again(after=4 * DAY, gateway=gateway)
+        assert (len(gateway.requests), gateway.looked_up, payment.status) == (1, [], "SUCCEEDED")
+
+
+class TestGatewayThatTakesNoRequests:
+    @pytest.fixture
+    def refused(self, settings: Any, caplog: pytest.LogCaptureFixture) -> tuple[str, ScriptedGateway]:
+        """A pack of four; the second request is refused."""
+        settings.PAYMENT_COLLECTORS = 1
+        for _ in range(4):
+            an_account()
+        queue = QueueInHand()
+        swept(as_of=TODAY, queue=queue)
+        (body,) = queue.take()
+        gateway = ScriptedGateway(takes, NotAttempted(reason="rate limit"))
+        assert delivered(bodies=[body], gateway=gateway, queue=queue) == ["0"]
+        assert queue.bodies == []
+        return body, gateway
+
+    def test_is_not_tried_with_the_rest_of_the_pack(self, refused: tuple[str, ScriptedGateway]) -> None:
+        assert len(refused[1].requests) == 2
+        assert sorted(Payment.objects.values_list("status", flat=True)) == ["SUBMITTED"] * 3 + ["SUCCEEDED"]
+        assert Payment.objects.filter(status="SUBMITTED", asked_at=None, leased_until=None).count() == 3
+
+    def test_is_an_alarm(self, refused: tuple[str, ScriptedGateway], caplog: pytest.LogCaptureFixture) -> None:
+        errors = [record.message for record in caplog.get_records("setup") if record.levelno == logging.ERROR]
+        assert errors == ["the gateway takes no requests, 3 payments wait: rate limit"]
+
+    def test_is_asked_again_when_the_message_comes_back(self, refused: tuple[str, ScriptedGateway]) -> None:
+        gateway = ScriptedGateway()
+        assert delivered(bodies=[refused[0]], gateway=gateway) == []
+        assert len(gateway.requests) == 3
+        assert set(Payment.objects.values_list("status", flat=True)) == {"SUCCEEDED"}
+        assert Entry.objects.filter(type="payment").count() == 4
+
+    def test_days_on_end_makes_what_waits_a_persons(self, refused: tuple[str, ScriptedGateway]) -> None:
+        certify(runs=[], now=NOW + 5 * DAY)
+        assert Payment.objects.filter(status="SUBMITTED", needs_person=True).count() == 3
+        # It is sent on all the same: nothing was ever asked.
+        assert send_leftovers(queue=QueueInHand(), now=NOW + 5 * DAY) == 1
+
+
+def another_amount(request: PaymentRequest) -> Succeeded:
+    return Succeeded(reference="pi_1", key=request.key, amount_minor=500, currency=request.currency)
+
+
+def another_currency(request: PaymentRequest) -> Succeeded:
+    return Succeeded(reference="pi_1", key=request.key, amount_minor=1999, currency="EUR")
+
+
+def another_payment(request: PaymentRequest) -> Succeeded:
+    key = type(request.key)(int=request.key.int ^ 1)
+    return Succeeded(reference="pi_1", key=key, amount_minor=1999, currency="USD")
+
+
+class TestContradiction:
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            (another_amount, "the gateway moved 500 USD and was asked for 1999 USD (minor units)"),
+            (another_currency, "the gateway moved 1999 EUR and was asked for 1999 USD (minor units)"),
+            (another_payment, "which is another request"),
+        ],
+    )
+    def test_needs_a_person_and_moves_nothing(self, answer: Any, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+        account, other = an_account(), an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(answer))
+        payment = Payment.objects.get(needs_person=True)
+        assert (payment.status, payment.gateway_reference) == ("UNKNOWN", "pi_1")
+        assert reason in payment.needs_person_reason
+        assert sorted(statuses_of(account) + statuses_of(other)) == [(TODAY, "CHARGED"), (TODAY, "PAID")]
+        assert Entry.objects.filter(type="payment").count() == 1
+        errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+        assert errors == ["a payment needs a person"]
+
+    def test_in_what_is_found_needs_a_person_too(self, account: Account) -> None:
+        payment = asked_again(after=HOUR, gateway=ScriptedGateway(found=[another_amount]))
+        assert (payment.status, payment.needs_person) == ("UNKNOWN", True)
+        assert send_leftovers(queue=QueueInHand(), now=NOW + 2 * HOUR) == 0
+
+    @pytest.mark.parametrize("together", [True, False])
+    def test_one_reference_for_two_payments_is_booked_once(self, together: bool) -> None:
+        def the_same(request: PaymentRequest) -> Succeeded:
+            return Succeeded.of(request, reference="pi_1")
+
+        an_account()
+        if together:
+            an_account()
+            billed(as_of=TODAY, gateway=ScriptedGateway(the_same, the_same))
+        else:
+            billed(as_of=TODAY, gateway=ScriptedGateway(the_same))
+            an_account(today=TODAY + DAY)
+            billed(as_of=TODAY + DAY, gateway=ScriptedGateway(the_same))
+        first, second = Payment.objects.order_by("id")
+        assert (first.status, second.status, second.needs_person) == ("SUCCEEDED", "UNKNOWN", True)
+        assert second.needs_person_reason == f"the gateway named pi_1, which is payment {first.id}"
+        assert Entry.objects.filter(type="payment").count() == 1
+
+    def test_is_not_forgotten_by_a_later_answer_that_says_nothing(self) -> None:
+        an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(another_amount))
+        payment, queue = Payment.objects.get(), QueueInHand()
+        queue.send([queue_message(payment)])
+        assert delivered(bodies=queue.take(), gateway=ScriptedGateway(found=[TIMED_OUT]), now=at(TODAY) + HOUR) == []
+        after = Payment.objects.get()
+        assert (after.needs_person, after.needs_person_reason) == (True, payment.needs_person_reason)
+
+
+def queue_message(payment: Payment) -> Any:
+    from rebilling.message import Message
+
+    run = Run.objects.get()
+    return Message(run_id=run.id, as_of=run.as_of, payments=(payment.id,))

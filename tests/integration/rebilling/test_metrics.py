@@ -1,0 +1,67 @@
+"""Metrics, as CloudWatch reads them: one JSON object a line, in its embedded metric format."""
+
+import datetime
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from billing_site.log_format import JsonFormatter
+from payments.gateways import Declined, Unknown
+from rebilling.certify import certify, open_runs
+from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed, takes
+from tests.databases import rolled_back
+
+pytestmark = rolled_back
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What is logged, as a function's log shows it."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield written
+    root.removeHandler(handler)
+
+
+def metrics_in(lines: io.StringIO) -> list[dict[str, int]]:
+    found = []
+    for line in map(json.loads, lines.getvalue().splitlines()):
+        if "_aws" in line:
+            (directive,) = line["_aws"]["CloudWatchMetrics"]
+            assert (directive["Namespace"], directive["Dimensions"]) == ("Billing", [[]])
+            assert all(metric["Unit"] == "Count" for metric in directive["Metrics"])
+            # CloudWatch looks each metric's name up at the top of the object.
+            found.append({metric["Name"]: line[metric["Name"]] for metric in directive["Metrics"]})
+    return found
+
+
+def test_a_sweep_and_its_packs_are_counted(lines: io.StringIO, settings: Any) -> None:
+    settings.PAYMENT_COLLECTORS = 1
+    for _ in range(3):
+        an_account()
+    start = TODAY - datetime.timedelta(days=40)
+    an_account(plan=a_plan(interval_unit="day"), anchor_date=start, rebilling_date=start)
+    billed(as_of=TODAY, gateway=ScriptedGateway(takes, Declined(code="no"), Unknown(reason="timed out")))
+    assert metrics_in(lines) == [{"due": 4, "parked": 1}, {"charged": 1, "declined": 1, "unknown": 1}]
+
+
+def test_what_waits_for_somebody_is_counted_each_hour(lines: io.StringIO) -> None:
+    an_account()
+    billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="another amount", needs_person=True)))
+    late = an_account(today=TODAY - datetime.timedelta(days=1))
+    type(late).objects.filter(id=late.id).update(billing_since=NOW, rebilling_date=TODAY)
+    certify(runs=open_runs(), now=NOW)
+    assert metrics_in(lines)[-1] == {"unexplained": 1, "needs_person": 1}
+
+
+def test_a_line_says_when(lines: io.StringIO) -> None:
+    certify(runs=[], now=NOW)
+    (line,) = map(json.loads, lines.getvalue().splitlines())
+    assert line["_aws"]["Timestamp"] == int(NOW.timestamp()) * 1000

@@ -1,0 +1,180 @@
+"""Resolving: what a person says of a payment or a refund that needs one, and what follows."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from accounts.models import Account
+from accounts.refusals import Refusal
+from ledger.balances import balance
+from ledger.models import Entry
+from payments.gateways import Succeeded, Unknown
+from payments.models import Payment, Refund
+from rebilling.models import Rebilling
+from rebilling.reasons import ReasonMissing
+from rebilling.resolving import ReferenceMissing, UnableToResolve, UnknownRefund, resolve_payment, resolve_refund
+from rebilling.retries import UnknownPayment
+from tests.builders import NOW, TODAY, ScriptedGateway, an_account, billed
+from tests.databases import rolled_back
+from tests.integration.rebilling.owing import rows
+from tests.integration.rebilling.refunded import entries_of, paid, refunded, requested, sent
+
+NEEDS_PERSON = Unknown(reason="the gateway moved 500 USD", needs_person=True)
+
+pytestmark = rolled_back
+
+
+@pytest.fixture
+def account() -> Account:
+    account = an_account()
+    billed(as_of=TODAY, gateway=ScriptedGateway(NEEDS_PERSON))
+    return account
+
+
+def resolved(payment: Payment, **given: Any) -> Payment:
+    said: dict[str, Any] = {"taken": True, "reference": "pi_7", "reason": "seen at the gateway", "author": "staff:anna"}
+    return resolve_payment(payment_id=payment.id, today=TODAY, now=NOW, **said | given)
+
+
+class TestResolvePayment:
+    def test_as_taken_books_it_under_the_persons_name(self, account: Account) -> None:
+        payment = resolved(account.payments.get())
+        assert (payment.status, payment.gateway_reference, payment.needs_person) == ("SUCCEEDED", "pi_7", False)
+        entry = Entry.objects.get(type="payment")
+        assert (entry.amount_minor, entry.created_by, entry.payment_id) == (1999, "staff:anna", payment.id)
+        assert Rebilling.objects.get().status == "PAID"
+        account.refresh_from_db()
+        assert (account.status, balance(account_id=account.id)) == ("ACTIVE", 0)
+
+    def test_as_not_taken_leaves_the_charge_to_its_retries(self, account: Account) -> None:
+        payment = resolved(account.payments.get(), taken=False, reference="")
+        assert (payment.status, payment.decline_code, payment.needs_person) == ("DECLINED", "resolved_by_person", False)
+        rebilling = Rebilling.objects.get()
+        assert (rebilling.status, rebilling.retry_on) == ("UNPAID", TODAY + datetime.timedelta(days=1))
+        assert not Entry.objects.filter(type="payment").exists()
+
+    @pytest.mark.parametrize(
+        ("given", "refusal"),
+        [
+            ({"reason": " "}, ReasonMissing),
+            ({"reference": " "}, ReferenceMissing),
+            ({"reference": "x" * 201}, ReferenceMissing),
+        ],
+    )
+    def test_is_refused_without_what_it_needs(
+        self, account: Account, given: dict[str, str], refusal: type[Refusal]
+    ) -> None:
+        before = list(Payment.objects.values())
+        with pytest.raises(refusal):
+            resolved(account.payments.get(), **given)
+        assert (list(Payment.objects.values()), Entry.objects.count()) == (before, 1)
+
+    def test_is_refused_with_another_payments_reference(self, account: Account) -> None:
+        def takes_as_pi_7(request: Any) -> Succeeded:
+            return Succeeded.of(request, reference="pi_7")
+
+        an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(takes_as_pi_7))
+        before = list(Payment.objects.order_by("id").values())
+        with pytest.raises(ReferenceMissing):
+            resolved(account.payments.get())
+        assert list(Payment.objects.order_by("id").values()) == before
+
+    def test_is_refused_once_it_is_known(self, account: Account) -> None:
+        payment = account.payments.get()
+        resolved(payment)
+        with pytest.raises(UnableToResolve, match="SUCCEEDED"):
+            resolved(payment, taken=False)
+        assert Entry.objects.filter(type="payment").count() == 1
+
+    def test_is_refused_while_the_gateway_is_asked(self, account: Account) -> None:
+        Payment.objects.update(leased_until=NOW + datetime.timedelta(seconds=1))
+        with pytest.raises(UnableToResolve, match="this moment"):
+            resolved(account.payments.get())
+        assert Payment.objects.get().status == "UNKNOWN"
+
+    def test_is_refused_while_nobody_is_needed(self) -> None:
+        an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="timed out")))
+        with pytest.raises(UnableToResolve):
+            resolved(Payment.objects.get())
+        assert Payment.objects.get().status == "UNKNOWN"
+
+    def test_knows_no_other(self) -> None:
+        with pytest.raises(UnknownPayment):
+            resolved(Payment(id="01a204fe-8f8e-7d54-b1d1-b76a2a8e1c59"))
+
+
+def resolved_refund(refund: Refund, **given: Any) -> Refund:
+    said: dict[str, Any] = {"sent": True, "reference": "re_7", "reason": "seen at the gateway", "author": "staff:bo"}
+    return resolve_refund(refund_id=refund.id, today=TODAY, now=NOW, **said | given)
+
+
+class TestResolveRefund:
+    @pytest.fixture
+    def refund(self) -> Refund:
+        refund = requested(paid(), 700)
+        assert sent(refund, gateway=ScriptedGateway(refunds=[NEEDS_PERSON])) == []
+        return Refund.objects.get()
+
+    def test_as_sent_books_it_under_the_persons_name(self, refund: Refund) -> None:
+        resolved = resolved_refund(refund, reference=" re_7 ")
+        assert (resolved.status, resolved.gateway_reference, resolved.needs_person) == ("SUCCEEDED", "re_7", False)
+        assert (resolved.needs_person_reason, resolved.settled_at) == ("", NOW)
+        account = refund.payment.account
+        assert entries_of(account)[2:] == [("refund", 700), ("credit", 700)]
+        assert [entry.created_by for entry in Entry.objects.order_by("id")[2:]] == ["staff:bo"] * 2
+        assert (rows(account), balance(account_id=account.id)) == ([("PAID", 700, 1299)], 0)
+
+    def test_as_not_sent_leaves_it_to_be_refunded_again(self, refund: Refund) -> None:
+        resolved = resolved_refund(refund, sent=False, reference="")
+        assert (resolved.status, resolved.failure_code) == ("FAILED", "resolved_by_person")
+        assert not resolved.needs_person
+        assert entries_of(refund.payment.account) == [("charge", 1999), ("payment", 1999)]
+        assert rows(refund.payment.account) == [("PAID", 0, 1999)]
+        refunded(refund.payment, 1999)
+
+    @pytest.mark.parametrize(
+        ("given", "refusal"),
+        [
+            ({"reason": " "}, ReasonMissing),
+            ({"reference": " "}, ReferenceMissing),
+            ({"reference": "x" * 201}, ReferenceMissing),
+        ],
+    )
+    def test_is_refused_without_what_it_needs(
+        self, refund: Refund, given: dict[str, str], refusal: type[Refusal]
+    ) -> None:
+        before = list(Refund.objects.values())
+        with pytest.raises(refusal):
+            resolved_refund(refund, **given)
+        assert (list(Refund.objects.values()), Entry.objects.count()) == (before, 2)
+
+    def test_is_refused_with_another_refunds_reference(self, refund: Refund) -> None:
+        other = refunded(paid(), 700)
+        before = list(Refund.objects.order_by("id").values())
+        with pytest.raises(ReferenceMissing):
+            resolved_refund(refund, reference=other.gateway_reference)
+        assert list(Refund.objects.order_by("id").values()) == before
+        assert rows(refund.payment.account) == [("PAID", 0, 1999)]
+
+    def test_is_refused_once_it_is_known_or_while_nobody_is_needed(self, refund: Refund) -> None:
+        resolved_refund(refund)
+        with pytest.raises(UnableToResolve, match="SUCCEEDED"):
+            resolved_refund(refund, sent=False)
+        submitted = requested(refund.payment, 1)
+        with pytest.raises(UnableToResolve, match="SUBMITTED"):
+            resolved_refund(submitted)
+        submitted.refresh_from_db()
+        assert (submitted.status, Entry.objects.count()) == ("SUBMITTED", 4)
+
+    def test_is_refused_while_the_gateway_is_asked(self, refund: Refund) -> None:
+        Refund.objects.update(leased_until=NOW + datetime.timedelta(seconds=1))
+        with pytest.raises(UnableToResolve, match="this moment"):
+            resolved_refund(refund)
+        assert Refund.objects.get().status == "UNKNOWN"
+
+    def test_knows_no_other(self) -> None:
+        with pytest.raises(UnknownRefund):
+            resolved_refund(Refund(id="01a204fe-8f8e-7d54-b1d1-b76a2a8e1c59"))

@@ -1,0 +1,232 @@
+"""Retries: on which days a declined charge is tried again, for how much, and what becomes of the account."""
+
+import datetime
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+
+from accounts.models import Account, StatusChange
+from ledger.balances import balance
+from ledger.models import Entry
+from payments.gateways import Declined, Unknown
+from payments.models import Payment
+from rebilling.adjustments import grant_credit, reverse_entry
+from rebilling.certify import send_leftovers
+from rebilling.lifecycle import close_account, reopen_account
+from rebilling.models import Rebilling
+from rebilling.receiving import receive_payment
+from rebilling.retries import next_retry
+from rebilling.writing_off import write_off
+from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, at, billed, delivered, swept
+from tests.databases import rolled_back
+
+SOFT = Declined(code="insufficient_funds")
+HARD = Declined(code="stolen_card", hard=True)
+DAY = datetime.timedelta(days=1)
+
+pytestmark = rolled_back
+
+
+def day(number: int) -> datetime.date:
+    """So many days after the first decline."""
+    return TODAY + number * DAY
+
+
+@pytest.fixture
+def account() -> Account:
+    """Declined today, softly."""
+    account = an_account()
+    billed(as_of=TODAY, gateway=ScriptedGateway(SOFT))
+    return account
+
+
+def attempts() -> list[tuple[datetime.date, str, int]]:
+    payments = Payment.objects.order_by("id").values_list("submitted_at", "status", "amount_minor")
+    return [(submitted_at.date(), status, amount) for submitted_at, status, amount in payments]
+
+
+def status_of(account: Account) -> tuple[str, str]:
+    account.refresh_from_db()
+    return account.status, account.inactive_reason
+
+
+class TestNextRetry:
+    @pytest.mark.parametrize(
+        ("as_of", "expected"), [(0, 1), (1, 3), (2, 3), (3, 5), (4, 5), (5, 7), (6, 7), (7, None), (30, None)]
+    )
+    def test_is_the_next_day_of_the_schedule(self, as_of: int, expected: int | None) -> None:
+        found = next_retry(first_declined_on=TODAY, as_of=day(as_of))
+        assert found == (None if expected is None else day(expected))
+
+    @pytest.mark.parametrize("days", [[3, 1], [0, 1], [1, 1]])
+    def test_has_a_schedule_that_ascends(self, settings: Any, days: list[int]) -> None:
+        settings.PAYMENT_RETRY_DAYS = days
+        assert [error.id for error in run_checks()] == ["payments.E002"]
+
+
+class TestRetries:
+    def test_are_made_on_the_days_of_the_schedule_and_on_no_other(self, account: Account) -> None:
+        for number in range(1, 12):
+            billed(as_of=day(number), gateway=ScriptedGateway(SOFT))
+        assert attempts() == [(day(number), "DECLINED", 1999) for number in (0, 1, 3, 5, 7)]
+
+    def test_end_when_one_is_paid(self, account: Account) -> None:
+        billed(as_of=day(1), gateway=ScriptedGateway(SOFT))
+        for number in range(2, 9):
+            billed(as_of=day(number))
+        assert attempts() == [(day(0), "DECLINED", 1999), (day(1), "DECLINED", 1999), (day(3), "SUCCEEDED", 1999)]
+        assert status_of(account) == ("ACTIVE", "")
+        assert balance(account_id=account.id) == 0
+
+    def test_spent_make_the_account_inactive_with_its_debt_open(self, account: Account) -> None:
+        for number in range(1, 8):
+            assert status_of(account) == ("PAST_DUE", "")
+            billed(as_of=day(number), gateway=ScriptedGateway(SOFT))
+        assert status_of(account) == ("INACTIVE", "unpaid")
+        rebilling = Rebilling.objects.get()
+        assert (rebilling.status, rebilling.retry_on, rebilling.outstanding_minor) == ("UNPAID", None, 1999)
+        assert balance(account_id=account.id) == 1999
+        changes = StatusChange.objects.order_by("id").values_list("from_status", "to_status", "reason", "author")
+        assert list(changes)[1:] == [
+            ("PENDING", "PAST_DUE", "a charge is unpaid", "system:rebilling"),
+            ("PAST_DUE", "INACTIVE", "retries are spent", "system:rebilling"),
+        ]
+        billed(as_of=TODAY.replace(month=2))
+        assert Payment.objects.count() == 5
+
+    def test_are_none_after_a_hard_decline(self) -> None:
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(HARD))
+        assert status_of(account) == ("INACTIVE", "unpaid")
+        for number in range(1, 9):
+            billed(as_of=day(number))
+        assert attempts() == [(TODAY, "DECLINED", 1999)]
+
+    def test_end_with_a_hard_decline(self, account: Account) -> None:
+        billed(as_of=day(1), gateway=ScriptedGateway(HARD))
+        billed(as_of=day(3))
+        assert len(attempts()) == 2
+        assert status_of(account) == ("INACTIVE", "unpaid")
+
+    def test_collect_what_is_owed_by_then_after_credits(self, account: Account) -> None:
+        grant_credit(account_id=account.id, amount_minor=500, reason="sorry", author="test", today=TODAY, now=NOW)
+        billed(as_of=day(1))
+        assert attempts()[1:] == [(day(1), "SUCCEEDED", 1499)]
+        assert balance(account_id=account.id) == 0
+
+    def test_are_made_with_the_payment_method_that_the_account_has_by_then(self, account: Account) -> None:
+        Account.objects.update(payment_customer="cus_1", payment_method="pm_new")
+        gateway = ScriptedGateway()
+        billed(as_of=day(1), gateway=gateway)
+        assert [(request.customer, request.payment_method) for request in gateway.requests] == [("cus_1", "pm_new")]
+
+    def test_of_a_charge_that_was_paid_meanwhile_are_none(self, account: Account) -> None:
+        receive_payment(
+            account_id=account.id,
+            amount_minor=1999,
+            reference="SEPA",
+            reason="transfer",
+            author="test",
+            today=TODAY,
+            now=NOW,
+        )
+        billed(as_of=day(1))
+        assert Payment.objects.filter(gateway="scripted").count() == 1
+
+    def test_of_a_charge_that_was_written_off_or_reversed_are_none(self, account: Account) -> None:
+        other = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(SOFT))
+        said: dict[str, Any] = {"reason": "sorry", "author": "test", "today": TODAY, "now": NOW}
+        write_off(account_id=account.id, **said)
+        reverse_entry(entry_id=Entry.objects.get(account=other, type="charge").id, **said)
+        billed(as_of=day(1))
+        assert len(attempts()) == 2
+
+    def test_go_on_when_the_account_is_closed(self, account: Account) -> None:
+        close_account(account_id=account.id, reason="left", author="test", now=NOW)
+        billed(as_of=day(1))
+        assert attempts()[1:] == [(day(1), "SUCCEEDED", 1999)]
+        assert status_of(account) == ("INACTIVE", "closed")
+
+    def test_missed_are_made_once_and_the_schedule_goes_on(self, account: Account) -> None:
+        for number in (6, 7, 8):
+            billed(as_of=day(number), gateway=ScriptedGateway(SOFT))
+        assert [submitted for submitted, *_ in attempts()] == [day(0), day(6), day(7)]
+
+    def test_do_not_keep_new_periods_from_being_charged(self, settings: Any) -> None:
+        settings.PAYMENT_RETRY_DAYS = [5, 40]
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(SOFT))
+        billed(as_of=TODAY.replace(month=2), gateway=ScriptedGateway(SOFT, SOFT))
+        assert list(account.rebillings.order_by("period_start").values_list("status", flat=True)) == ["UNPAID"] * 2
+        assert status_of(account) == ("PAST_DUE", "")
+        assert len(attempts()) == 3
+
+    def test_of_an_unknown_outcome_wait_until_it_is_known(self, account: Account) -> None:
+        billed(as_of=day(1), gateway=ScriptedGateway(Unknown(reason="timed out")))
+        billed(as_of=day(3), gateway=ScriptedGateway(found=[Unknown(reason="timed out")]))
+        assert [status for _, status, _ in attempts()] == ["DECLINED", "UNKNOWN"]
+        # Found declined on the fourth day, it goes on with the fifth.
+        billed(as_of=day(4), gateway=ScriptedGateway(found=[SOFT]))
+        assert Rebilling.objects.get().retry_on == day(5)
+
+    def test_begin_with_the_next_sweep_where_credit_was_taken_back(self) -> None:
+        account = an_account()
+        said: dict[str, Any] = {"reason": "sorry", "author": "test", "today": TODAY, "now": NOW}
+        credit = grant_credit(account_id=account.id, amount_minor=1999, **said)
+        billed(as_of=TODAY)
+        reverse_entry(entry_id=credit.id, **said)
+        billed(as_of=day(1))
+        assert attempts() == [(day(1), "SUCCEEDED", 1999)]
+        assert status_of(account) == ("ACTIVE", "")
+
+    def test_spent_skip_what_is_due_of_the_account(self, account: Account) -> None:
+        """The next period is on its way when the last retry is declined."""
+        queue, february = QueueInHand(), TODAY.replace(month=2)
+        Rebilling.objects.update(retry_on=february)
+        swept(as_of=february, queue=queue)
+        due, retry = queue.take()
+        assert delivered(bodies=[retry], today=february, gateway=ScriptedGateway(SOFT)) == []
+        assert status_of(account) == ("INACTIVE", "unpaid")
+        assert delivered(bodies=[due], today=february) == []
+        skipped = account.rebillings.get(period_start=february)
+        assert (skipped.status, skipped.reason) == ("SKIPPED", "account_inactive")
+        reopen_account(account_id=account.id, reason="paid", author="test", today=february, now=at(february))
+        assert status_of(account) == ("PAST_DUE", "")
+
+
+class TestRetryMessages:
+    def test_delivered_ten_times_make_one_attempt(self, account: Account) -> None:
+        queue, gateway = QueueInHand(), ScriptedGateway()
+        swept(as_of=day(1), queue=queue)
+        (body,) = queue.take()
+        for _ in range(10):
+            assert delivered(bodies=[body], today=day(1), gateway=gateway) == []
+        assert len(gateway.requests) == 1
+
+    def test_lost_are_sent_again_within_the_hour(self, account: Account) -> None:
+        swept(as_of=day(1), queue=QueueInHand())
+        queue = QueueInHand()
+        assert send_leftovers(queue=queue, now=at(day(1)) + datetime.timedelta(minutes=14)) == 0
+        assert send_leftovers(queue=queue, now=at(day(1)) + datetime.timedelta(minutes=16)) == 1
+        assert delivered(bodies=queue.take(), today=day(1)) == []
+        assert attempts()[1:] == [(day(1), "SUCCEEDED", 1999)]
+
+    def test_of_a_run_of_a_day_to_come_do_not_bring_it_forward(self, account: Account) -> None:
+        from rebilling.sweep import sweep
+
+        queue = QueueInHand()
+        sweep(as_of=day(5), queue=queue, now=NOW)
+        assert delivered(bodies=queue.take(), today=TODAY) == []
+        assert len(attempts()) == 1
+
+    def test_of_a_held_run_are_not_sent(self, account: Account, settings: Any) -> None:
+        settings.REBILLING_BRAKE_FIRST_PERIODS = 1
+        for _ in range(2):
+            an_account(plan=None, today=day(1))
+        settings.REBILLING_BRAKE_SMALL_RUN, settings.REBILLING_BRAKE_MULTIPLE = 1, 1
+        queue = QueueInHand()
+        assert swept(as_of=day(1), queue=queue).status == "HELD"
+        assert queue.bodies == []
+        assert Rebilling.objects.get(account=account).retry_on == day(1)

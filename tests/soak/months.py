@@ -1,0 +1,166 @@
+"""Months of daily sweeps and hourly certifies against a provider in which everything goes wrong."""
+
+import datetime
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from django.db import connections
+
+from payments.gateways.configured import configured_gateway
+from payments.models import Payment, Refund
+from rebilling.certify import certify, open_runs, send_leftovers
+from rebilling.processor import Delivery, Surroundings, process_deliveries
+from rebilling.refunding import request_refund
+from rebilling.sweep import sweep
+from tests.builders import QueueInHand
+from tests.soak.clock import Clock
+from tests.workers.processes import Workers
+from tests.workers.waiting import wait_until
+
+if TYPE_CHECKING:
+    from types_boto3_sqs.type_defs import MessageTypeDef
+
+CERTIFIED_AT = (7, 16)
+"""The hours of a day at which the simulation certifies: each hour would only take longer."""
+DAYS_AFTER_WHICH_ALL_IS_KNOWN = 10
+MOST_SECONDS_OF_A_WORKER = 1.5
+ONE_MESSAGE = ("process_queue", "--max-messages", "1")
+KILLED = -9
+REFUND_DAYS = 0.2
+"""The share of the days on which money is sent back."""
+
+
+@dataclass
+class Months:
+    """On a third of the days on which something is due two workers are killed, until `kills` were; on another third
+    two processors are given the same."""
+
+    clock: Clock
+    workers: Workers
+    choices: random.Random
+    kills: int
+    days: int
+    queue: QueueInHand = field(default_factory=QueueInHand)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def pass_by(self) -> None:
+        first = self.clock.today
+        for number in range(self.days):
+            self._a_day_passes(first + datetime.timedelta(days=number))
+        # No sweep any more: what is still unknown then is asked about until it is known.
+        last = first + datetime.timedelta(days=self.days - 1)
+        for number in range(DAYS_AFTER_WHICH_ALL_IS_KNOWN):
+            if not any(model.objects.filter(status__in=model.IN_FLIGHT).exists() for model in (Payment, Refund)):
+                return
+            self._hours_pass(last + datetime.timedelta(days=number + 1))
+
+    def _a_day_passes(self, day: datetime.date) -> None:
+        self.clock.advance_to(day, 6)
+        sweep(as_of=day, queue=self.queue, now=self.clock.now)
+        if bodies := self.queue.take():
+            self.choices.choice([self._process, self._process_with_kills, self._process_twice_at_once])(bodies)
+        self._refund_something()
+        self._hours_pass(day)
+
+    def _refund_something(self) -> None:
+        """One day in five money is sent back, of a payment of which some may have been before."""
+        paid = list(Payment.objects.filter(status="SUCCEEDED").order_by("id").values_list("id", "amount_minor"))
+        if not paid or self.choices.random() > REFUND_DAYS:
+            return
+        payment_id, amount_minor = self.choices.choice(paid)
+        told: dict[str, Any] = {
+            "reason": "not satisfied",
+            "author": "test",
+            "today": self.clock.today,
+            "now": self.clock.now,
+        }
+        with mock.patch("rebilling.dispatch.configured_queue", return_value=self.queue):
+            request_refund(payment_id=payment_id, amount_minor=amount_minor // 4, **told)
+        self._process(self.queue.take())
+
+    def _hours_pass(self, day: datetime.date) -> None:
+        for hour in CERTIFIED_AT:
+            self.clock.advance_to(day, hour)
+            certify(runs=open_runs(), now=self.clock.now)
+            send_leftovers(queue=self.queue, now=self.clock.now)
+            self._process(self.queue.take())
+
+    def _process(self, bodies: list[str]) -> None:
+        """Until nothing comes back. A message that fails comes back when its visibility timeout is over."""
+        for _ in range(10):
+            if not bodies:
+                return
+            self.clock.advance(minutes=3)
+            failed = self._delivered(bodies)
+            self.counts["deliveries"] += len(bodies)
+            self.counts["failed deliveries"] += len(failed)
+            bodies = failed + self.queue.take()
+        # Five receives and they would be dead letters; the hourly certify sends their payments again.
+        self.counts["dead letters"] += len(bodies)
+
+    def _delivered(self, bodies: list[str]) -> list[str]:
+        ends = time.monotonic() + 60
+        failed = process_deliveries(
+            deliveries=[Delivery(message_id=str(number), body=body) for number, body in enumerate(bodies)],
+            surroundings=Surroundings(
+                gateway=configured_gateway(),
+                queue=self.queue,
+                seconds_left=lambda: ends - time.monotonic(),
+                today=self.clock.today,
+                now=self.clock.now,
+            ),
+        )
+        return [bodies[int(number)] for number in failed]
+
+    def _process_twice_at_once(self, bodies: list[str]) -> None:
+        """Two processors are given the same, and it comes again for whoever found the other at it."""
+        failed: list[str] = []
+
+        def deliver() -> None:
+            try:
+                failed.extend(self._delivered(bodies))
+            finally:
+                connections.close_all()
+
+        both = [threading.Thread(target=deliver) for _ in range(2)]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+        self.counts["days on which two processed the same"] += 1
+        self._process(failed + self.queue.take())
+
+    def _process_with_kills(self, bodies: list[str]) -> None:
+        """Two worker processes take the messages off SQS, each twice there, and are killed at a random moment."""
+        if self.counts["kills"] >= self.kills:
+            self._process(bodies)
+            return
+        queue = self.workers.queue
+        for body in bodies:
+            queue.send(body, times=2)
+        pair = [self.workers.start(*ONE_MESSAGE, now=self.clock.now) for _ in range(2)]
+        for worker in pair:
+            wait_until(lambda worker=worker: worker.begun, pause=0.001)  # type: ignore[misc]
+            time.sleep(self.choices.uniform(0, MOST_SECONDS_OF_A_WORKER) / 2)
+            worker.kill()
+            self.counts["kills"] += worker.wait() == KILLED
+        # By then the leases of the killed have ended, and their messages have come back.
+        self.clock.advance(minutes=10)
+        wait_until(lambda: self._took_one_off_the_queue() or not (queue.on_its_way or queue.redrive()), pause=0.05)
+        self._process(self.queue.take())
+
+    def _took_one_off_the_queue(self) -> bool:
+        """Always false: the queue is worked until it is empty."""
+        queue = self.workers.queue
+        found: list[MessageTypeDef] = queue.client.receive_message(
+            QueueUrl=queue.endpoint.queue_url, MaxNumberOfMessages=10
+        ).get("Messages", [])
+        for message in found:
+            if not self._delivered([message["Body"]]):
+                queue.client.delete_message(QueueUrl=queue.endpoint.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return False

@@ -1,0 +1,157 @@
+"""Half a year with a provider in which everything goes wrong, and with workers that are killed.
+
+`make soak` is the long form: `SOAK_ACCOUNTS=5000 SOAK_KILLS=50`. `SOAK_SEED` repeats a run's choices.
+"""
+
+import datetime
+import logging
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from accounts.models import Account
+from localcloud.provider.faults import Fault, FaultPlan, Kind
+from localcloud.provider.server import serving
+from localcloud.provider.simulated import SimulatedProvider
+from payments.gateways import configured
+from payments.models import Payment, Refund
+from rebilling.models import Rebilling
+from tests.builders import a_plan, an_account
+from tests.databases import committed
+from tests.soak.clock import Clock
+from tests.soak.months import Months
+from tests.soak.reckoning import (
+    assert_each_period_was_charged_once,
+    assert_every_outcome_is_known,
+    assert_nobody_paid_twice,
+    assert_the_books_are_the_providers,
+)
+from tests.workers.processes import Workers, worker_processes
+from tests.workers.queues import local_queue
+
+ACCOUNTS = int(os.environ.get("SOAK_ACCOUNTS", "300"))
+KILLS = int(os.environ.get("SOAK_KILLS", "10"))
+MONTHS = 6
+FIRST_DAY = datetime.date(2026, 1, 1)
+ANCHORED = (0, 5, 11, 17, 23, 30)
+"""Days after the first one on which accounts are anchored, the 31st of January among them."""
+TIMEOUT_SECONDS = 0.25
+GATEWAY = {
+    "PAYMENT_GATEWAY": "payments.gateways.stripe_gateway.StripeGateway",
+    "PAYMENT_GATEWAY_TIMEOUT_SECONDS": TIMEOUT_SECONDS,
+    "REBILLING_BRAKE_MULTIPLE": 0,
+}
+
+TROUBLE = {
+    Fault(kind=Kind.TIMEOUT_BEFORE): 10,
+    Fault(kind=Kind.TIMEOUT_AFTER): 10,
+    Fault(kind=Kind.RESET_BEFORE): 5,
+    Fault(kind=Kind.RESET_AFTER): 5,
+    Fault(kind=Kind.DECLINE, code="insufficient_funds"): 9,
+    Fault(kind=Kind.DECLINE, code="stolen_card"): 1,
+    Fault(kind=Kind.RATE_LIMIT): 5,
+}
+"""Of a hundred calls that move money; the others go well."""
+TROUBLE_ASKING = {Fault(kind=Kind.TIMEOUT_BEFORE): 10, Fault(kind=Kind.RESET_BEFORE): 5, Fault(kind=Kind.RATE_LIMIT): 5}
+"""Of a hundred look-ups."""
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(datetime.datetime.combine(FIRST_DAY, datetime.time(5), datetime.UTC))
+
+
+@pytest.fixture
+def seed() -> int:
+    seed = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(10**9))
+    print(f"SOAK_SEED={seed}")  # noqa: T201 - shown when the test fails
+    return seed
+
+
+@pytest.fixture
+def provider(clock: Clock, seed: int, settings: Any) -> Iterator[SimulatedProvider]:
+    faults = FaultPlan(seed=seed, percent=TROUBLE, asking_percent=TROUBLE_ASKING)
+    # Held for longer than anybody waits, and no longer than that: each answer that is held keeps a thread.
+    provider = SimulatedProvider(clock=clock, faults=faults, hold_seconds=2 * TIMEOUT_SECONDS)
+    with serving(provider) as url:
+        for name, value in GATEWAY.items():
+            setattr(settings, name, value)
+        settings.STRIPE_API_KEY, settings.STRIPE_API_BASE = provider.api_key, url
+        configured._gateway.cache_clear()
+        yield provider
+    configured._gateway.cache_clear()
+
+
+@pytest.fixture
+def workers(provider: SimulatedProvider, settings: Any, tmp_path: Path) -> Iterator[Workers]:
+    told = {name: str(value) for name, value in GATEWAY.items()}
+    told |= {"STRIPE_API_KEY": settings.STRIPE_API_KEY, "STRIPE_API_BASE": settings.STRIPE_API_BASE}
+    with (
+        local_queue(visibility_timeout_seconds=1) as queue,
+        worker_processes(queue=queue, folder=tmp_path, **told) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def _quiet() -> Iterator[None]:
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@committed
+@pytest.mark.fault
+class TestMonthsOfTrouble:
+    @pytest.mark.usefixtures("_quiet")
+    def test_end_with_each_period_charged_once_and_paid_once(
+        self, clock: Clock, provider: SimulatedProvider, workers: Workers, seed: int
+    ) -> None:
+        open_accounts()
+        days = (FIRST_DAY.replace(month=1 + MONTHS) - FIRST_DAY).days
+        months = Months(clock=clock, workers=workers, choices=random.Random(seed), kills=KILLS, days=days)
+        months.pass_by()
+        provider.settle_what_is_due()
+        assert months.counts["kills"] >= KILLS
+        assert_each_period_was_charged_once(last_day=FIRST_DAY + datetime.timedelta(days=days - 1))
+        assert_every_outcome_is_known(now=clock.now)
+        assert_nobody_paid_twice(provider.records)
+        assert_the_books_are_the_providers(provider.records)
+        report(months, provider)
+
+
+def open_accounts() -> None:
+    """Each pays from a customer of its own, on one of six days of the month, in one of two currencies."""
+    plans = [a_plan(unit_amount_minor=1999), a_plan(unit_amount_minor=500, currency="EUR")]
+    for number in range(ACCOUNTS):
+        anchor = FIRST_DAY + datetime.timedelta(days=ANCHORED[number % len(ANCHORED)])
+        an_account(
+            plan=plans[number % 2],
+            today=FIRST_DAY,
+            anchor_date=anchor,
+            payment_customer=f"cus_{number}",
+            payment_method=f"pm_{number}",
+        )
+
+
+def report(months: Months, provider: SimulatedProvider) -> None:
+    """The figures of docs/payments.md."""
+    payments = {status: Payment.objects.filter(status=status).count() for status in Payment.Status.values}
+    refunds = {status: Refund.objects.filter(status=status).count() for status in Refund.Status.values}
+    lines = {
+        "accounts": ACCOUNTS,
+        "given up as unpaid": Account.objects.filter(status="INACTIVE").count(),
+        "periods charged": Rebilling.objects.exclude(charge=None).count(),
+        **{f"payments {status}": count for status, count in payments.items() if count},
+        **{f"refunds {status}": count for status, count in refunds.items() if count},
+        "requests to the provider": sum(provider.records.calls.values()),
+        "of them to move money": provider.records.calls["payment.create"],
+        "collected by the provider's records": len(provider.records.taken),
+        "sent back by the provider's records": len(provider.records.sent_back),
+        **months.counts,
+    }
+    print("\n".join(f"{name}: {number:,}" for name, number in lines.items()))  # noqa: T201 - read with `make soak`
