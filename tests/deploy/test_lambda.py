@@ -15,7 +15,7 @@ from api.models import Scope
 from ledger.models import Entry
 from localcloud.poller import Poller
 from payments.models import Payment
-from rebilling.message import from_json, to_json
+from rebilling.message import Message, from_json, to_json
 from rebilling.models import Rebilling, Run
 from tests.builders import NOW, TODAY, a_plan, an_account, statuses_of
 from tests.databases import committed
@@ -125,7 +125,8 @@ class TestWorker:
         worker_function.invoke(MORNING)
         (body,) = around.queue._take(around.queue.endpoint.queue_url)
         whole = from_json(body)
-        one_each = [whole.__class__(run_id=whole.run_id, as_of=whole.as_of, rebillings=(k,)) for k in whole.rebillings]
+        assert isinstance(whole, Message)
+        one_each = [Message(run_id=whole.run_id, as_of=whole.as_of, rebillings=(k,)) for k in whole.rebillings]
         for text in [to_json(one_each[0]), '{"schema": "rebilling/9"}', *map(to_json, one_each[1:])]:
             around.queue.send(text)
         poller = Poller(
