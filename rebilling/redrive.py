@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from rebilling.message import MalformedMessage, Message, from_json
+from rebilling.message import AnyMessage, MalformedMessage, from_json
 from rebilling.queue import QueueNotConfigured, SqsQueue, connected_queue
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class DeadLetter:
         )
 
     @cached_property
-    def contents(self) -> Message | MalformedMessage:
+    def contents(self) -> AnyMessage | MalformedMessage:
         """What it carries, or why nobody can tell."""
         try:
             return from_json(self.body)
@@ -98,7 +98,7 @@ def send_back(*, letters: Collection[DeadLetter], dead: SqsQueue, queue: SqsQueu
 def discard(*, letters: Collection[DeadLetter], dead: SqsQueue) -> None:
     """Delete malformed letters for good. Raises `UnableToRedrive`, and deletes none, when one of them isn't."""
     for letter in letters:
-        if isinstance(letter.contents, Message):
+        if not isinstance(letter.contents, MalformedMessage):
             raise UnableToRedrive(f"The letter {letter.message_id} isn't malformed, so it isn't discarded: send it.")
     try:
         for letter in letters:

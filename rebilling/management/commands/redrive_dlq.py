@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from rebilling.message import MalformedMessage
+from rebilling.message import MalformedMessage, RefundsMessage
 from rebilling.queue import QueueNotConfigured, configured_queue
 from rebilling.redrive import (
     MOST_LETTERS,
@@ -85,6 +85,8 @@ def _contents(letter: DeadLetter) -> str:
     contents = letter.contents
     if isinstance(contents, MalformedMessage):
         return f"MALFORMED, {str(contents)[:LONGEST_FAULT]}"
+    if isinstance(contents, RefundsMessage):
+        return f"{len(contents.refunds):,} refunds"
     return (
         f"run {contents.run_id} as of {contents.as_of}, {len(contents.rebillings):,} periods, "
         f"{len(contents.payments):,} payments"

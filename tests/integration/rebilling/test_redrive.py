@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from rebilling import queue as product_queue
 from rebilling import redrive
 from rebilling.management.commands import redrive_dlq
-from rebilling.message import Message, PeriodKey, to_json
+from rebilling.message import Message, PeriodKey, RefundsMessage, to_json
 from rebilling.queue import SqsQueue
 from tests.workers.queues import LocalQueue, local_queue
 
@@ -90,6 +90,15 @@ class TestShow:
         assert (local.visible, local.dead) == (0, 2)
         # Not hidden from whoever looks next.
         assert sum("received 2x" in line for line in ran()) == 2
+
+    def test_knows_refunds_sends_them_back_and_does_not_discard_them(self, local: LocalQueue) -> None:
+        body = to_json(RefundsMessage(refunds=(uuid.uuid4(), uuid.uuid4())))
+        letter = bury(local, body)
+        assert ran()[0].endswith("received 1x: 2 refunds")
+        assert "isn't malformed" in refused("--discard", letter)
+        assert (local.dead, bodies(local)) == (1, [])
+        ran("--send")
+        assert (local.dead, bodies(local)) == (0, [body])
 
     def test_shows_more_than_sqs_gives_at_once(self, local: LocalQueue) -> None:
         ids = {bury(local, good()) for _ in range(23)}
