@@ -7,6 +7,7 @@ from django.contrib import admin
 from backoffice.actions import Act, ActingAdmin, Action
 from backoffice.base import link, money
 from backoffice.forms import TakenForm
+from backoffice.putting_right import put_right_action
 from backoffice.refunds import REFUND, refunds_of
 from payments.gateways.configured import configured_gateway
 from payments.models import Payment
@@ -55,7 +56,7 @@ def _is_declined(payment: Payment) -> bool:
 
 
 def _needs_person(payment: Payment) -> bool:
-    return payment.needs_person
+    return payment.needs_person and payment.status in Payment.IN_FLIGHT
 
 
 RETRY = Action(
@@ -122,7 +123,7 @@ class PaymentAdmin(ActingAdmin):
         "leased_until",
         "settled_at",
     )
-    page_actions = (REFUND, RETRY, ASK, TAKEN, NOT_TAKEN)
+    page_actions = (REFUND, RETRY, ASK, TAKEN, NOT_TAKEN, put_right_action(permission="resolve_payment"))
 
     account_link = link("account", description="account")
     charge_link = link("charge", description="charge")

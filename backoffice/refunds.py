@@ -10,6 +10,7 @@ from backoffice.actions import Act, ActingAdmin, Action
 from backoffice.base import link, money
 from backoffice.forms import RefundForm, SentForm
 from backoffice.links import link_to
+from backoffice.putting_right import put_right_action
 from backoffice.tables import Table
 from payments.models import Payment, Refund
 from rebilling.dispatch import send_refund_when_committed
@@ -54,7 +55,7 @@ def _resolve(refund: Refund, said: dict[str, Any], act: Act, *, sent: bool) -> N
 
 
 def _needs_person(refund: Refund) -> bool:
-    return refund.needs_person
+    return refund.needs_person and refund.status in Refund.IN_FLIGHT
 
 
 REFUND = Action(
@@ -146,7 +147,7 @@ class RefundAdmin(ActingAdmin):
         "leased_until",
         "settled_at",
     )
-    page_actions = (ASK, SENT, NOT_SENT)
+    page_actions = (ASK, SENT, NOT_SENT, put_right_action(permission="resolve_refund"))
 
     of_account = "payment__account__id__exact"
     """What an account's page filters the list by."""

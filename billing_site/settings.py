@@ -199,6 +199,12 @@ LOGGING = {
     "formatters": {"json": {"()": "billing_site.log_format.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     # One tells where it found credentials and endpoints, at INFO, for each process; the other each request.
-    "loggers": {"botocore": {"level": "WARNING"}, "stripe": {"level": "WARNING"}},
+    "loggers": {
+        "botocore": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
+        # Metrics are lines of the log, and alarms count its runs: they are there whatever LOG_LEVEL is.
+        "rebilling.metrics": {"level": "INFO"},
+        "rebilling.sweep": {"level": "INFO"},
+    },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -116,7 +116,10 @@ def _requests(payment_ids: Collection[uuid.UUID]) -> list[PaymentRequest]:
 
 
 def _elsewhere(model: type[Payment] | type[Refund], ids: Collection[uuid.UUID], gateway: str) -> list[uuid.UUID]:
-    """Those of the rows that somebody else is to ask about. One of another gateway than ours is told as an error."""
+    """Those of the rows that somebody else is asking about.
+
+    One of another gateway than ours is told as an error, and left to that one: it would only fail its message again.
+    """
     found = list(model.objects.filter(id__in=ids, status__in=Payment.IN_FLIGHT).values_list("id", "gateway"))
     if foreign := [str(id_) for id_, name in found if name != gateway]:
         what = model._meta.model_name
@@ -124,4 +127,4 @@ def _elsewhere(model: type[Payment] | type[Refund], ids: Collection[uuid.UUID], 
             f"{what}s of another gateway are waiting, and are never submitted to this one",
             extra={"event": f"{what}.foreign_gateway", "gateway": gateway, f"{what}s": foreign[:20]},
         )
-    return [id_ for id_, _ in found]
+    return [id_ for id_, name in found if name == gateway]

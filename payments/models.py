@@ -33,8 +33,9 @@ class Payment(models.Model):
     charge = models.ForeignKey(Entry, on_delete=models.PROTECT, null=True, related_name="payments")
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
-    customer = models.CharField(max_length=200, blank=True, default="")
-    payment_method = models.CharField(max_length=200, blank=True, default="")
+    # Defaults of the database too: while a release goes out, the code before it still writes rows.
+    customer = models.CharField(max_length=200, blank=True, default="", db_default="")
+    payment_method = models.CharField(max_length=200, blank=True, default="", db_default="")
     status = models.CharField(max_length=9, choices=Status.choices)
     decline_code = models.CharField(max_length=100, blank=True, default="")
     needs_person = models.BooleanField(default=False)
@@ -79,6 +80,8 @@ class Payment(models.Model):
             models.Index(fields=["account", "-id"], name="payment_by_account"),
             # rebilling/dispatch.py: payments whose outcome is still open, oldest first.
             models.Index(fields=["id"], condition=Q(status__in=["SUBMITTED", "UNKNOWN"]), name="payment_in_flight"),
+            # payments/deadlines.py: how many need a person.
+            models.Index(fields=["id"], condition=Q(needs_person=True), name="payment_needs_person"),
         ]
 
     def __str__(self) -> str:
@@ -141,6 +144,8 @@ class Refund(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # rebilling/dispatch.py: refunds whose outcome is still open, oldest first.
             models.Index(fields=["id"], condition=Q(status__in=["SUBMITTED", "UNKNOWN"]), name="refund_in_flight"),
+            # payments/deadlines.py: how many need a person.
+            models.Index(fields=["id"], condition=Q(needs_person=True), name="refund_needs_person"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """Settling: outcomes are written, once, beside the ledger entries of the money that was taken."""
 
 import datetime
+import logging
 import uuid
 from collections.abc import Mapping
 
@@ -11,23 +12,27 @@ from ledger.posting import Posting, post
 from payments.gateways import Declined, Outcome, Succeeded, Unknown
 from payments.models import OUTSIDE, Payment, Refund
 
+logger = logging.getLogger(__name__)
+
 # The status of what the gateway refused, and the column of its code.
 _REFUSED: dict[type[Payment] | type[Refund], tuple[str, str]] = {
     Payment: (Payment.Status.DECLINED.value, "decline_code"),
     Refund: (Refund.Status.FAILED.value, "failure_code"),
 }
 
-# What waits for a person still does while its outcome is unknown, whatever is answered.
+# What waits for a person still does while its outcome is unknown, whatever is answered; but for what waited because the
+# gateway wasn't asked for days, and has been now.
 _SETTLE = """
     UPDATE {table} AS row
     SET status = outcome.status, {code} = outcome.code, leased_until = NULL,
         gateway_reference = CASE outcome.reference WHEN '' THEN row.gateway_reference ELSE outcome.reference END,
         settled_at = CASE outcome.status WHEN 'UNKNOWN' THEN NULL ELSE %(now)s END,
-        needs_person = outcome.status = 'UNKNOWN' AND (row.needs_person OR outcome.for_person <> ''),
+        needs_person = outcome.status = 'UNKNOWN'
+            AND (outcome.for_person <> '' OR row.status = 'UNKNOWN' AND row.needs_person),
         needs_person_reason = CASE
-            WHEN outcome.status <> 'UNKNOWN' THEN ''
             WHEN outcome.for_person <> '' THEN outcome.for_person
-            ELSE row.needs_person_reason
+            WHEN outcome.status = 'UNKNOWN' AND row.status = 'UNKNOWN' THEN row.needs_person_reason
+            ELSE ''
         END
     FROM unnest(
         %(ids)s::uuid[], %(statuses)s::text[], %(codes)s::text[], %(references)s::text[], %(for_person)s::text[]
@@ -90,7 +95,26 @@ def write_outcomes(
                 "now": now,
             },
         )
-        return [id_ for (id_,) in cursor.fetchall()]
+        written = [id_ for (id_,) in cursor.fetchall()]
+    _tell_of_late_successes(model, {id_: outcomes[id_] for id_ in outcomes.keys() - set(written)}, refused)
+    return written
+
+
+def _tell_of_late_successes(
+    model: type[Payment] | type[Refund], outcomes: Mapping[uuid.UUID, Outcome], refused: str
+) -> None:
+    """Money that was moved although it is settled that none was: nothing is booked, and a person is told.
+
+    A processor that has outlived its lease may bring such an outcome, or a gateway that broke its word.
+    """
+    for id_, outcome in outcomes.items():
+        if not isinstance(outcome, Succeeded):
+            continue
+        reason = f"the money was moved after all, as {outcome.reference}, and is not in the ledger"
+        if model.objects.filter(id=id_, status=refused).update(needs_person=True, needs_person_reason=reason):
+            what = str(model._meta.model_name)
+            extra = {"event": f"{what}.contradicted", what: str(id_), "reason": reason}
+            logger.error(f"a {what} needs a person", extra=extra)
 
 
 def _with_their_own_references(
@@ -98,8 +122,11 @@ def _with_their_own_references(
 ) -> dict[uuid.UUID, Outcome]:
     """The outcomes; where two rows would be booked for one reference, the later is Unknown."""
     references = [outcome.reference for outcome in outcomes.values() if isinstance(outcome, Succeeded)]
-    booked = model.objects.filter(status=Payment.Status.SUCCEEDED, gateway_reference__in=references)
-    owners = dict(booked.exclude(gateway=OUTSIDE).values_list("gateway_reference", "id"))
+    gateways = model.objects.filter(id__in=outcomes).exclude(gateway=OUTSIDE).values("gateway")
+    booked = model.objects.filter(
+        gateway__in=gateways, gateway_reference__in=references, status=Payment.Status.SUCCEEDED
+    )
+    owners = dict(booked.values_list("gateway_reference", "id"))
     checked: dict[uuid.UUID, Outcome] = {}
     for id_, outcome in sorted(outcomes.items()):
         checked[id_] = outcome

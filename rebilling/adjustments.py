@@ -16,6 +16,7 @@ from payments.models import Payment
 from rebilling.allocation import allocate_credit, free_credit
 from rebilling.models import Rebilling
 from rebilling.reasons import checked_reason
+from rebilling.retries import owe_again
 from rebilling.standing import refresh_standing
 
 
@@ -139,8 +140,11 @@ def _change_rebilling(entry: Entry, today: datetime.date) -> None:
         _write_off_stands(rebilling, stands, amount_minor=entry.amount_minor)
     else:
         return
-    rebilling.retry_on = today if rebilling.status == Rebilling.Status.UNPAID else None
-    rebilling.save(update_fields=["status", "credit_minor", "retry_on"])
+    if rebilling.status == Rebilling.Status.UNPAID:
+        owe_again(rebilling, today=today)
+    else:
+        rebilling.retry_on = None
+    rebilling.save(update_fields=["status", "credit_minor", "retry_on", "declined_on"])
 
 
 def _check_nothing_in_flight(rebilling: Rebilling) -> None:

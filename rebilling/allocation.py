@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, Sum
 from ledger.balances import balances
 from payments.models import Payment
 from rebilling.models import Rebilling
+from rebilling.retries import owe_again
 
 
 def free_credit(*, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
@@ -59,7 +60,7 @@ def allocate_credit(*, account_ids: Collection[uuid.UUID], today: datetime.date)
         )
     ]
     if changed:
-        Rebilling.objects.bulk_update(changed, ["credit_minor", "status", "retry_on"])
+        Rebilling.objects.bulk_update(changed, ["credit_minor", "status", "retry_on", "declined_on"])
 
 
 def _take(free_minor: int, unpaid: Iterable[Rebilling]) -> list[Rebilling]:
@@ -84,6 +85,7 @@ def _give_back(missing_minor: int, newest_first: Iterable[Rebilling], today: dat
             continue
         missing_minor -= given
         row.credit_minor -= given
-        row.status, row.retry_on = Rebilling.Status.UNPAID, today
+        if row.status == Rebilling.Status.PAID:
+            owe_again(row, today=today)
         changed.append(row)
     return changed

@@ -76,7 +76,8 @@ def _charge_one_by_one(*, account: Account, keys: Collection[PeriodKey], gateway
             what = violated_constraint(error) if isinstance(error, IntegrityError) else ""
             detail = f"{type(error).__name__}: {what or error}".splitlines()[0]
             later = [Parking(rebilling=row, reason=ParkReason.EARLIER_PERIOD_PARKED) for row in rows[index + 1 :]]
-            park(parkings=[Parking(rebilling=row, reason=ParkReason.CHARGE_REFUSED, detail=detail), *later])
+            refused = Parking(rebilling=row, reason=ParkReason.CHARGE_REFUSED, detail=detail)
+            park(parkings=[refused, *later], now=now)
             return
 
 
@@ -138,7 +139,7 @@ def _decide_account(
 def _charge(*, accounts: Sequence[Account], keys: Collection[PeriodKey], gateway: str, now: datetime.datetime) -> None:
     decision = _decide(accounts=accounts, keys=keys)
     skip(rebillings=decision.skip, reason=SkipReason.ACCOUNT_INACTIVE)
-    park(parkings=decision.park)
+    park(parkings=decision.park, now=now)
     if not decision.charge:
         return
     by_id = {account.id: account for account in accounts}

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from payments.deadlines import overdue_reason
 from payments.models import Payment, Refund
 from rebilling.message import MOST_ITEMS, Message, PeriodKey, RefundsMessage
 from rebilling.models import Rebilling, Run
@@ -59,13 +60,17 @@ def send_submitted(*, run: Run, queue: Queue, submitted_before: datetime.datetim
     return _send_payments(submitted, run=run, queue=queue, now=now)
 
 
-def send_unknown(*, run: Run, queue: Queue, now: datetime.datetime) -> int:
+def send_unknown(*, run: Run, queue: Queue, now: datetime.datetime, daily: bool = False) -> int:
     """Send the payments whose outcome is unknown, so that the gateway is asked about them; as `send_submitted`.
 
-    Those that need a person aren't asked about any more.
+    Those that need a person are left out, but for the overdue ones once a day: a bank's debit takes longer than that.
     """
-    unknown = Payment.objects.filter(status=Payment.Status.UNKNOWN, needs_person=False)
-    return _send_payments(unknown, run=run, queue=queue, now=now)
+    return _send_payments(Payment.objects.filter(_asked_about(daily)), run=run, queue=queue, now=now)
+
+
+def _asked_about(daily: bool) -> Q:
+    asked = Q(needs_person=False) | Q(needs_person_reason=overdue_reason()) if daily else Q(needs_person=False)
+    return Q(status=Payment.Status.UNKNOWN) & asked
 
 
 def send_when_committed(*, payment_id: uuid.UUID) -> None:
@@ -84,16 +89,15 @@ def _send_payment(payment_id: uuid.UUID) -> None:
         logger.warning(str(error), extra={"event": "payment.unsent", "payment": str(payment_id)})
 
 
-def send_refunds(*, queue: Queue, now: datetime.datetime) -> int:
+def send_refunds(*, queue: Queue, now: datetime.datetime, daily: bool = False) -> int:
     """Send the refunds that have been SUBMITTED for `REBILLING_RESEND_MINUTES`, and the UNKNOWN ones.
 
     They go on under their own keys. Left out are those that somebody is asking about now, and of the UNKNOWN ones those
-    that need a person. Returns the number of messages. Raises `UnableToSend`.
+    that need a person, but for the overdue ones once a day. Returns the number of messages. Raises `UnableToSend`.
     """
     submitted_before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
     refunds = Refund.objects.filter(
-        Q(status=Refund.Status.SUBMITTED, submitted_at__lt=submitted_before)
-        | Q(status=Refund.Status.UNKNOWN, needs_person=False)
+        Q(status=Refund.Status.SUBMITTED, submitted_at__lt=submitted_before) | _asked_about(daily)
     )
     return queue.send(RefundsMessage(refunds=pack) for pack in _packs(refunds, now))
 

@@ -77,7 +77,8 @@ class Rebilling(models.Model):
 
     `amount_minor` is what the period costs: as found due until it is charged, as charged from then on. Of it,
     `credit_minor` was taken from the account's credit and `paid_minor` collected by the charge's own payments.
-    `due_since` is when it was found due, or was made due again by a person: it may not stay DUE long.
+    `due_since` is when it was found due, or was made due again by a person: it may not stay DUE long. An UNPAID charge
+    is next tried on `retry_on`, when that is set; `declined_on` is the first decline since it was last owed.
     """
 
     class Status(models.TextChoices):
@@ -108,6 +109,7 @@ class Rebilling(models.Model):
     currency = models.CharField(max_length=3)
     charge = models.OneToOneField(Entry, on_delete=models.PROTECT, null=True, related_name="rebilling")
     retry_on = models.DateField(null=True)
+    declined_on = models.DateField(null=True)
     due_since = models.DateTimeField()
 
     class Meta:

@@ -97,6 +97,18 @@ def resolve_refund(
         return settled
 
 
+def put_right(*, row: Payment | Refund, reason: str) -> None:
+    """Say of one that is settled, and of which the gateway moved the money after all, that a person has put it right.
+
+    What they did is in the ledger, or at the gateway; here only the mark goes. Raises `ReasonMissing` and
+    `UnableToResolve`.
+    """
+    checked_reason(reason)
+    waiting = type(row)._default_manager.filter(id=row.id, needs_person=True)
+    if not waiting.exclude(status__in=Payment.IN_FLIGHT).update(needs_person=False):
+        raise UnableToResolve(f"The {row._meta.model_name} is {row.status} and has nothing to be put right.")
+
+
 def _check_waits(row: Payment | Refund, now: datetime.datetime) -> None:
     if row.status not in Payment.IN_FLIGHT or not row.needs_person:
         raise UnableToResolve(f"The {row._meta.model_name} is {row.status} and doesn't need a person.")

@@ -1,7 +1,8 @@
 """Retries: a charge that was declined is tried again, on the days of a schedule, until it is paid or they are spent.
 
 An UNPAID charge has the date of its next attempt, `retry_on`, or none when its retries are spent. Sweeps send what has
-come due as they send new periods, and the processor makes the new payment: for what is then owed, after credits.
+come due as they send new periods, and the processor makes the new payment: for what is then owed, after credits. The
+date stays until that payment's outcome is known.
 """
 
 import datetime
@@ -9,10 +10,9 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Exists, Min, OuterRef, QuerySet
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
-from accounts.billing_day import billing_day
 from accounts.locks import lock_accounts
 from accounts.models import Account
 from accounts.refusals import Conflict, Missing
@@ -41,39 +41,44 @@ def next_retry(*, first_declined_on: datetime.date, as_of: datetime.date) -> dat
     return next((day for day in days if day > as_of), None)
 
 
-_SCHEDULE = """
-    UPDATE rebilling_rebilling AS row SET retry_on = retry.day
-    FROM unnest(%(charges)s::uuid[], %(days)s::date[]) AS retry (charge_id, day)
-    WHERE row.charge_id = retry.charge_id AND row.status = 'UNPAID'
-    RETURNING row.account_id, row.retry_on
-"""
-
-
 def schedule_retries(
     *, payments: Sequence[Payment], outcomes: Mapping[uuid.UUID, Outcome], as_of: datetime.date
 ) -> set[uuid.UUID]:
     """Set when the UNPAID charges of payments settled just now are tried again. Accounts are locked by the caller.
 
     After a decline on the next date of the schedule, after a hard one never; what a success left unpaid, since credit
-    was reversed meanwhile, from the next sweep on. Returns the accounts with a charge whose retries are spent.
+    was reversed meanwhile, by the next sweep. An attempt that a person made between the schedule's dates, or when they
+    were spent, changes nothing, unless its decline is hard. Returns the accounts with a charge whose retries are spent
+    by this.
     """
-    charges = {payment.charge_id: payment for payment in payments if payment.settled_at and payment.charge_id}
-    if not charges:
-        return set()
-    declines = Payment.objects.filter(charge_id__in=charges, status=Payment.Status.DECLINED)
-    first = dict(declines.values_list("charge_id").annotate(first=Min("settled_at")).order_by())
-    days: dict[uuid.UUID, datetime.date | None] = {}
-    for charge_id, payment in charges.items():
-        outcome = outcomes[payment.id]
-        if payment.status != Payment.Status.DECLINED:
-            days[charge_id] = as_of
-        elif isinstance(outcome, Declined) and outcome.hard:
-            days[charge_id] = None
-        else:
-            days[charge_id] = next_retry(first_declined_on=billing_day(first[charge_id]), as_of=as_of)
-    with connection.cursor() as cursor:
-        cursor.execute(_SCHEDULE, {"charges": list(days), "days": list(days.values())})
-        return {account_id for account_id, day in cursor.fetchall() if day is None}
+    answers = {payment.charge_id: outcomes[payment.id] for payment in payments if payment.settled_at}
+    rows = list(Rebilling.objects.filter(charge_id__in=answers, status=Rebilling.Status.UNPAID).order_by("id"))
+    spent = set()
+    for row in rows:
+        running = row.retry_on is not None or row.declined_on is None
+        _follow(row, answers[row.charge_id], as_of)
+        if running and row.retry_on is None:
+            spent.add(row.account_id)
+    Rebilling.objects.bulk_update(rows, ["retry_on", "declined_on"])
+    return spent
+
+
+def _follow(row: Rebilling, outcome: Outcome, as_of: datetime.date) -> None:
+    """Set the row's next attempt, unsaved, by what its last one brought."""
+    if not isinstance(outcome, Declined):
+        row.retry_on = as_of
+        return
+    first = row.declined_on is None
+    row.declined_on = row.declined_on or as_of
+    if outcome.hard:
+        row.retry_on = None
+    elif first or (row.retry_on is not None and row.retry_on <= as_of):
+        row.retry_on = next_retry(first_declined_on=row.declined_on, as_of=as_of)
+
+
+def owe_again(row: Rebilling, *, today: datetime.date) -> None:
+    """Make a charge that asked for nothing UNPAID, unsaved: the next sweep from `today` on begins to collect it."""
+    row.status, row.retry_on, row.declined_on = Rebilling.Status.UNPAID, today, None
 
 
 def deactivate_unpaid(*, account_ids: Collection[uuid.UUID], author: str, now: datetime.datetime) -> None:
@@ -92,8 +97,13 @@ def deactivate_unpaid(*, account_ids: Collection[uuid.UUID], author: str, now: d
 
 
 def retries_due(*, as_of: datetime.date) -> QuerySet[Rebilling]:
-    """The charges whose next attempt has come."""
-    return Rebilling.objects.filter(retry_on__lte=as_of)
+    """The charges whose next attempt has come, and that no payment is on its way for."""
+    return _idle(Rebilling.objects.filter(retry_on__lte=as_of))
+
+
+def _idle(charges: QuerySet[Rebilling]) -> QuerySet[Rebilling]:
+    in_flight = Payment.objects.filter(charge_id=OuterRef("charge_id"), status__in=Payment.IN_FLIGHT)
+    return charges.filter(~Exists(in_flight))
 
 
 def submit_retries(*, keys: Collection[PeriodKey], as_of: datetime.date, gateway: str, now: datetime.datetime) -> None:
@@ -140,9 +150,7 @@ def _submit(
     due: QuerySet[Rebilling], *, accounts: Mapping[uuid.UUID, Account], gateway: str, now: datetime.datetime
 ) -> list[Payment]:
     """A new payment for each of the UNPAID charges of which none is in flight. The accounts are locked."""
-    in_flight = Payment.objects.filter(charge_id=OuterRef("charge_id"), status__in=Payment.IN_FLIGHT)
-    rows = list(due.filter(~Exists(in_flight), status=Rebilling.Status.UNPAID).order_by("id"))
-    Rebilling.objects.filter(id__in=[row.id for row in rows]).update(retry_on=None)
+    rows = _idle(due.filter(status=Rebilling.Status.UNPAID)).order_by("id")
     return Payment.objects.bulk_create(
         new_payment(
             account=accounts[row.account_id],

@@ -1,11 +1,13 @@
 """Setting periods aside: SKIPPED ones won't be charged, PARKED ones wait for a person. Each has its reason."""
 
+import datetime
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import connection
 
+from rebilling.metrics import emit
 from rebilling.models import ParkReason, Rebilling, SkipReason
 
 logger = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ _PARK = """
 """
 
 
-def park(*, parkings: Collection[Parking]) -> None:
+def park(*, parkings: Collection[Parking], now: datetime.datetime) -> None:
     """Park periods that are DUE, in one statement, and log each as an error. The caller has locked their accounts."""
     if not parkings:
         return
@@ -50,6 +52,7 @@ def park(*, parkings: Collection[Parking]) -> None:
         )
     for parking in parkings:
         log_parked(parking)
+    emit(now=now, parked=len(parkings))
 
 
 def log_parked(parking: Parking) -> None:

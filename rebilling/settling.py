@@ -28,6 +28,9 @@ _SETTLE = """
             WHEN row.status NOT IN ('CHARGED', 'UNPAID') THEN row.status
             WHEN row.credit_minor + row.paid_minor + settled.paid = row.amount_minor THEN 'PAID'
             ELSE 'UNPAID'
+        END,
+        retry_on = CASE
+            WHEN row.credit_minor + row.paid_minor + settled.paid < row.amount_minor THEN row.retry_on
         END
     FROM (
         SELECT charge_id, sum(CASE status WHEN 'SUCCEEDED' THEN amount_minor ELSE 0 END)::bigint AS paid

@@ -52,8 +52,8 @@ def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
     if let_through(run=run, now=now):
         sent += send_due(run=run, queue=queue)
         sent += send_retries(run=run, queue=queue, today=billing_day(now))
-        sent += send_unknown(run=run, queue=queue, now=now)
-        sent += send_refunds(queue=queue, now=now)
+        sent += send_unknown(run=run, queue=queue, now=now, daily=True)
+        sent += send_refunds(queue=queue, now=now, daily=True)
     Run.objects.filter(id=run.id).update(swept_at=now)
     run.swept_at = now
     logger.info(

@@ -12,10 +12,14 @@ class Migration(migrations.Migration):
     operations: ClassVar = [
         migrations.AddField(model_name="payment", name="asked_at", field=models.DateTimeField(null=True)),
         migrations.AddField(
-            model_name="payment", name="customer", field=models.CharField(max_length=200, blank=True, default="")
+            model_name="payment",
+            name="customer",
+            field=models.CharField(max_length=200, blank=True, default="", db_default=""),
         ),
         migrations.AddField(
-            model_name="payment", name="payment_method", field=models.CharField(max_length=200, blank=True, default="")
+            model_name="payment",
+            name="payment_method",
+            field=models.CharField(max_length=200, blank=True, default="", db_default=""),
         ),
         migrations.AddField(model_name="refund", name="asked_at", field=models.DateTimeField(null=True)),
         migrations.AddField(
@@ -35,6 +39,14 @@ class Migration(migrations.Migration):
             WHERE account.id = payment.account_id AND payment.gateway <> 'outside'
             """,
             migrations.RunSQL.noop,
+        ),
+        migrations.AddIndex(
+            model_name="payment",
+            index=models.Index(fields=["id"], condition=Q(needs_person=True), name="payment_needs_person"),
+        ),
+        migrations.AddIndex(
+            model_name="refund",
+            index=models.Index(fields=["id"], condition=Q(needs_person=True), name="refund_needs_person"),
         ),
         migrations.AddConstraint(
             model_name="payment",

@@ -37,8 +37,8 @@ REFUND_DAYS = 0.2
 
 @dataclass
 class Months:
-    """On a third of the days on which something is due two workers are killed, until `kills` were; on another third
-    two processors are given the same."""
+    """On most days on which something is due two workers are killed, until `kills` were; on others two processors are
+    given the same."""
 
     clock: Clock
     workers: Workers
@@ -63,7 +63,8 @@ class Months:
         self.clock.advance_to(day, 6)
         sweep(as_of=day, queue=self.queue, now=self.clock.now)
         if bodies := self.queue.take():
-            self.choices.choice([self._process, self._process_with_kills, self._process_twice_at_once])(bodies)
+            ways = [self._process, self._process_twice_at_once, self._process_with_kills]
+            self.choices.choices(ways, weights=[1, 1, 4 if self.counts["kills"] < self.kills else 0])[0](bodies)
         self._refund_something()
         self._hours_pass(day)
 
@@ -137,9 +138,6 @@ class Months:
 
     def _process_with_kills(self, bodies: list[str]) -> None:
         """Two worker processes take the messages off SQS, each twice there, and are killed at a random moment."""
-        if self.counts["kills"] >= self.kills:
-            self._process(bodies)
-            return
         queue = self.workers.queue
         for body in bodies:
             queue.send(body, times=2)

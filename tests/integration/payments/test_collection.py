@@ -139,7 +139,8 @@ class TestGateways:
             name = "another"
 
         other, own = Another(), ScriptedGateway()
-        assert delivered(bodies=queue.bodies, gateway=other) == ["0"]
+        # Its message is done with, or it would be a dead letter each hour; its row is sent again.
+        assert delivered(bodies=queue.bodies, gateway=other) == []
         assert other.requests == []
         assert [record.levelno for record in caplog.records if "another gateway" in record.message] == [logging.ERROR]
         assert delivered(bodies=queue.take(), gateway=own) == []

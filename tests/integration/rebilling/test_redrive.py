@@ -111,7 +111,7 @@ class TestShow:
 
     def test_tells_another_version_from_garbage(self, local: LocalQueue) -> None:
         bury(local, json.dumps({"schema": "rebilling/9", "anything": 1}))
-        assert "MALFORMED, schema is 'rebilling/9'; only 'rebilling/1' is known" in ran()[0]
+        assert "MALFORMED, schema is 'rebilling/9'; only 'rebilling/1' and 'refunds/1' are known" in ran()[0]
 
 
 class TestSend:
