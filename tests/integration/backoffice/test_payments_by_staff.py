@@ -149,3 +149,23 @@ class TestSettle:
             "The payment is SUCCEEDED and doesn't need a person."
         ]
         assert state() == before
+
+
+class TestPutRight:
+    def test_is_offered_where_the_money_was_moved_after_all(self, operator: Client, declined: Payment) -> None:
+        Payment.objects.filter(id=declined.id).update(needs_person=True, needs_person_reason="moved after all, as pi_1")
+        content = operator.get(path_of(declined, "change")).content.decode()
+        assert path_of(declined, "put-right") in content
+        assert path_of(declined, "taken") not in content
+        told = messages_of(operator, path_of(declined, "put-right"), {"reason": "sent back at the gateway"})
+        assert told == ["It is put right."]
+        declined.refresh_from_db()
+        assert (declined.status, declined.needs_person) == ("DECLINED", False)
+        assert logged() == [("olga", str(declined.id), "It is put right: sent back at the gateway")]
+
+    def test_of_what_waits_for_an_outcome_is_refused(self, operator: Client, puzzling: Payment) -> None:
+        before = state()
+        assert messages_of(operator, path_of(puzzling, "put-right"), SAID) == [
+            "The payment is UNKNOWN and has nothing to be put right."
+        ]
+        assert state() == before

@@ -13,6 +13,9 @@ from payments.gateways import Declined, NotAttempted, NotFound, PaymentRequest, 
 from payments.models import Payment
 from rebilling.certify import certify, send_leftovers
 from rebilling.models import Run
+from rebilling.reasons import ReasonMissing
+from rebilling.resolving import UnableToResolve, put_right
+from rebilling.settling import settle
 from tests.builders import (
     NOW,
     TODAY,
@@ -124,6 +127,13 @@ class TestUnknownOutcome:
         assert errors == ["a payment needs a person"]
         assert send_leftovers(queue=QueueInHand(), now=NOW + 5 * DAY) == 0
 
+    def test_overdue_is_asked_about_once_a_day_by_the_sweep(self, account: Account) -> None:
+        certify(runs=[], now=NOW + 6 * DAY)
+        gateway = ScriptedGateway(found=[takes])
+        billed(as_of=TODAY + 6 * DAY, gateway=gateway)
+        assert (len(gateway.looked_up), gateway.requests) == (1, [])
+        assert (Payment.objects.get().status, Payment.objects.get().needs_person) == ("SUCCEEDED", False)
+
     def test_known_at_last_needs_nobody(self, account: Account) -> None:
         payment = Payment.objects.get()
         asking, queue = ScriptedGateway(found=[takes]), QueueInHand()
@@ -172,6 +182,44 @@ class TestLostCall:
         assert (len(gateway.requests), gateway.looked_up, payment.status) == (1, [], "SUCCEEDED")
 
 
+class TestLateSuccess:
+    """The money was moved although it is settled that it wasn't: as by a processor that has outlived its lease."""
+
+    @pytest.fixture
+    def declined(self) -> Payment:
+        an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="insufficient_funds")))
+        payment = Payment.objects.get()
+        outcome = Succeeded(reference="pi_1", key=payment.id, amount_minor=1999, currency="USD")
+        assert settle(outcomes={payment.id: outcome}, as_of=TODAY, now=NOW) == []
+        payment.refresh_from_db()
+        return payment
+
+    def test_is_told_to_a_person_and_books_nothing(self, declined: Payment, caplog: pytest.LogCaptureFixture) -> None:
+        assert (declined.status, declined.needs_person) == ("DECLINED", True)
+        assert declined.needs_person_reason == "the money was moved after all, as pi_1, and is not in the ledger"
+        assert not Entry.objects.filter(type="payment").exists()
+        errors = [record.message for record in caplog.get_records("setup") if record.levelno == logging.ERROR]
+        assert errors == ["a payment needs a person"]
+
+    def test_is_put_right_by_a_person(self, declined: Payment) -> None:
+        with pytest.raises(ReasonMissing):
+            put_right(row=declined, reason=" ")
+        put_right(row=declined, reason="sent back at the gateway")
+        declined.refresh_from_db()
+        assert (declined.status, declined.needs_person) == ("DECLINED", False)
+        with pytest.raises(UnableToResolve):
+            put_right(row=declined, reason="again")
+
+    def test_that_is_the_same_success_again_is_nothing_to_tell(self) -> None:
+        an_account()
+        billed(as_of=TODAY)
+        payment = Payment.objects.get()
+        outcome = Succeeded(reference=payment.gateway_reference, key=payment.id, amount_minor=1999, currency="USD")
+        settle(outcomes={payment.id: outcome}, as_of=TODAY, now=NOW)
+        assert not Payment.objects.get().needs_person
+
+
 class TestGatewayThatTakesNoRequests:
     @pytest.fixture
     def refused(self, settings: Any, caplog: pytest.LogCaptureFixture) -> tuple[str, ScriptedGateway]:
@@ -202,6 +250,18 @@ class TestGatewayThatTakesNoRequests:
         assert len(gateway.requests) == 3
         assert set(Payment.objects.values_list("status", flat=True)) == {"SUCCEEDED"}
         assert Entry.objects.filter(type="payment").count() == 4
+
+    def test_asked_at_last_has_its_own_five_days(self, refused: tuple[str, ScriptedGateway]) -> None:
+        """What waited for a person, the gateway being away, is asked about like any other once it is back."""
+        certify(runs=[], now=NOW + 5 * DAY)
+        later = NOW + 5 * DAY + HOUR
+        gateway = ScriptedGateway(TIMED_OUT, TIMED_OUT, TIMED_OUT)
+        assert delivered(bodies=[refused[0]], gateway=gateway, now=later, today=later.date()) == []
+        assert Payment.objects.filter(status="UNKNOWN", needs_person=False).count() == 3
+        certify(runs=[], now=later + 5 * DAY - HOUR)
+        assert not Payment.objects.filter(needs_person=True).exists()
+        certify(runs=[], now=later + 5 * DAY)
+        assert Payment.objects.filter(needs_person=True).count() == 3
 
     def test_days_on_end_makes_what_waits_a_persons(self, refused: tuple[str, ScriptedGateway]) -> None:
         certify(runs=[], now=NOW + 5 * DAY)

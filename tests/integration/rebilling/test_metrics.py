@@ -12,7 +12,18 @@ import pytest
 from billing_site.log_format import JsonFormatter
 from payments.gateways import Declined, Unknown
 from rebilling.certify import certify, open_runs
-from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed, takes
+from tests.builders import (
+    NOW,
+    TODAY,
+    QueueInHand,
+    ScriptedGateway,
+    a_plan,
+    an_account,
+    billed,
+    delivered,
+    swept,
+    takes,
+)
 from tests.databases import rolled_back
 
 pytestmark = rolled_back
@@ -65,3 +76,11 @@ def test_a_line_says_when(lines: io.StringIO) -> None:
     certify(runs=[], now=NOW)
     (line,) = map(json.loads, lines.getvalue().splitlines())
     assert line["_aws"]["Timestamp"] == int(NOW.timestamp()) * 1000
+
+
+def test_what_the_processor_parks_is_counted(lines: io.StringIO) -> None:
+    account, queue = an_account(), QueueInHand()
+    swept(as_of=TODAY, queue=queue)
+    type(account).objects.filter(id=account.id).update(rebilling_date=TODAY + datetime.timedelta(days=31))
+    delivered(bodies=queue.take())
+    assert {"parked": 1} in metrics_in(lines)

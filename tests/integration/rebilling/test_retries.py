@@ -14,9 +14,10 @@ from payments.models import Payment
 from rebilling.adjustments import grant_credit, reverse_entry
 from rebilling.certify import send_leftovers
 from rebilling.lifecycle import close_account, reopen_account
-from rebilling.models import Rebilling
+from rebilling.message import Message, to_json
+from rebilling.models import Rebilling, Run
 from rebilling.receiving import receive_payment
-from rebilling.retries import next_retry
+from rebilling.retries import next_retry, retry_payment
 from rebilling.writing_off import write_off
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, at, billed, delivered, swept
 from tests.databases import rolled_back
@@ -181,6 +182,26 @@ class TestRetries:
         assert attempts() == [(day(1), "SUCCEEDED", 1999)]
         assert status_of(account) == ("ACTIVE", "")
 
+    def test_spent_skip_what_is_parked_of_the_account(self, account: Account) -> None:
+        for number in range(1, 7):
+            billed(as_of=day(number), gateway=ScriptedGateway(SOFT))
+        february = TODAY.replace(month=2)
+        run = Run.objects.latest("id")
+        Rebilling.objects.create(
+            run=run,
+            account=account,
+            period_start=february,
+            period_end=february.replace(month=3),
+            status="PARKED",
+            reason="charge_refused",
+            amount_minor=1999,
+            currency="USD",
+            due_since=NOW,
+        )
+        billed(as_of=day(7), gateway=ScriptedGateway(SOFT))
+        assert status_of(account) == ("INACTIVE", "unpaid")
+        assert list(account.rebillings.order_by("id").values_list("status", flat=True)) == ["UNPAID", "SKIPPED"]
+
     def test_spent_skip_what_is_due_of_the_account(self, account: Account) -> None:
         """The next period is on its way when the last retry is declined."""
         queue, february = QueueInHand(), TODAY.replace(month=2)
@@ -194,6 +215,67 @@ class TestRetries:
         assert (skipped.status, skipped.reason) == ("SKIPPED", "account_inactive")
         reopen_account(account_id=account.id, reason="paid", author="test", today=february, now=at(february))
         assert status_of(account) == ("PAST_DUE", "")
+
+
+class TestAttemptOfAPerson:
+    """By `retry_payment`, between the dates of the schedule or when they are spent."""
+
+    def tried(self, account: Account, *, on: datetime.date, gateway: ScriptedGateway) -> None:
+        declined = account.payments.filter(status="DECLINED").latest("id")
+        payment = retry_payment(payment_id=declined.id, gateway="scripted", now=at(on))
+        run = Run.objects.latest("id")
+        body = to_json(Message(run_id=run.id, as_of=run.as_of, payments=(payment.id,)))
+        assert delivered(bodies=[body], today=on, gateway=gateway) == []
+
+    def test_declined_leaves_the_schedule_as_it_was(self, account: Account) -> None:
+        billed(as_of=day(1), gateway=ScriptedGateway(SOFT))
+        self.tried(account, on=day(2), gateway=ScriptedGateway(SOFT))
+        assert Rebilling.objects.get().retry_on == day(3)
+
+    def test_declined_when_retries_were_spent_leaves_a_reopened_account_open(self, account: Account) -> None:
+        for number in range(1, 8):
+            billed(as_of=day(number), gateway=ScriptedGateway(SOFT))
+        reopen_account(account_id=account.id, reason="promised", author="test", today=day(8), now=at(day(8)))
+        for answer in (SOFT, HARD):
+            self.tried(account, on=day(9), gateway=ScriptedGateway(answer))
+            assert status_of(account) == ("PAST_DUE", "")
+            assert Rebilling.objects.get().retry_on is None
+
+    def test_declined_hard_ends_the_schedule(self, account: Account) -> None:
+        self.tried(account, on=TODAY, gateway=ScriptedGateway(HARD))
+        assert status_of(account) == ("INACTIVE", "unpaid")
+
+    def test_paid_ends_it(self, account: Account) -> None:
+        self.tried(account, on=TODAY, gateway=ScriptedGateway())
+        rebilling = Rebilling.objects.get()
+        assert (rebilling.status, rebilling.retry_on) == ("PAID", None)
+        assert status_of(account) == ("ACTIVE", "")
+
+
+class TestOwedAgain:
+    said: dict[str, Any] = {"reason": "looked into", "author": "test", "today": TODAY, "now": NOW}
+
+    def test_a_part_of_what_is_unpaid_brings_no_attempt_forward(self, account: Account) -> None:
+        credit = grant_credit(account_id=account.id, amount_minor=500, **self.said)
+        reverse_entry(entry_id=credit.id, **self.said)
+        assert Rebilling.objects.get().retry_on == day(1)
+
+    def test_a_part_of_it_after_a_hard_decline_is_not_tried(self) -> None:
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(HARD))
+        credit = grant_credit(account_id=account.id, amount_minor=500, **self.said)
+        reverse_entry(entry_id=credit.id, **self.said)
+        billed(as_of=day(1))
+        assert attempts() == [(TODAY, "DECLINED", 1999)]
+
+    def test_has_a_schedule_of_its_own(self, account: Account) -> None:
+        """Declined, paid by credit, and owed again three weeks later: one more decline isn't the last."""
+        credit = grant_credit(account_id=account.id, amount_minor=1999, **self.said)
+        later = {"reason": "by mistake", "author": "test", "today": day(20), "now": at(day(20))}
+        reverse_entry(entry_id=credit.id, **later)  # type: ignore[arg-type]
+        billed(as_of=day(20), gateway=ScriptedGateway(SOFT))
+        assert status_of(account) == ("PAST_DUE", "")
+        assert Rebilling.objects.get().retry_on == day(21)
 
 
 class TestRetryMessages:
