@@ -1,0 +1,56 @@
+"""What Terraform's text repeats of the product's: each is said in two places, and held together here."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def terraform(name: str) -> str:
+    return (ROOT / "terraform" / name).read_text(encoding="utf-8")
+
+
+def emitted() -> set[str]:
+    """The metrics that the product emits."""
+    names: set[str] = set()
+    for path in (ROOT / "rebilling").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "emit":
+                names |= {keyword.arg for keyword in node.keywords if keyword.arg} - {"now"}
+    return names
+
+
+class TestTimes:
+    def test_of_the_worker_are_the_same(self) -> None:
+        found = re.search(r"worker_timeout_seconds\s*=\s*([0-9]+)", terraform("locals.tf"))
+        assert found
+        stages = json.loads((ROOT / "zappa_settings.json").read_text(encoding="utf-8"))
+        assert int(found[1]) == stages["production_worker"]["timeout_seconds"] == 300
+
+    def test_of_a_lease_fit_in_the_queues_visibility(self) -> None:
+        """A message that comes back finds the lease of its last delivery ended."""
+        settings = (ROOT / "billing_site" / "settings.py").read_text(encoding="utf-8")
+        lease = re.search(r'"PAYMENT_LEASE_SECONDS", default=([0-9]+)', settings)
+        assert lease
+        assert "visibility_timeout_seconds = 6 * local.worker_timeout_seconds" in terraform("locals.tf")
+        assert int(lease[1]) < 300 < 6 * 300
+
+
+class TestMetrics:
+    @pytest.mark.parametrize("name", ["unexplained", "needs_person"])
+    def test_that_alarms_watch_are_emitted(self, name: str) -> None:
+        assert f'"{{ $.{name} >= 0 }}"' in terraform("observability.tf")
+        assert name in emitted()
+
+    def test_that_the_dashboard_shows_are_those_that_are_emitted(self) -> None:
+        assert emitted() == {"due", "charged", "declined", "unknown", "parked", "needs_person", "unexplained"}
+        for name in emitted():
+            assert f'"{name}"' in terraform("dashboard.tf")
+
+    def test_runs_are_counted_by_the_event_that_a_sweep_logs(self) -> None:
+        assert '$.event = \\"run.swept\\"' in terraform("observability.tf")
+        assert '"event": "run.swept"' in (ROOT / "rebilling" / "sweep.py").read_text(encoding="utf-8")
