@@ -34,6 +34,10 @@ from rebilling.sweep import sweep  # noqa: E402
 logger = logging.getLogger(__name__)
 
 
+CHARGING_SECONDS = 15.0
+"""What a message takes beside its calls to the gateway."""
+
+
 class Context(Protocol):
     """What Lambda tells of an invocation."""
 
@@ -90,7 +94,15 @@ def _queued(records: list[dict[str, Any]], context: Context) -> dict[str, Any]:
         if not expected or source != ("aws:sqs", expected):
             raise UnroutedEvent(f"no handler for records of {source[0]} {source[1]}")
     failed: list[str] = []
-    for record in records:
+    enough = settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS + CHARGING_SECONDS
+    for number, record in enumerate(records):
+        if number and context.get_remaining_time_in_millis() < enough * 1000:
+            # Begun now it would be cut off, and the whole batch with it.
+            failed += [left["messageId"] for left in records[number:]]
+            logger.warning(
+                "messages of a batch weren't begun", extra={"event": "lambda.batch_left", "messages": failed}
+            )
+            break
         # The clock is read for each message: the first may take its time, and leases count from now.
         failed += process_deliveries(
             deliveries=[Delivery(message_id=record["messageId"], body=record["body"])],

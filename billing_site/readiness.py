@@ -22,7 +22,9 @@ def refuse_unless_ready(here: frozenset[Duty]) -> None:
 
 def _refuse_settings(here: frozenset[Duty]) -> None:
     # Django's own checks of what a site must have before it is shown to the world are for the one that is.
-    for tag in ("production", *([checks.Tags.security] if Duty.API in here else [])):
+    # The migrating function calls no gateway, and has no key for one.
+    of_payments = ["payments"] if here & {Duty.API, Duty.WORKER} else []
+    for tag in ("production", *of_payments, *([checks.Tags.security] if Duty.API in here else [])):
         found = checks.run_checks(tags=[tag], include_deployment_checks=True)
         if found:
             # Django's messages may run over lines.

@@ -115,7 +115,6 @@ REBILLING_BRAKE_FIRST_AMOUNTS = env.dict("REBILLING_BRAKE_FIRST_AMOUNTS", cast={
 
 # --- Payments ---
 
-STRIPE_API_KEY = from_secret(env, "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN")
 PAYMENT_GATEWAY = env.str("PAYMENT_GATEWAY", default="payments.gateways.logging_gateway.LoggingGateway")
 PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.float("PAYMENT_GATEWAY_TIMEOUT_SECONDS", default=20.0)
 # Not shorter than the gateway's deadline (a check holds it), so that two deliveries don't call it at once; shorter than
@@ -127,7 +126,7 @@ PAYMENT_RETRY_DAYS = env.list("PAYMENT_RETRY_DAYS", cast=int, default=[1, 3, 5, 
 # A payment or refund whose outcome is open for so many days isn't asked about any more: it needs a person.
 PAYMENT_UNKNOWN_DAYS = env.int("PAYMENT_UNKNOWN_DAYS", default=5)
 # For payments.gateways.stripe_gateway.StripeGateway. Without an address it is Stripe's own.
-STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
+STRIPE_API_KEY = from_secret(env, "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
 
 # --- The API ---

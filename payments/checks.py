@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from payments.gateways.configured import configured_gateway
 
 
-@register
+@register("payments")
 def retries_follow_one_another(**_: Any) -> list[CheckMessage]:
     """Retries on days that don't ascend would be skipped in silence."""
     days = settings.PAYMENT_RETRY_DAYS
@@ -18,7 +18,7 @@ def retries_follow_one_another(**_: Any) -> list[CheckMessage]:
     return [Error(f"PAYMENT_RETRY_DAYS ({days}) must ascend, and begin at 1 or later.", id="payments.E002")]
 
 
-@register
+@register("payments")
 def lease_outlasts_the_gateway(**_: Any) -> list[CheckMessage]:
     """A lease that ends before the call it guards lets two deliveries call the gateway for one payment."""
     if settings.PAYMENT_LEASE_SECONDS >= settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS:
@@ -32,7 +32,7 @@ def lease_outlasts_the_gateway(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register
+@register("payments")
 def gateway_can_be_had(**_: Any) -> list[CheckMessage]:
     """A gateway that lacks its library or its key is told before anything is charged."""
     try:

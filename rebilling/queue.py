@@ -75,7 +75,8 @@ class SqsQueue:
 
 @cache
 def _sqs(url: str) -> SqsQueue:
-    config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "max_attempts": 5})
+    # Given up well within the 29 seconds that a request of the API has: what isn't sent is sent by the hourly certify.
+    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
     return SqsQueue(url=url, client=boto3.client("sqs", config=config))
 
 

@@ -49,7 +49,7 @@ def execute(make_database: MakeDatabase, django_db_blocker: DjangoDbBlocker) -> 
     database = make_database("upgraded")
     connections.databases[ALIAS] = connections.databases["owner"] | {"NAME": database}
 
-    def run(statement: str, *values: object) -> list[Any]:
+    def run(statement: str, *values: str | None) -> list[Any]:
         with connections[ALIAS].cursor() as cursor:
             cursor.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []

@@ -74,6 +74,19 @@ class TestHandler:
         assert answer == {"runs": 1, "unexplained": 0, "sent": 0}
         assert Run.objects.get().status == "CERTIFIED"
 
+    def test_leaves_what_it_has_no_time_to_begin_to_the_queue(self, endpoint: QueueEndpoint) -> None:
+        """Cut off in the third message, Lambda would fail the first two with it."""
+
+        class LittleTime:
+            left = iter([300_000, 34_999])
+
+            def get_remaining_time_in_millis(self) -> int:
+                return next(self.left)
+
+        answer = handler(records(endpoint, "poison", "poison", "poison", "poison"), LittleTime())
+        # The first failed by itself; time was enough for a second.
+        assert answer == {"batchItemFailures": [{"itemIdentifier": f"m{number}"} for number in range(4)]}
+
     def test_ends_a_sweep_that_is_held_as_any_other(self, endpoint: QueueEndpoint, settings: Any) -> None:
         """Failing, it would be started again, to no end. Each hour it is an error in the log instead."""
         settings.REBILLING_BRAKE_FIRST_PERIODS = 1

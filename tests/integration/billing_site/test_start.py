@@ -12,6 +12,9 @@ from tests.lambdas.secrets import Secret
 HIDDEN = "hidden-value-of-the-tests"
 
 
+STRIPE = "payments.gateways.stripe_gateway.StripeGateway"
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     with cloud(folder=tmp_path_factory.mktemp("cloud")) as made:
@@ -85,6 +88,8 @@ class TestWhatIsMissingOrWrong:
             ("worker", {"DEBUG": "true"}, "DEBUG is on: its pages show settings and data to anyone. Unset it. "),
             ("worker", {"DJANGO_SECRET_ARN": ""}, "There is no SECRET_KEY: set DJANGO_SECRET_ARN to a secret that "),
             ("worker", {"REBILLING_QUEUE_URL": ""}, "REBILLING_QUEUE_URL is missing: set it to the queue's URL. "),
+            ("worker", {"PAYMENT_GATEWAY": STRIPE}, "PAYMENT_GATEWAY is Stripe, and STRIPE_API_KEY is empty. "),
+            ("api", {"PAYMENT_LEASE_SECONDS": "1"}, "PAYMENT_LEASE_SECONDS (1) must not be shorter than "),
             ("api", {"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is empty: set it to the host names that clients use. "),
             ("worker", {"DATABASE_HOST": ""}, "There is no database: set DATABASE_SECRET_ARN with DATABASE_HOST and "),
             ("worker", {"DATABASE_PORT": "9"}, "the database can't be used: connection to server at "),
@@ -135,6 +140,28 @@ class TestWhatStarts:
         assert '"level": "INFO", "logger": "zappa.wsgi"' in log
         for secret in (HIDDEN, SECRET_KEY, migrated.application.value()["password"]):
             assert secret not in log
+
+    def test_collects_through_stripe_with_the_key_of_its_secret(self, migrated: Cloud) -> None:
+        stripe = Secret.made(migrated.client, {"STRIPE_API_KEY": f"sk_test_{HIDDEN}"})
+        name = migrated.queue.endpoint.queue_url.rsplit("/", 1)[-1]
+        with migrated.environment("worker", PAYMENT_GATEWAY=STRIPE, STRIPE_SECRET_ARN=stripe.arn) as worker:
+            # It makes the gateway for each message, whatever the message holds.
+            event = {
+                "Records": [
+                    {
+                        "messageId": "m1",
+                        "body": "poison",
+                        "eventSource": "aws:sqs",
+                        "eventSourceARN": f"arn:aws:sqs:us-east-1:1:{name}",
+                    }
+                ]
+            }
+            assert worker.answer(event) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+            assert HIDDEN not in worker.log.read_text()
+
+    def test_is_a_migrating_function_without_the_gateways_key(self, migrated: Cloud) -> None:
+        with migrated.environment("migrate", PAYMENT_GATEWAY=STRIPE) as migrate:
+            migrate.answer({"manage": "migrate --noinput -v0"})
 
     def test_answers_a_rest_api_an_http_api_and_a_function_url(self, migrated: Cloud) -> None:
         http_api = {
