@@ -48,15 +48,17 @@ def ask_all(
     requests: Sequence[AnyRequest],
     ask: Callable[[AnyRequest, float], Answer],
     seconds_left: Callable[[], float],
+    left_at_lease: float,
 ) -> Asked:
     """Ask for each request (`ask` gets its seconds), `PAYMENT_COLLECTORS` at once, as long as there is time.
 
-    Once the gateway takes no requests, those that wait aren't tried. `seconds_left` says how long the caller may work.
+    Once the gateway takes no requests, those that wait aren't tried.
+
+    `seconds_left` says how long the caller may work, and `left_at_lease` is what it said no later than the lease began.
     """
     if not requests:
         return Asked({}, [], "")
     timeout = settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS
-    at_first = seconds_left()
     closed = threading.Event()
 
     def attempt(request: AnyRequest) -> Outcome | NotAttempted | None:
@@ -64,7 +66,7 @@ def ask_all(
         left = seconds_left()
         in_time = left >= timeout + SETTLING_SECONDS
         # A call must be over before the lease is, or another delivery would call for the same row meanwhile.
-        in_lease = int(at_first - left) <= settings.PAYMENT_LEASE_SECONDS - timeout
+        in_lease = left_at_lease - left <= settings.PAYMENT_LEASE_SECONDS - timeout
         if closed.is_set() or not (in_time and in_lease):
             return None
         answer = _answer(request, ask, timeout)
