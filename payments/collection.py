@@ -32,7 +32,8 @@ class Collected:
     """What came of asking: outcomes by row; rows not reached in time; rows that others are asking about.
 
     `refused` says why the gateway takes no requests at present, and then no row that wasn't reached is to be tried at
-    once; empty when it does.
+    once; empty when it does. Rows that it doesn't take while it takes others are in none of these: they stay as they
+    are, and it is for whoever sends leftovers again to send them, hours later, until the deadline hands them over.
     """
 
     outcomes: dict[uuid.UUID, Outcome]
@@ -98,7 +99,7 @@ class Ask(Generic[AnyRequest]):
         asked: Asked = ask_all(
             requests=self.requests(lease.asked_at), ask=ask, seconds_left=seconds_left, left_at_lease=left_at_lease
         )
-        lease.give_up(asked.not_reached)
+        lease.give_up([*asked.not_reached, *asked.not_taken])
         left = [id_ for id_ in ids if id_ not in lease.asked_at]
         return Collected(asked.outcomes, asked.not_reached, _elsewhere(model, left, gateway), asked.refused)
 

@@ -162,7 +162,10 @@ def process_refunds(*, message: RefundsMessage, surroundings: Surroundings) -> N
 def _check_all_reached(
     asked: Collected, *, rest: Callable[[tuple[uuid.UUID, ...]], AnyMessage], what: str, queue: Queue
 ) -> None:
-    """What there was no time for goes on as messages of its own. Raises `GatewayRefuses` and `CollectedElsewhere`."""
+    """What there was no time for goes on as messages of its own. Raises `GatewayRefuses` and `CollectedElsewhere`.
+
+    What the gateway doesn't take while it takes others comes neither on nor back: it would end as a dead letter.
+    """
     if asked.refused:
         left = len(asked.not_reached)
         raise GatewayRefuses(f"the gateway takes no requests, {left} {what} wait: {asked.refused}")
