@@ -112,10 +112,12 @@ def _queued(records: list[dict[str, Any]], context: Context) -> dict[str, Any]:
 
 
 def _surroundings(context: Context) -> Surroundings:
+    gateway, queue = configured_gateway(), configured_queue()
+    # After those, which load libraries: the time that is left is measured from here.
     now = timezone.now()
     return Surroundings(
-        gateway=configured_gateway(),
-        queue=configured_queue(),
+        gateway=gateway,
+        queue=queue,
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
         today=billing_day(now),
         now=now,

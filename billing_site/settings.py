@@ -117,7 +117,7 @@ REBILLING_BRAKE_FIRST_AMOUNTS = env.dict("REBILLING_BRAKE_FIRST_AMOUNTS", cast={
 
 PAYMENT_GATEWAY = env.str("PAYMENT_GATEWAY", default="payments.gateways.logging_gateway.LoggingGateway")
 PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.float("PAYMENT_GATEWAY_TIMEOUT_SECONDS", default=20.0)
-# Not shorter than the gateway's deadline (a check holds it), so that two deliveries don't call it at once; shorter than
+# Longer than the gateway's deadline (a check holds it), so that two deliveries don't call it at once; shorter than
 # the queue's visibility timeout, so that a message that comes back finds it ended.
 PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
 PAYMENT_COLLECTORS = env.int("PAYMENT_COLLECTORS", default=8)

@@ -21,11 +21,11 @@ def retries_follow_one_another(**_: Any) -> list[CheckMessage]:
 @register("payments")
 def lease_outlasts_the_gateway(**_: Any) -> list[CheckMessage]:
     """A lease that ends before the call it guards lets two deliveries call the gateway for one payment."""
-    if settings.PAYMENT_LEASE_SECONDS >= settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS:
+    if settings.PAYMENT_LEASE_SECONDS > settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS:
         return []
     return [
         Error(
-            f"PAYMENT_LEASE_SECONDS ({settings.PAYMENT_LEASE_SECONDS}) must not be shorter than "
+            f"PAYMENT_LEASE_SECONDS ({settings.PAYMENT_LEASE_SECONDS}) must be longer than "
             f"PAYMENT_GATEWAY_TIMEOUT_SECONDS ({settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS}).",
             id="payments.E001",
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from payments.asking import AnyRequest, ask_all
+from payments.asking import AnyRequest, Asked, ask_all
 from payments.gateways import KEY_KEPT, Answer, Declined, Finding, Gateway, NotFound, Outcome, PaymentRequest
 from payments.leasing import take_lease
 from payments.models import Payment, Refund
@@ -32,7 +32,8 @@ class Collected:
     """What came of asking: outcomes by row; rows not reached in time; rows that others are asking about.
 
     `refused` says why the gateway takes no requests at present, and then no row that wasn't reached is to be tried at
-    once; empty when it does.
+    once; empty when it does. Rows that it doesn't take while it takes others are in none of these: they stay as they
+    are, and it is for whoever sends leftovers again to send them, hours later, until the deadline hands them over.
     """
 
     outcomes: dict[uuid.UUID, Outcome]
@@ -50,7 +51,8 @@ def collect(
 ) -> Collected:
     """Ask the gateway for each payment among `payment_ids` whose outcome is open and that nobody else is asking for.
 
-    `seconds_left` says how long the caller may still work. Payments that were settled before are left out.
+    `seconds_left` says how long the caller may still work. Payments that were settled before are left out. The lease
+    runs from `now`: were it read long before, calls could outlast the lease.
     """
     ask: Ask[PaymentRequest] = Ask(
         submit=lambda request, seconds: gateway.collect(request, timeout_seconds=seconds),
@@ -78,6 +80,8 @@ class Ask(Generic[AnyRequest]):
         now: datetime.datetime,
     ) -> Collected:
         """Ask about each of the model's rows whose outcome is open and that nobody else is asking about."""
+        # Read first: a lease that ends later than the calls think does no harm.
+        left_at_lease = seconds_left()
         lease = take_lease(model=model, ids=ids, gateway=gateway, now=now)
         may_submit = {id_ for id_, first in lease.asked_at.items() if first is None or now < first + SUBMITTED_AGAIN}
 
@@ -92,8 +96,10 @@ class Ask(Generic[AnyRequest]):
                 return self.submit(request, timeout_seconds / 2)
             return Declined(code=NEVER_RECEIVED)
 
-        asked = ask_all(requests=self.requests(lease.asked_at), ask=ask, seconds_left=seconds_left)
-        lease.give_up(asked.not_reached)
+        asked: Asked = ask_all(
+            requests=self.requests(lease.asked_at), ask=ask, seconds_left=seconds_left, left_at_lease=left_at_lease
+        )
+        lease.give_up([*asked.not_reached, *asked.not_taken])
         left = [id_ for id_ in ids if id_ not in lease.asked_at]
         return Collected(asked.outcomes, asked.not_reached, _elsewhere(model, left, gateway), asked.refused)
 

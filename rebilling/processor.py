@@ -8,7 +8,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import connection
 
@@ -57,13 +57,27 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What processing needs from outside. `seconds_left` says how long the caller may still work."""
+    """What processing needs from outside. `seconds_left` says how long the caller may still work.
+
+    Made as soon as `now` is read.
+    """
 
     gateway: Gateway
     queue: Queue
     seconds_left: Callable[[], float]
     today: datetime.date
     now: datetime.datetime
+    _left_at_now: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_left_at_now", self.seconds_left())
+
+    def by_now(self) -> datetime.datetime:
+        """`now`, and what was worked since: charging a large pack takes its time.
+
+        A lease that ran from `now` itself would end while the last calls under it are still being made.
+        """
+        return self.now + datetime.timedelta(seconds=self._left_at_now - self.seconds_left())
 
 
 def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surroundings) -> list[str]:
@@ -114,7 +128,7 @@ def process(*, message: Message, surroundings: Surroundings) -> None:
         payment_ids=[*message.payments, *_payments_submitted(message.rebillings)],
         gateway=surroundings.gateway,
         seconds_left=surroundings.seconds_left,
-        now=surroundings.now,
+        now=surroundings.by_now(),
     )
     _count(settle(outcomes=collected.outcomes, as_of=surroundings.today, now=now), now)
     _check_all_reached(
@@ -137,7 +151,7 @@ def process_refunds(*, message: RefundsMessage, surroundings: Surroundings) -> N
         refund_ids=message.refunds,
         gateway=surroundings.gateway,
         seconds_left=surroundings.seconds_left,
-        now=surroundings.now,
+        now=surroundings.by_now(),
     )
     settle_refunds(outcomes=sent_back.outcomes, as_of=surroundings.today, now=surroundings.now)
     _check_all_reached(
@@ -148,7 +162,10 @@ def process_refunds(*, message: RefundsMessage, surroundings: Surroundings) -> N
 def _check_all_reached(
     asked: Collected, *, rest: Callable[[tuple[uuid.UUID, ...]], AnyMessage], what: str, queue: Queue
 ) -> None:
-    """What there was no time for goes on as messages of its own. Raises `GatewayRefuses` and `CollectedElsewhere`."""
+    """What there was no time for goes on as messages of its own. Raises `GatewayRefuses` and `CollectedElsewhere`.
+
+    What the gateway doesn't take while it takes others comes neither on nor back: it would end as a dead letter.
+    """
     if asked.refused:
         left = len(asked.not_reached)
         raise GatewayRefuses(f"the gateway takes no requests, {left} {what} wait: {asked.refused}")

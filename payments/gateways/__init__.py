@@ -100,10 +100,12 @@ class Unknown:
 class NotAttempted:
     """The gateway didn't take the request, and surely moved no money: a wrong key, a rate limit, its servers down.
 
-    Other requests would fare no better now. `reason` is for people.
+    Other requests would fare no better now, unless it is about this request `alone`: a customer that the key doesn't
+    reach, a parameter that the gateway doesn't know. `reason` is for people.
     """
 
     reason: str
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

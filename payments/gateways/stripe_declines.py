@@ -24,7 +24,7 @@ DONT_TRY_AGAIN = "do_not_try_again"
 REFUSED_BY_REQUEST = frozenset({"amount_too_small", "amount_too_large", "payment_method_unactivated"})
 """Codes of invalid requests that are about this charge, not about how we ask (https://docs.stripe.com/error-codes)."""
 OF_THE_ACCOUNT = frozenset({"customer", "payment_method", "amount", "currency"})
-"""Parameters that come from the account or its charge: a request refused for one of these is refused for good."""
+"""Parameters that come from the account or its charge: a request refused for one of these says nothing of others."""
 
 REFUND_REFUSED = frozenset({"charge_already_refunded", "charge_disputed", "amount_too_large", "resource_missing"})
 REFUND_CANT_ARRIVE = frozenset({"lost_or_stolen_card", "expired_or_canceled_card"})

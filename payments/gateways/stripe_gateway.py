@@ -23,8 +23,8 @@ from payments.gateways.stripe_call import StripeCall
 from payments.gateways.stripe_refusals import intent_of, is_taken, refused_payment, refused_refund
 
 LONGEST_DESCRIPTION = 500
-NO_PAYMENT_METHOD = Declined("no_payment_method", hard=True)
-NOT_EXPRESSIBLE = Declined("amount_not_expressible", hard=True)
+NO_PAYMENT_METHOD = Declined("no_payment_method")
+NOT_EXPRESSIBLE = Declined("amount_not_expressible")
 
 
 class StripeGateway:

@@ -1,5 +1,6 @@
 """Stripe's errors, and what each says of the money (https://docs.stripe.com/api/errors)."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ ANOTHER_MODE = "a similar object exists in"
 LOCKED = "lock_timeout"
 """A 429 about one object, which another request holds."""
 NO_FUNDS_TO_SEND = "insufficient_funds"
+_KEY = re.compile(r"\b[a-z]{2}_(?:test|live)_[\w*]+")
+"""An API key, also one of which the middle is left out."""
 
 
 def is_taken(error: stripe.StripeError) -> bool:
@@ -31,30 +34,35 @@ def intent_of(error: stripe.StripeError) -> Told | None:
 
 
 def refused_payment(error: stripe.StripeError) -> Answer:
-    """What a refusal that names no intent says."""
+    """What a refusal that names no intent says: none came about, so no money was moved.
+
+    Soft, where it is about the account or its charge: no issuer said anything, and people can put it right. Anything
+    else is about how we ask, as after a change of the API's version: nobody's payment is settled by that.
+    """
     if not isinstance(error, stripe.InvalidRequestError):
         return unanswered(error)
     if _of_another_mode(error):
-        return NotAttempted("the API key and the customers are not of one mode (test, live)")
+        return NotAttempted("the API key and the customer are not of one mode (test, live)", alone=True)
     code, _ = decline_of(_object_of(error))
     if error.param in OF_THE_ACCOUNT or code in REFUSED_BY_REQUEST:
-        return Declined(code or f"invalid_{error.param}", hard=True)
-    return Unknown(short(f"Stripe refused the request: {error.user_message}"), needs_person=True)
+        return Declined(code or f"invalid_{error.param}")
+    return NotAttempted(_in_stripes_words(error), alone=True)
 
 
 def refused_refund(error: stripe.StripeError) -> Answer:
+    """What a refusal says. One that we don't know is a person's, who asked for the refund."""
     code, _ = decline_of(_object_of(error))
     if isinstance(error, stripe.CardError):
         return Declined(code or "declined")
     if not isinstance(error, stripe.InvalidRequestError):
         return unanswered(error)
     if _of_another_mode(error):
-        return NotAttempted("the API key and the payments are not of one mode (test, live)")
+        return NotAttempted("the API key and the payment are not of one mode (test, live)", alone=True)
     if code in REFUND_REFUSED:
         return Declined(code, hard=True)
     if code == NO_FUNDS_TO_SEND:
         return Declined(code)
-    return Unknown(short(f"Stripe refused the request: {error.user_message}"), needs_person=True)
+    return Unknown(_in_stripes_words(error), needs_person=True)
 
 
 def unanswered(error: stripe.StripeError) -> NotAttempted | Unknown:
@@ -68,6 +76,10 @@ def unanswered(error: stripe.StripeError) -> NotAttempted | Unknown:
         return NotAttempted("Stripe takes no more requests for now (429)")
     status = f" ({error.http_status})" if error.http_status else ""
     return Unknown(short(f"no answer from Stripe{status}: {error.user_message or error}"))
+
+
+def _in_stripes_words(error: stripe.StripeError) -> str:
+    return short(_KEY.sub("(an API key)", f"Stripe refused the request: {error.user_message}"))
 
 
 def _of_another_mode(error: stripe.StripeError) -> bool:

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from localcloud.provider.faults import Fault, Kind
-from payments.gateways import Declined, NotAttempted, NotFound, Succeeded, Unknown, contradiction, unkeepable
+from payments.gateways import (
+    Declined,
+    NotAttempted,
+    NotFound,
+    Succeeded,
+    Unknown,
+    contradiction,
+    stripe_gateway,
+    unkeepable,
+)
 from payments.gateways.stripe_gateway import StripeGateway
 from tests.conformance.benches import SECONDS, SHORT_SECONDS, StripeBench, a_payment
 from tests.conformance.checks import collected
@@ -111,13 +120,13 @@ class TestDecline:
 
     @pytest.mark.parametrize("given", [{"customer": ""}, {"payment_method": ""}])
     def test_without_a_payment_method_asks_nobody(self, bench: StripeBench, given: dict[str, str]) -> None:
-        assert collected(bench, a_payment(**given)) == Declined("no_payment_method", hard=True)
+        assert collected(bench, a_payment(**given)) == Declined("no_payment_method")
         assert bench.provider.records.calls == {}
 
     @pytest.mark.parametrize("given", [{"customer": "cus_missing"}, {"payment_method": "pm_missing"}])
-    def test_for_what_stripe_does_not_have_is_hard(self, bench: StripeBench, given: dict[str, str]) -> None:
+    def test_for_what_stripe_does_not_have_is_soft(self, bench: StripeBench, given: dict[str, str]) -> None:
         request = a_payment(**given)
-        assert collected(bench, request) == Declined("resource_missing", hard=True)
+        assert collected(bench, request) == Declined("resource_missing")
         assert bench.taken(request) == []
 
 
@@ -150,7 +159,7 @@ class TestAmount:
         self, bench: StripeBench, currency: str, minor: int
     ) -> None:
         request = a_payment(currency=currency, amount_minor=minor)
-        assert collected(bench, request) == Declined("amount_not_expressible", hard=True)
+        assert collected(bench, request) == Declined("amount_not_expressible")
         assert bench.provider.records.calls == {}
 
     def test_that_we_cannot_write_is_for_a_person(self, bench: StripeBench) -> None:
@@ -271,6 +280,20 @@ class TestProvider:
             assert type(gateway.collect(a_payment(), timeout_seconds=SECONDS)) is NotAttempted
         assert bench.provider.records.calls == {}
 
+    def test_that_does_not_know_how_we_ask_took_nothing_and_settles_nothing(
+        self, bench: StripeBench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As after a change of the API's version: it would be every payment's, and no customer's fault."""
+        sent, request = stripe_gateway._payment_params(a_payment()), a_payment()
+        monkeypatch.setattr(stripe_gateway, "_payment_params", lambda _: sent | {"off_the_cuff": True})
+        answer = collected(bench, request)
+        reason = "Stripe refused the request: Received unknown parameter: off_the_cuff"
+        assert answer == NotAttempted(reason, alone=True)
+        monkeypatch.undo()
+        assert looked_up(bench, request) == NotFound()
+        assert type(collected(bench, request)) is Succeeded
+        assert bench.taken(request) == [1999]
+
     def test_that_limits_every_request_was_not_asked(self, bench: StripeBench) -> None:
         request = a_payment()
         bench.provider.faults.script(*[Fault(kind=Kind.RATE_LIMIT)] * 4)
@@ -282,7 +305,7 @@ class TestProvider:
     def test_that_limits_requests_is_not_waited_for_beyond_the_deadline(self, bench: StripeBench) -> None:
         bench.provider.faults.script(*[Fault(kind=Kind.RATE_LIMIT)] * 4)
         answer = collected(bench, a_payment(), seconds=SHORT_SECONDS)
-        assert answer == NotAttempted("Stripe takes no more requests for now (429)")
+        assert answer == NotAttempted("Stripe takes no more requests for now (429)", alone=False)
         assert 1 <= bench.provider.records.calls["payment.create"] <= 2
 
     def test_is_told_a_wrong_key_and_no_reason_repeats_it(self, bench: StripeBench) -> None:

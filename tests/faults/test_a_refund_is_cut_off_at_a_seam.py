@@ -67,7 +67,8 @@ def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFacto
     # is left over.
     settings = {
         "PAYMENT_LEASE_SECONDS": "0",
-        "PAYMENT_GATEWAY_TIMEOUT_SECONDS": "0",
+        # Less than nothing, so that calls begin for a moment although the lease is over.
+        "PAYMENT_GATEWAY_TIMEOUT_SECONDS": "-1.5",
         "REBILLING_RESEND_MINUTES": "0",
     }
     with (

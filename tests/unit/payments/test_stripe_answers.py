@@ -150,6 +150,9 @@ def error(kind: type[stripe.StripeError], status: int, message: str = "So it is"
     return kind(message, http_status=status, json_body=body)
 
 
+NOT_TAKEN = NotAttempted("Stripe refused the request: So it is", alone=True)
+
+
 def lost(kind: Any) -> stripe.StripeError:
     made: stripe.StripeError = kind("So it is")
     return made
@@ -184,6 +187,7 @@ class TestError:
         self, raised: stripe.StripeError, answer: type
     ) -> None:
         assert type(refused_payment(raised)) is answer
+        assert not getattr(refused_payment(raised), "alone", False)
         assert unkeepable(refused_payment(raised)) == ""
         if not isinstance(raised, stripe.CardError):
             assert refused_refund(raised) == refused_payment(raised)
@@ -191,17 +195,25 @@ class TestError:
     @pytest.mark.parametrize(
         ("object_", "answer"),
         [
-            ({"code": "resource_missing", "param": "payment_method"}, Declined("resource_missing", hard=True)),
-            ({"param": "payment_method"}, Declined("invalid_payment_method", hard=True)),
-            ({"param": "currency"}, Declined("invalid_currency", hard=True)),
-            ({"code": "amount_too_small"}, Declined("amount_too_small", hard=True)),
-            ({"code": "parameter_unknown", "param": "confirm"}, Unknown("Stripe refused the request: So it is", True)),
-            ({}, Unknown("Stripe refused the request: So it is", True)),
+            ({"code": "resource_missing", "param": "payment_method"}, Declined("resource_missing")),
+            ({"param": "payment_method"}, Declined("invalid_payment_method")),
+            ({"param": "currency"}, Declined("invalid_currency")),
+            ({"code": "amount_too_small"}, Declined("amount_too_small")),
+            ({"code": "parameter_unknown", "param": "confirm"}, NOT_TAKEN),
+            ({}, NOT_TAKEN),
         ],
         ids=repr,
     )
-    def test_of_a_payment_that_was_refused(self, object_: dict[str, str], answer: Answer) -> None:
+    def test_of_a_payment_that_was_refused_is_never_hard_and_settles_nobody_for_how_we_ask(
+        self, object_: dict[str, str], answer: Answer
+    ) -> None:
         assert refused_payment(error(stripe.InvalidRequestError, 400, **object_)) == answer
+
+    @pytest.mark.parametrize("key", ["sk_live_51Abc", "rk_test_****************wxyz"])
+    def test_of_a_payment_is_told_without_the_key(self, key: str) -> None:
+        raised = error(stripe.InvalidRequestError, 400, f"The version of {key} is not one of ours")
+        reason = "Stripe refused the request: The version of (an API key) is not one of ours"
+        assert refused_payment(raised) == NotAttempted(reason, alone=True)
 
     @pytest.mark.parametrize(
         ("object_", "answer"),
@@ -215,11 +227,12 @@ class TestError:
     def test_of_a_refund_that_was_refused(self, object_: dict[str, str], answer: Answer) -> None:
         assert refused_refund(error(stripe.InvalidRequestError, 400, **object_)) == answer
 
-    def test_of_a_key_of_another_mode_stops_all_instead_of_declining_everybody(self) -> None:
+    def test_of_a_key_of_another_mode_is_about_one_object_and_declines_nobody(self) -> None:
         message = "No such customer: 'cus_1'; a similar object exists in live mode, but a test mode key was used."
         raised = error(stripe.InvalidRequestError, 400, message, code="resource_missing", param="customer")
-        assert type(refused_payment(raised)) is NotAttempted
-        assert type(refused_refund(raised)) is NotAttempted
+        reason = "the API key and the {} are not of one mode (test, live)"
+        assert refused_payment(raised) == NotAttempted(reason.format("customer"), alone=True)
+        assert refused_refund(raised) == NotAttempted(reason.format("payment"), alone=True)
 
     def test_is_told_in_a_short_line(self) -> None:
         answer = refused_payment(error(stripe.APIError, 500, "word\n" * 1000))
