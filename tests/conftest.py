@@ -13,7 +13,9 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 # What they assert is told as in a test, when it fails.
-pytest.register_assert_rewrite("tests.faults.motley", "tests.functional.soundness", "tests.soak.reckoning")
+pytest.register_assert_rewrite(
+    "tests.faults.motley", "tests.functional.soundness", "tests.soak.persistence", "tests.soak.reckoning"
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 

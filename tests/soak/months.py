@@ -18,6 +18,7 @@ from rebilling.processor import Delivery, Surroundings, process_deliveries
 from rebilling.refunding import request_refund
 from rebilling.sweep import sweep
 from tests.builders import QueueInHand
+from tests.soak.absence import Absences
 from tests.soak.clock import Clock
 from tests.workers.processes import Workers
 from tests.workers.waiting import wait_until
@@ -28,25 +29,31 @@ if TYPE_CHECKING:
 CERTIFIED_AT = (7, 16)
 """The hours of a day at which the simulation certifies: each hour would only take longer."""
 DAYS_AFTER_WHICH_ALL_IS_KNOWN = 10
-MOST_SECONDS_OF_A_WORKER = 1.5
+MOST_SECONDS_OF_A_WORKER = 0.3
 ONE_MESSAGE = ("process_queue", "--max-messages", "1")
 KILLED = -9
+KILL_DAYS = 2 / 3
+"""The share of the days with something due on which workers are killed, until as many were as are to be."""
 REFUND_DAYS = 0.2
 """The share of the days on which money is sent back."""
 
 
 @dataclass
 class Months:
-    """On most days on which something is due two workers are killed, until `kills` were; on others two processors are
-    given the same."""
+    """On most days on which something is due two workers are killed, until `kills` were; on half of the others
+    two processors are given the same. On days of new periods the provider may go away once it was asked, the likelier
+    when workers were killed."""
 
     clock: Clock
     workers: Workers
+    absences: Absences
     choices: random.Random
     kills: int
     days: int
     queue: QueueInHand = field(default_factory=QueueInHand)
     counts: Counter[str] = field(default_factory=Counter)
+    leaving: bool = False
+    """Whether the provider goes away once it was asked."""
 
     def pass_by(self) -> None:
         first = self.clock.today
@@ -60,11 +67,19 @@ class Months:
             self._hours_pass(last + datetime.timedelta(days=number + 1))
 
     def _a_day_passes(self, day: datetime.date) -> None:
-        self.clock.advance_to(day, 6)
-        sweep(as_of=day, queue=self.queue, now=self.clock.now)
+        self._becomes(day, 6)
+        run = sweep(as_of=day, queue=self.queue, now=self.clock.now)
         if bodies := self.queue.take():
-            ways = [self._process, self._process_twice_at_once, self._process_with_kills]
-            self.choices.choices(ways, weights=[1, 1, 4 if self.counts["kills"] < self.kills else 0])[0](bodies)
+            # With the provider away there is nothing to cut off.
+            to_be_killed = (
+                self.counts["kills"] < self.kills and not self.absences.under_way and self.choices.random() < KILL_DAYS
+            )
+            if run.rebillings.exists():
+                self.leaving = self.absences.begins(now=self.clock.now, surely=to_be_killed)
+            if to_be_killed:
+                self._process_with_kills(bodies)
+            else:
+                self.choices.choice([self._process, self._process_twice_at_once])(bodies)
         self._refund_something()
         self._hours_pass(day)
 
@@ -86,18 +101,28 @@ class Months:
 
     def _hours_pass(self, day: datetime.date) -> None:
         for hour in CERTIFIED_AT:
-            self.clock.advance_to(day, hour)
+            self._becomes(day, hour)
             certify(runs=open_runs(), now=self.clock.now)
             send_leftovers(queue=self.queue, now=self.clock.now)
             self._process(self.queue.take())
 
+    def _becomes(self, day: datetime.date, hour: int) -> None:
+        self.clock.advance_to(day, hour)
+        self.absences.end_when_over(now=self.clock.now)
+
+    def _was_asked(self) -> None:
+        if self.leaving:
+            self.leaving = False
+            self.absences.begin(now=self.clock.now)
+
     def _process(self, bodies: list[str]) -> None:
         """Until nothing comes back. A message that fails comes back when its visibility timeout is over."""
-        for _ in range(10):
+        for _ in range(1 if self.absences.under_way else 10):
             if not bodies:
                 return
             self.clock.advance(minutes=3)
             failed = self._delivered(bodies)
+            self._was_asked()
             self.counts["deliveries"] += len(bodies)
             self.counts["failed deliveries"] += len(failed)
             bodies = failed + self.queue.take()
@@ -133,6 +158,7 @@ class Months:
             one.start()
         for one in both:
             one.join()
+        self._was_asked()
         self.counts["days on which two processed the same"] += 1
         self._process(failed + self.queue.take())
 
@@ -142,23 +168,25 @@ class Months:
         for body in bodies:
             queue.send(body, times=2)
         pair = [self.workers.start(*ONE_MESSAGE, now=self.clock.now) for _ in range(2)]
+        wait_until(lambda: all(worker.begun for worker in pair), pause=0.001)
+        time.sleep(self.choices.uniform(0, MOST_SECONDS_OF_A_WORKER))
         for worker in pair:
-            wait_until(lambda worker=worker: worker.begun, pause=0.001)  # type: ignore[misc]
-            time.sleep(self.choices.uniform(0, MOST_SECONDS_OF_A_WORKER) / 2)
             worker.kill()
             self.counts["kills"] += worker.wait() == KILLED
+        self._was_asked()
         # By then the leases of the killed have ended, and their messages have come back.
         self.clock.advance(minutes=10)
-        wait_until(lambda: self._took_one_off_the_queue() or not (queue.on_its_way or queue.redrive()), pause=0.05)
-        self._process(self.queue.take())
+        failed: list[str] = []
+        wait_until(lambda: failed.extend(self._taken_off_the_queue()) or not queue.on_its_way, pause=0.05)  # type: ignore[func-returns-value]
+        self._process(failed + self.queue.take())
 
-    def _took_one_off_the_queue(self) -> bool:
-        """Always false: the queue is worked until it is empty."""
+    def _taken_off_the_queue(self) -> list[str]:
+        """Works what is visible on SQS; returns what failed, to come again as all else does."""
         queue = self.workers.queue
         found: list[MessageTypeDef] = queue.client.receive_message(
             QueueUrl=queue.endpoint.queue_url, MaxNumberOfMessages=10
         ).get("Messages", [])
+        failed = [message["Body"] for message in found if self._delivered([message["Body"]])]
         for message in found:
-            if not self._delivered([message["Body"]]):
-                queue.client.delete_message(QueueUrl=queue.endpoint.queue_url, ReceiptHandle=message["ReceiptHandle"])
-        return False
+            queue.client.delete_message(QueueUrl=queue.endpoint.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return failed

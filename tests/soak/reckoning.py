@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def assert_each_period_was_charged_once(*, last_day: datetime.date) -> None:
-    """By the textbook's calendar: every period up to the last day; for an account given up, up to its end."""
+    """By the textbook's calendar: every period up to the last day; for an account given up, up to its end.
+
+    Which may be given up, and when, `tests/soak/persistence.py` says.
+    """
     by_account: dict[object, list[datetime.date | None]] = defaultdict(list)
     charges = Entry.objects.filter(type="charge").order_by("account_id", "period_start")
     for account_id, start in charges.values_list("account_id", "period_start"):

@@ -1,0 +1,250 @@
+"""A person tries a payment again, or says what became of one, while deliveries and other people are at it."""
+
+import datetime
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+
+from accounts.locks import lock_account
+from ledger.models import Entry
+from payments.gateways import Answer, Declined, Finding, PaymentRequest, Unknown
+from payments.models import Payment
+from rebilling.adjustments import grant_credit
+from rebilling.message import Message, to_json
+from rebilling.models import Run
+from rebilling.resolving import UnableToResolve, resolve_payment
+from rebilling.retries import UnableToRetry, retry_payment
+from rebilling.writing_off import NothingUnpaid, UnableToWriteOff, write_off
+from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, at, billed, delivered, swept, takes
+from tests.concurrency.test_money_is_moved_twice_at_once import assert_sound, outcome_of
+from tests.databases import committed
+from tests.gateways import OnlyCollects
+from tests.integration.rebilling.owing import rows
+from tests.workers.threads import Gate, all_meet_before, threads, wait_until_blocked, wrapped
+
+TOMORROW = TODAY + datetime.timedelta(days=1)
+LEASE_OVER = NOW + datetime.timedelta(seconds=settings.PAYMENT_LEASE_SECONDS + 1)
+NEEDS_PERSON = Unknown(reason="the gateway moved 5 USD", needs_person=True)
+
+Operation = Callable[..., Any]
+
+pytestmark = committed
+
+
+class DueAgain:
+    """1,999 declined yesterday and due again today; its pack comes twice, and two people are at it."""
+
+    def __init__(self) -> None:
+        self.account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="insufficient_funds")))
+        self.declined = Payment.objects.get()
+        queue = QueueInHand()
+        swept(as_of=TOMORROW, queue=queue)
+        self.pack = queue.take()
+        self.gateway = ScriptedGateway()
+        self.named: dict[str, Operation] = {
+            "retry": partial(retry_payment, payment_id=self.declined.id, gateway="scripted", now=at(TOMORROW)),
+            "delivery": self.deliver,
+            "twin": self.deliver,
+            "credit": partial(grant_credit, amount_minor=500, **self._told),
+            "write-off": partial(write_off, **self._told),
+        }
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        return {"account_id": self.account.id, "reason": "r", "author": "ann", "today": TOMORROW, "now": at(TOMORROW)}
+
+    def deliver(self) -> list[str]:
+        return delivered(bodies=self.pack, today=TOMORROW, gateway=self.gateway)
+
+    def raced(self, order: str) -> dict[str, Any]:
+        """All wait for the account's lock, in this order, before any has it. What each returned or refused."""
+        with threads() as start:
+            with transaction.atomic():
+                lock_account(self.account.id)
+                waiting = {}
+                for number, name in enumerate(order.split(), start=1):
+                    waiting[name] = start(partial(outcome_of, self.named[name]))
+                    wait_until_blocked(sessions=number)
+            ended = {name: future.result() for name, future in waiting.items()}
+        # A delivery that found the other one at it comes again.
+        assert self.deliver() == []
+        return ended
+
+    def raced_behind_a_delivery(self, order: str) -> dict[str, Any]:
+        """A delivery has the account's lock, and its new payment isn't committed, when the others come to the lock."""
+        gate = Gate()
+
+        def hold(new_payment: Callable[..., Payment], **kwargs: Any) -> Payment:
+            gate.pass_through()
+            return new_payment(**kwargs)
+
+        with threads() as start, wrapped("rebilling.retries.new_payment", hold):
+            delivering = start(self.deliver)
+            gate.wait_for_somebody()
+            waiting = {}
+            for number, name in enumerate(order.split(), start=1):
+                waiting[name] = start(partial(outcome_of, self.named[name]))
+                wait_until_blocked(sessions=number)
+            gate.open()
+            ended = {name: future.result() for name, future in waiting.items()}
+            delivering.result()
+        assert self.deliver() == []
+        return ended
+
+    def attempts(self) -> list[tuple[str, int]]:
+        """Those after the first one, each asked for once."""
+        later = Payment.objects.exclude(id=self.declined.id).order_by("id")
+        assert [request.payment_id for request in self.gateway.requests] == [payment.id for payment in later]
+        return list(later.values_list("status", "amount_minor"))
+
+
+class TestAPersonsRetry:
+    @pytest.mark.parametrize("order", ["retry delivery twin credit write-off", "retry credit write-off twin delivery"])
+    def test_that_comes_first_is_what_the_deliveries_collect(self, order: str) -> None:
+        due = DueAgain()
+        ended = due.raced(order)
+        assert due.attempts() == [("SUCCEEDED", 1999)]
+        assert ended["retry"].id == Payment.objects.exclude(id=due.declined.id).get().id
+        assert isinstance(ended["write-off"], UnableToWriteOff | NothingUnpaid)
+        assert rows(due.account) == [("PAID", 0, 1999)]
+        assert_sound(due.account, status="ACTIVE", owed_minor=-500)
+
+    @pytest.mark.parametrize("order", ["retry credit write-off twin", "twin write-off credit retry"])
+    def test_that_comes_after_a_delivery_is_refused(self, order: str) -> None:
+        due = DueAgain()
+        ended = due.raced_behind_a_delivery(order)
+        assert due.attempts() == [("SUCCEEDED", 1999)]
+        assert isinstance(ended["retry"], UnableToRetry)
+        # By then its payment is on its way, or was taken.
+        assert isinstance(ended["write-off"], UnableToWriteOff | NothingUnpaid)
+        assert rows(due.account) == [("PAID", 0, 1999)]
+        assert_sound(due.account, status="ACTIVE", owed_minor=-500)
+
+    def test_that_comes_after_a_credit_asks_for_the_rest(self) -> None:
+        due = DueAgain()
+        ended = due.raced("credit retry delivery write-off twin")
+        assert due.attempts() == [("SUCCEEDED", 1499)]
+        assert ended["retry"].amount_minor == 1499
+        assert rows(due.account) == [("PAID", 500, 1499)]
+        assert_sound(due.account, status="ACTIVE", owed_minor=0)
+
+    @pytest.mark.parametrize(
+        ("order", "credit_minor"),
+        [("write-off retry delivery credit twin", 0), ("credit write-off retry delivery twin", 500)],
+    )
+    def test_that_comes_after_a_write_off_is_refused_and_nothing_is_collected(
+        self, order: str, credit_minor: int
+    ) -> None:
+        due = DueAgain()
+        ended = due.raced(order)
+        assert due.attempts() == []
+        assert isinstance(ended["retry"], UnableToRetry)
+        assert [entry.amount_minor for entry in ended["write-off"]] == [1999 - credit_minor]
+        assert rows(due.account) == [("WRITTEN_OFF", credit_minor, 0)]
+        assert_sound(due.account, status="ACTIVE", owed_minor=credit_minor - 500)
+
+    def test_let_go_together_with_two_deliveries_makes_one_attempt(self) -> None:
+        due = DueAgain()
+        with all_meet_before("rebilling.retries.lock_accounts", parties=3), threads() as start:
+            asked = [start(partial(outcome_of, due.named[name])) for name in ("retry", "delivery", "twin")]
+        assert isinstance(asked[0].result(), Payment | UnableToRetry)
+        assert due.deliver() == []
+        assert due.attempts() == [("SUCCEEDED", 1999)]
+        assert_sound(due.account, status="ACTIVE", owed_minor=0)
+
+
+class GatedLookUps(OnlyCollects):
+    """Holds whoever asks what became of a payment, then says that it was taken."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+
+    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Answer:
+        raise AssertionError("it was submitted before")
+
+    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Finding:
+        self.gate.pass_through()
+        return takes(request)
+
+
+class Waiting:
+    """A payment of 1,999 that needs a person, and whose message comes while the person resolves it."""
+
+    def __init__(self) -> None:
+        self.account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(NEEDS_PERSON))
+        self.payment = Payment.objects.get()
+        run = Run.objects.get()
+        self.body = to_json(Message(run_id=run.id, as_of=run.as_of, payments=(self.payment.id,)))
+        self.gateway = GatedLookUps()
+
+    def deliver(self) -> list[str]:
+        return delivered(bodies=[self.body], gateway=self.gateway)
+
+    def resolve(self, *, taken: bool = True, now: datetime.datetime = NOW) -> Payment:
+        said: dict[str, Any] = {"taken": taken, "reference": "pi_1" if taken else "", "reason": "r", "author": "bo"}
+        return resolve_payment(payment_id=self.payment.id, today=TODAY, now=now, **said)
+
+    def assert_booked_once(self, *, by: str, reference: str) -> None:
+        entry = Entry.objects.get(type="payment")
+        assert (entry.amount_minor, entry.created_by) == (1999, by)
+        self.payment.refresh_from_db()
+        assert (self.payment.status, self.payment.gateway_reference) == ("SUCCEEDED", reference)
+        assert rows(self.account) == [("PAID", 0, 1999)]
+        assert_sound(self.account, status="ACTIVE", owed_minor=0)
+
+
+class TestAPersonsWord:
+    def test_is_refused_while_a_delivery_asks_and_after_it_was_answered(self) -> None:
+        waiting = Waiting()
+        with threads() as start:
+            delivering = start(waiting.deliver)
+            waiting.gateway.gate.wait_for_somebody()
+            assert isinstance(outcome_of(waiting.resolve), UnableToResolve)
+            waiting.gateway.gate.open()
+            assert delivering.result() == []
+        assert isinstance(outcome_of(partial(waiting.resolve, taken=False)), UnableToResolve)
+        waiting.assert_booked_once(by="system:rebilling", reference=f"taken-{waiting.payment.id}")
+
+    def test_that_was_found_in_order_sends_a_delivery_back_without_asking(self) -> None:
+        waiting, gate = Waiting(), Gate()
+
+        def hold(settle: Operation, **kwargs: Any) -> Any:
+            gate.pass_through()
+            return settle(**kwargs)
+
+        with threads() as start, wrapped("rebilling.resolving.settle", hold):
+            resolving = start(waiting.resolve)
+            gate.wait_for_somebody()
+            # The gateway's gate is closed: asking, it would wait there.
+            assert start(waiting.deliver).result() == ["0"]
+            gate.open()
+            resolving.result()
+        assert waiting.deliver() == []
+        waiting.assert_booked_once(by="bo", reference="pi_1")
+
+    @pytest.mark.parametrize("taken", [True, False])
+    def test_given_when_a_deliverys_lease_is_over_stands_against_its_answer(self, taken: bool) -> None:
+        waiting = Waiting()
+        with threads() as start:
+            delivering = start(waiting.deliver)
+            waiting.gateway.gate.wait_for_somebody()
+            with transaction.atomic():
+                waiting.resolve(taken=taken, now=LEASE_OVER)
+                waiting.gateway.gate.open()
+                wait_until_blocked()
+                assert not delivering.done()
+            assert delivering.result() == []
+        if taken:
+            waiting.assert_booked_once(by="bo", reference="pi_1")
+        else:
+            assert Payment.objects.get().decline_code == "resolved_by_person"
+            assert rows(waiting.account) == [("UNPAID", 0, 0)]
+            assert_sound(waiting.account, status="PAST_DUE", owed_minor=1999)
