@@ -35,7 +35,7 @@ locals {
     }
   }
 
-  # Certify logs these each hour (observability.tf counts them). Two hours are looked at, so that an hour without a point at its edge ends nothing.
+  # Certify logs these each hour, and a held run while there is one (observability.tf counts them). Two hours are looked at, so that an hour without a point at its edge ends nothing.
   billing_alarms = {
     unexplained = {
       description = "Periods that are due and were neither charged, skipped nor parked. See the run's certificate."
@@ -46,6 +46,11 @@ locals {
       description = "Payments whose outcome the gateway can't tell: a person has to look."
       namespace   = local.own_namespace, metric = "needs_person", dimensions = {}
       statistic   = "Maximum", period = 3600, periods = 2, datapoints = 1, threshold = 0
+    }
+    "run-held" = {
+      description = "A run is held: nobody of it is charged until a person releases or cancels it. See the runbook, brake held."
+      namespace   = local.own_namespace, metric = "held", dimensions = {}
+      statistic   = "Sum", period = 3600, periods = 2, datapoints = 1, threshold = 0
     }
   }
 

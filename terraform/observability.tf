@@ -17,6 +17,8 @@ locals {
     # Certify, each hour: how many there are now, 0 as well.
     unexplained  = { pattern = "{ $.unexplained >= 0 }", value = "$.unexplained" }
     needs_person = { pattern = "{ $.needs_person >= 0 }", value = "$.needs_person" }
+    # A run that is held: once by the sweep that finds it so, then by certify, each hour until a person has decided.
+    held = { pattern = "{ ($.event = \"run.held\") || (($.event = \"run.certificate\") && ($.certificate.status = \"HELD\")) }", value = "1" }
   }
 }
 

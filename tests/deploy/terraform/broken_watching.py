@@ -32,6 +32,7 @@ OBSERVABILITY: list[Break] = [
         ('metric = "ApproximateAgeOfOldestMessage"', 'metric = "NumberOfMessagesSent"', "Alarm: oldest-message."),
         ('metric = "unexplained"', 'metric = "due"', "Alarm: unexplained."),
         ('metric = "needs_person"', 'metric = "unknown"', "Alarm: needs-person."),
+        ('metric = "held"', 'metric = "unexplained"', "Alarm: run-held."),
         ('metric = "CPUUtilization"', 'metric = "CPUCreditBalance"', "Alarm: database-cpu."),
         ("local.max_connections * 0.8", "local.max_connections * 2", "Alarm: database-connections."),
         ('metric = "5XXError"', 'metric = "4XXError"', "Alarm: api-server-errors."),

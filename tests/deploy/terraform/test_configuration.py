@@ -92,6 +92,21 @@ class TestConfiguration:
         assert pattern
         assert f'"event": "{pattern[1]}"' in (ROOT / "rebilling" / "sweep.py").read_text()
 
+    def test_names_what_is_logged_of_a_held_run(self) -> None:
+        """By the sweep that finds it so, and by each certify after it: the alarm counts both."""
+        pattern = re.search(
+            r'held = \{ pattern = "(.+)", value = "1" \}', (CONFIGURATION / "observability.tf").read_text()
+        )
+        assert pattern
+        assert re.findall(r'\(\$\.([\w.]+) = \\"([\w.]+)\\"\)', pattern[1]) == [
+            ("event", "run.held"),
+            ("event", "run.certificate"),
+            ("certificate.status", "HELD"),
+        ]
+        assert '"event": "run.held"' in (ROOT / "rebilling" / "brake.py").read_text()
+        logged = '"event": "run.certificate", "certificate": asdict(certificate)'
+        assert logged in (ROOT / "rebilling" / "certify.py").read_text()
+
     def test_names_functions_as_zappa_does(self) -> None:
         """Zappa slugs <project_name>-<stage>; what is deployed elsewhere is what Terraform connects."""
         from slugify import slugify
