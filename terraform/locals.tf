@@ -23,6 +23,9 @@ locals {
   # Of the worker's reserved concurrency: one for the sweep and one for certify, so that a full queue can't throttle them.
   queue_concurrency = var.worker_concurrency - 2
 
+  # The gateway that can't do without a secret and a way out.
+  stripe_gateway = "payments.gateways.stripe_gateway.StripeGateway"
+
   # --- Connections ---
 
   # Each environment of Lambda holds one; the migrating one two, the owner's and the rotated role's.

@@ -98,6 +98,12 @@ variable "create_stripe_secret" {
   description = "Make an empty secret for Stripe's key and tell the functions its ARN. Put the value in by hand: {\"STRIPE_API_KEY\": \"...\"}."
   type        = bool
   default     = false
+
+  # Without a key neither the API nor the worker starts.
+  validation {
+    condition     = var.create_stripe_secret || var.payment_gateway != local.stripe_gateway
+    error_message = "payment_gateway is Stripe's, which needs a key: set create_stripe_secret, and put the key into the secret."
+  }
 }
 
 variable "log_level" {

@@ -40,4 +40,9 @@ variable "nat_gateways" {
     condition     = contains([0, 1, 2], var.nat_gateways)
     error_message = "0, 1 or 2."
   }
+
+  validation {
+    condition     = var.nat_gateways > 0 || var.payment_gateway != local.stripe_gateway
+    error_message = "payment_gateway is Stripe's, and Stripe is on the internet: set nat_gateways to 1 or 2."
+  }
 }

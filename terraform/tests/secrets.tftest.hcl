@@ -60,3 +60,51 @@ run "a_secret_for_stripe_when_asked_for" {
     error_message = "The worker is told where it is."
   }
 }
+
+run "stripe_with_its_secret_and_a_way_out" {
+  command = plan
+
+  variables {
+    payment_gateway      = "payments.gateways.stripe_gateway.StripeGateway"
+    create_stripe_secret = true
+    nat_gateways         = 1
+  }
+
+  assert {
+    condition     = var.payment_gateway == local.stripe_gateway && length(aws_secretsmanager_secret.stripe) == 1
+    error_message = "Stripe with all that it needs is taken."
+  }
+}
+
+# Both at once, since nothing runs after a refusal that is missing.
+run "stripe_with_nothing_that_it_needs_is_refused" {
+  command = plan
+
+  variables {
+    payment_gateway = "payments.gateways.stripe_gateway.StripeGateway"
+  }
+
+  expect_failures = [var.create_stripe_secret, var.nat_gateways]
+}
+
+run "stripe_without_its_secret_is_refused" {
+  command = plan
+
+  variables {
+    payment_gateway = "payments.gateways.stripe_gateway.StripeGateway"
+    nat_gateways    = 1
+  }
+
+  expect_failures = [var.create_stripe_secret]
+}
+
+run "stripe_without_a_way_out_is_refused" {
+  command = plan
+
+  variables {
+    payment_gateway      = "payments.gateways.stripe_gateway.StripeGateway"
+    create_stripe_secret = true
+  }
+
+  expect_failures = [var.nat_gateways]
+}

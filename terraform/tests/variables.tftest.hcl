@@ -37,7 +37,6 @@ run "what_no_variable_takes" {
     vpc_cidr                          = "10.0.0.0/8"
     zone_letters                      = ["a", "a"]
     endpoint_zones                    = 0
-    nat_gateways                      = 3
     database_instance_class           = "t4g.small"
     database_engine_version           = "16.4"
     database_max_connections          = 10
@@ -60,7 +59,7 @@ run "what_no_variable_takes" {
     var.rotation_days, var.api_concurrency, var.worker_concurrency, var.conn_max_age_seconds,
     var.queue_batch_size, var.max_receive_count, var.alarm_emails, var.log_retention_days,
     var.oldest_message_alarm_seconds, var.metrics_namespace, var.package_bucket_name, var.vpc_cidr,
-    var.zone_letters, var.endpoint_zones, var.nat_gateways, var.database_instance_class,
+    var.zone_letters, var.endpoint_zones, var.database_instance_class,
     var.database_engine_version, var.database_max_connections, var.database_storage_gib,
     var.database_backup_days, var.database_identifier, var.database_snapshot_identifier, var.import_vpc_id,
     var.import_database_subnet_group_name, var.import_queue_url, var.import_dead_letter_queue_url,
@@ -74,6 +73,7 @@ run "what_does_not_go_together" {
 
   variables {
     allowed_hosts                    = []
+    nat_gateways                     = 3
     database_most_storage_gib        = 21
     import_function_subnet_ids       = { z = "subnet-1" }
     import_database_subnet_ids       = { a = "1" }
@@ -84,7 +84,7 @@ run "what_does_not_go_together" {
   }
 
   expect_failures = [
-    var.allowed_hosts, var.database_most_storage_gib, var.import_function_subnet_ids,
+    var.allowed_hosts, var.nat_gateways, var.database_most_storage_gib, var.import_function_subnet_ids,
     var.import_database_subnet_ids, var.import_database_identifier, var.import_package_bucket_name,
     var.import_event_source_mapping_uuid,
   ]

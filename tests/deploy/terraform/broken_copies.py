@@ -222,6 +222,25 @@ _ROLES = breaks(
     ('"ec2:AssignPrivateIpAddresses",', '"ec2:*Address*",', "No action is a pattern."),
 )
 
+_STRIPE = [
+    *breaks(
+        "variables",
+        (
+            "var.create_stripe_secret || var.payment_gateway != local.stripe_gateway",
+            "var.create_stripe_secret || var.payment_gateway != null",
+            "The checkable object, var.create_stripe_secret, was expected to report an error but did not.",
+        ),
+    ),
+    *breaks(
+        "variables_network",
+        (
+            "var.nat_gateways > 0 || var.payment_gateway != local.stripe_gateway",
+            "var.nat_gateways >= 0",
+            "The checkable object, var.nat_gateways, was expected to report an error but did not.",
+        ),
+    ),
+]
+
 _SECRETS = breaks(
     "secrets",
     (
@@ -351,5 +370,5 @@ BROKEN: dict[str, list[Break]] = {
     "outputs": _OUTPUTS,
     "queue": _QUEUE,
     "schedule": _SCHEDULE,
-    "secrets": _SECRETS,
+    "secrets": [*_SECRETS, *_STRIPE],
 }

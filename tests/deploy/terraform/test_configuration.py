@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from django.utils.module_loading import import_string
 
+from payments.gateways.stripe_gateway import StripeGateway
 from tests.deploy.terraform.conftest import Copy
 from tests.deploy.terraform.terraform_command import CONFIGURATION, ROOT, Terraform, TerraformFailed
 
@@ -106,6 +108,11 @@ class TestConfiguration:
         assert '"event": "run.held"' in (ROOT / "rebilling" / "brake.py").read_text()
         logged = '"event": "run.certificate", "certificate": asdict(certificate)'
         assert logged in (ROOT / "rebilling" / "certify.py").read_text()
+
+    def test_names_stripes_gateway_as_the_product_does(self) -> None:
+        path = re.search(r'stripe_gateway += "([\w.]+)"', (CONFIGURATION / "locals.tf").read_text())
+        assert path
+        assert import_string(path[1]) is StripeGateway
 
     def test_names_functions_as_zappa_does(self) -> None:
         """Zappa slugs <project_name>-<stage>; what is deployed elsewhere is what Terraform connects."""
