@@ -1,10 +1,10 @@
 # The way to a payment provider on the internet. Off unless var.nat_gateways says otherwise; the database's subnets have
-# no route to it, and only the functions that talk to the provider may use it.
+# no route to it, and only the worker, which alone talks to the provider, may use it.
 
 locals {
   nat_zones    = { for letter, zone in local.zones : letter => zone if zone.index < var.nat_gateways }
   nat_of_zone  = var.nat_gateways == 0 ? {} : { for letter, zone in local.zones : letter => var.zone_letters[min(zone.index, var.nat_gateways - 1)] }
-  nat_function = var.nat_gateways == 0 ? [] : ["api", "worker"]
+  nat_function = var.nat_gateways == 0 ? [] : ["worker"]
 }
 
 resource "aws_internet_gateway" "main" {

@@ -158,8 +158,8 @@ run "one_nat_gateway_serves_both_zones" {
   }
 
   assert {
-    condition     = toset(keys(aws_vpc_security_group_egress_rule.function_to_internet)) == toset(["api", "worker"]) && alltrue([for rule in aws_vpc_security_group_egress_rule.function_to_internet : rule.from_port == 443 && rule.to_port == 443])
-    error_message = "Only those that talk to the provider go out, by HTTPS alone."
+    condition     = toset(keys(aws_vpc_security_group_egress_rule.function_to_internet)) == toset(["worker"]) && alltrue([for rule in aws_vpc_security_group_egress_rule.function_to_internet : rule.from_port == 443 && rule.to_port == 443])
+    error_message = "Only the worker, which talks to the provider, goes out, by HTTPS alone."
   }
 }
 

@@ -120,9 +120,10 @@ NETWORK: list[Break] = [
             "Without NAT there is no gateway, no route out and no public subnet.",
         ),
         (
-            'var.nat_gateways == 0 ? [] : ["api", "worker"]',
+            'var.nat_gateways == 0 ? [] : ["worker"]',
             '["api", "worker"]',
             "Without NAT no rule leads out.",
+            "Only the worker, which talks to the provider, goes out, by HTTPS alone.",
         ),
     ),
 ]
