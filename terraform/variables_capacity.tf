@@ -36,13 +36,18 @@ variable "conn_max_age_seconds" {
 # --- The queue ---
 
 variable "queue_batch_size" {
-  description = "Messages that one invocation of the worker gets, of at most 500 periods each."
+  description = "Messages that one invocation of the worker gets, of at most 500 periods each. It works them off one after the other, so all must fit into its time under a slow gateway."
   type        = number
-  default     = 5
+  default     = 2
 
   validation {
     condition     = var.queue_batch_size >= 1 && var.queue_batch_size <= 10
     error_message = "1 to 10."
+  }
+
+  validation {
+    condition     = var.queue_batch_size * local.message_seconds < local.worker_timeout_seconds
+    error_message = "${var.queue_batch_size} messages of up to ${local.message_seconds} seconds each don't fit into the worker's ${local.worker_timeout_seconds}: fewer messages, or a shorter PAYMENT_LEASE_SECONDS."
   }
 }
 

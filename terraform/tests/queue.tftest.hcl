@@ -60,7 +60,41 @@ run "messages_come_back_until_they_are_dead_letters" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.rebilling[0].batch_size == 5
-    error_message = "A batch is 5 messages."
+    condition     = aws_lambda_event_source_mapping.rebilling[0].batch_size == 2
+    error_message = "A batch is 2 messages."
   }
+}
+
+run "a_shorter_lease_lets_more_messages_fit" {
+  command = plan
+
+  variables {
+    application_settings = { PAYMENT_LEASE_SECONDS = "69" }
+    queue_batch_size     = 4
+  }
+
+  assert {
+    condition     = local.message_seconds == 74
+    error_message = "A message takes its lease of 69 seconds, and 5 to settle."
+  }
+}
+
+run "more_messages_than_fit_are_refused" {
+  command = plan
+
+  variables {
+    queue_batch_size = 3
+  }
+
+  expect_failures = [var.queue_batch_size]
+}
+
+run "messages_that_fill_the_whole_time_are_refused" {
+  command = plan
+
+  variables {
+    application_settings = { PAYMENT_LEASE_SECONDS = "145" }
+  }
+
+  expect_failures = [var.queue_batch_size]
 }

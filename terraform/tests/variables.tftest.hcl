@@ -27,7 +27,6 @@ run "what_no_variable_takes" {
     api_concurrency                   = 0
     worker_concurrency                = 3
     conn_max_age_seconds              = 600
-    queue_batch_size                  = 11
     max_receive_count                 = 4
     alarm_emails                      = ["someone"]
     log_retention_days                = 31
@@ -57,7 +56,7 @@ run "what_no_variable_takes" {
     var.environment, var.allowed_hosts, var.aws_account_id, var.aws_region, var.project,
     var.application_settings, var.billing_time_zone, var.sweep_time, var.payment_gateway, var.log_level, var.secret_values_version,
     var.rotation_days, var.api_concurrency, var.worker_concurrency, var.conn_max_age_seconds,
-    var.queue_batch_size, var.max_receive_count, var.alarm_emails, var.log_retention_days,
+    var.max_receive_count, var.alarm_emails, var.log_retention_days,
     var.oldest_message_alarm_seconds, var.metrics_namespace, var.package_bucket_name, var.vpc_cidr,
     var.zone_letters, var.endpoint_zones, var.database_instance_class,
     var.database_engine_version, var.database_max_connections, var.database_storage_gib,
@@ -74,6 +73,7 @@ run "what_does_not_go_together" {
   variables {
     allowed_hosts                    = []
     nat_gateways                     = 3
+    queue_batch_size                 = 0
     database_most_storage_gib        = 21
     import_function_subnet_ids       = { z = "subnet-1" }
     import_database_subnet_ids       = { a = "1" }
@@ -84,7 +84,7 @@ run "what_does_not_go_together" {
   }
 
   expect_failures = [
-    var.allowed_hosts, var.nat_gateways, var.database_most_storage_gib, var.import_function_subnet_ids,
+    var.allowed_hosts, var.nat_gateways, var.queue_batch_size, var.database_most_storage_gib, var.import_function_subnet_ids,
     var.import_database_subnet_ids, var.import_database_identifier, var.import_package_bucket_name,
     var.import_event_source_mapping_uuid,
   ]

@@ -108,8 +108,27 @@ _QUEUE = breaks(
         "maximum_concurrency = var.worker_concurrency",
         "The queue leaves two of ten workers to the schedules.",
     ),
-    ("batch_size       = var.queue_batch_size", "batch_size       = 10", "A batch is 5 messages."),
+    ("batch_size       = var.queue_batch_size", "batch_size       = 10", "A batch is 2 messages."),
 )
+
+_BATCH = [
+    *breaks(
+        "variables_capacity",
+        (
+            "var.queue_batch_size * local.message_seconds < local.worker_timeout_seconds",
+            "var.queue_batch_size * local.message_seconds < local.visibility_timeout_seconds",
+            "The checkable object, var.queue_batch_size, was expected to report an error but did not.",
+        ),
+    ),
+    *breaks(
+        "locals",
+        (
+            'tonumber(lookup(var.application_settings, "PAYMENT_LEASE_SECONDS", "120")) + 5',
+            "120 + 5",
+            "A message takes its lease of 69 seconds, and 5 to settle.",
+        ),
+    ),
+]
 
 _SCHEDULE = breaks(
     "schedule",
@@ -368,7 +387,7 @@ BROKEN: dict[str, list[Break]] = {
     "network": NETWORK,
     "observability": OBSERVABILITY,
     "outputs": _OUTPUTS,
-    "queue": _QUEUE,
+    "queue": [*_QUEUE, *_BATCH],
     "schedule": _SCHEDULE,
     "secrets": [*_SECRETS, *_STRIPE],
 }

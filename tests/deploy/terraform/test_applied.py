@@ -86,7 +86,7 @@ class TestQueue:
             assert mapping()["FunctionArn"].endswith(f":function:{NAME}-worker")
             assert mapping()["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
             assert mapping()["ScalingConfig"] == {"MaximumConcurrency": 8}
-            assert mapping()["BatchSize"] == 5
+            assert mapping()["BatchSize"] == 2
 
         check()
         spoiled = client.update_event_source_mapping(UUID=mapping()["UUID"], FunctionResponseTypes=[], BatchSize=10)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.utils.module_loading import import_string
 
+from payments.asking import SETTLING_SECONDS
 from payments.gateways.stripe_gateway import StripeGateway
 from tests.deploy.terraform.conftest import Copy
 from tests.deploy.terraform.terraform_command import CONFIGURATION, ROOT, Terraform, TerraformFailed
@@ -108,6 +109,20 @@ class TestConfiguration:
         assert '"event": "run.held"' in (ROOT / "rebilling" / "brake.py").read_text()
         logged = '"event": "run.certificate", "certificate": asdict(certificate)'
         assert logged in (ROOT / "rebilling" / "certify.py").read_text()
+
+    def test_knows_how_long_a_message_may_take(self) -> None:
+        """Its lease by default, and the time to settle: a batch is held against it."""
+        found = re.search(
+            r'"PAYMENT_LEASE_SECONDS", "([0-9]+)"\)\) \+ ([0-9]+)$',
+            (CONFIGURATION / "locals.tf").read_text(),
+            re.MULTILINE,
+        )
+        assert found
+        lease = re.search(
+            r'"PAYMENT_LEASE_SECONDS", default=([0-9]+)', (ROOT / "billing_site" / "settings.py").read_text()
+        )
+        assert lease
+        assert (found[1], float(found[2])) == (lease[1], SETTLING_SECONDS)
 
     def test_names_stripes_gateway_as_the_product_does(self) -> None:
         path = re.search(r'stripe_gateway += "([\w.]+)"', (CONFIGURATION / "locals.tf").read_text())
