@@ -115,7 +115,7 @@ def _mirrored_providers() -> Iterator[Path]:
     roots = [home / ".terraform.d", home / ".local" / "share", *(Path("/", root) for root in _USUAL_ROOTS)]
     for root in roots:
         for depth in ("", "*/", "*/*/"):
-            yield from sorted(root.glob(f"{depth}registry.terraform.io/hashicorp/aws"))
+            yield from sorted(root.glob(f"{depth}*/hashicorp/aws"))
 
 
 def _environment(outer: Mapping[str, str], *, endpoint: str) -> dict[str, str]:
