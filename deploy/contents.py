@@ -4,7 +4,7 @@ import ast
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -42,16 +42,18 @@ _UNCHECKED_HASH = 1
 """The flags of byte code that is used without a look at its source (PEP 552)."""
 
 
-def faults_of(zip_path: Path, *, gateway: str = "") -> list[str]:
+def faults_of(zip_path: Path, *, gateway: str = "", modules: Collection[str] = ()) -> list[str]:
     """Everything that keeps a package from being deployed, a line each; none of it when it is fit.
 
     `gateway` is the class that the stage collects payments with; its library is an extra, which may have been left out.
+    `modules` are those that it must hold. Only of a package that was made just now they are known to be the checkout's:
+    one that was kept is another release's.
     """
     with zipfile.ZipFile(zip_path) as package:
         return [
             *_too_large(zip_path, package),
             *_out_of_place(package),
-            *(f"{name} is missing" for name in [*NEEDED, *_sources()] if name not in package.NameToInfo),
+            *(f"{name} is missing" for name in [*NEEDED, *modules] if name not in package.NameToInfo),
             *_unfit_libraries(package),
             *_stale_byte_code(package),
             *_settings_that_zappa_wrote(package),
@@ -99,11 +101,9 @@ def _out_of_place(package: zipfile.ZipFile) -> Iterator[str]:
             yield f"{name} doesn't belong in the package"
 
 
-def _sources() -> Iterator[str]:
-    """The product's modules: a package that was made before one of them came lacks it."""
-    for shipped in SHIPPED:
-        for path in sorted((ROOT / shipped).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix()
+def modules_of_the_checkout() -> list[str]:
+    """The product's modules, as a package that is made of them names them."""
+    return [path.relative_to(ROOT).as_posix() for shipped in SHIPPED for path in sorted((ROOT / shipped).rglob("*.py"))]
 
 
 def _unfit_libraries(package: zipfile.ZipFile) -> Iterator[str]:
@@ -138,9 +138,11 @@ def _stale_byte_code(package: zipfile.ZipFile) -> Iterator[str]:
     for name in sorted(names):
         if name.endswith(".pyc") and int.from_bytes(package.read(name)[4:8], "little") != _UNCHECKED_HASH:
             yield f"{name} is byte code with a date: it would be stale on Lambda"
-    for name in _sources():
+    for name in sorted(names):
         folder, _, base = name.rpartition("/")
-        if name in names and f"{folder}/__pycache__/{base.removesuffix('.py')}.cpython-311.pyc" not in names:
+        # Zappa makes packages of the folders of byte code too.
+        own = name.split("/")[0] in SHIPPED and name.endswith(".py") and "__pycache__" not in name
+        if own and f"{folder}/__pycache__/{base.removesuffix('.py')}.cpython-311.pyc" not in names:
             yield f"{name} has no byte code"
 
 

@@ -6,16 +6,18 @@ Zappa loads this file by its path, so the folder that the other modules are impo
 import fcntl
 import os
 import sys
+import zipfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from click import ClickException
+from click import ClickException, echo
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from deploy.contents import faults_of, report_of  # noqa: E402
+from deploy.contents import faults_of, modules_of_the_checkout, report_of  # noqa: E402
 from deploy.environment import BUILD, runtime_environment  # noqa: E402
 from deploy.refusals import UnableToShip  # noqa: E402
 from deploy.source import staged_source  # noqa: E402
@@ -43,9 +45,35 @@ def before_anything(zappa: Any) -> None:
         raise ClickException(
             f"stage {stage} lacks {', '.join(missing)}: run `make zappa-settings ENVIRONMENT={environment}` first"
         )
+    _set_variables_exactly(zappa.zappa.lambda_client, wanted=dict(zappa.stage_config["aws_environment_variables"]))
     given = zappa.vargs.get("zip")
     if given and "://" not in given:
         _refuse_unfit(Path(given), gateway=_gateway(zappa))
+        _tell_of_another_release(Path(given))
+
+
+def _tell_of_another_release(zip_path: Path) -> None:
+    """Rolling back deploys one on purpose; whoever forgot `make package` does so unawares."""
+    with zipfile.ZipFile(zip_path) as package:
+        lacking = [name for name in modules_of_the_checkout() if name not in package.NameToInfo]
+    if lacking:
+        echo(f"{zip_path} is of another release than this checkout: {lacking[0]} isn't in it")
+
+
+def _set_variables_exactly(lambda_client: Any, *, wanted: Mapping[str, str]) -> None:
+    """Takes from the update what Zappa puts back: it keeps every variable of the function that the settings lack.
+
+    What was taken out of Terraform's settings would hold on, unseen: a brake that was loosened for a day stays loose.
+    """
+
+    def only_the_wanted(params: dict[str, Any], **_: object) -> None:
+        leftovers = sorted(params["Environment"]["Variables"].keys() - wanted.keys())
+        if leftovers:
+            echo(f"Removing variables that the settings no longer have: {', '.join(leftovers)}")
+        params["Environment"] = {"Variables": dict(wanted)}
+
+    # In the one request that Zappa makes, so that the function never runs with half of it.
+    lambda_client.meta.events.register("provide-client-params.lambda.UpdateFunctionConfiguration", only_the_wanted)
 
 
 def prepare() -> None:
@@ -72,16 +100,16 @@ def finish_zip(zappa: Any) -> None:
     zip_path = Path(zappa.zip_path).resolve()
     write_reproducibly(zip_path)
     print(report_of(zip_path))
-    _refuse_unfit(zip_path, gateway=_gateway(zappa))
+    _refuse_unfit(zip_path, gateway=_gateway(zappa), modules=modules_of_the_checkout())
 
 
 def _gateway(zappa: Any) -> str:
     return str(zappa.stage_config["aws_environment_variables"].get("PAYMENT_GATEWAY", ""))
 
 
-def _refuse_unfit(zip_path: Path, *, gateway: str) -> None:
+def _refuse_unfit(zip_path: Path, *, gateway: str, modules: Collection[str] = ()) -> None:
     if not zip_path.is_file():
         raise ClickException(f"{zip_path} is missing: `make package` makes it")
-    faults = faults_of(zip_path, gateway=gateway)
+    faults = faults_of(zip_path, gateway=gateway, modules=modules)
     if faults:
         raise ClickException("the package can't be deployed:\n  " + "\n  ".join(faults))

@@ -17,7 +17,7 @@ from billing_site.duties import Duty
 from tests.architecture.project_files import ROOT, text_of
 
 PAGES = ["docs/deploy.md", "docs/runbook.md"]
-OF_THE_CLI = {"--cli-binary-format", "--query", "--output"}
+OF_THE_CLI = {"--cli-binary-format", "--cli-read-timeout", "--query", "--output"}
 ZAPPA_COMMANDS = {"deploy", "update", "undeploy", "status", "rollback", "manage"}
 SETTINGS: dict[str, Any] = json.loads(text_of(Path("zappa_settings.json")))
 DUTIES = {stage: Duty(held["aws_environment_variables"]["FUNCTION_DUTY"]) for stage, held in SETTINGS.items()}
@@ -113,6 +113,12 @@ class TestPage:
         missing = {path for path in paths if path.split("/")[0] in top and not (ROOT / path).exists()}
         assert missing == set()
 
+    def test_runs_terraform_in_its_folder(self, name: str) -> None:
+        """Elsewhere it finds no state, and says that there are no outputs."""
+        code = "\n".join(code_of(name))
+        assert "terraform -chdir=terraform output" in code
+        assert re.findall(r"(?<![\w=])terraform (?!-chdir=terraform )\w.*", code) == []
+
     def test_asks_terraform_for_outputs_and_variables_that_it_has(self, name: str) -> None:
         text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "terraform").glob("*.tf"))
         outputs = set(re.findall(r'^output "(\w+)"', text, re.MULTILINE))
@@ -137,6 +143,9 @@ class TestRunbook:
         named = set(re.findall(r"`billing-production-([a-z-]+)`", text_of(Path("docs/runbook.md"))))
         text = "\n".join((ROOT / "terraform" / name).read_text() for name in ("alarms.tf", "alarms_silence.tf"))
         made = set(re.findall(r'^    "?([a-z-]+)"? = \{$', text, re.MULTILINE))
+        each = re.findall(r'^      "\$\{duty\}-([a-z-]+)" = \{$', text, re.MULTILINE)
+        assert each, "no alarm of each function was found"
+        made |= {f"{duty}-{alarm}" for duty in Duty for alarm in each}
         made |= set(re.findall(r'alarm_name += "\$\{local\.name\}-([a-z-]+)"', text))
         assert made, "no alarm was found"
         assert made - named == set()

@@ -104,6 +104,28 @@ class TestUpdate:
         assert reserved["ReservedConcurrentExecutions"] == CONCURRENCY["production"]
         assert updated.configuration("production")["Environment"]["Variables"]["FUNCTION_DUTY"] == "api"
 
+    def test_takes_away_a_variable_that_the_settings_no_longer_have(self, updated: Account, package: Path) -> None:
+        """Zappa keeps it: a brake that was loosened for a day would stay loose."""
+        before = updated.configuration("production_worker")["Environment"]["Variables"]
+        updated.aws.client("lambda").update_function_configuration(
+            FunctionName=NAMES["production_worker"],
+            Environment={"Variables": before | {"REBILLING_BRAKE_MULTIPLE": "9", "LOG_LEVEL": "ERROR"}},
+        )
+        printed = updated.zappa("update", "production_worker", "--zip", str(package))
+        assert "Removing variables that the settings no longer have: REBILLING_BRAKE_MULTIPLE" in printed
+        assert updated.configuration("production_worker")["Environment"]["Variables"] == before
+
+    def test_takes_a_zip_of_a_release_that_had_fewer_modules(
+        self, updated: Account, package: Path, tmp_path: Path
+    ) -> None:
+        """Rolling back, from the checkout of the release that is taken back."""
+        kept = tmp_path / "before.zip"
+        copy_without(package, kept, "writing_off")
+        printed = updated.zappa("update", "production", "--zip", str(kept))
+        assert "is of another release than this checkout: rebilling/writing_off.py isn't in it" in printed
+        assert "Your updated Zappa deployment is live" in printed
+        updated.zappa("update", "production", "--zip", str(package))
+
     def test_leaves_the_rules_of_others_alone(self, updated: Account, package: Path) -> None:
         events = updated.aws.client("events")
         events.put_rule(Name="terraforms", ScheduleExpression="rate(1 day)")
@@ -129,6 +151,15 @@ class TestStatusAndUndeploy:
         assert [stack["StackStatus"] for stack in stacks] == ["DELETE_COMPLETE"]
         # What is Terraform's stays.
         assert len(deployed.aws.client("iam").list_roles()["Roles"]) == 3
+
+
+def copy_without(zip_path: Path, copy: Path, module: str) -> None:
+    with zipfile.ZipFile(zip_path) as package, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as written:
+        left_out = {name for name in package.namelist() if Path(name).name.split(".")[0] == module}
+        assert len(left_out) == 2, "a module and its byte code"
+        for name in package.namelist():
+            if name not in left_out:
+                written.writestr(name, package.read(name))
 
 
 def add(zip_path: Path, name: str) -> None:

@@ -18,6 +18,8 @@ SECONDS = 300
 FIRST_VERSION = (1, 11)
 NOWHERE = "http://127.0.0.1:9"
 """An endpoint that nothing answers at: what should be mocked and isn't fails at once."""
+OF_ONE_ENVIRONMENT = [".terraform*", "*.tfstate*", "*.tfplan", "*.tfvars", "backend.tf"]
+"""What lies in an operator's clone and is no part of the configuration."""
 _FAILURES = {"Test assertion failed", "Missing expected failure"}
 _NEEDED = {"PATH", "HOME", "LANG", "TMPDIR", "TF_PLUGIN_CACHE_DIR"}
 _USUAL_ROOTS = ["opt", "srv", "usr/local/share", "usr/local/lib", "usr/share", "usr/lib", "var/lib"]
@@ -65,7 +67,7 @@ def initialised(*, folder: Path) -> Terraform:
     """The configuration copied into a new folder, with its provider. Raises `Unavailable`."""
     if shutil.which("terraform") is None:
         raise Unavailable("no terraform on the PATH: install 1.11 or newer")
-    shutil.copytree(CONFIGURATION, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars"))
+    shutil.copytree(CONFIGURATION, folder, ignore=shutil.ignore_patterns(*OF_ONE_ENVIRONMENT))
     terraform = Terraform(folder=folder)
     version = json.loads(terraform.run("version", "-json"))["terraform_version"]
     if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < FIRST_VERSION:

@@ -1,6 +1,7 @@
 """The configuration as text: formatted, valid, described, and nothing in it of one machine or one account."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,15 @@ from django.utils.module_loading import import_string
 
 from payments.asking import SETTLING_SECONDS
 from payments.gateways.stripe_gateway import StripeGateway
+from tests.deploy.terraform import terraform_command
 from tests.deploy.terraform.conftest import Copy
-from tests.deploy.terraform.terraform_command import CONFIGURATION, ROOT, Terraform, TerraformFailed
+from tests.deploy.terraform.terraform_command import (
+    CONFIGURATION,
+    OF_ONE_ENVIRONMENT,
+    ROOT,
+    Terraform,
+    TerraformFailed,
+)
 
 CONCERNS = {
     *(
@@ -60,8 +68,21 @@ class TestConfiguration:
         assert "The configuration is valid" in terraform.run("validate")
 
     def test_has_one_concern_a_file(self) -> None:
-        assert {path.stem for path in CONFIGURATION.glob("*.tf")} == CONCERNS
-        assert [path.name for path in CONFIGURATION.glob("*.tf") if len(path.read_text().splitlines()) > 250] == []
+        files = [path for path in CONFIGURATION.glob("*.tf") if path.name not in OF_ONE_ENVIRONMENT]
+        assert {path.stem for path in files} == CONCERNS
+        assert [path.name for path in files if len(path.read_text().splitlines()) > 250] == []
+
+    def test_is_copied_without_what_an_operator_added(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The tests pass in the clone that one deploys from: its state is none of theirs."""
+        clone = tmp_path / "clone"
+        shutil.copytree(CONFIGURATION, clone, ignore=shutil.ignore_patterns(*OF_ONE_ENVIRONMENT))
+        shutil.copy(clone / "backend.tf.example", clone / "backend.tf")
+        (clone / "terraform.tfvars").write_text('environment = "production"\n')
+        monkeypatch.setattr(terraform_command, "CONFIGURATION", clone)
+        copy = terraform_command.initialised(folder=tmp_path / "copy")
+        assert not (copy.folder / "backend.tf").exists()
+        assert not (copy.folder / "terraform.tfvars").exists()
+        assert (copy.folder / "backend.tf.example").exists()
 
     @pytest.mark.parametrize("name", blocks("variable"))
     def test_describes_and_checks_each_variable(self, name: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from deploy import contents
-from deploy.contents import faults_of, glibc_needs, report_of
+from deploy.contents import faults_of, glibc_needs, modules_of_the_checkout, report_of
 from deploy.zip_file import write_reproducibly
 
 GOOD_SETTINGS = """
@@ -29,12 +29,6 @@ AWS_EVENT_MAPPING={}
 def byte_code(*, flags: int) -> bytes:
     code = marshal.dumps(compile("", "x", "exec"))
     return importlib.util.MAGIC_NUMBER + flags.to_bytes(4, "little") + bytes(8) + code
-
-
-@pytest.fixture(autouse=True)
-def _no_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The product is one module, so that a zip of a few files can be whole."""
-    monkeypatch.setattr(contents, "_sources", lambda: iter(["billing_site/lambda_entry.py"]))
 
 
 def a_zip(folder: Path, changes: Mapping[str, bytes | str | None] | None = None) -> Path:
@@ -84,6 +78,23 @@ class TestFaults:
     @pytest.mark.parametrize("name", contents.NEEDED)
     def test_name_what_is_missing(self, tmp_path: Path, name: str) -> None:
         assert f"{name} is missing" in faults_of(a_zip(tmp_path, {name: None}))
+
+    def test_name_a_module_that_a_package_made_just_now_lacks(self, tmp_path: Path) -> None:
+        modules = ["billing_site/lambda_entry.py", "rebilling/added.py"]
+        assert faults_of(a_zip(tmp_path), modules=modules) == ["rebilling/added.py is missing"]
+
+    def test_are_none_in_a_package_that_was_kept_from_a_release_with_fewer_modules(self, tmp_path: Path) -> None:
+        """It is what rolling back goes to, from a checkout that has gone on."""
+        kept = a_zip(tmp_path)
+        assert len(modules_of_the_checkout()) > 100
+        with zipfile.ZipFile(kept) as package:
+            assert {*modules_of_the_checkout()} - {*package.namelist()} != set()
+        assert faults_of(kept) == []
+
+    def test_name_a_module_without_byte_code_that_the_checkout_does_not_have(self, tmp_path: Path) -> None:
+        # The second is as Zappa adds it to each folder.
+        changes = {"rebilling/gone.py": "", "rebilling/__pycache__/__init__.py": ""}
+        assert faults_of(a_zip(tmp_path, changes)) == ["rebilling/gone.py has no byte code"]
 
     def test_name_a_package_past_what_lambda_takes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = a_zip(tmp_path, {"big": bytes(3 * 1024 * 1024)})
