@@ -63,8 +63,11 @@ class Months:
         last = first + datetime.timedelta(days=self.days - 1)
         for number in range(DAYS_AFTER_WHICH_ALL_IS_KNOWN):
             if not any(model.objects.filter(status__in=model.IN_FLIGHT).exists() for model in (Payment, Refund)):
-                return
+                break
             self._hours_pass(last + datetime.timedelta(days=number + 1))
+        # What was collected since the last hour has its runs certified in the next.
+        self.clock.advance(hours=1)
+        certify(runs=open_runs(), now=self.clock.now)
 
     def _a_day_passes(self, day: datetime.date) -> None:
         self._becomes(day, 6)
