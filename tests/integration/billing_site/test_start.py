@@ -89,7 +89,7 @@ class TestWhatIsMissingOrWrong:
             ("worker", {"DJANGO_SECRET_ARN": ""}, "There is no SECRET_KEY: set DJANGO_SECRET_ARN to a secret that "),
             ("worker", {"REBILLING_QUEUE_URL": ""}, "REBILLING_QUEUE_URL is missing: set it to the queue's URL. "),
             ("worker", {"PAYMENT_GATEWAY": STRIPE}, "PAYMENT_GATEWAY is Stripe, and STRIPE_API_KEY is empty. "),
-            ("api", {"PAYMENT_LEASE_SECONDS": "1"}, "PAYMENT_LEASE_SECONDS (1) must not be shorter than "),
+            ("api", {"PAYMENT_LEASE_SECONDS": "1"}, "PAYMENT_LEASE_SECONDS (1) must be longer than "),
             ("api", {"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is empty: set it to the host names that clients use. "),
             ("worker", {"DATABASE_HOST": ""}, "There is no database: set DATABASE_SECRET_ARN with DATABASE_HOST and "),
             ("worker", {"DATABASE_PORT": "9"}, "the database can't be used: connection to server at "),
