@@ -63,7 +63,8 @@ check: $(VENV)/dev.stamp
 	$(RUN) manage.py check
 	$(RUN) manage.py spectacular --validate --fail-on-warn --file /dev/null
 
-# The larger set comes first and holds the smaller ones to its versions, so that one .venv serves them all.
+# The larger set comes first and holds the smaller ones to its versions, so that one .venv serves them all. Extras are
+# kept: pip before 23.3 doesn't hold `coverage[toml]` to a pin of `coverage`, and fails once there is a newer release.
 lock: $(VENV)/dev.stamp
 	$(call compile,dev)
 	$(call compile,local,--constraints requirements/dev.txt)
@@ -95,7 +96,7 @@ define install
 endef
 
 define compile
-$(RUN) -m uv pip compile --quiet --upgrade --generate-hashes --python-version 3.11 $(2) \
+$(RUN) -m uv pip compile --quiet --upgrade --generate-hashes --no-strip-extras --python-version 3.11 $(2) \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' \
 	--output-file requirements/$(1).txt requirements/$(1).in
 endef

@@ -1,9 +1,13 @@
 """What doesn't belong in the repository: one machine's paths, addresses of package indexes, secrets."""
 
 import re
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.architecture.project_files import all_files, text_of
 
@@ -23,18 +27,32 @@ REQUIREMENTS = {"runtime": 20, "local": 20, "dev": 20, "stripe": 5}
 
 def pinned(name: str) -> dict[str, str]:
     """Package and version, of each requirement; every one has hashes, and there is nothing else in the file."""
-    found = {}
+    return {package: version for package, _, version in requirements(name)}
+
+
+def requirements(name: str) -> list[tuple[str, set[str], str]]:
+    """Package, extras and version."""
+    found = []
     text = text_of(Path(f"requirements/{name}.txt")).replace("\\\n", " ")
     for line in text.splitlines():
         if line.startswith("#"):
             continue
         match = re.fullmatch(
-            r"([a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,_-]+\])?==(\S+)( ;[^#]+?)?((?: +--hash=sha256:[0-9a-f]{64})+)", line
+            r"([a-z0-9][a-z0-9._-]*)(?:\[([a-z0-9, _-]+)\])?==(\S+)( ;[^#]+?)?((?: +--hash=sha256:[0-9a-f]{64})+)", line
         )
         assert match, line
-        assert match[1] not in found
-        found[match[1]] = match[2]
+        found.append((match[1], set(match[2].split(", ")) if match[2] else set(), match[3]))
+    assert len({package for package, *_ in found}) == len(found)
     return found
+
+
+def extras_asked_for(of: dict[str, set[str]]) -> Iterator[tuple[str, str]]:
+    """The extras that the installed packages ask others for, themselves with extras of their own."""
+    for package in metadata.distributions():
+        own = {"", *of.get(canonicalize_name(package.name), set())}
+        for requirement in map(Requirement, package.requires or []):
+            if any(requirement.marker is None or requirement.marker.evaluate({"extra": extra}) for extra in own):
+                yield from ((canonicalize_name(requirement.name), extra) for extra in requirement.extras)
 
 
 class TestRepository:
@@ -57,6 +75,13 @@ class TestRequirements:
     @pytest.mark.parametrize("name", REQUIREMENTS)
     def test_are_pinned_with_hashes(self, name: str) -> None:
         assert len(pinned(name)) > REQUIREMENTS[name]
+
+    def test_are_pinned_with_their_extras(self) -> None:
+        """Pip before 23.3 looks for the newest `coverage[toml]` beside a pin of `coverage`, and refuses what it finds."""
+        pins = {package: extras for package, extras, _ in requirements("dev")}
+        asked = set(extras_asked_for(pins))
+        assert ("coverage", "toml") in asked
+        assert [ask for ask in sorted(asked) if ask[0] in pins and ask[1] not in pins[ask[0]]] == []
 
     def test_of_the_larger_sets_hold_the_smaller_ones(self) -> None:
         """One .venv serves them all."""
