@@ -7,11 +7,12 @@ from functools import partial
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Account
 from accounts.refusals import Conflict, Missing
 from rebilling.dispatch import send_due
-from rebilling.models import Rebilling, Run, SkipReason
+from rebilling.models import ParkReason, Rebilling, Run, SkipReason
 from rebilling.queue import Queue
 from rebilling.reasons import checked_reason, signed
 
@@ -40,7 +41,6 @@ def release_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.da
         run = _decided(run_id, reason=reason, author=author, now=now)
         run.status, run.passed_at = Run.Status.OPEN, now
         run.save(update_fields=["status", "passed_at", "decided_at", "decision"])
-        _free_accounts(run, now)
         run.rebillings.filter(status=Rebilling.Status.DUE).update(due_since=now)
         transaction.on_commit(partial(_send, run, queue))
     return run
@@ -49,22 +49,27 @@ def release_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.da
 def cancel_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Run:
     """Give a HELD run up: nothing of it is charged, and the next sweep finds again what is due then.
 
-    Its DUE and PARKED periods are SKIPPED; their accounts' rebilling dates stay. Raises as `release_run`.
+    Its DUE and PARKED periods are SKIPPED; their accounts' rebilling dates stay. So are later periods of these accounts
+    that another sweep wrote meanwhile: before the earlier ones they can't be charged. Raises as `release_run`.
     """
     with transaction.atomic():
         run = _decided(run_id, reason=reason, author=author, now=now)
         run.status = Run.Status.CANCELLED
         run.save(update_fields=["status", "decided_at", "decision"])
-        _free_accounts(run, now)
-        run.rebillings.filter(status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED]).update(
-            status=Rebilling.Status.SKIPPED, reason=SkipReason.RUN_CANCELLED, detail=run.decision
-        )
+        given_up = Rebilling.objects.filter(id__in=[*_waiting(run).values_list("id", flat=True), *_behind(run)])
+        given_up.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.RUN_CANCELLED, detail=run.decision)
     return run
 
 
 def _decided(run_id: uuid.UUID, *, reason: str, author: str, now: datetime.datetime) -> Run:
-    """The run, locked, with what was decided set and not saved."""
+    """The run, locked, with what was decided set and not saved.
+
+    Its accounts are locked before it, as by every operation that needs both. Sweeps passed over them until now, and
+    answer for them from here on.
+    """
     decision = signed(checked_reason(reason), author)
+    accounts = Account.objects.filter(id__in=Rebilling.objects.filter(run_id=run_id).values("account_id"))
+    list(accounts.select_for_update(no_key=True).order_by("id").values_list("id", flat=True))
     run = Run.objects.select_for_update(no_key=True).filter(id=run_id).first()
     if run is None:
         raise UnknownRun(f"There is no run {run_id}.")
@@ -73,15 +78,21 @@ def _decided(run_id: uuid.UUID, *, reason: str, author: str, now: datetime.datet
     if run.swept_at is None and run.started_at + datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES) > now:
         # Rows that it writes after this would be nobody's.
         raise StillSwept("The run may still be finding what is due. Try again later.")
+    accounts.update(billing_since=now)
     run.decided_at, run.decision = now, decision
     return run
 
 
-def _free_accounts(run: Run, now: datetime.datetime) -> None:
-    """Lock the run's accounts, in id order. Sweeps passed over them until now, and answer for them from here on."""
-    accounts = Account.objects.filter(id__in=run.rebillings.values("account_id"))
-    list(accounts.select_for_update(no_key=True).order_by("id").values_list("id", flat=True))
-    accounts.update(billing_since=now)
+def _waiting(run: Run) -> QuerySet[Rebilling]:
+    return run.rebillings.filter(status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
+
+
+def _behind(run: Run) -> QuerySet[Rebilling, uuid.UUID]:
+    """The ids of other runs' rows that wait only for rows of this one."""
+    earlier = _waiting(run).filter(account=OuterRef("account"), period_start__lt=OuterRef("period_start"))
+    waits = Q(status=Rebilling.Status.DUE) | Q(reason=ParkReason.EARLIER_PERIOD_PARKED)
+    behind = Rebilling.objects.exclude(run=run).filter(waits, Exists(earlier))
+    return behind.filter(account__in=run.rebillings.values("account")).values_list("id", flat=True)
 
 
 def _send(run: Run, queue: Queue) -> None:

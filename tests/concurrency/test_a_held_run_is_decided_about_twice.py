@@ -1,19 +1,21 @@
-"""Two people decide about one held run at once, each on a connection of their own."""
+"""Two people decide at once about a held run, or about it and one of its periods, each on a connection of their own."""
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any
-from unittest import mock
 
 import pytest
+from django.db import transaction
 
 from accounts.refusals import Refusal
 from ledger.models import Entry
 from rebilling.held import NotHeld, cancel_run, release_run
 from rebilling.models import Rebilling, Run
+from rebilling.parked import release_parked
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, delivered, swept
 from tests.databases import committed
-from tests.workers.threads import all_meet_before, threads
+from tests.workers.threads import Gate, all_meet_before, threads, wait_until_blocked, wrapped
 
 
 @pytest.fixture
@@ -58,9 +60,35 @@ class TestAHeldRunIsDecidedAboutTwice:
         else:
             assert (found, states, queue.messages) == (["CANCELLED", NotHeld.code], {"SKIPPED": 4}, [])
 
+    @pytest.mark.parametrize("operation", ["release", "cancel"])
+    def test_beside_a_decision_about_one_of_its_periods_both_are_done(self, run: Run, operation: str) -> None:
+        """Both need the account and the run, and lock the account first."""
+        parked, gate = run.rebillings.earliest("account_id"), Gate()
+        run.rebillings.filter(id=parked.id).update(status="PARKED", reason="charge_refused")
+        said: dict[str, Any] = {"reason": "right", "author": "t", "now": NOW}
+
+        def hold(original: Callable[..., None], *args: Any) -> None:
+            gate.pass_through()
+            original(*args)
+
+        with threads() as start, wrapped("rebilling.parked._answer_anew", hold):
+            releasing = start(partial(release_parked, rebilling_id=parked.id, **said))
+            gate.wait_for_somebody()
+            if operation == "release":
+                deciding = start(partial(release_run, run_id=run.id, queue=QueueInHand(), **said))
+            else:
+                deciding = start(partial(cancel_run, run_id=run.id, **said))
+            wait_until_blocked()
+            gate.open()
+            assert releasing.result().status == "DUE"
+            status, rows = {"release": ("OPEN", {"DUE": 4}), "cancel": ("CANCELLED", {"SKIPPED": 4})}[operation]
+            assert deciding.result().status == status
+        assert Counter(Rebilling.objects.values_list("status", flat=True)) == rows
+
     def test_a_release_that_is_not_committed_sends_nothing(self, run: Run) -> None:
         queue = QueueInHand()
-        with mock.patch("rebilling.held._free_accounts", side_effect=RuntimeError), pytest.raises(RuntimeError):
+        with transaction.atomic():
             release_run(run_id=run.id, reason="right", author="t", now=NOW, queue=queue)
+            transaction.set_rollback(True)
         run.refresh_from_db()
         assert (run.status, run.decided_at, queue.bodies) == ("HELD", None, [])

@@ -147,6 +147,36 @@ class TestCancel:
         assert right < set(statuses_of(monthly))
         assert Entry.objects.filter(type="charge").count() == 2
 
+    def test_takes_with_it_what_a_sweep_at_the_same_time_wrote_behind_it(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Left alone it would be parked for not being next, and keep what is before it from being found again."""
+        settings.REBILLING_BRAKE_FIRST_PERIODS = 1
+        plan = a_plan(interval_unit="day")
+        accounts = [an_account(plan=plan) for _ in range(2)]
+        run, queue = swept(as_of=TODAY, queue=QueueInHand()), QueueInHand()
+        settings.REBILLING_BRAKE_FIRST_PERIODS = 4
+        with monkeypatch.context() as before_it_was_held:
+            before_it_was_held.setattr(
+                "rebilling.sweep._accounts_due", lambda as_of: iter([[account.id for account in accounts]])
+            )
+            beside = swept(as_of=TODAY + DAY, queue=queue)
+        cancel_run(run_id=run.id, reason="wrong price", author="t", now=at(TODAY + DAY) + HOUR)
+        assert {row.reason for row in beside.rebillings.all()} == {"run_cancelled"}
+        assert delivered(bodies=queue.take(), today=TODAY + DAY) == []
+        assert certificate(run=beside, now=at(TODAY + DAY)).clean
+        again = billed(as_of=TODAY + DAY)
+        assert certificate(run=again, now=at(TODAY + DAY)).charged.periods == 4
+        assert not Rebilling.objects.filter(status__in=["DUE", "PARKED"]).exists()
+
+    def test_leaves_what_is_before_it_and_not_its_own(self, run: Run, accounts: list[Account]) -> None:
+        earlier = Rebilling.objects.filter(account=accounts[0])
+        older = swept(as_of=TODAY - DAY, queue=QueueInHand())
+        earlier.update(run=older, period_start=TODAY - DAY, period_end=TODAY)
+        cancel_run(run_id=run.id, reason="wrong", author="t", now=NOW)
+        assert [row.status for row in earlier] == ["DUE"]
+        assert Counter(Rebilling.objects.values_list("status", flat=True)) == {"DUE": 1, "SKIPPED": 3}
+
     def test_leaves_what_a_person_skipped_of_it(self, settings: Any) -> None:
         settings.REBILLING_BRAKE_FIRST_PERIODS = 1
         account = an_account(plan=a_plan(interval_unit="day"))
