@@ -77,7 +77,7 @@ class TestRequirements:
         assert len(pinned(name)) > REQUIREMENTS[name]
 
     def test_are_pinned_with_their_extras(self) -> None:
-        """Pip before 23.3 looks for the newest `coverage[toml]` beside a pin of `coverage`, and refuses what it finds."""
+        """Pip before 23.3 takes the newest `coverage[toml]` beside a pin of `coverage`, and refuses it."""
         pins = {package: extras for package, extras, _ in requirements("dev")}
         asked = set(extras_asked_for(pins))
         assert ("coverage", "toml") in asked
