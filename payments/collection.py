@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from typing import Generic
 
 from payments.asking import AnyRequest, Asked, ask_all
-from payments.gateways import KEY_KEPT, Answer, Declined, Finding, Gateway, NotFound, Outcome, PaymentRequest
+from payments.gateways import (
+    KEY_KEPT,
+    Answer,
+    Declined,
+    Finding,
+    Gateway,
+    NotFound,
+    Outcome,
+    PaymentRequest,
+    Unknown,
+)
 from payments.leasing import take_lease
 from payments.models import Payment, Refund
 
@@ -22,6 +32,10 @@ logger = logging.getLogger(__name__)
 SUBMITTED_AGAIN = KEY_KEPT - datetime.timedelta(hours=1)
 """How long after it was first asked for a row may be submitted again. Well within the time for which its key is
 kept: a delivery takes its time, and clocks differ."""
+
+GIVEN_UP = KEY_KEPT
+"""How long after it was first asked for a row that the gateway has no record of was never received. Not sooner: a call
+made within `SUBMITTED_AGAIN` that timed out may arrive after a look that found nothing."""
 
 NEVER_RECEIVED = "never_received"
 """The code of what the gateway has no record of, when it is too late to submit it again."""
@@ -84,6 +98,7 @@ class Ask(Generic[AnyRequest]):
         left_at_lease = seconds_left()
         lease = take_lease(model=model, ids=ids, gateway=gateway, now=now)
         may_submit = {id_ for id_, first in lease.asked_at.items() if first is None or now < first + SUBMITTED_AGAIN}
+        given_up = {id_ for id_, first in lease.asked_at.items() if first is not None and now >= first + GIVEN_UP}
 
         def ask(request: AnyRequest, timeout_seconds: float) -> Answer:
             if request.key in may_submit and request.key not in lease.unknown:
@@ -94,7 +109,9 @@ class Ask(Generic[AnyRequest]):
                 return found
             if request.key in may_submit:
                 return self.submit(request, timeout_seconds / 2)
-            return Declined(code=NEVER_RECEIVED)
+            if request.key in given_up:
+                return Declined(code=NEVER_RECEIVED)
+            return Unknown(reason="the gateway has no record of it yet, and a call for it may still be on its way")
 
         asked: Asked = ask_all(
             requests=self.requests(lease.asked_at), ask=ask, seconds_left=seconds_left, left_at_lease=left_at_lease

@@ -77,9 +77,14 @@ class TestUnknownOutcome:
         )
         assert refund.status == "SUCCEEDED"
 
-    def test_not_found_after_that_was_never_received(self, unknown: Refund) -> None:
+    def test_not_found_while_a_last_call_may_be_on_its_way_stays_unknown(self, unknown: Refund) -> None:
         gateway = ScriptedGateway()
         refund = asked_again(after=23 * HOUR, gateway=gateway)
+        assert (gateway.refund_requests, refund.status, refund.needs_person) == ([], "UNKNOWN", False)
+
+    def test_not_found_after_that_was_never_received(self, unknown: Refund) -> None:
+        gateway = ScriptedGateway()
+        refund = asked_again(after=24 * HOUR, gateway=gateway)
         assert (len(gateway.refunds_looked_up), gateway.refund_requests) == (1, [])
         assert (refund.status, refund.failure_code) == ("FAILED", "never_received")
         assert entries_of(refund.payment.account) == [("charge", 1999), ("payment", 1999)]

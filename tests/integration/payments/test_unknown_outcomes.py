@@ -92,7 +92,24 @@ class TestUnknownOutcome:
         assert [request.key for request in gateway.requests] == [payment.id]
         assert payment.status == "SUCCEEDED"
 
-    @pytest.mark.parametrize("hours", [23, 24, 100])
+    @pytest.mark.parametrize("seconds", [23 * 3600, 24 * 3600 - 1])
+    def test_not_found_while_a_last_call_may_be_on_its_way_stays_unknown(self, account: Account, seconds: int) -> None:
+        gateway = ScriptedGateway(found=[NotFound()])
+        payment = asked_again(after=datetime.timedelta(seconds=seconds), gateway=gateway)
+        assert (gateway.requests, payment.status, payment.needs_person) == ([], "UNKNOWN", False)
+        assert statuses_of(account) == [(TODAY, "CHARGED")]
+
+    def test_taken_after_a_look_that_found_nothing_is_not_collected_anew(self, account: Account) -> None:
+        """The last call times out, a twin of its message looks at once, and only then the money is taken."""
+        second = datetime.timedelta(seconds=1)
+        last = asked_again(after=23 * HOUR - second, gateway=ScriptedGateway(TIMED_OUT, found=[NotFound()]))
+        assert last.status == "UNKNOWN"
+        asked_again(after=23 * HOUR + second, gateway=ScriptedGateway(found=[NotFound()]))
+        payment = asked_again(after=24 * HOUR, gateway=ScriptedGateway(found=[takes]))
+        assert (Payment.objects.count(), payment.status) == (1, "SUCCEEDED")
+        assert statuses_of(account) == [(TODAY, "PAID")]
+
+    @pytest.mark.parametrize("hours", [24, 100])
     def test_not_found_when_its_key_may_be_forgotten_was_never_received(self, account: Account, hours: int) -> None:
         gateway = ScriptedGateway(found=[NotFound()])
         payment = asked_again(after=hours * HOUR, gateway=gateway)
