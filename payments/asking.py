@@ -5,7 +5,7 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from django.conf import settings
@@ -21,6 +21,7 @@ from payments.gateways import (
     Succeeded,
     Unknown,
     contradiction,
+    readable,
     unkeepable,
 )
 
@@ -144,6 +145,8 @@ def _answer(
     except Exception as error:
         logger.exception("the gateway failed", extra={"event": "gateway.fault"} | about)
         return Unknown(reason=f"{type(error).__name__} while the gateway was asked")
+    if isinstance(answer, Unknown | NotAttempted):
+        answer = replace(answer, reason=readable(answer.reason))
     if isinstance(answer, NotAttempted) and answer.alone:
         extra = {"event": "gateway.not_taken", "reason": answer.reason} | about
         logger.error("the gateway doesn't take one request, and nothing was moved", extra=extra)

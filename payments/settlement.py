@@ -4,6 +4,7 @@ import datetime
 import logging
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from django.db import connection
 
@@ -37,21 +38,30 @@ _SETTLE = """
     FROM unnest(
         %(ids)s::uuid[], %(statuses)s::text[], %(codes)s::text[], %(references)s::text[], %(for_person)s::text[]
     ) AS outcome (id, status, code, reference, for_person)
+    JOIN {table} AS before USING (id)
     WHERE row.id = outcome.id AND row.status IN ('SUBMITTED', 'UNKNOWN')
-    RETURNING row.id
+    RETURNING row.id, before.status = 'UNKNOWN' AND row.status = 'UNKNOWN'
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written down of one row. `news`: it isn't UNKNOWN as it was before."""
+
+    outcome: Outcome
+    news: bool
 
 
 def settle_payments(
     *, outcomes: Mapping[uuid.UUID, Outcome], as_of: datetime.date, author: str, now: datetime.datetime
-) -> list[Payment]:
+) -> list[tuple[Payment, Written]]:
     """Write the outcomes of payments that are SUBMITTED or UNKNOWN, and the entries of those that succeeded.
 
-    Returns the payments that were settled; those settled before are left as they are. In the caller's transaction,
-    which has locked their accounts. Entries are effective on `as_of`, the billing day.
+    Returns these payments; those settled before are left as they are. In the caller's transaction, which has locked
+    their accounts. Entries are effective on `as_of`, the billing day.
     """
-    settled = write_outcomes(model=Payment, outcomes=outcomes, now=now)
-    payments = list(Payment.objects.filter(id__in=settled).order_by("id"))
+    written = write_outcomes(model=Payment, outcomes=outcomes, now=now)
+    payments = list(Payment.objects.filter(id__in=written).order_by("id"))
     post(
         postings=[
             Posting(
@@ -70,13 +80,13 @@ def settle_payments(
         author=author,
         now=now,
     )
-    return payments
+    return [(payment, written[payment.id]) for payment in payments]
 
 
 def write_outcomes(
     *, model: type[Payment] | type[Refund], outcomes: Mapping[uuid.UUID, Outcome], now: datetime.datetime
-) -> list[uuid.UUID]:
-    """Write the outcomes of the model's rows that are SUBMITTED or UNKNOWN; returns their ids.
+) -> dict[uuid.UUID, Written]:
+    """Write the outcomes of the model's rows that are SUBMITTED or UNKNOWN; returns what was written, by row.
 
     A success under a reference that is another row's is no success: it is UNKNOWN, and needs a person.
     """
@@ -95,9 +105,14 @@ def write_outcomes(
                 "now": now,
             },
         )
-        written = [id_ for (id_,) in cursor.fetchall()]
-    _tell_of_late_successes(model, {id_: outcomes[id_] for id_ in outcomes.keys() - set(written)}, refused)
+        written = {id_: Written(outcomes[id_], news=not as_before) for id_, as_before in cursor.fetchall()}
+    _tell_of_late_successes(model, {id_: outcomes[id_] for id_ in outcomes.keys() - written.keys()}, refused)
     return written
+
+
+def unwritable(error: str) -> Unknown:
+    """What is written of a row whose outcome the database refuses, so that it keeps no other from being settled."""
+    return Unknown(reason=f"its outcome can't be written down ({error})", needs_person=True)
 
 
 def _tell_of_late_successes(

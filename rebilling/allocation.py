@@ -1,7 +1,8 @@
 """Allocation: which charges an account's credit goes to.
 
 An account's free credit is what was credited and no charge has taken: what its open charges still ask for, less what
-it owes by the ledger. It goes to unpaid charges first, oldest first; what is left waits for the next charge.
+it owes by the ledger. It goes to unpaid charges first, oldest first; what is left waits for the next charge. What
+refunds on their way are to take of it is kept for them.
 """
 
 import datetime
@@ -12,7 +13,7 @@ from collections.abc import Collection, Iterable
 from django.db.models import Exists, F, OuterRef, Sum
 
 from ledger.balances import balances
-from payments.models import Payment
+from payments.models import Payment, Refund
 from rebilling.models import Rebilling
 from rebilling.retries import owe_again
 
@@ -30,14 +31,32 @@ def free_credit(*, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
     return {account_id: outstanding.get(account_id, 0) - owed[account_id] for account_id in account_ids}
 
 
+def spendable_credit(*, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """The free credit that charges may take: without what refunds on their way will. Three statements.
+
+    A charge that took it would leave the refund nothing: booked, it would be credited anew, and given twice.
+    """
+    free = free_credit(account_ids=account_ids)
+    on_their_way = (
+        Refund.objects.filter(payment__account_id__in=account_ids, status__in=Refund.IN_FLIGHT)
+        .values("payment__account_id")
+        .annotate(amount=Sum("amount_minor"))
+        .order_by()
+    )
+    for row in on_their_way:
+        account_id = row["payment__account_id"]
+        free[account_id] -= min(max(0, free[account_id]), int(row["amount"]))
+    return free
+
+
 def allocate_credit(*, account_ids: Collection[uuid.UUID], today: datetime.date) -> None:
-    """Give the free credit of accounts (locked by the caller) to their unpaid charges.
+    """Give the spendable credit of accounts (locked by the caller) to their unpaid charges.
 
     Where credit that charges had taken is gone (it was reversed), the newest of them give it back and are unpaid: the
     next sweep from `today` on collects that.
     A charge whose payment is in flight is left alone: the gateway was asked for the whole of the rest.
     """
-    free = {account_id: amount for account_id, amount in free_credit(account_ids=account_ids).items() if amount}
+    free = {account_id: amount for account_id, amount in spendable_credit(account_ids=account_ids).items() if amount}
     if not free:
         return
     in_flight = Payment.objects.filter(charge_id=OuterRef("charge_id"), status__in=Payment.IN_FLIGHT)

@@ -5,22 +5,22 @@ transaction: the customer doesn't owe it again. The charge that the payment had 
 """
 
 import datetime
-import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts.locks import lock_accounts
 from ledger.models import EntryType
 from ledger.posting import Posting, post
-from payments.gateways import Outcome, Unknown
+from payments.gateways import Outcome
 from payments.models import Refund
-from payments.settlement import write_outcomes
-from rebilling.allocation import free_credit
-
-logger = logging.getLogger(__name__)
+from payments.outcome_log import log_outcome
+from payments.settlement import Written, unwritable, write_outcomes
+from rebilling.allocation import allocate_credit, free_credit
+from rebilling.row_faults import in_halves, told
+from rebilling.standing import AUTHOR, refresh_standing
 
 # What was paid for a charge and sent back is no longer paid, but covered by credit. A VOIDED one asks for nothing: what
 # was paid for it is free credit, and less of that is left.
@@ -40,23 +40,48 @@ _MOVE_TO_CREDIT = """
 
 def settle_refunds(
     *, outcomes: Mapping[uuid.UUID, Outcome], as_of: datetime.date, now: datetime.datetime, author: str = ""
-) -> list[Refund]:
-    """Write the outcomes of refunds that are SUBMITTED or UNKNOWN, and book those that succeeded; returns them.
+) -> list[tuple[Refund, Written]]:
+    """Write the outcomes of refunds that are SUBMITTED or UNKNOWN, and book those that succeeded; returns what was
+    written.
 
-    `as_of` is the billing day that the entries go by; they name `author`, or else who requested the refund. A FAILED
-    refund leaves everything else as it was.
+    `as_of` is the billing day that the entries go by; they name `author`, or else who requested the refund. The credit
+    that was kept for a refund goes to unpaid charges when it has FAILED. An outcome that the database refuses needs a
+    person, and keeps no other from being settled.
     """
     if not outcomes:
         return []
-    with transaction.atomic():
-        lock_accounts(Refund.objects.filter(id__in=outcomes).values_list("payment__account_id", flat=True))
-        ids = write_outcomes(model=Refund, outcomes=outcomes, now=now)
-        refunds = list(Refund.objects.filter(id__in=ids).select_related("payment").order_by("id"))
-        succeeded = [refund for refund in refunds if refund.status == Refund.Status.SUCCEEDED]
-        book(refunds=succeeded, as_of=as_of, now=now, author=author)
-    for refund in refunds:
-        _log(refund, outcomes[refund.id])
-    return refunds
+
+    def settle_some(ids: Sequence[uuid.UUID]) -> list[tuple[Refund, Written]]:
+        return _settle(outcomes={id_: outcomes[id_] for id_ in ids}, as_of=as_of, now=now, author=author)
+
+    def hand_over(id_: uuid.UUID, error: Exception) -> list[tuple[Refund, Written]]:
+        return _settle(outcomes={id_: unwritable(told(error))}, as_of=as_of, now=now, author=author)
+
+    settled = in_halves(items=sorted(outcomes), work=settle_some, alone=hand_over)
+    for refund, written in settled:
+        log_outcome(
+            row=refund,
+            written=written,
+            account_id=refund.payment.account_id,
+            payment=str(refund.payment_id),
+            failure_code=refund.failure_code,
+        )
+    return settled
+
+
+def _settle(
+    *, outcomes: Mapping[uuid.UUID, Outcome], as_of: datetime.date, now: datetime.datetime, author: str
+) -> list[tuple[Refund, Written]]:
+    lock_accounts(Refund.objects.filter(id__in=outcomes).values_list("payment__account_id", flat=True))
+    written = write_outcomes(model=Refund, outcomes=outcomes, now=now)
+    refunds = list(Refund.objects.filter(id__in=written).select_related("payment").order_by("id"))
+    succeeded = [refund for refund in refunds if refund.status == Refund.Status.SUCCEEDED]
+    book(refunds=succeeded, as_of=as_of, now=now, author=author)
+    freed = {refund.payment.account_id for refund in refunds if refund.status == Refund.Status.FAILED}
+    if freed:
+        allocate_credit(account_ids=freed, today=as_of)
+        refresh_standing(account_ids=freed, author=author or AUTHOR, now=now)
+    return [(refund, written[refund.id]) for refund in refunds]
 
 
 def book(*, refunds: Sequence[Refund], as_of: datetime.date, now: datetime.datetime, author: str = "") -> None:
@@ -110,24 +135,4 @@ def _credit_posting(refund: Refund, amount_minor: int, as_of: datetime.date) -> 
         effective_on=as_of,
         description=f"Not owed again after refund {refund.id}",
         idempotency_key=f"refund_credit:{refund.id}",
-    )
-
-
-def _log(refund: Refund, outcome: Outcome) -> None:
-    """One line for each outcome; an error where a person is needed, a warning where the customer gets nothing."""
-    failed = refund.status == Refund.Status.FAILED
-    logger.log(
-        logging.ERROR if refund.needs_person else logging.WARNING if failed else logging.INFO,
-        "a refund needs a person" if refund.needs_person else "a refund was settled",
-        extra={
-            "event": "refund.settled",
-            "refund": str(refund.id),
-            "payment": str(refund.payment_id),
-            "account": str(refund.payment.account_id),
-            "status": refund.status,
-            "failure_code": refund.failure_code,
-            "reason": outcome.reason if isinstance(outcome, Unknown) else "",
-            "amount_minor": refund.amount_minor,
-            "currency": refund.currency,
-        },
     )

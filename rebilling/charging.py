@@ -10,75 +10,60 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from django.db import DataError, IntegrityError, InternalError, connection, transaction
+from django.db import connection, transaction
 
 from accounts.billing_calendar import Period
 from accounts.ids import new_id
 from accounts.locks import lock_accounts
 from accounts.models import Account
-from accounts.refusals import violated_constraint
 from ledger.models import EntryType
 from ledger.posting import Posting, post
 from payments.models import Payment
 from payments.submission import new_payment
-from rebilling.allocation import free_credit
+from rebilling.allocation import spendable_credit
 from rebilling.message import PeriodKey
 from rebilling.models import ParkReason, Rebilling, SkipReason
+from rebilling.row_faults import ROW_FAULTS, in_halves, told
 from rebilling.setting_aside import Parking, park, skip
-from rebilling.standing import refresh_standing
-
-AUTHOR = "system:rebilling"
-
-ROW_FAULTS = (IntegrityError, DataError, InternalError)
-"""Raised for a bad row by the database. Anything else (a lost connection, a bug) is no row's fault; the pack fails."""
+from rebilling.standing import AUTHOR, refresh_standing
 
 
-def charge_due(*, keys: Collection[PeriodKey], gateway: str, now: datetime.datetime) -> None:
-    """Charge the periods that are DUE and whose turn it is, in one transaction.
+def charge_due(*, keys: Collection[PeriodKey], gateway: str, now: datetime.datetime) -> int:
+    """Charge the periods that are DUE and whose turn it is, in one transaction. Returns how many that were.
 
     A period of an inactive account is SKIPPED; one that isn't its account's next is PARKED. When a row breaks the pack,
     the pack is halved until the bad account is found; its period is PARKED and the rest is charged. `gateway` is the
     name of the one that the payments are for.
     """
     if not keys:
-        return
+        return 0
     with transaction.atomic():
         accounts = lock_accounts(key.account_id for key in keys)
-        _charge_or_halve(
-            accounts=sorted(accounts.values(), key=lambda account: account.id), keys=set(keys), gateway=gateway, now=now
+        charged = in_halves(
+            items=sorted(accounts.values(), key=lambda account: account.id),
+            work=lambda part: _charge(accounts=part, keys=set(keys), gateway=gateway, now=now),
+            alone=lambda account, _: _charge_one_by_one(account=account, keys=keys, gateway=gateway, now=now),
         )
+        return len(charged)
 
 
-def _charge_or_halve(
-    *, accounts: Sequence[Account], keys: Collection[PeriodKey], gateway: str, now: datetime.datetime
-) -> None:
-    try:
-        with transaction.atomic():
-            _charge(accounts=accounts, keys=keys, gateway=gateway, now=now)
-    except ROW_FAULTS:
-        if len(accounts) == 1:
-            _charge_one_by_one(account=accounts[0], keys=keys, gateway=gateway, now=now)
-            return
-        middle = len(accounts) // 2
-        for half in (accounts[:middle], accounts[middle:]):
-            _charge_or_halve(accounts=half, keys=keys, gateway=gateway, now=now)
-
-
-def _charge_one_by_one(*, account: Account, keys: Collection[PeriodKey], gateway: str, now: datetime.datetime) -> None:
+def _charge_one_by_one(
+    *, account: Account, keys: Collection[PeriodKey], gateway: str, now: datetime.datetime
+) -> list[uuid.UUID]:
     """Charge the account's periods in order until the one that broke the pack; park that one and those after it."""
+    charged: list[uuid.UUID] = []
     rows = _decide(accounts=[account], keys=keys).charge
     for index, row in enumerate(rows):
         try:
             with transaction.atomic():
                 account.rebilling_date = row.period_start
-                _charge(accounts=[account], keys={PeriodKey.of(row)}, gateway=gateway, now=now)
+                charged += _charge(accounts=[account], keys={PeriodKey.of(row)}, gateway=gateway, now=now)
         except ROW_FAULTS as error:
-            what = violated_constraint(error) if isinstance(error, IntegrityError) else ""
-            detail = f"{type(error).__name__}: {what or error}".splitlines()[0]
             later = [Parking(rebilling=row, reason=ParkReason.EARLIER_PERIOD_PARKED) for row in rows[index + 1 :]]
-            refused = Parking(rebilling=row, reason=ParkReason.CHARGE_REFUSED, detail=detail)
+            refused = Parking(rebilling=row, reason=ParkReason.CHARGE_REFUSED, detail=told(error))
             park(parkings=[refused, *later], now=now)
-            return
+            break
+    return charged
 
 
 @dataclass(slots=True)
@@ -136,12 +121,15 @@ def _decide_account(
             expected = row.period_end
 
 
-def _charge(*, accounts: Sequence[Account], keys: Collection[PeriodKey], gateway: str, now: datetime.datetime) -> None:
+def _charge(
+    *, accounts: Sequence[Account], keys: Collection[PeriodKey], gateway: str, now: datetime.datetime
+) -> list[uuid.UUID]:
+    """The ids of the rows that were charged."""
     decision = _decide(accounts=accounts, keys=keys)
     skip(rebillings=decision.skip, reason=SkipReason.ACCOUNT_INACTIVE)
     park(parkings=decision.park, now=now)
     if not decision.charge:
-        return
+        return []
     by_id = {account.id: account for account in accounts}
     charges = _priced(rows=decision.charge, accounts=by_id)
     charged = _move_to_charged(charges)
@@ -167,6 +155,7 @@ def _charge(*, accounts: Sequence[Account], keys: Collection[PeriodKey], gateway
     if settled:
         Rebilling.objects.filter(id__in=[row.id for row in settled]).update(status=Rebilling.Status.PAID)
         refresh_standing(account_ids={row.account_id for row in settled}, author=AUTHOR, now=now)
+    return [charge.rebilling.id for charge in charges]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +174,7 @@ class _Charge:
 
 def _priced(*, rows: Sequence[Rebilling], accounts: dict[uuid.UUID, Account]) -> list[_Charge]:
     """The charges of the periods, at the account's quantity and agreed amount, with the free credit each takes."""
-    free = free_credit(account_ids={row.account_id for row in rows})
+    free = spendable_credit(account_ids={row.account_id for row in rows})
     charges = []
     for row in rows:
         amount = accounts[row.account_id].charge_minor

@@ -13,8 +13,11 @@ NAMESPACE = "Billing"
 
 
 def emit(*, now: datetime.datetime, **counts: int) -> None:
-    """Log one line with these metrics. `due`, `charged`, `declined`, `unknown` and `parked` are counted as they happen
-    and are to be summed; `needs_person` and `unexplained` are how many there are, each hour."""
+    """Log one line with these metrics.
+
+    Counted as they happen, and to be summed, are periods `due`, `charged` and `parked`, and payments `succeeded`,
+    `declined` and `unknown`. `needs_person` and `unexplained` are how many there are, each hour.
+    """
     metrics = [{"Name": name, "Unit": "Count"} for name in counts]
     directive = {"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics}
     embedded = {"Timestamp": int(now.timestamp() * 1000), "CloudWatchMetrics": [directive]}

@@ -16,6 +16,7 @@ from payments.collection import Collected, collect
 from payments.gateways import Gateway
 from payments.models import Payment, Refund
 from payments.sending_back import send_back
+from payments.settlement import Written
 from rebilling.booking_refunds import settle_refunds
 from rebilling.charging import charge_due
 from rebilling.message import (
@@ -121,7 +122,7 @@ def process(*, message: Message, surroundings: Surroundings) -> None:
     """
     _check_known(message)
     gateway, now = surroundings.gateway.name, surroundings.now
-    charge_due(keys=message.rebillings, gateway=gateway, now=now)
+    charged = charge_due(keys=message.rebillings, gateway=gateway, now=now)
     # A run of a day to come doesn't bring the retries of that day forward.
     submit_retries(keys=message.rebillings, as_of=min(message.as_of, surroundings.today), gateway=gateway, now=now)
     collected = collect(
@@ -130,7 +131,8 @@ def process(*, message: Message, surroundings: Surroundings) -> None:
         seconds_left=surroundings.seconds_left,
         now=surroundings.by_now(),
     )
-    _count(settle(outcomes=collected.outcomes, as_of=surroundings.today, now=now), now)
+    settled = settle(outcomes=collected.outcomes, as_of=surroundings.today, now=now)
+    _count(charged=charged, settled=settled, now=now)
     _check_all_reached(
         collected,
         rest=lambda ids: Message(run_id=message.run_id, as_of=message.as_of, payments=ids),
@@ -178,11 +180,13 @@ def _check_all_reached(
         raise CollectedElsewhere(f"{len(asked.elsewhere)} {what} are being asked about by another delivery")
 
 
-def _count(settled: Collection[Payment], now: datetime.datetime) -> None:
-    counts = Counter(payment.status for payment in settled)
+def _count(*, charged: int, settled: Iterable[tuple[Payment, Written]], now: datetime.datetime) -> None:
+    """Periods that were charged, and payments by outcome; an UNKNOWN one once, however often it is asked about."""
+    counts = Counter(payment.status for payment, written in settled if written.news)
     emit(
         now=now,
-        charged=counts[Payment.Status.SUCCEEDED],
+        charged=charged,
+        succeeded=counts[Payment.Status.SUCCEEDED],
         declined=counts[Payment.Status.DECLINED],
         unknown=counts[Payment.Status.UNKNOWN],
     )

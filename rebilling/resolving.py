@@ -2,6 +2,7 @@
 
 import datetime
 import uuid
+from typing import TypeVar
 
 from django.db import transaction
 
@@ -13,6 +14,8 @@ from rebilling.booking_refunds import settle_refunds
 from rebilling.reasons import checked_reason
 from rebilling.retries import UnknownPayment
 from rebilling.settling import settle
+
+Row = TypeVar("Row", Payment, Refund)
 
 BY_PERSON = "resolved_by_person"
 """The code of what a person has found to have moved no money."""
@@ -59,10 +62,8 @@ def resolve_payment(
         payment = Payment.objects.select_for_update(no_key=True).get(id=payment_id)
         _check_waits(payment, now)
         outcome = _outcome(payment, moved=taken, reference=reference)
-        (settled,) = settle(outcomes={payment.id: outcome}, as_of=today, author=author, now=now)
-        if settled.status not in (Payment.Status.SUCCEEDED, Payment.Status.DECLINED):
-            raise ReferenceMissing("Nothing was settled.", reference="Another payment has this reference.")
-        return settled
+        ((settled, _),) = settle(outcomes={payment.id: outcome}, as_of=today, author=author, now=now)
+        return _known(settled)
 
 
 def resolve_refund(
@@ -91,10 +92,8 @@ def resolve_refund(
         refund = Refund.objects.select_for_update(no_key=True).get(id=refund_id)
         _check_waits(refund, now)
         outcome = _outcome(refund, moved=sent, reference=reference)
-        (settled,) = settle_refunds(outcomes={refund.id: outcome}, as_of=today, author=author, now=now)
-        if settled.status not in (Refund.Status.SUCCEEDED, Refund.Status.FAILED):
-            raise ReferenceMissing("Nothing was settled.", reference="Another refund has this reference.")
-        return settled
+        ((settled, _),) = settle_refunds(outcomes={refund.id: outcome}, as_of=today, author=author, now=now)
+        return _known(settled)
 
 
 def put_right(*, row: Payment | Refund, reason: str) -> None:
@@ -121,4 +120,19 @@ def _outcome(row: Payment | Refund, *, moved: bool, reference: str) -> Outcome:
         return Declined(code=BY_PERSON)
     if not 1 <= len(reference) <= LONGEST_REFERENCE:
         raise ReferenceMissing("Nothing was settled.", reference=f"From 1 to {LONGEST_REFERENCE} characters.")
+    # Known before, so that no error is logged of what is then undone.
+    booked = type(row)._default_manager.filter(gateway=row.gateway, gateway_reference=reference, status="SUCCEEDED")
+    if booked.exists():
+        raise _anothers(row)
     return Succeeded(reference=reference, key=row.id, amount_minor=row.amount_minor, currency=row.currency)
+
+
+def _known(row: Row) -> Row:
+    """The row as it was settled. It wasn't, where somebody else booked the same reference this moment."""
+    if row.status in Payment.IN_FLIGHT:
+        raise _anothers(row)
+    return row
+
+
+def _anothers(row: Payment | Refund) -> ReferenceMissing:
+    return ReferenceMissing("Nothing was settled.", reference=f"Another {row._meta.model_name} has this reference.")

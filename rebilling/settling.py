@@ -1,23 +1,20 @@
 """Settling: what collecting brought is written down, in one transaction a pack: payments, rebillings, statuses."""
 
 import datetime
-import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts.locks import lock_accounts
-from payments.gateways import Outcome, Unknown
+from payments.gateways import Outcome
 from payments.models import Payment
-from payments.settlement import settle_payments
+from payments.outcome_log import log_outcome
+from payments.settlement import Written, settle_payments, unwritable
 from rebilling.allocation import allocate_credit
 from rebilling.retries import deactivate_unpaid, schedule_retries
-from rebilling.standing import refresh_standing
-
-logger = logging.getLogger(__name__)
-
-AUTHOR = "system:rebilling"
+from rebilling.row_faults import in_halves, told
+from rebilling.standing import AUTHOR, refresh_standing
 
 # A payment that succeeded counts towards its charge; a charge that is then not covered, or whose payment was declined,
 # is UNPAID. One whose outcome is unknown stays as it is. VOIDED ones keep their state, and their money is free credit.
@@ -44,46 +41,43 @@ _SETTLE = """
 
 def settle(
     *, outcomes: Mapping[uuid.UUID, Outcome], as_of: datetime.date, now: datetime.datetime, author: str = AUTHOR
-) -> list[Payment]:
-    """Write the outcomes of payments that aren't settled yet, and what follows from them; returns those payments.
+) -> list[tuple[Payment, Written]]:
+    """Write the outcomes of payments that aren't settled yet, and what follows from them; returns what was written.
 
-    `as_of` is the billing day that the entries go by.
+    `as_of` is the billing day that the entries go by. An outcome that the database refuses needs a person, and keeps no
+    other from being settled.
     """
     if not outcomes:
         return []
-    with transaction.atomic():
-        account_ids = set(Payment.objects.filter(id__in=outcomes).values_list("account_id", flat=True))
-        lock_accounts(account_ids)
-        payments = settle_payments(outcomes=outcomes, as_of=as_of, author=author, now=now)
-        with connection.cursor() as cursor:
-            cursor.execute(_SETTLE, {"ids": [payment.id for payment in payments]})
-            touched = cursor.fetchall()
-        reallocate = {account_id for account_id, unpaid, has_credit in touched if unpaid or has_credit}
-        if reallocate:
-            allocate_credit(account_ids=reallocate, today=as_of)
-        unpaid = any(unpaid for _, unpaid, _ in touched)
-        spent = schedule_retries(payments=payments, outcomes=outcomes, as_of=as_of) if unpaid else set()
-        refresh_standing(account_ids=account_ids, author=author, now=now)
-        if spent:
-            deactivate_unpaid(account_ids=spent, author=author, now=now)
-    for payment in payments:
-        _log(payment, outcomes[payment.id])
-    return payments
+
+    def settle_some(ids: Sequence[uuid.UUID]) -> list[tuple[Payment, Written]]:
+        return _settle(outcomes={id_: outcomes[id_] for id_ in ids}, as_of=as_of, now=now, author=author)
+
+    def hand_over(id_: uuid.UUID, error: Exception) -> list[tuple[Payment, Written]]:
+        return _settle(outcomes={id_: unwritable(told(error))}, as_of=as_of, now=now, author=author)
+
+    settled = in_halves(items=sorted(outcomes), work=settle_some, alone=hand_over)
+    for payment, written in settled:
+        log_outcome(row=payment, written=written, account_id=payment.account_id, decline_code=payment.decline_code)
+    return settled
 
 
-def _log(payment: Payment, outcome: Outcome) -> None:
-    """One line for each outcome; an error where a person is needed."""
-    logger.log(
-        logging.ERROR if payment.needs_person else logging.INFO,
-        "a payment needs a person" if payment.needs_person else "a payment was settled",
-        extra={
-            "event": "payment.settled",
-            "payment": str(payment.id),
-            "account": str(payment.account_id),
-            "status": payment.status,
-            "decline_code": payment.decline_code,
-            "reason": outcome.reason if isinstance(outcome, Unknown) else "",
-            "amount_minor": payment.amount_minor,
-            "currency": payment.currency,
-        },
-    )
+def _settle(
+    *, outcomes: Mapping[uuid.UUID, Outcome], as_of: datetime.date, now: datetime.datetime, author: str
+) -> list[tuple[Payment, Written]]:
+    account_ids = set(Payment.objects.filter(id__in=outcomes).values_list("account_id", flat=True))
+    lock_accounts(account_ids)
+    settled = settle_payments(outcomes=outcomes, as_of=as_of, author=author, now=now)
+    payments = [payment for payment, _ in settled]
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, {"ids": [payment.id for payment in payments]})
+        touched = cursor.fetchall()
+    reallocate = {account_id for account_id, unpaid, has_credit in touched if unpaid or has_credit}
+    if reallocate:
+        allocate_credit(account_ids=reallocate, today=as_of)
+    unpaid = any(unpaid for _, unpaid, _ in touched)
+    spent = schedule_retries(payments=payments, outcomes=outcomes, as_of=as_of) if unpaid else set()
+    refresh_standing(account_ids=account_ids, author=author, now=now)
+    if spent:
+        deactivate_unpaid(account_ids=spent, author=author, now=now)
+    return settled

@@ -10,6 +10,9 @@ from accounts.models import Account
 from accounts.statuses import NewStatus, change_statuses
 from rebilling.models import Rebilling
 
+AUTHOR = "system:rebilling"
+"""Who does what no person did."""
+
 
 def refresh_standing(*, account_ids: Collection[uuid.UUID], author: str, now: datetime.datetime) -> None:
     """Bring the statuses of accounts (locked by the caller) in step with their charges.

@@ -128,7 +128,9 @@ LONGEST_REFERENCE = 200
 def unkeepable(answer: object) -> str:
     """Why an answer of a gateway can't be kept, or an empty string."""
     if isinstance(answer, Succeeded):
-        return _unkeepable_text("reference", answer.reference, shortest=1, longest=LONGEST_REFERENCE)
+        return _unkeepable_text(
+            "reference", answer.reference, shortest=1, longest=LONGEST_REFERENCE
+        ) or _unkeepable_text("currency", answer.currency, shortest=3, longest=3)
     if isinstance(answer, Declined):
         return _unkeepable_text("decline code", answer.code, shortest=1, longest=LONGEST_CODE)
     if isinstance(answer, Unknown):
@@ -142,6 +144,11 @@ def _unkeepable_text(what: str, text: object, *, shortest: int, longest: int) ->
     if not shortest <= len(text) <= longest:
         return f"the gateway's {what} has {len(text)} characters, not {shortest} to {longest}"
     return "" if text.isprintable() else f"the gateway's {what} has characters that can't be printed"
+
+
+def readable(reason: object) -> str:
+    """A reason as people can read it and the database keeps it: what can't be printed is written out."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(reason))
 
 
 def contradiction(request: Request, answer: Succeeded) -> str:

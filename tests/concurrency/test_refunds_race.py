@@ -10,6 +10,7 @@ from ledger.balances import balance
 from ledger.models import Entry
 from payments.gateways import Succeeded, Unknown
 from payments.models import Payment, Refund
+from payments.settlement import Written
 from rebilling.adjustments import grant_credit, reverse_entry
 from rebilling.allocation import free_credit
 from rebilling.booking_refunds import settle_refunds
@@ -27,7 +28,7 @@ NEEDS_PERSON = Unknown(reason="the gateway moved 5 USD", needs_person=True)
 pytestmark = committed
 
 
-def booked(refund: Refund) -> list[Refund]:
+def booked(refund: Refund) -> list[tuple[Refund, Written]]:
     answer = Succeeded(
         reference=f"re-{refund.id}", key=refund.id, amount_minor=refund.amount_minor, currency=refund.currency
     )
@@ -134,7 +135,7 @@ class TestOneRefund:
     def test_settled_twice_at_once_is_booked_once(self) -> None:
         refund = requested(paid())
         first, second = one_after_the_other(partial(booked, refund), partial(booked, refund))
-        assert ([settled.status for settled in first], second) == (["SUCCEEDED"], [])
+        assert ([settled.status for settled, _ in first], second) == (["SUCCEEDED"], [])
         assert entries_of(refund.payment.account)[2:] == [("refund", 1999), ("credit", 1999)]
 
     @pytest.mark.parametrize("said_sent", [True, False])

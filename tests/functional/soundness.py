@@ -234,6 +234,10 @@ def _check_balances(
     for payment in payments:
         kept = payment.amount_minor - _sent_back(refunds).get(payment.id, 0)
         credited[payment.account_id] += kept if payment.gateway == OUTSIDE else 0
+    accounts_of = {payment.id: payment.account_id for payment in payments}
+    reserved: dict[uuid.UUID, int] = defaultdict(int)
+    for refund in refunds:
+        reserved[accounts_of[refund.payment_id]] += refund.amount_minor if refund.status in Refund.IN_FLIGHT else 0
     for entry in entries:
         credited[entry.account_id] += entry.amount_minor * ((entry.debit == "credits") - (entry.credit == "credits"))
     for account in accounts:
@@ -246,7 +250,8 @@ def _check_balances(
         assert owed[account.id] == outstanding - free
         if account.id not in in_flight:
             assert free >= 0
-            assert not free or not any(row.status == "UNPAID" for row in rows)
+            # What refunds on their way are to take of it is kept for them.
+            assert free <= reserved[account.id] or not any(row.status == "UNPAID" for row in rows)
 
 
 def assert_nothing_was_missed(*, as_of: datetime.date) -> None:

@@ -56,7 +56,7 @@ MOST_ACCOUNTS = 5
 
 SEAMS = [
     "rebilling.charging.post",
-    "rebilling.charging.free_credit",
+    "rebilling.charging.spendable_credit",
     "rebilling.charging.refresh_standing",
     "rebilling.processor.submit_retries",
     "rebilling.processor.collect",

@@ -137,6 +137,44 @@ class TestASucceededRefund:
 
 
 @rolled_back
+class TestOnItsWay:
+    """The charge was wrong: it is reversed, which makes its money credit, and that is being sent back."""
+
+    @pytest.fixture
+    def refund(self) -> Refund:
+        payment = paid()
+        assert payment.charge_id
+        reverse_entry(entry_id=payment.charge_id, **SIGNED)
+        # Too short a time ago for the sweep to send it.
+        return requested(payment, now=at(FEB_1))
+
+    def test_it_keeps_its_credit_from_the_next_charge(self, refund: Refund) -> None:
+        account, gateway = refund.payment.account, ScriptedGateway()
+        billed(as_of=FEB_1, gateway=gateway)
+        assert [request.amount_minor for request in gateway.requests] == [1999]
+        assert rows(account) == [("VOIDED", 0, 1999), ("PAID", 0, 1999)]
+        assert sent(refund) == []
+        assert entries_of(account)[-1] == ("refund", 1999)
+        assert balance(account_id=account.id) == 0
+
+    def test_it_keeps_no_more_than_its_own(self, refund: Refund) -> None:
+        grant_credit(account_id=refund.payment.account_id, amount_minor=500, **SIGNED)
+        gateway = ScriptedGateway()
+        billed(as_of=FEB_1, gateway=gateway)
+        assert [request.amount_minor for request in gateway.requests] == [1499]
+
+    def test_it_keeps_credit_from_an_unpaid_charge_and_gives_it_up_when_it_fails(self, refund: Refund) -> None:
+        account = refund.payment.account
+        billed(as_of=FEB_1, gateway=ScriptedGateway(Declined(code="insufficient_funds")))
+        account.refresh_from_db()
+        assert (rows(account)[-1], account.status) == (("UNPAID", 0, 0), "PAST_DUE")
+        assert sent(refund, gateway=ScriptedGateway(refunds=[Declined(code="charge_disputed")])) == []
+        account.refresh_from_db()
+        assert (rows(account)[-1], account.status) == (("PAID", 1999, 0), "ACTIVE")
+        assert balance(account_id=account.id) == 0
+
+
+@rolled_back
 class TestOtherOutcomes:
     def test_a_failed_one_frees_its_reservation_and_moves_nothing(self) -> None:
         payment = paid()
@@ -175,7 +213,7 @@ class TestOtherOutcomes:
         assert refund.needs_person_reason.startswith("the gateway ")
         assert entries_of(payment.account) == [("charge", 1999), ("payment", 1999)]
         errors = [record.event for record in caplog.records if record.levelno == logging.ERROR]  # type: ignore[attr-defined]
-        assert errors == ["refund.settled"]
+        assert errors == ["refund.unknown"]
 
     def test_two_under_one_reference_are_booked_as_one(self) -> None:
         payment = paid()

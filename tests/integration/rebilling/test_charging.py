@@ -18,7 +18,7 @@ from ledger.posting import Posting, post
 from payments.models import Payment
 from rebilling import charging
 from rebilling.adjustments import grant_credit
-from rebilling.allocation import free_credit
+from rebilling.allocation import spendable_credit
 from rebilling.certificate import certificate
 from rebilling.models import Rebilling
 from tests.builders import (
@@ -192,9 +192,9 @@ class TestPackWithABadRow:
         def once(**arguments: Any) -> dict[uuid.UUID, int]:
             if next(faults, False):
                 raise DataError("a passing fault")
-            return free_credit(**arguments)
+            return spendable_credit(**arguments)
 
-        monkeypatch.setattr(charging, "free_credit", once)
+        monkeypatch.setattr(charging, "spendable_credit", once)
         billed(as_of=TODAY + DAY)
         assert statuses_of(account) == [(TODAY, "PAID"), (TODAY + DAY, "PAID")]
 
@@ -211,7 +211,7 @@ class TestPackWithABadRow:
         queue = QueueInHand()
         swept(as_of=TODAY, queue=queue)
         with monkeypatch.context() as patch:
-            patch.setattr(charging, "free_credit", lambda **_: (_ for _ in ()).throw(OperationalError("gone")))
+            patch.setattr(charging, "spendable_credit", lambda **_: (_ for _ in ()).throw(OperationalError("gone")))
             assert delivered(bodies=queue.bodies) == ["0"]
         assert statuses_of(account) == [(TODAY, "DUE")]
         assert delivered(bodies=queue.take()) == []

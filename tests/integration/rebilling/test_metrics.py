@@ -11,7 +11,7 @@ import pytest
 
 from billing_site.log_format import JsonFormatter
 from payments.gateways import Declined, Unknown
-from rebilling.certify import certify, open_runs
+from rebilling.certify import certify, open_runs, send_leftovers
 from tests.builders import (
     NOW,
     TODAY,
@@ -60,7 +60,24 @@ def test_a_sweep_and_its_packs_are_counted(lines: io.StringIO, settings: Any) ->
     start = TODAY - datetime.timedelta(days=40)
     an_account(plan=a_plan(interval_unit="day"), anchor_date=start, rebilling_date=start)
     billed(as_of=TODAY, gateway=ScriptedGateway(takes, Declined(code="no"), Unknown(reason="timed out")))
-    assert metrics_in(lines) == [{"due": 4, "parked": 1}, {"charged": 1, "declined": 1, "unknown": 1}]
+    assert metrics_in(lines) == [
+        {"due": 4, "parked": 1},
+        {"charged": 3, "succeeded": 1, "declined": 1, "unknown": 1},
+    ]
+
+
+def test_an_unknown_payment_is_counted_once_however_often_it_is_asked_about(lines: io.StringIO) -> None:
+    an_account()
+    still = Unknown(reason="timed out")
+    billed(as_of=TODAY, gateway=ScriptedGateway(still))
+    for hour in (1, 2):
+        queue, now = QueueInHand(), NOW + datetime.timedelta(hours=hour)
+        send_leftovers(queue=queue, now=now)
+        delivered(bodies=queue.take(), gateway=ScriptedGateway(found=[still]), now=now)
+    counted = [found["unknown"] for found in metrics_in(lines) if "unknown" in found]
+    assert counted == [1, 0, 0]
+    logged = [json.loads(line)["event"] for line in lines.getvalue().splitlines() if '"payment": ' in line]
+    assert logged == ["payment.unknown"] * 3
 
 
 def test_what_waits_for_somebody_is_counted_each_hour(lines: io.StringIO) -> None:

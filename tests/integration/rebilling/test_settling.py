@@ -1,19 +1,25 @@
 """Settling: what each outcome of a payment makes of its charge and its account."""
 
+import dataclasses
 import datetime
+import logging
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import DataError
 
 from accounts.models import StatusChange
 from ledger.balances import balance
 from ledger.models import Entry
-from payments.gateways import Declined, Unknown
+from payments.gateways import Declined, PaymentRequest, Succeeded, Unknown
 from payments.models import Payment
-from rebilling import processor
+from rebilling import processor, settling
 from rebilling.adjustments import grant_credit, reverse_entry
 from rebilling.models import Rebilling
 from rebilling.settling import settle
+from rebilling.standing import refresh_standing
 from tests.builders import (
     NOW,
     TODAY,
@@ -25,6 +31,7 @@ from tests.builders import (
     delivered,
     statuses_of,
     swept,
+    takes,
 )
 from tests.databases import rolled_back
 
@@ -109,7 +116,7 @@ class TestCreditWhilePaymentsAreOpen:
         queue = QueueInHand()
         swept(as_of=TODAY, queue=queue)
 
-        def settle_after_a_credit(**arguments: Any) -> list[Payment]:
+        def settle_after_a_credit(**arguments: Any) -> object:
             grant_credit(account_id=account.id, amount_minor=500, reason="sorry", author="test", today=TODAY, now=NOW)
             return settle(**arguments)
 
@@ -130,6 +137,56 @@ class TestCreditWhilePaymentsAreOpen:
         rebilling = Rebilling.objects.get()
         assert (rebilling.status, rebilling.credit_minor) == ("UNPAID", 0)
         assert (account.status, balance(account_id=account.id)) == ("PAST_DUE", 1999)
+
+
+def in_a_currency_named(currency: str) -> Callable[[PaymentRequest], Succeeded]:
+    return lambda request: dataclasses.replace(takes(request), currency=currency)
+
+
+@rolled_back
+class TestAnOutcomeThatCannotBeKept:
+    """It keeps no other of its pack from being settled, neither at once nor when it is asked about again."""
+
+    @pytest.mark.parametrize(
+        ("answer", "needs_person", "reason"),
+        [
+            (in_a_currency_named("us\0"), False, ""),
+            (in_a_currency_named("us\ud800"), False, ""),
+            (in_a_currency_named("US DOLLARS"), False, ""),
+            (in_a_currency_named("EUR"), True, "the gateway moved 1999 EUR"),
+            (Unknown(reason="it said \0\ud800\n", needs_person=True), True, r"it said \x00\ud800\n"),
+        ],
+        ids=["a_null", "a_surrogate", "no_currency", "another_currency", "a_reason_of_any_kind"],
+    )
+    def test_of_a_gateway_that_says_anything(self, answer: Any, needs_person: bool, reason: str) -> None:
+        for _ in range(3):
+            an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(answer))
+        assert Counter(Payment.objects.values_list("status", flat=True)) == {"UNKNOWN": 1, "SUCCEEDED": 2}
+        payment = Payment.objects.get(status="UNKNOWN")
+        assert payment.needs_person == needs_person
+        assert payment.needs_person_reason.startswith(reason)
+        assert Entry.objects.filter(type="payment").count() == 2
+
+    def test_that_the_database_refuses_needs_a_person(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        accounts = sorted((an_account() for _ in range(5)), key=lambda account: account.id)
+
+        def refuse_the_third(*, account_ids: Any, **given: Any) -> None:
+            refresh_standing(account_ids=account_ids, **given)
+            if accounts[2].rebillings.filter(status="PAID").exists():
+                raise DataError("bad\nrow")
+
+        monkeypatch.setattr(settling, "refresh_standing", refuse_the_third)
+        billed(as_of=TODAY)
+        assert Counter(Payment.objects.values_list("status", flat=True)) == {"UNKNOWN": 1, "SUCCEEDED": 4}
+        payment = accounts[2].payments.get()
+        assert payment.needs_person_reason == "its outcome can't be written down (DataError: bad)"
+        assert statuses_of(accounts[2]) == [(TODAY, "CHARGED")]
+        assert Entry.objects.filter(type="payment").count() == 4
+        errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+        assert errors == ["a payment needs a person"]
 
 
 @rolled_back
