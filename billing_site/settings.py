@@ -106,7 +106,7 @@ REBILLING_DUE_MINUTES = env.int("REBILLING_DUE_MINUTES", default=60)
 # Rows DUE for longer than this are sent again by the hourly certify: a message may have been lost.
 REBILLING_RESEND_MINUTES = env.int("REBILLING_RESEND_MINUTES", default=15)
 # The brake (docs/brake.md); 0 turns a limit off. A run is held past so many times the largest run of the last 35 days,
-# times the days since the last one, unless it is smaller than a small run. Where there is no history, past so many
+# times the days since the last one; a small run not for its periods. Where there is no history, past so many
 # periods, or minor units by currency: "USD=5000000,JPY=500000".
 REBILLING_BRAKE_MULTIPLE = env.int("REBILLING_BRAKE_MULTIPLE", default=3)
 REBILLING_BRAKE_SMALL_RUN = env.int("REBILLING_BRAKE_SMALL_RUN", default=50)

@@ -7,127 +7,20 @@ where there is no history, the run is HELD and a person decides (`rebilling/held
 import datetime
 import logging
 import uuid
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
 
 from accounts.billing_day import billing_day
-from accounts.currencies import EXPONENTS, display
+from rebilling.brake_limits import HISTORY_DAYS, Excess, History, Size, check_limits, counted, excesses
 from rebilling.models import Rebilling, Run
 
 logger = logging.getLogger(__name__)
 
-HISTORY_DAYS = 35
-"""Longer than any month, so that the last month's end is in it."""
-
 UNDECIDED = Q(status=Run.Status.OPEN, passed_at__isnull=True)
 """Runs that the brake hasn't looked at: being swept, or cut off."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What is let through. 0 turns a limit off.
-
-    `small_run_periods`: so few periods are never held for being many times more than usual. `first_periods` and
-    `first_amount_minor` (by currency, those that are to have one) are for where there is no history.
-    """
-
-    multiple: int
-    small_run_periods: int
-    first_periods: int
-    first_amount_minor: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Size:
-    """How much a run is, by currency: periods, and minor units."""
-
-    periods_in: Counter[str] = field(default_factory=Counter)
-    amount_minor: Counter[str] = field(default_factory=Counter)
-
-    def add(self, *, periods: int, amount_minor: int, currency: str) -> None:
-        self.periods_in[currency] += periods
-        self.amount_minor[currency] += amount_minor
-
-    @property
-    def periods(self) -> int:
-        return self.periods_in.total()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """The most that one run had of each, by currency those that there were, and the days since the last, at least 1."""
-
-    periods: int = 0
-    amount_minor: Mapping[str, int] = field(default_factory=dict)
-    days: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Excess:
-    """One thing of which too much is due: periods, or an amount in minor units of `currency`."""
-
-    due: int
-    most: int
-    why: str
-    currency: str = ""
-
-    def __str__(self) -> str:
-        if not self.currency:
-            return f"{self.due:,} periods are due, more than {self.most:,} ({self.why})"
-        due, most = (display(amount_minor=amount, currency=self.currency) for amount in (self.due, self.most))
-        return f"{due} is due, more than {most} ({self.why})"
-
-
-def excesses(*, due: Size, history: History, limits: Limits) -> list[Excess]:
-    """Why what is due is too much; nothing when it is let through. What is exactly at a limit is let through."""
-    found = []
-    if limits.multiple and due.periods > limits.small_run_periods:
-        times = limits.multiple * history.days
-        why = f"{limits.multiple} times the largest run of {HISTORY_DAYS} days, for {_counted(history.days, 'day')}"
-        if history.periods:
-            found.append(Excess(due.periods, times * history.periods, why))
-        found += [
-            Excess(amount, times * history.amount_minor[currency], why, currency)
-            for currency, amount in sorted(due.amount_minor.items())
-            if history.amount_minor.get(currency)
-        ]
-    why = "the limit without history"
-    if limits.first_periods:
-        # Of currencies that no run had; that is all of them where there is no history.
-        new = [periods for currency, periods in due.periods_in.items() if currency not in history.amount_minor]
-        found.append(Excess(sum(new), limits.first_periods, why))
-    found += [
-        Excess(due.amount_minor[currency], most, why, currency)
-        for currency, most in sorted(limits.first_amount_minor.items())
-        if most and not history.amount_minor.get(currency)
-    ]
-    return [excess for excess in found if excess.due > excess.most]
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-def check_limits() -> Limits:
-    """The limits that are configured. Raises `ImproperlyConfigured` when they make no sense."""
-    limits = Limits(
-        multiple=settings.REBILLING_BRAKE_MULTIPLE,
-        small_run_periods=settings.REBILLING_BRAKE_SMALL_RUN,
-        first_periods=settings.REBILLING_BRAKE_FIRST_PERIODS,
-        first_amount_minor=settings.REBILLING_BRAKE_FIRST_AMOUNTS,
-    )
-    amounts = limits.first_amount_minor
-    if min(limits.multiple, limits.small_run_periods, limits.first_periods, *amounts.values()) < 0:
-        raise ImproperlyConfigured("REBILLING_BRAKE_...: a limit of the brake is below 0.")
-    if unknown := sorted(set(amounts) - set(EXPONENTS)):
-        raise ImproperlyConfigured(f"REBILLING_BRAKE_FIRST_AMOUNTS: {', '.join(unknown)} is no currency.")
-    return limits
 
 
 def let_through(*, run: Run, now: datetime.datetime) -> bool:
@@ -176,7 +69,7 @@ def foreseen(*, due: Size, as_of: datetime.date, now: datetime.datetime) -> str:
 
 
 def _because(found: Iterable[Excess], *, others: int) -> str:
-    also = f"; with what was found by {_counted(others, 'sweep')} that the brake hadn't looked at" if others else ""
+    also = f"; with what was found by {counted(others, 'sweep')} that the brake hadn't looked at" if others else ""
     because = "; ".join(map(str, found))
     return because and f"{because[: 500 - len(also)]}{also}"
 
@@ -196,11 +89,16 @@ def _history(*, as_of: datetime.date, now: datetime.datetime, without: Collectio
     last = days["last"] or days["first"] or day
     sizes = _sizes(runs.values_list("id", flat=True))
     largest: dict[str, int] = {}
+    dearest: dict[str, int] = {}
     for size in sizes:
         for currency, amount in size.amount_minor.items():
             largest[currency] = max(amount, largest.get(currency, 0))
+            dearest[currency] = max(-(-amount // size.periods_in[currency]), dearest.get(currency, 0))
     return History(
-        periods=max((size.periods for size in sizes), default=0), amount_minor=largest, days=max(1, (day - last).days)
+        periods=max((size.periods for size in sizes), default=0),
+        amount_minor=largest,
+        each_minor=dearest,
+        days=max(1, (day - last).days),
     )
 
 

@@ -17,7 +17,8 @@ from accounts.billing_calendar import in_range, periods_due
 from accounts.billing_day import billing_day
 from accounts.locks import lock_accounts
 from accounts.models import Account
-from rebilling.brake import check_limits, let_through
+from rebilling.brake import let_through
+from rebilling.brake_limits import check_limits
 from rebilling.dispatch import send_due, send_refunds, send_retries, send_unknown
 from rebilling.metrics import emit
 from rebilling.models import ParkReason, Rebilling, Run

@@ -47,7 +47,16 @@ class TestMetrics:
         assert name in emitted()
 
     def test_that_the_dashboard_shows_are_those_that_are_emitted(self) -> None:
-        assert emitted() == {"due", "charged", "succeeded", "declined", "unknown", "parked", "needs_person", "unexplained"}
+        assert emitted() == {
+            "due",
+            "charged",
+            "succeeded",
+            "declined",
+            "unknown",
+            "parked",
+            "needs_person",
+            "unexplained",
+        }
         for name in emitted():
             assert f'"{name}"' in terraform("dashboard.tf")
 

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from rebilling.brake import History, Limits, Size, check_limits, excesses
+from rebilling.brake_limits import History, Limits, Size, check_limits, excesses
 
 LIMITS = Limits(multiple=3, small_run_periods=50, first_periods=20_000)
 
@@ -17,7 +17,10 @@ def size(**by_currency: tuple[int, int]) -> Size:
 
 
 def history(*, periods: int = 100, days: int = 1, **amount_minor: int) -> History:
-    return History(periods=periods, amount_minor=amount_minor or {"USD": 100_000}, days=days)
+    """Of runs in which all periods were of each of the currencies, for what one came to in the largest."""
+    amounts = amount_minor or {"USD": 100_000}
+    each = {currency: -(-amount // periods) for currency, amount in amounts.items()}
+    return History(periods=periods, amount_minor=amounts, each_minor=each, days=days)
 
 
 def over(due: Size, past: History, limits: Limits = LIMITS) -> list[tuple[str, int, int]]:
@@ -57,10 +60,31 @@ class TestAgainstHistory:
         past = history(USD=100_000, EUR=100_000)
         assert over(size(USD=(150, 1), EUR=(151, 1)), past) == [("", 301, 300)]
 
-    def test_lets_a_small_run_through_whatever_it_is_beside_history(self) -> None:
+    def test_lets_a_small_run_through_however_many_it_is_beside_history(self) -> None:
         past = history(periods=1, USD=100)
-        assert over(size(USD=(50, 10**9)), past) == []
-        assert over(size(USD=(51, 10**9)), past) == [("", 51, 3), ("USD", 10**9, 300)]
+        assert over(size(USD=(50, 300)), past) == []
+        assert over(size(USD=(51, 300)), past) == [("", 51, 3)]
+
+    @pytest.mark.parametrize(
+        ("days", "amount", "found"),
+        [
+            (1, 15_000, []),
+            (1, 15_001, [("USD", 15_001, 15_000)]),
+            (2, 30_000, []),
+            (2, 30_001, [("USD", 30_001, 30_000)]),
+        ],
+    )
+    def test_holds_a_small_run_past_the_multiple_of_what_as_many_usually_come_to(
+        self, days: int, amount: int, found: list[tuple[str, int, int]]
+    ) -> None:
+        """Three customers a day at 1.00, and then one at 120.00 a year: no alarm. All of them at 100.00 are one."""
+        assert over(size(USD=(3, amount)), history(periods=3, days=days, USD=300)) == found
+
+    def test_measures_a_small_run_by_the_largest_one_where_that_is_more(self) -> None:
+        past = history(periods=100, USD=100_000)
+        assert over(size(USD=(50, 300_000)), past) == []
+        assert over(size(USD=(50, 300_001)), past) == [("USD", 300_001, 300_000)]
+        assert over(size(USD=(51, 300_001)), past) == [("USD", 300_001, 300_000)]
 
     def test_is_off_with_a_multiple_of_0(self) -> None:
         limits = Limits(multiple=0, small_run_periods=0, first_periods=20_000)
@@ -71,6 +95,10 @@ class TestAgainstHistory:
         assert [str(excess) for excess in found] == [
             "301 periods are due, more than 300 (3 times the largest run of 35 days, for 1 day)",
             "3,000.01 USD is due, more than 3,000.00 USD (3 times the largest run of 35 days, for 1 day)",
+        ]
+        found = excesses(due=size(USD=(2, 15_001)), history=history(periods=1, USD=100, days=1), limits=LIMITS)
+        assert [str(excess) for excess in found] == [
+            "150.01 USD is due, more than 150.00 USD (3 times 50 periods of the dearest run of 35 days, for 1 day)"
         ]
 
 

@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from accounts.written_days import NotABillingDay, billing_day_from
-from rebilling.brake import Size, foreseen
+from rebilling.brake import foreseen
+from rebilling.brake_limits import Size
 from rebilling.certificate import Tally, certificate
 from rebilling.models import Rebilling, Run
 from rebilling.presentation import amounts_of, as_text

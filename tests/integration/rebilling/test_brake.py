@@ -215,6 +215,20 @@ class TestHistory:
             "4.00 EUR is due, more than 3.00 EUR (3 times the largest run of 35 days, for 1 day)"
         )
 
+    def test_holds_a_small_run_for_a_price_that_is_a_hundred_times_too_much(self, settings: Any) -> None:
+        """Fifty customers a day, and a day on which their price is in cents of cents."""
+        settings.REBILLING_BRAKE_SMALL_RUN = 50
+        due(2, on=TODAY, unit="year")
+        due(1, on=TODAY, unit="year", unit_amount_minor=0)
+        billed(as_of=TODAY)
+        accounts = due(30, on=NEXT)
+        Account.objects.filter(id__in=[account.id for account in accounts]).update(unit_amount_minor=199_900)
+        run = swept(as_of=NEXT, queue=QueueInHand())
+        # On average 13.33 a period, in the dearest run.
+        assert run.held_because == (
+            "59,970.00 USD is due, more than 1,999.50 USD (3 times 50 periods of the dearest run of 35 days, for 1 day)"
+        )
+
     def test_has_neither_held_runs_nor_what_was_reversed(self) -> None:
         held(then=40)
         due(7, on=NEXT + DAY)
