@@ -43,9 +43,6 @@ class Refunds:
             self._succeed(refund, now, more=1 if kind == Kind.ANOTHER_AMOUNT else 0)
         return answered(refund)
 
-    def retrieve(self, call: Call, now: datetime.datetime) -> Answer:
-        return answered(self._find(call.id, now))
-
     def list(self, call: Call, now: datetime.datetime) -> Answer:
         ensure_known(call.params, {"payment_intent", "limit", "starting_after"})
         intent = call.params.get("payment_intent", "")

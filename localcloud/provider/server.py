@@ -28,7 +28,6 @@ _ROUTES = (
     ("POST", re.compile(r"/v1/payment_intents/(\w+)/cancel"), "payment.cancel"),
     ("POST", re.compile(r"/v1/refunds"), "refund.create"),
     ("GET", re.compile(r"/v1/refunds"), "refund.list"),
-    ("GET", re.compile(r"/v1/refunds/(\w+)"), "refund.retrieve"),
 )
 
 

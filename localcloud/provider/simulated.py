@@ -129,7 +129,6 @@ class SimulatedProvider:
                 "payment.retrieve": self._intents.retrieve,
                 "payment.cancel": self._intents.cancel,
                 "payment.list": self._intents.list,
-                "refund.retrieve": self._refunds.retrieve,
                 "refund.list": self._refunds.list,
             }[call.name]
             return act(call, now)

@@ -90,11 +90,17 @@ class StripeCall:
         code = told.code or {"requires_action": "authentication_required"}.get(told.status, told.status)
         try:
             after = self._after_cancelling(told.id)
-        except (stripe.StripeError, Garbage) as error:
-            return Unknown(short(f"{code}, but {told.id} is not yet cancelled: {error}"), reference=told.id)
+        except Garbage as garbage:
+            return self._not_cancelled(code, told, why=str(garbage))
+        except stripe.StripeError as error:
+            # In our words: Stripe's may quote a part of the key.
+            return self._not_cancelled(code, told, why=unanswered(error).reason)
         if after.status == CANCELED:
             return not_ours(after, request) or declined(code=code, advice=told.advice)
         return settled_intent(after) or Unknown(f"{told.id} is still {after.status}", reference=told.id)
+
+    def _not_cancelled(self, code: str, told: Told, *, why: str) -> Unknown:
+        return Unknown(short(f"{code}, but {told.id} is not yet cancelled: {why}"), reference=told.id)
 
     def _after_cancelling(self, id_: str) -> Told:
         try:
@@ -128,9 +134,11 @@ class StripeCall:
             return unanswered(error)
 
     def under_a_taken_key(self, finding: Finding) -> Answer:
-        """The key came with other parameters: what Stripe found under it stands, and a person is asked otherwise."""
-        if isinstance(finding, NotFound | NotAttempted):
+        """The key came with other parameters: what Stripe found under it stands. Nothing found, a person is asked."""
+        if isinstance(finding, NotFound):
             return Unknown("the key came to Stripe before, with another request", needs_person=True)
+        if isinstance(finding, NotAttempted):
+            return Unknown(f"the key came to Stripe before, and it can't be looked up now: {finding.reason}")
         return finding
 
     def _intent(self, id_: str) -> dict[str, object]:

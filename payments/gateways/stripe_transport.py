@@ -25,7 +25,7 @@ MOST_BYTES = 16 * 1024 * 1024
 
 
 class NotSent(stripe.APIConnectionError):
-    """No connection came about, so nothing was sent."""
+    """No connection came about in the whole of the call, so nothing was sent."""
 
 
 class NotAnswered(stripe.APIConnectionError):
@@ -55,6 +55,7 @@ class DeadlineClient(stripe.HTTPClient):
     def __init__(self, *, deadline: Deadline) -> None:
         super().__init__()
         self._deadline = deadline
+        self._has_connected = False
 
     def request(
         self,
@@ -70,7 +71,9 @@ class DeadlineClient(stripe.HTTPClient):
         try:
             connected = _connect(parts, self._deadline)
         except OSError as error:
-            _raise(NotSent, error)
+            # After an earlier request of this call it isn't the host that is away: most likely the call's time is over.
+            _raise(NotAnswered if self._has_connected else NotSent, error)
+        self._has_connected = True
         with connected:
             try:
                 wire = _Wire(connected, self._deadline)

@@ -112,6 +112,13 @@ class TestDecline:
         assert looked_up(bench, request) == Declined("insufficient_funds")
         assert statuses(bench) == ["canceled"]
 
+    def test_that_is_not_cancelled_for_a_wrong_key_does_not_repeat_it(self, bench: StripeBench) -> None:
+        """As when the key is revoked between two requests of one call."""
+        bench.fail_next(Kind.WRONG_KEY, call="payment.cancel")
+        answer = collected(bench, a_payment(payment_method="pm_declined_insufficient_funds"))
+        assert isinstance(answer, Unknown)
+        assert answer.reason.endswith("is not yet cancelled: Stripe refused the API key (401)")
+
     def test_for_a_customer_who_must_act_is_hard_and_cancelled(self, bench: StripeBench) -> None:
         for request in (a_payment(payment_method="pm_declined_authentication_required"), a_payment()):
             bench.fail_next(Kind.REQUIRES_ACTION)
@@ -225,6 +232,17 @@ class TestKey:
         assert isinstance(answer, Unknown)
         assert answer.needs_person
         assert bench.taken(request) == []
+
+    def test_that_came_before_and_cannot_be_looked_up_now_is_asked_about_again(self, bench: StripeBench) -> None:
+        request = a_payment()
+        bench.fail_next(Kind.RESET_AFTER)
+        collected(bench, request)
+        bench.provider.faults.script(*[Fault(kind=Kind.RATE_LIMIT)] * 4, call="payment.list")
+        changed = a_payment(payment_id=request.payment_id, payment_method="pm_another")
+        answer = collected(bench, changed)
+        assert isinstance(answer, Unknown)
+        assert not answer.needs_person
+        assert type(looked_up(bench, changed)) is Succeeded
 
     def test_that_is_another_payments_leaves_that_ones_intent_alone(self, bench: StripeBench) -> None:
         other = a_payment(payment_method="pm_declined_insufficient_funds")

@@ -125,3 +125,11 @@ class TestDeadline:
     def test_that_has_passed_sends_nothing(self) -> None:
         with pytest.raises(NotSent):
             asked("http://127.0.0.1:9/v1/refunds", seconds=0)
+
+    def test_that_passes_between_two_requests_says_nothing_of_the_host(self) -> None:
+        """The first was answered: a host that was away would be told as taking no requests, and stop a whole pack."""
+        client = DeadlineClient(deadline=Deadline(seconds=0.5))
+        with server(b"HTTP/1.1 200 OK\r\n\r\n{}") as url:
+            assert client.request("post", url, {}, BODY.decode())[1] == 200
+        with pytest.raises(NotAnswered):
+            client.request("post", "http://127.0.0.1:9/v1/refunds", {}, BODY.decode())
