@@ -11,7 +11,7 @@ from backoffice.putting_right import put_right_action
 from backoffice.refunds import REFUND, refunds_of
 from payments.gateways.configured import configured_gateway
 from payments.models import Payment
-from rebilling.dispatch import send_when_committed
+from rebilling.dispatch import ask_again, send_when_committed
 from rebilling.models import Rebilling
 from rebilling.resolving import resolve_payment
 from rebilling.retries import retry_payment
@@ -23,7 +23,7 @@ def _retry(payment: Payment, said: dict[str, Any], act: Act) -> None:
 
 
 def _ask(payment: Payment, said: dict[str, Any], act: Act) -> None:
-    send_when_committed(payment_id=payment.id)
+    ask_again(row=payment)
 
 
 def _taken(payment: Payment, said: dict[str, Any], act: Act) -> None:
@@ -98,6 +98,10 @@ NOT_TAKEN = Action(
     offered=_needs_person,
     perform=_not_taken,
 )
+PUT_RIGHT = put_right_action(
+    permission="resolve_payment",
+    how="Send it back there, or record it on the account's page as money from outside the gateway.",
+)
 
 
 @admin.register(Payment)
@@ -123,7 +127,7 @@ class PaymentAdmin(ActingAdmin):
         "leased_until",
         "settled_at",
     )
-    page_actions = (REFUND, RETRY, ASK, TAKEN, NOT_TAKEN, put_right_action(permission="resolve_payment"))
+    page_actions = (REFUND, RETRY, ASK, TAKEN, NOT_TAKEN, PUT_RIGHT)
 
     account_link = link("account", description="account")
     charge_link = link("charge", description="charge")

@@ -123,7 +123,7 @@ PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
 PAYMENT_COLLECTORS = env.int("PAYMENT_COLLECTORS", default=8)
 # Days after a charge's first decline on which it is tried again; none after a hard decline (docs/payments.md).
 PAYMENT_RETRY_DAYS = env.list("PAYMENT_RETRY_DAYS", cast=int, default=[1, 3, 5, 7])
-# A payment or refund whose outcome is open for so many days isn't asked about any more: it needs a person.
+# A payment or refund whose outcome is open for so many days needs a person, and is asked about once a day from then on.
 PAYMENT_UNKNOWN_DAYS = env.int("PAYMENT_UNKNOWN_DAYS", default=5)
 # For payments.gateways.stripe_gateway.StripeGateway. Without an address it is Stripe's own.
 STRIPE_API_KEY = from_secret(env, "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN")

@@ -10,7 +10,8 @@ from payments.models import Payment, Refund
 
 logger = logging.getLogger(__name__)
 
-
+OVERDUE = "its outcome is not known after"
+"""How the reason of what is overdue begins; how many days it was then is told besides."""
 MOST_AT_ONCE = 500
 
 # In id order and skipping what is locked, so that nothing waits for what is being settled.
@@ -25,18 +26,14 @@ _HAND_OVER = """
 """
 
 
-def overdue_reason() -> str:
-    """Why something overdue needs a person."""
-    return f"its outcome is not known after {settings.PAYMENT_UNKNOWN_DAYS} days"
-
-
 def hand_over_overdue(*, now: datetime.datetime) -> int:
     """Mark each payment and refund whose outcome is open for `PAYMENT_UNKNOWN_DAYS`: it needs a person.
 
     The days count from when the gateway was first asked, or, if it never was, from the submission. Each is logged as
     an error. Returns how many were marked.
     """
-    since, reason = now - datetime.timedelta(days=settings.PAYMENT_UNKNOWN_DAYS), overdue_reason()
+    days = settings.PAYMENT_UNKNOWN_DAYS
+    since, reason = now - datetime.timedelta(days=days), f"{OVERDUE} {days} days"
     return sum(_hand_over(model, since=since, reason=reason) for model in (Payment, Refund))
 
 

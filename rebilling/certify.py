@@ -74,11 +74,13 @@ def send_leftovers(*, queue: Queue, now: datetime.datetime) -> int:
     Their messages may be lost, or dead letters. Payments whose outcome is unknown are sent to be asked about, and
     refunds as payments are. Returns the number of messages.
 
-    The brake looks first at what was found by sweeps that were cut off before it could. Raises `UnableToSend`.
+    The brake looks first at what was found by sweeps that were cut off before it could; those that may still be at work
+    are left to themselves. Raises `UnableToSend`.
     """
-    due_before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
-    for cut_off in Run.objects.filter(UNDECIDED, started_at__lt=due_before).order_by("id"):
+    begun_before = now - datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES)
+    for cut_off in Run.objects.filter(UNDECIDED, started_at__lte=begun_before).order_by("id"):
         let_through(run=cut_off, now=now)
+    due_before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
     passed = Run.objects.filter(passed_at__isnull=False).order_by("-as_of", "-id")
     late = Rebilling.objects.filter(status=Rebilling.Status.DUE, due_since__lt=due_before)
     run = passed.filter(rebillings__in=late).first()

@@ -14,9 +14,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from payments.deadlines import overdue_reason
+from accounts.refusals import Conflict
+from payments.deadlines import OVERDUE
 from payments.models import Payment, Refund
-from rebilling.message import MOST_ITEMS, Message, PeriodKey, RefundsMessage
+from rebilling.message import MOST_ITEMS, AnyMessage, Message, PeriodKey, RefundsMessage
 from rebilling.models import Rebilling, Run
 from rebilling.queue import Queue, QueueNotConfigured, UnableToSend, configured_queue
 from rebilling.retries import retries_due
@@ -69,24 +70,50 @@ def send_unknown(*, run: Run, queue: Queue, now: datetime.datetime, daily: bool 
 
 
 def _asked_about(daily: bool) -> Q:
-    asked = Q(needs_person=False) | Q(needs_person_reason=overdue_reason()) if daily else Q(needs_person=False)
+    asked = Q(needs_person=False) | Q(needs_person_reason__startswith=OVERDUE) if daily else Q(needs_person=False)
     return Q(status=Payment.Status.UNKNOWN) & asked
 
 
+class UnableToAsk(Conflict):
+    """The queue, by which the gateway is asked, takes nothing at present."""
+
+    code = "unable-to-ask"
+
+
+def ask_again(*, row: Payment | Refund) -> None:
+    """Have the gateway asked at once what became of a payment or a refund. Raises `UnableToAsk`."""
+    try:
+        configured_queue().send([_message_about(type(row), row.id)])
+    except (QueueNotConfigured, UnableToSend) as error:
+        raise UnableToAsk(f"The gateway isn't asked: {error}") from error
+
+
 def send_when_committed(*, payment_id: uuid.UUID) -> None:
-    """Send one payment when the present transaction is committed.
+    """Send one SUBMITTED payment when the present transaction is committed.
 
     Whatever the queue answers then, the payment's row stands: the hourly certify sends it again.
     """
-    transaction.on_commit(partial(_send_payment, payment_id))
+    transaction.on_commit(partial(_try_to_send, Payment, payment_id))
 
 
-def _send_payment(payment_id: uuid.UUID) -> None:
-    run = Run.objects.filter(passed_at__isnull=False).latest("as_of", "id")
+def send_refund_when_committed(*, refund_id: uuid.UUID) -> None:
+    """Send one SUBMITTED refund when the present transaction is committed; as `send_when_committed`."""
+    transaction.on_commit(partial(_try_to_send, Refund, refund_id))
+
+
+def _try_to_send(model: type[Payment] | type[Refund], id_: uuid.UUID) -> None:
     try:
-        configured_queue().send([Message(run_id=run.id, as_of=run.as_of, payments=(payment_id,))])
+        configured_queue().send([_message_about(model, id_)])
     except (QueueNotConfigured, UnableToSend) as error:
-        logger.warning(str(error), extra={"event": "payment.unsent", "payment": str(payment_id)})
+        what = str(model._meta.model_name)
+        logger.warning(str(error), extra={"event": f"{what}.unsent", what: str(id_)})
+
+
+def _message_about(model: type[Payment] | type[Refund], id_: uuid.UUID) -> AnyMessage:
+    if model is Refund:
+        return RefundsMessage(refunds=(id_,))
+    run = Run.objects.filter(passed_at__isnull=False).latest("as_of", "id")
+    return Message(run_id=run.id, as_of=run.as_of, payments=(id_,))
 
 
 def send_refunds(*, queue: Queue, now: datetime.datetime, daily: bool = False) -> int:
@@ -100,21 +127,6 @@ def send_refunds(*, queue: Queue, now: datetime.datetime, daily: bool = False) -
         Q(status=Refund.Status.SUBMITTED, submitted_at__lt=submitted_before) | _asked_about(daily)
     )
     return queue.send(RefundsMessage(refunds=pack) for pack in _packs(refunds, now))
-
-
-def send_refund_when_committed(*, refund_id: uuid.UUID) -> None:
-    """Send one refund when the present transaction is committed.
-
-    Whatever the queue answers then, the refund's row stands: the hourly certify sends it again.
-    """
-    transaction.on_commit(partial(_send_refund, refund_id))
-
-
-def _send_refund(refund_id: uuid.UUID) -> None:
-    try:
-        configured_queue().send([RefundsMessage(refunds=(refund_id,))])
-    except (QueueNotConfigured, UnableToSend) as error:
-        logger.warning(str(error), extra={"event": "refund.unsent", "refund": str(refund_id)})
 
 
 def _send_payments(payments: QuerySet[Payment], *, run: Run, queue: Queue, now: datetime.datetime) -> int:

@@ -2,6 +2,7 @@
 
 import datetime
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.test import Client
@@ -12,6 +13,7 @@ from payments.gateways import Declined, Unknown
 from payments.models import Payment
 from rebilling import dispatch
 from rebilling.models import Rebilling
+from rebilling.queue import UnableToSend
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered, takes
 from tests.databases import rolled_back
 from tests.integration.backoffice.acting import logged, messages_of, path_of, state
@@ -117,6 +119,14 @@ class TestAsk:
         assert delivered(bodies=sent.take(), gateway=ScriptedGateway(found=[takes]), now=later) == []
         puzzling.refresh_from_db()
         assert (puzzling.status, puzzling.needs_person) == ("SUCCEEDED", False)
+
+    def test_is_told_when_the_queue_takes_nothing(
+        self, operator: Client, puzzling: Payment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dispatch, "configured_queue", mock.Mock(side_effect=UnableToSend("it is away")))
+        (told,) = messages_of(operator, path_of(puzzling, "ask"), {"reason": "they say they know"})
+        assert told == "The gateway isn't asked: it is away"
+        assert logged() == []
 
 
 class TestSettle:

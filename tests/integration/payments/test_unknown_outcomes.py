@@ -151,6 +151,15 @@ class TestUnknownOutcome:
         assert (len(gateway.looked_up), gateway.requests) == (1, [])
         assert (Payment.objects.get().status, Payment.objects.get().needs_person) == ("SUCCEEDED", False)
 
+    def test_overdue_by_a_deadline_that_was_moved_since_is_asked_about_all_the_same(
+        self, account: Account, settings: Any
+    ) -> None:
+        certify(runs=[], now=NOW + 6 * DAY)
+        settings.PAYMENT_UNKNOWN_DAYS = 14
+        gateway = ScriptedGateway(found=[takes])
+        billed(as_of=TODAY + 6 * DAY, gateway=gateway)
+        assert (len(gateway.looked_up), Payment.objects.get().status) == (1, "SUCCEEDED")
+
     def test_known_at_last_needs_nobody(self, account: Account) -> None:
         payment = Payment.objects.get()
         asking, queue = ScriptedGateway(found=[takes]), QueueInHand()

@@ -322,9 +322,10 @@ class TestASweepThatWasCutOff:
         billed(as_of=TODAY)
         first = self._cut_off(count, on=NEXT)
         queue = QueueInHand()
-        assert send_leftovers(queue=queue, now=at(NEXT) + 14 * MINUTES) == 0
+        # Until then it may still be at work, and what it has found so far is no measure.
+        assert send_leftovers(queue=queue, now=at(NEXT) + 59 * MINUTES) == 0
         assert Run.objects.get(id=first.id).passed_at is None
-        assert send_leftovers(queue=queue, now=at(NEXT) + 16 * MINUTES) == sent
+        assert send_leftovers(queue=queue, now=at(NEXT) + 60 * MINUTES) == sent
         first.refresh_from_db()
         assert (first.status, sum(len(message.rebillings) for message in queue.messages)) == (status, count * sent)
 
@@ -333,12 +334,17 @@ class TestASweepThatWasCutOff:
         billed(as_of=TODAY)
         run = self._cut_off(4, on=NEXT)
         going_on = Run.objects.get(id=run.id)
-        send_leftovers(queue=QueueInHand(), now=at(NEXT) + 16 * MINUTES)
+        send_leftovers(queue=QueueInHand(), now=at(NEXT) + 60 * MINUTES)
+        settings.REBILLING_BRAKE_MULTIPLE = 0  # now it would be let through
+        assert not let_through(run=going_on, now=at(NEXT) + 61 * MINUTES)
+        assert (going_on.status, Run.objects.get(id=run.id).status) == ("HELD", "HELD")
+
+    def test_is_decided_about_once_it_can_no_longer_be_at_work(self) -> None:
+        run, _ = held()
+        Run.objects.filter(id=run.id).update(swept_at=None)
         with pytest.raises(StillSwept):
             cancel_run(run_id=run.id, reason="wrong", author="t", now=at(NEXT) + 59 * MINUTES)
-        settings.REBILLING_BRAKE_MULTIPLE = 0  # now it would be let through
-        assert not let_through(run=going_on, now=at(NEXT) + 17 * MINUTES)
-        assert (going_on.status, Run.objects.get(id=run.id).status) == ("HELD", "HELD")
+        assert Run.objects.get(id=run.id).status == "HELD"
         cancel_run(run_id=run.id, reason="wrong", author="t", now=at(NEXT) + 60 * MINUTES)
         assert Run.objects.get(id=run.id).status == "CANCELLED"
 
