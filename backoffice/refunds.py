@@ -13,9 +13,9 @@ from backoffice.links import link_to
 from backoffice.putting_right import put_right_action
 from backoffice.tables import Table
 from payments.models import Payment, Refund
-from rebilling.dispatch import send_refund_when_committed
+from rebilling.dispatch import ask_again
 from rebilling.refunding import left_to_refund, request_refund
-from rebilling.resolving import resolve_refund
+from rebilling.resolving import book_late_refund, resolve_refund
 
 
 def _refund(payment: Payment, said: dict[str, Any], act: Act) -> None:
@@ -31,7 +31,7 @@ def _refund(payment: Payment, said: dict[str, Any], act: Act) -> None:
 
 
 def _ask(refund: Refund, said: dict[str, Any], act: Act) -> None:
-    send_refund_when_committed(refund_id=refund.id)
+    ask_again(row=refund)
 
 
 def _sent(refund: Refund, said: dict[str, Any], act: Act) -> None:
@@ -47,6 +47,17 @@ def _resolve(refund: Refund, said: dict[str, Any], act: Act, *, sent: bool) -> N
         refund_id=refund.id,
         sent=sent,
         reference=said.get("reference", ""),
+        reason=said["reason"],
+        author=act.author,
+        today=act.today,
+        now=act.now,
+    )
+
+
+def _late(refund: Refund, said: dict[str, Any], act: Act) -> None:
+    book_late_refund(
+        refund_id=refund.id,
+        reference=said["reference"],
         reason=said["reason"],
         author=act.author,
         today=act.today,
@@ -101,6 +112,22 @@ NOT_SENT = Action(
     offered=_needs_person,
     perform=_not_sent,
 )
+LATE = Action(
+    name="late",
+    label="It was sent after all: book it",
+    explanation="The gateway sent this money although it was settled that it had not. The ledger gets it as another "
+    "refund of the payment, and this one stays FAILED. Look it up at the gateway first. Where the payment was refunded "
+    "again meanwhile it can't be booked: ask the customer, or the gateway, for the money.",
+    done="The refund is booked, as another one of its payment.",
+    permission="resolve_refund",
+    offered=lambda refund: refund.needs_person and refund.status == Refund.Status.FAILED,
+    perform=_late,
+    form=SentForm,
+)
+PUT_RIGHT = put_right_action(
+    permission="resolve_refund",
+    how="This is for money that is back at the gateway. What the customer has kept is to be booked instead.",
+)
 
 
 def refunds_of(payment: Payment) -> Table:
@@ -147,7 +174,7 @@ class RefundAdmin(ActingAdmin):
         "leased_until",
         "settled_at",
     )
-    page_actions = (ASK, SENT, NOT_SENT, put_right_action(permission="resolve_refund"))
+    page_actions = (ASK, SENT, NOT_SENT, LATE, PUT_RIGHT)
 
     of_account = "payment__account__id__exact"
     """What an account's page filters the list by."""

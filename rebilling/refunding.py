@@ -65,7 +65,10 @@ def request_refund(
         lock_account(found.account_id)
         payment = Payment.objects.get(id=payment_id)
         _check_sense(payment, amount_minor=amount_minor, account_id=account_id, currency=currency)
-        _check_left(payment, amount_minor=amount_minor, request_key=request_key, used=used)
+        if request_key and payment.refunds.filter(request_key=request_key).exists():
+            # Told before it is told that its own refund has left too little.
+            raise used
+        check_left(payment, amount_minor=amount_minor)
         outside = payment.gateway == OUTSIDE
         refund = Refund.objects.create(
             payment=payment,
@@ -106,15 +109,12 @@ def _check_sense(payment: Payment, *, amount_minor: int, account_id: uuid.UUID |
         raise UnableToRefund("Nothing was refunded.", **errors)
 
 
-def _check_left(payment: Payment, *, amount_minor: int, request_key: str, used: AlreadyRequested) -> None:
-    """Of an account locked by the caller."""
+def check_left(payment: Payment, *, amount_minor: int) -> None:
+    """Raises `NothingToRefund` when so much isn't left of the payment, whose account the caller has locked."""
     if payment.status != Payment.Status.SUCCEEDED:
         raise NothingToRefund(f"The payment is {payment.status}, not SUCCEEDED.")
     left = left_to_refund(payment)
     if amount_minor > left:
-        # The same request again is told so, and not that its own refund has left too little.
-        if request_key and payment.refunds.filter(request_key=request_key).exists():
-            raise used
         raise NothingToRefund(
             f"Of this payment, {display(amount_minor=left, currency=payment.currency)} is left to refund."
         )

@@ -7,11 +7,12 @@ from typing import TypeVar
 from django.db import transaction
 
 from accounts.locks import lock_account
-from accounts.refusals import Conflict, Invalid, Missing
+from accounts.refusals import Conflict, Invalid, Missing, refined
 from payments.gateways import LONGEST_REFERENCE, Declined, Outcome, Succeeded
 from payments.models import Payment, Refund
-from rebilling.booking_refunds import settle_refunds
+from rebilling.booking_refunds import book, settle_refunds
 from rebilling.reasons import checked_reason
+from rebilling.refunding import check_left
 from rebilling.retries import UnknownPayment
 from rebilling.settling import settle
 
@@ -96,6 +97,44 @@ def resolve_refund(
         return _known(settled)
 
 
+def book_late_refund(
+    *, refund_id: uuid.UUID, reference: str, reason: str, author: str, today: datetime.date, now: datetime.datetime
+) -> Refund:
+    """Book money that the gateway sent although its refund had FAILED: as a refund of its own, SUCCEEDED; returns it.
+
+    The FAILED one stays as it is, and needs nobody any more. The ledger's entries name the author. Raises
+    `UnknownRefund`, `UnableToResolve`, `NothingToRefund` (so much isn't left of the payment, since it was sent back by
+    another refund), `ReasonMissing` and `ReferenceMissing`.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        found = Refund.objects.filter(id=refund_id).select_related("payment").first()
+        if found is None:
+            raise UnknownRefund(f"There is no refund {refund_id}.")
+        lock_account(found.payment.account_id)
+        failed = Refund.objects.select_for_update(no_key=True).get(id=refund_id)
+        if failed.status != Refund.Status.FAILED or not failed.needs_person:
+            raise UnableToResolve(f"The refund is {failed.status}, and no money of it was sent after all.")
+        check_left(found.payment, amount_minor=failed.amount_minor)
+        sent = Refund(
+            payment=found.payment,
+            amount_minor=failed.amount_minor,
+            currency=failed.currency,
+            status=Refund.Status.SUCCEEDED,
+            reason=reason,
+            gateway=failed.gateway,
+            gateway_reference=_checked_reference(failed, reference.strip()),
+            submitted_at=failed.submitted_at,
+            settled_at=now,
+            created_by=author,
+        )
+        with refined({"refund_reference_once": _anothers(failed)}), transaction.atomic():
+            sent.save(force_insert=True)
+        book(refunds=[sent], as_of=today, now=now)
+        Refund.objects.filter(id=failed.id).update(needs_person=False)
+        return sent
+
+
 def put_right(*, row: Payment | Refund, reason: str) -> None:
     """Say of one that is settled, and of which the gateway moved the money after all, that a person has put it right.
 
@@ -118,13 +157,22 @@ def _check_waits(row: Payment | Refund, now: datetime.datetime) -> None:
 def _outcome(row: Payment | Refund, *, moved: bool, reference: str) -> Outcome:
     if not moved:
         return Declined(code=BY_PERSON)
+    return Succeeded(
+        reference=_checked_reference(row, reference),
+        key=row.id,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+    )
+
+
+def _checked_reference(row: Payment | Refund, reference: str) -> str:
     if not 1 <= len(reference) <= LONGEST_REFERENCE:
         raise ReferenceMissing("Nothing was settled.", reference=f"From 1 to {LONGEST_REFERENCE} characters.")
     # Known before, so that no error is logged of what is then undone.
     booked = type(row)._default_manager.filter(gateway=row.gateway, gateway_reference=reference, status="SUCCEEDED")
     if booked.exists():
         raise _anothers(row)
-    return Succeeded(reference=reference, key=row.id, amount_minor=row.amount_minor, currency=row.currency)
+    return reference
 
 
 def _known(row: Row) -> Row:

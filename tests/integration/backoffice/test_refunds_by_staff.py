@@ -2,6 +2,7 @@
 
 import datetime
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.test import Client
@@ -11,6 +12,7 @@ from ledger.models import Entry
 from payments.gateways import Unknown
 from payments.models import Payment, Refund
 from rebilling import dispatch
+from rebilling.queue import UnableToSend
 from tests.builders import QueueInHand, ScriptedGateway, a_plan, an_account
 from tests.databases import rolled_back
 from tests.integration.backoffice.acting import logged, messages_of, path_of, state, submission_of
@@ -150,7 +152,29 @@ class TestRefundThatNeedsAPerson:
             operator.post(path_of(waiting, "ask"), {"reason": "they looked"})
         assert queue.refunds == [waiting.id]
 
-    @pytest.mark.parametrize("action", ["sent", "not-sent", "ask"])
+    def test_is_told_when_the_queue_takes_nothing(
+        self, operator: Client, waiting: Refund, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dispatch, "configured_queue", mock.Mock(side_effect=UnableToSend("it is away")))
+        (told,) = messages_of(operator, path_of(waiting, "ask"), {"reason": "they say they know"})
+        assert told == "The gateway isn't asked: it is away"
+        assert logged() == []
+
+    def test_sent_after_it_had_failed_is_booked_as_another(self, operator: Client, waiting: Refund) -> None:
+        Refund.objects.update(status="FAILED", failure_code="never_received", settled_at=waiting.submitted_at)
+        content = page(operator, f"payments/refund/{waiting.id}/change/")
+        assert path_of(waiting, "put-right") in content
+        assert "money that is back at the gateway" in page(operator, f"payments/refund/{waiting.id}/put-right/")
+        form = {"reason": "seen there", "reference": "re_9"}
+        assert messages_of(operator, path_of(waiting, "late"), form) == [
+            "The refund is booked, as another one of its payment."
+        ]
+        assert sorted(Refund.objects.values_list("status", "amount_minor")) == [("FAILED", 700), ("SUCCEEDED", 700)]
+        assert entries_of(waiting.payment.account)[2:] == [("refund", 700), ("credit", 700)]
+        assert logged() == [("olga", str(waiting.id), "It was sent after all: book it: seen there")]
+        assert path_of(waiting, "late") not in page(operator, f"payments/refund/{waiting.id}/change/")
+
+    @pytest.mark.parametrize("action", ["sent", "not-sent", "ask", "late"])
     def test_is_not_everybodys_to_settle(self, support: Client, waiting: Refund, action: str) -> None:
         before = state()
         form = {"reason": "r", "reference": "re_7"}

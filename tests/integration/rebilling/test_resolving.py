@@ -9,11 +9,20 @@ from accounts.models import Account
 from accounts.refusals import Refusal
 from ledger.balances import balance
 from ledger.models import Entry
-from payments.gateways import Succeeded, Unknown
+from payments.gateways import Declined, Succeeded, Unknown
 from payments.models import Payment, Refund
+from rebilling.booking_refunds import settle_refunds
 from rebilling.models import Rebilling
 from rebilling.reasons import ReasonMissing
-from rebilling.resolving import ReferenceMissing, UnableToResolve, UnknownRefund, resolve_payment, resolve_refund
+from rebilling.refunding import NothingToRefund, left_to_refund
+from rebilling.resolving import (
+    ReferenceMissing,
+    UnableToResolve,
+    UnknownRefund,
+    book_late_refund,
+    resolve_payment,
+    resolve_refund,
+)
 from rebilling.retries import UnknownPayment
 from tests.builders import NOW, TODAY, ScriptedGateway, an_account, billed
 from tests.databases import rolled_back
@@ -178,3 +187,73 @@ class TestResolveRefund:
     def test_knows_no_other(self) -> None:
         with pytest.raises(UnknownRefund):
             resolved_refund(Refund(id="01a204fe-8f8e-7d54-b1d1-b76a2a8e1c59"))
+
+
+def booked_late(refund: Refund, **given: Any) -> Refund:
+    said: dict[str, Any] = {"reference": "re_9", "reason": "seen at the gateway", "author": "staff:bo"}
+    return book_late_refund(refund_id=refund.id, today=TODAY, now=NOW, **said | given)
+
+
+class TestBookLateRefund:
+    """The gateway sent the money although it was settled that it had not."""
+
+    @pytest.fixture
+    def failed(self) -> Refund:
+        refund = requested(paid(), 700)
+        assert sent(refund, gateway=ScriptedGateway(refunds=[Declined(code="charge_disputed")])) == []
+        late = Succeeded(reference="re_9", key=refund.id, amount_minor=700, currency="USD")
+        assert settle_refunds(outcomes={refund.id: late}, as_of=TODAY, now=NOW) == []
+        refund.refresh_from_db()
+        assert (refund.status, refund.needs_person) == ("FAILED", True)
+        assert refund.needs_person_reason == "the money was moved after all, as re_9, and is not in the ledger"
+        return refund
+
+    def test_books_a_refund_of_its_own_under_the_persons_name(self, failed: Refund) -> None:
+        late = booked_late(failed, reference=" re_9 ")
+        account = failed.payment.account
+        assert (late.status, late.amount_minor, late.gateway_reference) == ("SUCCEEDED", 700, "re_9")
+        assert (late.payment_id, late.reason, late.created_by) == (failed.payment_id, "seen at the gateway", "staff:bo")
+        assert entries_of(account)[2:] == [("refund", 700), ("credit", 700)]
+        assert [entry.created_by for entry in Entry.objects.order_by("id")[2:]] == ["staff:bo"] * 2
+        assert (rows(account), balance(account_id=account.id)) == ([("PAID", 700, 1299)], 0)
+        failed.refresh_from_db()
+        assert (failed.status, failed.needs_person) == ("FAILED", False)
+        with pytest.raises(UnableToResolve):
+            booked_late(failed)
+        assert left_to_refund(failed.payment) == 1299
+
+    def test_is_refused_where_the_payment_was_refunded_again(self, failed: Refund) -> None:
+        refunded(failed.payment, 1300)
+        before = list(Refund.objects.order_by("id").values())
+        with pytest.raises(NothingToRefund, match=r"6.99 USD is left"):
+            booked_late(failed)
+        assert (list(Refund.objects.order_by("id").values()), Entry.objects.count()) == (before, 4)
+
+    @pytest.mark.parametrize(
+        ("given", "refusal"),
+        [({"reason": " "}, ReasonMissing), ({"reference": " "}, ReferenceMissing)],
+    )
+    def test_is_refused_without_what_it_needs(
+        self, failed: Refund, given: dict[str, str], refusal: type[Refusal]
+    ) -> None:
+        before = list(Refund.objects.values())
+        with pytest.raises(refusal):
+            booked_late(failed, **given)
+        assert (list(Refund.objects.values()), Entry.objects.count()) == (before, 2)
+
+    def test_is_refused_with_another_refunds_reference(self, failed: Refund) -> None:
+        other = refunded(paid(), 700)
+        with pytest.raises(ReferenceMissing):
+            booked_late(failed, reference=other.gateway_reference)
+        assert Refund.objects.count() == 2
+
+    def test_is_refused_for_one_that_was_not_sent(self) -> None:
+        refund = requested(paid(), 700)
+        with pytest.raises(UnableToResolve, match="SUBMITTED"):
+            booked_late(refund)
+        assert sent(refund, gateway=ScriptedGateway(refunds=[Declined(code="charge_disputed")])) == []
+        with pytest.raises(UnableToResolve, match="FAILED"):
+            booked_late(refund)
+        with pytest.raises(UnknownRefund):
+            booked_late(Refund(id="01a204fe-8f8e-7d54-b1d1-b76a2a8e1c59"))
+        assert Entry.objects.count() == 2
