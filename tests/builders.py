@@ -52,11 +52,18 @@ def a_plan(
     )
 
 
-def an_account(*, plan: Plan | None = None, today: datetime.date = TODAY, **terms: Any) -> Account:
+def an_account(
+    *,
+    plan: Plan | None = None,
+    today: datetime.date = TODAY,
+    now: datetime.datetime | None = None,
+    **terms: Any,
+) -> Account:
+    """Opened at six in the morning, unless `now` says otherwise."""
     number = next(_numbers)
     plan = plan or a_plan()
     terms = {"name": f"Customer {number}", "email": f"customer{number}@example.com", "plan": plan.code} | terms
-    return open_account(terms=AccountTerms(**terms), author="test", today=today, now=at(today))
+    return open_account(terms=AccountTerms(**terms), author="test", today=today, now=now or at(today))
 
 
 class QueueInHand:

@@ -58,8 +58,12 @@ def django_db_setup(
     from django.db import connections
     from django.test.utils import setup_databases, teardown_databases
 
+    from tests.functional import state_changes
+
     with django_db_blocker.unblock():
         made = setup_databases(verbosity=0, interactive=False)
+        with connections["owner"].cursor() as cursor:
+            state_changes.install(cursor)
     yield
     with django_db_blocker.unblock():
         # The owner can't drop the database while the application is connected to it.

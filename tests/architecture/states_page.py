@@ -8,6 +8,7 @@ from pathlib import Path
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "states.md"
 HEADER = ["from", "to", "when"]
 _ROW = re.compile(r"^\|(.*)\|$")
+_ARROW = re.compile(r"^    (\[\*\]|[A-Z_]+) --> ([A-Z_]+): \S")
 
 
 @cache
@@ -23,6 +24,15 @@ def changes(kind: str) -> dict[str, set[str]]:
         assert when, f"{kind}: {start} to {end} doesn't say when"
         assert end not in found[start], f"{kind}: {start} to {end} is there twice"
         found[start].add(end)
+    return dict(found)
+
+
+def drawn(kind: str) -> dict[str, set[str]]:
+    """The changes that the kind's diagram shows, as `changes` has them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for line in _section(kind):
+        if arrow := _ARROW.match(line):
+            found["" if arrow[1] == "[*]" else arrow[1]].add(arrow[2])
     return dict(found)
 
 

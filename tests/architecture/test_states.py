@@ -1,4 +1,5 @@
-"""`docs/states.md` and the code name the same states. That rows change as it says is held by `tests/functional`."""
+"""`docs/states.md` and the code name the same states. That rows change as it says is held by `tests/functional`, by
+`state_changes.py` and `test_each_change_of_state.py`."""
 
 import re
 
@@ -8,7 +9,7 @@ from django.db.models import TextChoices
 from accounts.models import Account
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
-from tests.architecture.states_page import PAGE, changes, reachable
+from tests.architecture.states_page import PAGE, changes, drawn, reachable
 
 KINDS: dict[str, type[TextChoices]] = {
     "account": Account.Status,
@@ -24,6 +25,10 @@ class TestStatesPage:
     def test_names_the_states_of_the_code_and_no_others(self, kind: str) -> None:
         named = {state for start, ends in changes(kind).items() for state in (start, *ends)}
         assert named - {""} == set(KINDS[kind].values)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_draws_what_its_tables_say(self, kind: str) -> None:
+        assert drawn(kind) == changes(kind)
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_leads_from_a_beginning_to_every_state(self, kind: str) -> None:

@@ -37,7 +37,7 @@ RESERVING = [
     Seam("rebilling.refunding.send_refund_when_committed"),
 ]
 RESERVED = [
-    (Seam("rebilling.dispatch._send_refund", "before"), 0),
+    (Seam("rebilling.dispatch._try_to_send", "before"), 0),
     (Seam("rebilling.queue.SqsQueue.send", "before"), 0),
     (Seam("rebilling.queue.SqsQueue.send"), 1),
     (Seam("rebilling.refunding.request_refund"), 1),

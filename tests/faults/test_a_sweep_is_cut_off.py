@@ -59,10 +59,12 @@ def workers(module_workers: Workers) -> Workers:
 
 def cut_off(workers: Workers, seam: Seam) -> Run:
     """Accounts due today, and a sweep that was killed. Returns its run."""
-    today = billing_day(timezone.now())
+    now = timezone.now()
+    today = billing_day(now)
     plan = a_plan(interval_unit="week", unit_amount_minor=1000)
     for _ in range(ACCOUNTS):
-        an_account(plan=plan, today=today)
+        # Before the sweep at any hour: a run answers for the accounts that were there when it began.
+        an_account(plan=plan, today=today, now=now)
     assert workers.run("sweep", "--as-of", today.isoformat(), seam=seam, constants=SMALL) == KILLED
     run = Run.objects.get()
     assert (run.status, run.swept_at) == ("OPEN", None)

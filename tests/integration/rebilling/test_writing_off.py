@@ -1,5 +1,6 @@
 """Write-offs, and their reversal."""
 
+import datetime
 import uuid
 from typing import Any
 
@@ -15,8 +16,9 @@ from rebilling.adjustments import AlreadyReversed, UnableToReverse, grant_credit
 from rebilling.allocation import free_credit
 from rebilling.certificate import certificate
 from rebilling.lifecycle import close_account
-from rebilling.models import Rebilling, Run
+from rebilling.models import Rebilling, Run, SkipReason
 from rebilling.reasons import ReasonMissing
+from rebilling.setting_aside import skip
 from rebilling.writing_off import NothingUnpaid, UnableToWriteOff, UnknownCharge, write_off
 from tests.builders import NOW, TODAY, ScriptedGateway, an_account, at, billed
 from tests.databases import rolled_back
@@ -265,17 +267,18 @@ class TestReverseWriteOff:
         billed(as_of=TODAY, gateway=ScriptedGateway(DECLINED))
         (row,) = account.rebillings.all()
         for _ in range(2):
-            Rebilling.objects.create(
+            skipped = Rebilling.objects.create(
                 run=row.run,
                 account=account,
-                period_start=row.period_start,
+                period_start=row.period_start - datetime.timedelta(days=31),
                 period_end=row.period_end,
-                status="SKIPPED",
-                reason="account_inactive",
+                status="DUE",
                 amount_minor=1999,
                 currency="USD",
                 due_since=NOW,
             )
+            skip(rebillings=[skipped], reason=SkipReason.ACCOUNT_INACTIVE)
+            Rebilling.objects.filter(id=skipped.id).update(period_start=row.period_start)
         (entry,) = written_off(account)
         reversed_(entry)
         assert list(account.rebillings.order_by("id").values_list("status", flat=True)) == [
