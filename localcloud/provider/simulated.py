@@ -2,7 +2,8 @@
 
 import datetime
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from localcloud.provider.faults import Fault, FaultPlan, Kind
 from localcloud.provider.intents import Intents
@@ -50,6 +51,8 @@ class SimulatedProvider:
         self._intents = Intents(records=self.records)
         self._refunds = Refunds(intents=self._intents)
         self._lock = threading.Lock()
+        self._late = 0
+        self._none_is_late = threading.Condition()
 
     def answer(self, call: Call, *, api_key: str) -> tuple[Answer, Fault | None]:
         """The answer, and the fault with which it is to be sent, if any. Raises NoAnswer."""
@@ -64,7 +67,8 @@ class SimulatedProvider:
                 return self._fail_before(fault), None
             if fault and kind == Kind.TIMEOUT_LATE and not call.moves_money:
                 raise NoAnswer(seconds=self.seconds_of(fault))
-            answer = self._once(call, fault)
+            with self._counted(fault):
+                answer = self._once(call, fault)
         except Refusal as refusal:
             return refusal.answer, None
         if fault and kind in {Kind.TIMEOUT_AFTER, Kind.TIMEOUT_LATE}:
@@ -78,6 +82,24 @@ class SimulatedProvider:
         with self._lock:
             self._intents.settle_what_is_due(self.clock())
             self._refunds.settle_what_is_due(self.clock())
+
+    def wait_for_what_is_late(self) -> None:
+        """Until all has been moved whose clients are long gone. They are late by real time, whatever the clock says."""
+        with self._none_is_late:
+            self._none_is_late.wait_for(lambda: not self._late)
+
+    @contextmanager
+    def _counted(self, fault: Fault | None) -> Iterator[None]:
+        """Counts the call among the late ones, where it is to be one, until it is over."""
+        late = fault is not None and fault.kind == Kind.TIMEOUT_LATE
+        with self._none_is_late:
+            self._late += late
+        try:
+            yield
+        finally:
+            with self._none_is_late:
+                self._late -= late
+                self._none_is_late.notify_all()
 
     def seconds_of(self, fault: Fault) -> float:
         return self.hold_seconds if fault.seconds is None else fault.seconds

@@ -110,6 +110,8 @@ class Months:
             self._process(self.queue.take())
 
     def _becomes(self, day: datetime.date, hour: int) -> None:
+        # Late by a moment and not by hours, in which its key would be forgotten.
+        self.absences.provider.wait_for_what_is_late()
         self.clock.advance_to(day, hour)
         self.absences.end_when_over(now=self.clock.now)
 

@@ -56,7 +56,8 @@ GATEWAY = {
 
 TROUBLE = {
     Fault(kind=Kind.TIMEOUT_BEFORE): 10,
-    Fault(kind=Kind.TIMEOUT_AFTER): 10,
+    Fault(kind=Kind.TIMEOUT_AFTER): 7,
+    Fault(kind=Kind.TIMEOUT_LATE): 3,
     Fault(kind=Kind.RESET_BEFORE): 5,
     Fault(kind=Kind.RESET_AFTER): 5,
     Fault(kind=Kind.DECLINE, code="insufficient_funds"): 9,
