@@ -190,7 +190,7 @@ class TestOperationsOnTheSameAccounts:
         seed = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(10**9))
         print(f"FAULT_SEED={seed}")  # noqa: T201 - shown when the test fails
         plan = a_plan(interval_unit="day", unit_amount_minor=100)
-        terms = {"anchor_date": FIRST, "rebilling_date": FIRST}
+        terms: dict[str, Any] = {"anchor_date": FIRST, "rebilling_date": FIRST}
         platform = Platform([an_account(plan=plan, today=FIRST, **terms) for _ in range(ACCOUNTS)])
         # Small packs, which share accounts in every combination.
         with mock.patch("rebilling.dispatch.MOST_ITEMS", 13), mock.patch("rebilling.sweep.BATCH_ACCOUNTS", 7):

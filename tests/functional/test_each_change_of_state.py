@@ -106,8 +106,7 @@ def rebillings_change() -> None:
     closed(moved)
 
     unpaid = charged(SOFT)
-    written_off = write_off(account_id=unpaid.id, **SIGNED)
-    assert len(written_off) == 1
+    write_off(account_id=unpaid.id, **SIGNED)
     reverse(unpaid, EntryType.WRITE_OFF)
     credit(unpaid)
     reverse(unpaid, EntryType.CREDIT)
@@ -137,10 +136,11 @@ def refunds_change() -> None:
     outside = received(an_account(), 500)
     assert requested(outside, 500).status == "SUCCEEDED"
     payments = [charged().payments.get() for _ in range(4)]
-    for payment, answer in zip(payments, (sends_back, SOFT, TIMED_OUT, TIMED_OUT), strict=True):
+    answers: list[Any] = [sends_back, SOFT, TIMED_OUT, TIMED_OUT]
+    for payment, answer in zip(payments, answers, strict=True):
         assert sent(requested(payment), gateway=ScriptedGateway(refunds=[answer])) == []
     unknown = Refund.objects.filter(status="UNKNOWN").order_by("id")
-    for refund, found in zip(list(unknown), (sends_back, SOFT), strict=True):
+    for refund, found in zip(list(unknown), answers[:2], strict=True):
         assert sent(refund, gateway=ScriptedGateway(refunds_found=[found]), now=NOW + HOUR) == []
 
 
