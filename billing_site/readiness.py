@@ -55,9 +55,12 @@ def _refuse_queue() -> None:
         )
         client.get_queue_attributes(QueueUrl=settings.REBILLING_QUEUE_URL, AttributeNames=["QueueArn"])
     except (BotoCoreError, ClientError) as error:
-        # A function's role, or its network's endpoint, may let it send and do nothing else. Denied, it was reached.
         if isinstance(error, ClientError) and _is_denied(error):
-            return
+            # Terraform lets our functions look at our queue, and for nothing but this look.
+            raise UnableToStart(
+                "the queue in REBILLING_QUEUE_URL denies this function a look: is it this environment's queue, and do "
+                "the function's role and the endpoint of SQS allow sqs:GetQueueAttributes, as Terraform has them?"
+            ) from error
         what = " ".join(str(error).split())
         raise UnableToStart(f"the queue in REBILLING_QUEUE_URL can't be used: {what}") from error
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.lambdas.denying import denying_sqs
 from tests.lambdas.environments import ROLE, SECRET_KEY, SITE, Cloud, Environment, cloud, request_event
 from tests.lambdas.secrets import Secret
 
@@ -109,6 +110,12 @@ class TestWhatIsMissingOrWrong:
     def test_is_a_queue_that_is_not_there(self, migrated: Cloud) -> None:
         url = f"{migrated.queue.endpoint.queue_url}-of-nobody"
         assert "NonExistentQueue" in told(migrated, "worker", REBILLING_QUEUE_URL=url)
+
+    @pytest.mark.parametrize("duty", ["api", "worker"])
+    def test_is_a_queue_that_denies_to_be_looked_at(self, migrated: Cloud, duty: str) -> None:
+        with denying_sqs() as url:
+            why = told(migrated, duty, AWS_ENDPOINT_URL_SQS=url)
+        assert why.startswith("the queue in REBILLING_QUEUE_URL denies this function a look: is it this environment's ")
 
     @pytest.mark.parametrize(
         ("name", "content", "why"),
