@@ -1,4 +1,4 @@
-"""What the settings of a production function must be; `manage.py check --deploy` looks at it too."""
+"""What settings must be. Those of production are looked at by a function's start, and by `manage.py check --deploy`."""
 
 import os
 from collections.abc import Iterator
@@ -7,14 +7,26 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
 
 from billing_site.duties import Duty, duties, on_lambda
+from rebilling.brake_limits import check_limits
 
 SHORTEST_SECRET_KEY = 50
 FEWEST_CHARACTERS = 5
 """Both as in Django's own security.W009."""
 ENCRYPTED = {"require", "verify-ca", "verify-full"}
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+@register("rebilling")
+def brake_has_limits(**_: Any) -> list[CheckMessage]:
+    """Otherwise each sweep would say so, and charge nobody."""
+    try:
+        check_limits()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="billing_site.E010")]
+    return []
 
 
 @register("production", deploy=True)

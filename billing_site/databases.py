@@ -2,8 +2,9 @@
 
 from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from billing_site.environment import Environment
 
 SECRETS_BACKEND = "billing_site.postgresql"
 
@@ -16,7 +17,7 @@ UNANSWERED_MILLISECONDS = 10_000
 """An environment that slept may wake to a connection that is gone, and would wait for an answer for minutes."""
 
 
-def configured_databases(*, env: environ.Env, duty: str) -> dict[str, dict[str, Any]]:
+def configured_databases(*, env: Environment, duty: str) -> dict[str, dict[str, Any]]:
     """`default` is the application's, `owner` the owner's, which only the migrating function and a clone have.
 
     Raises `ImproperlyConfigured` for what is missing.
@@ -26,7 +27,7 @@ def configured_databases(*, env: environ.Env, duty: str) -> dict[str, dict[str, 
     return databases
 
 
-def _by_url(env: environ.Env) -> dict[str, dict[str, Any]]:
+def _by_url(env: Environment) -> dict[str, dict[str, Any]]:
     databases = {"default": env.db("DATABASE_URL")}
     if env.str("DATABASE_OWNER_URL", default=""):
         databases["owner"] = env.db("DATABASE_OWNER_URL")
@@ -35,7 +36,7 @@ def _by_url(env: environ.Env) -> dict[str, dict[str, Any]]:
     return databases
 
 
-def _by_secret(env: environ.Env, *, duty: str) -> dict[str, dict[str, Any]]:
+def _by_secret(env: Environment, *, duty: str) -> dict[str, dict[str, Any]]:
     """The migrating function has two secrets: its own is the owner's, and the other the application's."""
     own = env.str("DATABASE_SECRET_ARN", default="")
     application = env.str("DATABASE_APPLICATION_SECRET_ARN", default="")
@@ -51,7 +52,7 @@ def _by_secret(env: environ.Env, *, duty: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _at_host(env: environ.Env, *, secret_arn: str, duty: str) -> dict[str, Any]:
+def _at_host(env: Environment, *, secret_arn: str, duty: str) -> dict[str, Any]:
     # With no certificate to hold it against, the server's can't be verified: RDS signs with an authority of its own.
     authority = env.str("DATABASE_SSLROOTCERT", default="")
     options = {

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import environ
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from billing_site.databases import configured_databases
+from billing_site.environment import Environment
 
 NAMES = (
     *("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_SECRET_ARN"),
@@ -27,7 +27,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Configured:
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        return configured_databases(env=environ.Env(), duty=duty)
+        return configured_databases(env=Environment(), duty=duty)
 
     return databases
 

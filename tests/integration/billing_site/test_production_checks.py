@@ -110,3 +110,12 @@ class TestProductionChecks:
         assert said() == []
         function.SECRET_KEY = "short"
         assert [message for message in run_checks() if (message.id or "").startswith("billing_site")] == []
+
+
+class TestChecks:
+    def test_say_what_a_sweep_would_say_about_its_brake(self, settings: Any) -> None:
+        settings.REBILLING_BRAKE_FIRST_AMOUNTS = {"USD": 1, "XQQ": 1}
+        (found,) = run_checks()
+        assert (found.id, found.msg) == ("billing_site.E010", "REBILLING_BRAKE_FIRST_AMOUNTS: XQQ is no currency.")
+        settings.REBILLING_BRAKE_FIRST_AMOUNTS = {"USD": 1}
+        assert run_checks() == []

@@ -92,6 +92,23 @@ class TestWhatIsMissingOrWrong:
             ("worker", {"PAYMENT_GATEWAY": STRIPE}, "PAYMENT_GATEWAY is Stripe, and STRIPE_API_KEY is empty. "),
             ("api", {"PAYMENT_LEASE_SECONDS": "1"}, "PAYMENT_LEASE_SECONDS (1) must be longer than "),
             ("api", {"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is empty: set it to the host names that clients use. "),
+            (
+                "api",
+                {"CSRF_TRUSTED_ORIGINS": SITE},
+                "As of Django 4.0, the values in the CSRF_TRUSTED_ORIGINS setting ",
+            ),
+            ("worker", {"REBILLING_DUE_MINUTES": "1h"}, "REBILLING_DUE_MINUTES must be a whole number, 0 or more."),
+            (
+                "api",
+                {"BILLING_TIME_ZONE": "Europe/Berln"},
+                "BILLING_TIME_ZONE must be a time zone of the IANA database, ",
+            ),
+            ("migrate", {"LOG_LEVEL": "chatty"}, "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
+            (
+                "migrate",
+                {"REBILLING_BRAKE_FIRST_AMOUNTS": "USD=1,XQQ=1"},
+                "REBILLING_BRAKE_FIRST_AMOUNTS: XQQ is no currency. (billing_site.E010)",
+            ),
             ("worker", {"DATABASE_HOST": ""}, "There is no database: set DATABASE_SECRET_ARN with DATABASE_HOST and "),
             ("worker", {"DATABASE_PORT": "9"}, "the database can't be used: connection to server at "),
             ("worker", {"DATABASE_SSLMODE": "require"}, "the database can't be used: connection to server at "),
