@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
 from billing_site.duties import Duty, duties, on_lambda
+from payments.gateways.configured import configured_gateway, configured_gateway_name
 from rebilling.brake_limits import check_limits
 
 SHORTEST_SECRET_KEY = 50
@@ -26,6 +27,22 @@ def brake_has_limits(**_: Any) -> list[CheckMessage]:
         check_limits()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="billing_site.E010")]
+    return []
+
+
+@register("payments")
+def gateway_can_be_had(**_: Any) -> list[CheckMessage]:
+    """One that is unknown, or lacks its library, is told before anything is charged; and its key where it is called."""
+    here = duties()
+    try:
+        if here & {Duty.API, Duty.WORKER}:
+            configured_gateway_name()
+        if Duty.WORKER in here:
+            configured_gateway()
+    except ImproperlyConfigured as error:
+        return [Error(f"{error}.", id="billing_site.E011")]
+    except (ImportError, AttributeError) as error:
+        return [Error(f"PAYMENT_GATEWAY names no gateway: {error}.", id="billing_site.E011")]
     return []
 
 

@@ -22,10 +22,8 @@ def refuse_unless_ready(here: frozenset[Duty]) -> None:
 
 def _refuse_settings(here: frozenset[Duty]) -> None:
     # Django's own checks of what a site must have before it is shown to the world are for the one that is.
-    # The migrating function calls no gateway, and has no key for one.
-    of_payments = ["payments"] if here & {Duty.API, Duty.WORKER} else []
     of_a_site = [checks.Tags.security, checks.Tags.compatibility] if Duty.API in here else []
-    for tag in ("production", *of_payments, "rebilling", *of_a_site):
+    for tag in ("production", "payments", "rebilling", *of_a_site):
         found = checks.run_checks(tags=[tag], include_deployment_checks=True)
         if found:
             # Django's messages may run over lines.

@@ -124,8 +124,11 @@ PAYMENT_COLLECTORS = env.count("PAYMENT_COLLECTORS", default=8)
 PAYMENT_RETRY_DAYS = env.list("PAYMENT_RETRY_DAYS", cast=int, default=[1, 3, 5, 7])
 # A payment or refund whose outcome is open for so many days needs a person, and is asked about once a day from then on.
 PAYMENT_UNKNOWN_DAYS = env.int("PAYMENT_UNKNOWN_DAYS", default=5)
-# For payments.gateways.stripe_gateway.StripeGateway. Without an address it is Stripe's own.
-STRIPE_API_KEY = from_secret(env, "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN")
+# For payments.gateways.stripe_gateway.StripeGateway. Only the worker calls it, and only the worker takes its key: not
+# the function that the internet reaches. Without an address it is Stripe's own.
+STRIPE_API_KEY = ""
+if FUNCTION_DUTY in {"", "worker"}:
+    STRIPE_API_KEY = from_secret(env, "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
 
 # --- The API ---

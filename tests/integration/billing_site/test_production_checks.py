@@ -17,6 +17,7 @@ GOOD = {
     "DATABASE_APPLICATION_ROLE": "billing_app",
     "DATABASE_APPLICATION_SECRET_ARN": "arn",
 }
+STRIPE = "payments.gateways.stripe_gateway.StripeGateway"
 VARIABLES = ("SECRET_KEY", "STRIPE_API_KEY", "DATABASE_URL", "DATABASE_OWNER_URL")
 
 
@@ -119,3 +120,27 @@ class TestChecks:
         assert (found.id, found.msg) == ("billing_site.E010", "REBILLING_BRAKE_FIRST_AMOUNTS: XQQ is no currency.")
         settings.REBILLING_BRAKE_FIRST_AMOUNTS = {"USD": 1}
         assert run_checks() == []
+
+    @pytest.mark.parametrize(
+        ("duty", "needs_the_key"), [("api", False), ("worker", True), ("migrate", False), ("", True)]
+    )
+    def test_ask_for_the_gateways_key_where_it_is_called(self, settings: Any, duty: str, needs_the_key: bool) -> None:
+        settings.FUNCTION_DUTY, settings.PAYMENT_GATEWAY, settings.STRIPE_API_KEY = duty, STRIPE, ""
+        told = ("billing_site.E011", "PAYMENT_GATEWAY is Stripe, and STRIPE_API_KEY is empty.")
+        assert [(found.id, found.msg) for found in run_checks()] == ([told] if needs_the_key else [])
+
+    @pytest.mark.parametrize(("duty", "needs_it"), [("api", True), ("worker", True), ("migrate", False), ("", True)])
+    @pytest.mark.parametrize(
+        ("path", "why"),
+        [
+            ("payments.gateways.nowhere.Gateway", "No module named 'payments.gateways.nowhere'."),
+            ("payments.gateways.logging_gateway.REMEMBERED", "'int' object has no attribute 'name'."),
+            ("", " doesn't look like a module path."),
+        ],
+    )
+    def test_ask_for_the_gateway_where_it_is_named(
+        self, settings: Any, duty: str, needs_it: bool, path: str, why: str
+    ) -> None:
+        settings.FUNCTION_DUTY, settings.PAYMENT_GATEWAY = duty, path
+        told = ("billing_site.E011", f"PAYMENT_GATEWAY names no gateway: {why}")
+        assert [(found.id, found.msg) for found in run_checks()] == ([told] if needs_it else [])

@@ -155,20 +155,19 @@ class TestWhatIsMissingOrWrong:
 class TestWhatStarts:
     def test_has_the_keys_of_its_secrets_and_the_log_level_of_its_settings(self, migrated: Cloud) -> None:
         """Zappa's own settings ask for DEBUG here, and so does Lambda's own before ours are read."""
-        stripe = Secret.made(migrated.client, {"STRIPE_API_KEY": f"sk_test_{HIDDEN}"})
-        variables = {"STRIPE_SECRET_ARN": stripe.arn, "AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
-        with migrated.environment("api", **variables) as api:
+        with migrated.environment("api", AWS_LAMBDA_LOG_LEVEL="DEBUG") as api:
             assert api.answer(request_event("/healthz"))["statusCode"] == 200
             assert api.answer(request_event("/admin/login/"))["statusCode"] == 200
             log = api.log.read_text()
         assert '"level": "INFO", "logger": "zappa.wsgi"' in log
-        for secret in (HIDDEN, SECRET_KEY, migrated.application.value()["password"]):
+        for secret in (SECRET_KEY, migrated.application.value()["password"]):
             assert secret not in log
 
     def test_collects_through_stripe_with_the_key_of_its_secret(self, migrated: Cloud) -> None:
         stripe = Secret.made(migrated.client, {"STRIPE_API_KEY": f"sk_test_{HIDDEN}"})
         name = migrated.queue.endpoint.queue_url.rsplit("/", 1)[-1]
-        with migrated.environment("worker", PAYMENT_GATEWAY=STRIPE, STRIPE_SECRET_ARN=stripe.arn) as worker:
+        variables = {"PAYMENT_GATEWAY": STRIPE, "STRIPE_SECRET_ARN": stripe.arn, "AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
+        with migrated.environment("worker", **variables) as worker:
             # It makes the gateway for each message, whatever the message holds.
             event = {
                 "Records": [
@@ -186,6 +185,13 @@ class TestWhatStarts:
     def test_is_a_migrating_function_without_the_gateways_key(self, migrated: Cloud) -> None:
         with migrated.environment("migrate", PAYMENT_GATEWAY=STRIPE) as migrate:
             migrate.answer({"manage": "migrate --noinput -v0"})
+            assert migrate.answer({"manage": "check"})["output"].startswith("System check identified no issues")
+
+    def test_is_an_api_without_the_gateways_key_even_where_its_secret_is_named(self, migrated: Cloud) -> None:
+        """Its role may not read that: it must not try."""
+        with migrated.environment("api", PAYMENT_GATEWAY=STRIPE, STRIPE_SECRET_ARN="arn:aws:none") as api:
+            assert api.answer(request_event("/healthz"))["statusCode"] == 200
+            assert api.answer({"manage": "check"})["output"].startswith("System check identified no issues")
 
     def test_answers_a_rest_api_an_http_api_and_a_function_url(self, migrated: Cloud) -> None:
         http_api = {
