@@ -17,13 +17,14 @@ locals {
     # A host with a leading dot stands for all below it; Django writes that with a star here.
     CSRF_TRUSTED_ORIGINS = join(",", [for host in var.allowed_hosts : startswith(host, ".") ? "https://*${host}" : "https://${host}"])
   }
-  application_variables = merge(
-    { DATABASE_SECRET_ARN = aws_secretsmanager_secret.application.arn },
-    var.create_stripe_secret ? { STRIPE_SECRET_ARN = aws_secretsmanager_secret.stripe[0].arn } : {},
-  )
+  application_variables = { DATABASE_SECRET_ARN = aws_secretsmanager_secret.application.arn }
   own_variables = {
-    api    = local.application_variables
-    worker = local.application_variables
+    api = local.application_variables
+    # It alone calls Stripe.
+    worker = merge(
+      local.application_variables,
+      var.create_stripe_secret ? { STRIPE_SECRET_ARN = aws_secretsmanager_secret.stripe[0].arn } : {},
+    )
     migrate = {
       DATABASE_SECRET_ARN             = local.master_secret_arn
       DATABASE_APPLICATION_SECRET_ARN = aws_secretsmanager_secret.application.arn
