@@ -11,6 +11,9 @@ from django.db.migrations.executor import MigrationExecutor
 from billing_site.duties import Duty
 from billing_site.refusals import UnableToStart
 
+UNVERIFIED = ("certificate verify failed", "does not match host name")
+"""In libpq's text: a failed connection has no code."""
+
 
 def refuse_unless_ready(here: frozenset[Duty]) -> None:
     """Raises `UnableToStart` with one line that says what to mend. `here` are the function's duties."""
@@ -36,7 +39,10 @@ def _refuse_database() -> None:
         executor = MigrationExecutor(connections["default"])
         unapplied = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except Error as error:
-        what = str(error).strip().splitlines()[0]
+        # One line for each address of the host.
+        what = " ".join(str(error).split())
+        if any(text in what for text in UNVERIFIED):
+            what += ": download RDS's bundle anew and make the package, or look at DATABASE_HOST"
         raise UnableToStart(f"the database can't be used: {what}") from error
     if unapplied:
         first = unapplied[0][0]

@@ -46,7 +46,8 @@ class TestSettings:
     @pytest.mark.parametrize("name", refusable())
     def test_are_refused_by_name(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         at_host = {"DATABASE_URL": "", "DATABASE_HOST": "h", "DATABASE_NAME": "n", "DATABASE_SECRET_ARN": "arn"}
-        told = refusal(monkeypatch, **(at_host if name == "DATABASE_PORT" else {}) | {name: HIDDEN})
+        of_a_host = name in {"DATABASE_PORT", "DATABASE_SSLMODE"}
+        told = refusal(monkeypatch, **(at_host if of_a_host else {}) | {name: HIDDEN})
         assert re.match(rf"{name} must be \S", told)
         assert "\n" not in told
 

@@ -1,12 +1,14 @@
 """What `check --deploy` and a function's start say about settings, each in a line without what may be secret."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
 
 from tests.lambdas.environments import SECRET_KEY
+from tests.lambdas.tls import a_certificate
 
 GOOD = {
     "DEBUG": False,
@@ -78,17 +80,47 @@ class TestProductionChecks:
         monkeypatch.setenv("DATABASE_URL", "postgres://app@/billing?host=/tmp/sockets")
         assert said() == []
 
-    @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", ""])
+    @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "verify-ca", ""])
     def test_refuse_a_database_that_may_be_reached_unencrypted(
         self, function: Any, monkeypatch: pytest.MonkeyPatch, mode: str
     ) -> None:
         monkeypatch.setitem(function.DATABASES, "remote", at_host(sslmode=mode))
         assert said() == [("billing_site.E005", "The database 'remote' may go unencrypted: unset DATABASE_SSLMODE.")]
 
-    @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+    @pytest.mark.parametrize("mode", ["require", "verify-full"])
     def test_let_an_encrypted_one_pass(self, function: Any, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
         monkeypatch.setitem(function.DATABASES, "remote", at_host(sslmode=mode))
         assert said() == []
+
+    def test_let_a_file_of_authorities_pass(
+        self, function: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        file = a_certificate(folder=tmp_path / "own").file
+        monkeypatch.setitem(function.DATABASES, "remote", at_host(sslmode="verify-full", sslrootcert=str(file)))
+        assert said() == []
+
+    @pytest.mark.parametrize(
+        ("content", "why"),
+        [
+            (None, "can't be read (No such file or directory)"),
+            (b"", "isn't a bundle of certificates in PEM"),
+            (b"<Error><Code>AccessDenied</Code></Error>", "isn't a bundle of certificates in PEM"),
+        ],
+    )
+    def test_refuse_a_file_that_nothing_can_be_verified_by(
+        self, function: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, why: str
+    ) -> None:
+        file = tmp_path / "rds.pem"
+        if content is not None:
+            file.write_bytes(content)
+        monkeypatch.setitem(function.DATABASES, "remote", at_host(sslmode="verify-full", sslrootcert=str(file)))
+        assert said() == [
+            (
+                "billing_site.E012",
+                f"The database can't be verified: {file}, which DATABASE_SSLROOTCERT names, {why}. Download RDS's "
+                "bundle to certificates/rds.pem and make the package anew.",
+            )
+        ]
 
     def test_ask_for_a_queue_hosts_https_and_the_applications_secret_where_they_are_needed(
         self, function: Any, duty: str

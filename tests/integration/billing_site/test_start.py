@@ -3,12 +3,15 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.lambdas.denying import denying_sqs
 from tests.lambdas.environments import ROLE, SECRET_KEY, SITE, Cloud, Environment, cloud, request_event
+from tests.lambdas.password_server import HOST
 from tests.lambdas.secrets import Secret
+from tests.lambdas.tls import a_certificate, tls_in_front_of
 
 HIDDEN = "hidden-value-of-the-tests"
 
@@ -217,3 +220,57 @@ class TestWhatStarts:
         (line,) = (line for line in lines if line["level"] == "ERROR")
         assert (line["message"], line["error"]) == ("an event failed", "UnroutedEvent")
         assert HIDDEN not in json.dumps(lines)
+
+
+@pytest.fixture(scope="module")
+def verified(migrated: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables of a function that verifies the server, which has TLS then and is called `localhost`."""
+    own = a_certificate(folder=tmp_path_factory.mktemp("own") / "authority")
+    with tls_in_front_of(port=migrated.server.port, certificate=own) as port:
+        yield {
+            "DATABASE_HOST": "localhost",
+            "DATABASE_PORT": str(port),
+            "DATABASE_SSLMODE": "",
+            "DATABASE_SSLROOTCERT": str(own.file),
+        }
+
+
+class TestVerification:
+    @pytest.mark.parametrize("duty", ["api", "worker", "migrate"])
+    def test_lets_a_function_start_and_work(self, migrated: Cloud, verified: dict[str, str], duty: str) -> None:
+        event = {"manage": "showmigrations --database owner"} if duty == "migrate" else {"manage": "check"}
+        with migrated.environment(duty, **verified) as environment:
+            assert environment.answer(event)["output"]
+
+    @pytest.mark.parametrize("duty", ["api", "worker"])
+    def test_refuses_a_server_of_another_authority(
+        self, migrated: Cloud, verified: dict[str, str], tmp_path: Path, duty: str
+    ) -> None:
+        other = a_certificate(folder=tmp_path / "other")
+        why = told(migrated, duty, **verified | {"DATABASE_SSLROOTCERT": str(other.file)})
+        assert why.startswith("the database can't be used: connection to server at ")
+        assert "certificate verify failed: download RDS's bundle anew and make the package, or look at" in why
+
+    @pytest.mark.parametrize("duty", ["api", "worker"])
+    def test_refuses_a_server_of_another_name(self, migrated: Cloud, verified: dict[str, str], duty: str) -> None:
+        why = told(migrated, duty, **verified | {"DATABASE_HOST": HOST})
+        assert 'does not match host name "127.0.0.1": download RDS\'s bundle anew and make the package, or ' in why
+
+    @pytest.mark.parametrize("duty", ["api", "worker", "migrate"])
+    @pytest.mark.parametrize("content", ["", "-----BEGIN CERTIFICATE-----"])
+    def test_is_not_done_by_a_file_that_is_no_bundle(
+        self, migrated: Cloud, verified: dict[str, str], tmp_path: Path, duty: str, content: str
+    ) -> None:
+        file = tmp_path / "rds.pem"
+        fault = "can't be read (No such file or directory)"
+        if content:
+            file.write_text(content)
+            fault = "isn't a bundle of certificates in PEM"
+        assert told(migrated, duty, **verified | {"DATABASE_SSLROOTCERT": str(file)}) == (
+            f"The database can't be verified: {file}, which DATABASE_SSLROOTCERT names, {fault}. Download RDS's bundle "
+            "to certificates/rds.pem and make the package anew. (billing_site.E012)"
+        )
+
+    def test_is_not_half_done(self, migrated: Cloud, verified: dict[str, str]) -> None:
+        why = told(migrated, "migrate", **verified | {"DATABASE_SSLMODE": "verify-ca"})
+        assert why.startswith("DATABASE_SSLMODE is verify-ca, which verifies too little by DATABASE_SSLROOTCERT")
