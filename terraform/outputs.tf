@@ -17,6 +17,8 @@ locals {
     # A host with a leading dot stands for all below it; Django writes that with a star here.
     CSRF_TRUSTED_ORIGINS = join(",", [for host in var.allowed_hosts : startswith(host, ".") ? "https://*${host}" : "https://${host}"])
   }
+  # Where the package has RDS's bundle, unpacked by Lambda. With it the functions verify in full.
+  verifying_variables   = var.database_verify_certificate ? { DATABASE_SSLROOTCERT = "/var/task/certificates/rds.pem" } : {}
   application_variables = { DATABASE_SECRET_ARN = aws_secretsmanager_secret.application.arn }
   own_variables = {
     api = local.application_variables
@@ -44,7 +46,7 @@ output "zappa_settings" {
         SubnetIds        = [for letter in var.zone_letters : aws_subnet.function[letter].id]
         SecurityGroupIds = [aws_security_group.function[duty].id]
       }
-      aws_environment_variables = merge(var.application_settings, local.common_variables, local.own_variables[duty], { FUNCTION_DUTY = duty })
+      aws_environment_variables = merge(var.application_settings, local.common_variables, local.verifying_variables, local.own_variables[duty], { FUNCTION_DUTY = duty })
     }
   }
 }

@@ -370,6 +370,12 @@ _OUTPUTS = [
             "merge(local.common_variables, var.application_settings, ",
             "Further settings are passed on, and change none of Terraform's.",
         ),
+        (
+            'DATABASE_SSLROOTCERT = "/var/task/certificates/rds.pem"',
+            'DATABASE_SSLROOTCERT = "certificates/rds.pem", DATABASE_SSLMODE = "verify-ca"',
+            "Every function verifies the database by the package's bundle.",
+            "No mode is named that could verify less.",
+        ),
     ),
     *breaks(
         "storage",
