@@ -20,8 +20,18 @@ def main() -> None:
     else:
         prepare(argv=sys.argv[1:])
 
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from billing_site.duties import duties
+    from billing_site.refusals import UnableToStart
+    from billing_site.secret_store import UnableToReadSecret
+
+    try:
+        # Loads the settings. Django would tell what is wrong with them by a traceback.
+        duties()
+    except (ImproperlyConfigured, UnableToReadSecret, UnableToStart) as refusal:
+        sys.exit(f"error: {' '.join(str(refusal).split())}")
     try:
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:

@@ -16,7 +16,7 @@ from api.fields import Text, TextOrNull, WholeNumber
 from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
-from payments.gateways.configured import configured_gateway
+from payments.gateways.configured import configured_gateway_name
 from payments.models import Payment
 from rebilling.dispatch import send_when_committed
 from rebilling.receiving import LONGEST_REFERENCE, receive_payment
@@ -148,7 +148,7 @@ class RetryPaymentEndpoint(Endpoint):
         self.body(NothingSerializer)
 
         def work() -> Answer:
-            payment = retry_payment(payment_id=payment_id, gateway=configured_gateway().name, now=self.now)
+            payment = retry_payment(payment_id=payment_id, gateway=configured_gateway_name(), now=self.now)
             send_when_committed(payment_id=payment.id)
             return Answer(202, PaymentSerializer(payment).data)
 

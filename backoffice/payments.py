@@ -9,7 +9,7 @@ from backoffice.base import link, money
 from backoffice.forms import TakenForm
 from backoffice.putting_right import put_right_action
 from backoffice.refunds import REFUND, refunds_of
-from payments.gateways.configured import configured_gateway
+from payments.gateways.configured import configured_gateway_name
 from payments.models import Payment
 from rebilling.dispatch import ask_again, send_when_committed
 from rebilling.models import Rebilling
@@ -18,7 +18,7 @@ from rebilling.retries import retry_payment
 
 
 def _retry(payment: Payment, said: dict[str, Any], act: Act) -> None:
-    submitted = retry_payment(payment_id=payment.id, gateway=configured_gateway().name, now=act.now)
+    submitted = retry_payment(payment_id=payment.id, gateway=configured_gateway_name(), now=act.now)
     send_when_committed(payment_id=submitted.id)
 
 

@@ -1,20 +1,51 @@
-"""What the settings of a production function must be; `manage.py check --deploy` looks at it too."""
+"""What settings must be. Those of production are looked at by a function's start, and by `manage.py check --deploy`."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
 
+from billing_site.authorities import BUNDLE, fault_of
 from billing_site.duties import Duty, duties, on_lambda
+from payments.gateways.configured import configured_gateway, configured_gateway_name
+from rebilling.brake_limits import check_limits
 
 SHORTEST_SECRET_KEY = 50
 FEWEST_CHARACTERS = 5
 """Both as in Django's own security.W009."""
-ENCRYPTED = {"require", "verify-ca", "verify-full"}
+ENCRYPTED = {"require", "verify-full"}
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+@register("rebilling")
+def brake_has_limits(**_: Any) -> list[CheckMessage]:
+    """Otherwise each sweep would say so, and charge nobody."""
+    try:
+        check_limits()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="billing_site.E010")]
+    return []
+
+
+@register("payments")
+def gateway_can_be_had(**_: Any) -> list[CheckMessage]:
+    """One that is unknown, or lacks its library, is told before anything is charged; and its key where it is called."""
+    here = duties()
+    try:
+        if here & {Duty.API, Duty.WORKER}:
+            configured_gateway_name()
+        if Duty.WORKER in here:
+            configured_gateway()
+    except ImproperlyConfigured as error:
+        return [Error(f"{error}.", id="billing_site.E011")]
+    except (ImportError, AttributeError) as error:
+        return [Error(f"PAYMENT_GATEWAY names no gateway: {error}.", id="billing_site.E011")]
+    return []
 
 
 @register("production", deploy=True)
@@ -33,6 +64,7 @@ def _of_every_function() -> Iterator[CheckMessage]:
             "Put one into the secret of DJANGO_SECRET_ARN.",
             id="billing_site.E002",
         )
+    yield from _of_authorities()
     if not on_lambda():
         return
     # A function's variables are readable to whoever may look at the function.
@@ -50,6 +82,22 @@ def _of_every_function() -> Iterator[CheckMessage]:
         over_the_network = not host.startswith("/") and host not in LOOPBACK
         if "SECRET_ARN" in database and over_the_network and database["OPTIONS"].get("sslmode") not in ENCRYPTED:
             yield Error(f"The database {alias!r} may go unencrypted: unset DATABASE_SSLMODE.", id="billing_site.E005")
+
+
+def _of_authorities() -> Iterator[CheckMessage]:
+    """libpq would look at them with the first connection, which the migrating function's start doesn't make."""
+    named = {database.get("OPTIONS", {}).get("sslrootcert") for database in settings.DATABASES.values()}
+    for file in filter(None, named):
+        try:
+            fault = fault_of(Path(file).read_bytes())
+        except OSError as error:
+            fault = f"can't be read ({error.strerror})"
+        if fault:
+            yield Error(
+                f"The database can't be verified: {file}, which DATABASE_SSLROOTCERT names, {fault}. Download RDS's "
+                f"bundle to {BUNDLE} and make the package anew.",
+                id="billing_site.E012",
+            )
 
 
 def _of_a_duty() -> Iterator[CheckMessage]:

@@ -2,10 +2,14 @@
 
 from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from billing_site.environment import Environment
+
 SECRETS_BACKEND = "billing_site.postgresql"
+
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+"""As libpq names them, the strictest last."""
 
 STATEMENT_SECONDS = {"api": 25, "worker": 240}
 """Less than the function's own timeout (29 and 300 seconds), so that a statement ends in an error that tells which."""
@@ -16,17 +20,22 @@ UNANSWERED_MILLISECONDS = 10_000
 """An environment that slept may wake to a connection that is gone, and would wait for an answer for minutes."""
 
 
-def configured_databases(*, env: environ.Env, duty: str) -> dict[str, dict[str, Any]]:
+def configured_databases(*, env: Environment, duty: str) -> dict[str, dict[str, Any]]:
     """`default` is the application's, `owner` the owner's, which only the migrating function and a clone have.
 
-    Raises `ImproperlyConfigured` for what is missing.
+    Raises `ImproperlyConfigured` for what is missing, or would verify less than it seems to.
     """
-    databases = _by_url(env) if env.str("DATABASE_URL", default="") else _by_secret(env, duty=duty)
+    by_url = bool(env.str("DATABASE_URL", default=""))
+    if by_url and env.str("DATABASE_SSLROOTCERT", default=""):
+        raise ImproperlyConfigured(
+            "DATABASE_SSLROOTCERT isn't used with DATABASE_URL: put sslmode=verify-full and sslrootcert into the URL."
+        )
+    databases = _by_url(env) if by_url else _by_secret(env, duty=duty)
     databases["default"] |= {"CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60), "CONN_HEALTH_CHECKS": True}
     return databases
 
 
-def _by_url(env: environ.Env) -> dict[str, dict[str, Any]]:
+def _by_url(env: Environment) -> dict[str, dict[str, Any]]:
     databases = {"default": env.db("DATABASE_URL")}
     if env.str("DATABASE_OWNER_URL", default=""):
         databases["owner"] = env.db("DATABASE_OWNER_URL")
@@ -35,7 +44,7 @@ def _by_url(env: environ.Env) -> dict[str, dict[str, Any]]:
     return databases
 
 
-def _by_secret(env: environ.Env, *, duty: str) -> dict[str, dict[str, Any]]:
+def _by_secret(env: Environment, *, duty: str) -> dict[str, dict[str, Any]]:
     """The migrating function has two secrets: its own is the owner's, and the other the application's."""
     own = env.str("DATABASE_SECRET_ARN", default="")
     application = env.str("DATABASE_APPLICATION_SECRET_ARN", default="")
@@ -51,17 +60,13 @@ def _by_secret(env: environ.Env, *, duty: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _at_host(env: environ.Env, *, secret_arn: str, duty: str) -> dict[str, Any]:
-    # With no certificate to hold it against, the server's can't be verified: RDS signs with an authority of its own.
-    authority = env.str("DATABASE_SSLROOTCERT", default="")
+def _at_host(env: Environment, *, secret_arn: str, duty: str) -> dict[str, Any]:
     options = {
-        "sslmode": env.str("DATABASE_SSLMODE", default="") or ("verify-full" if authority else "require"),
+        **_tls(env),
         "connect_timeout": CONNECT_SECONDS,
         "tcp_user_timeout": UNANSWERED_MILLISECONDS,
         "application_name": f"billing-{duty or 'command'}",
     }
-    if authority:
-        options["sslrootcert"] = authority
     if duty in STATEMENT_SECONDS:
         options["options"] = f"-c statement_timeout={STATEMENT_SECONDS[duty]}s"
     elif duty == "migrate":
@@ -74,3 +79,25 @@ def _at_host(env: environ.Env, *, secret_arn: str, duty: str) -> dict[str, Any]:
         "SECRET_ARN": secret_arn,
         "OPTIONS": options,
     }
+
+
+def _tls(env: Environment) -> dict[str, str]:
+    """With no authority to hold it against, the server's certificate can't be verified: RDS signs with its own.
+
+    And they sign for all of AWS's customers. A certificate of theirs for another host (`verify-ca`) is one that anybody
+    with a database at RDS has.
+    """
+    authorities = env.str("DATABASE_SSLROOTCERT", default="")
+    mode = "verify-full" if authorities else "require"
+    if env.str("DATABASE_SSLMODE", default=""):
+        mode = env.one_of("DATABASE_SSLMODE", SSL_MODES, default=mode)
+    if authorities and mode != "verify-full":
+        raise ImproperlyConfigured(
+            f"DATABASE_SSLMODE is {mode}, which verifies too little by DATABASE_SSLROOTCERT, or nothing: unset it."
+        )
+    if not authorities and mode.startswith("verify-"):
+        raise ImproperlyConfigured(
+            f"DATABASE_SSLMODE is {mode}, and there is nothing to verify by: set DATABASE_SSLROOTCERT to a file of "
+            "authorities."
+        )
+    return {"sslmode": mode, **({"sslrootcert": authorities} if authorities else {})}

@@ -11,6 +11,9 @@ from django.db.migrations.executor import MigrationExecutor
 from billing_site.duties import Duty
 from billing_site.refusals import UnableToStart
 
+UNVERIFIED = ("certificate verify failed", "does not match host name")
+"""In libpq's text: a failed connection has no code."""
+
 
 def refuse_unless_ready(here: frozenset[Duty]) -> None:
     """Raises `UnableToStart` with one line that says what to mend. `here` are the function's duties."""
@@ -22,9 +25,8 @@ def refuse_unless_ready(here: frozenset[Duty]) -> None:
 
 def _refuse_settings(here: frozenset[Duty]) -> None:
     # Django's own checks of what a site must have before it is shown to the world are for the one that is.
-    # The migrating function calls no gateway, and has no key for one.
-    of_payments = ["payments"] if here & {Duty.API, Duty.WORKER} else []
-    for tag in ("production", *of_payments, *([checks.Tags.security] if Duty.API in here else [])):
+    of_a_site = [checks.Tags.security, checks.Tags.compatibility] if Duty.API in here else []
+    for tag in ("production", "payments", "rebilling", *of_a_site):
         found = checks.run_checks(tags=[tag], include_deployment_checks=True)
         if found:
             # Django's messages may run over lines.
@@ -37,7 +39,10 @@ def _refuse_database() -> None:
         executor = MigrationExecutor(connections["default"])
         unapplied = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except Error as error:
-        what = str(error).strip().splitlines()[0]
+        # One line for each address of the host.
+        what = " ".join(str(error).split())
+        if any(text in what for text in UNVERIFIED):
+            what += ": download RDS's bundle anew and make the package, or look at DATABASE_HOST"
         raise UnableToStart(f"the database can't be used: {what}") from error
     if unapplied:
         first = unapplied[0][0]
@@ -55,9 +60,12 @@ def _refuse_queue() -> None:
         )
         client.get_queue_attributes(QueueUrl=settings.REBILLING_QUEUE_URL, AttributeNames=["QueueArn"])
     except (BotoCoreError, ClientError) as error:
-        # A function's role, or its network's endpoint, may let it send and do nothing else. Denied, it was reached.
         if isinstance(error, ClientError) and _is_denied(error):
-            return
+            # Terraform lets our functions look at our queue, and for nothing but this look.
+            raise UnableToStart(
+                "the queue in REBILLING_QUEUE_URL denies this function a look: is it this environment's queue, and do "
+                "the function's role and the endpoint of SQS allow sqs:GetQueueAttributes, as Terraform has them?"
+            ) from error
         what = " ".join(str(error).split())
         raise UnableToStart(f"the queue in REBILLING_QUEUE_URL can't be used: {what}") from error
 

@@ -1,12 +1,12 @@
 """Settings that are secrets: from the environment on a machine of one's own, from Secrets Manager on Lambda."""
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from billing_site.environment import Environment
 from billing_site.secret_store import secret_fields
 
 
-def from_secret(env: environ.Env, name: str, *, arn_in: str, required: bool = False) -> str:
+def from_secret(env: Environment, name: str, *, arn_in: str, required: bool = False) -> str:
     """The setting `name` of the environment; without it, the field of that name in the secret that `arn_in` names.
 
     Empty when neither is set. Raises `ImproperlyConfigured` then if it is required, and `UnableToReadSecret`.

@@ -7,15 +7,14 @@ the functions that bill don't have it.
 import importlib.util
 from pathlib import Path
 
-import environ
-
 from billing_site.databases import configured_databases
+from billing_site.environment import Environment
 from billing_site.secret_settings import from_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+env = Environment()
+Environment.read_env(BASE_DIR / ".env", overwrite=False)
 
 # What this function may do: api, worker or migrate. Without one a machine of one's own does everything.
 FUNCTION_DUTY = env.str("FUNCTION_DUTY", default="")
@@ -91,7 +90,7 @@ DATABASE_APPLICATION_SECRET_ARN = env.str("DATABASE_APPLICATION_SECRET_ARN", def
 
 USE_TZ = True
 TIME_ZONE = "UTC"
-BILLING_TIME_ZONE = env.str("BILLING_TIME_ZONE", default="UTC")
+BILLING_TIME_ZONE = env.zone("BILLING_TIME_ZONE", default="UTC")
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 FORMAT_MODULE_PATH = "billing_site.formats"
@@ -111,7 +110,7 @@ REBILLING_RESEND_MINUTES = env.int("REBILLING_RESEND_MINUTES", default=15)
 REBILLING_BRAKE_MULTIPLE = env.int("REBILLING_BRAKE_MULTIPLE", default=3)
 REBILLING_BRAKE_SMALL_RUN = env.int("REBILLING_BRAKE_SMALL_RUN", default=50)
 REBILLING_BRAKE_FIRST_PERIODS = env.int("REBILLING_BRAKE_FIRST_PERIODS", default=20_000)
-REBILLING_BRAKE_FIRST_AMOUNTS = env.dict("REBILLING_BRAKE_FIRST_AMOUNTS", cast={"value": int}, default={})
+REBILLING_BRAKE_FIRST_AMOUNTS = env.amounts("REBILLING_BRAKE_FIRST_AMOUNTS")
 
 # --- Payments ---
 
@@ -120,13 +119,16 @@ PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.float("PAYMENT_GATEWAY_TIMEOUT_SECONDS", d
 # Longer than the gateway's deadline (a check holds it), so that two deliveries don't call it at once; shorter than
 # the queue's visibility timeout, so that a message that comes back finds it ended.
 PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
-PAYMENT_COLLECTORS = env.int("PAYMENT_COLLECTORS", default=8)
+PAYMENT_COLLECTORS = env.count("PAYMENT_COLLECTORS", default=8)
 # Days after a charge's first decline on which it is tried again; none after a hard decline (docs/payments.md).
 PAYMENT_RETRY_DAYS = env.list("PAYMENT_RETRY_DAYS", cast=int, default=[1, 3, 5, 7])
 # A payment or refund whose outcome is open for so many days needs a person, and is asked about once a day from then on.
 PAYMENT_UNKNOWN_DAYS = env.int("PAYMENT_UNKNOWN_DAYS", default=5)
-# For payments.gateways.stripe_gateway.StripeGateway. Without an address it is Stripe's own.
-STRIPE_API_KEY = from_secret(env, "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN")
+# For payments.gateways.stripe_gateway.StripeGateway. Only the worker calls it, and only the worker takes its key: not
+# the function that the internet reaches. Without an address it is Stripe's own.
+STRIPE_API_KEY = ""
+if FUNCTION_DUTY in {"", "worker"}:
+    STRIPE_API_KEY = from_secret(env, "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN")
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
 
 # --- The API ---
@@ -192,6 +194,7 @@ STORAGES = {
 
 # --- Logs: one JSON object a line, so that a log table can filter on `level` ---
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -205,5 +208,5 @@ LOGGING = {
         "rebilling.metrics": {"level": "INFO"},
         "rebilling.sweep": {"level": "INFO"},
     },
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": env.one_of("LOG_LEVEL", LOG_LEVELS, default="INFO")},
 }

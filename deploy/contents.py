@@ -4,14 +4,15 @@ import ast
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
-from deploy.environment import ROOT
+from billing_site.authorities import BUNDLE, fault_of
+from deploy.environment import ROOT, TASK_ROOT
 from deploy.source import SHIPPED, STATIC_FOLDER
 
 MIB = 1024 * 1024
@@ -38,17 +39,22 @@ NEEDED = [
     "psycopg2/__init__.py",
     f"{STATIC_FOLDER}/staticfiles.json",
 ]
+NO_AUTHORITIES = f"DATABASE_SSLROOTCERT needs {BUNDLE}: download it (docs/deploy.md) and make the package anew"
 _UNCHECKED_HASH = 1
 """The flags of byte code that is used without a look at its source (PEP 552)."""
 
 
-def faults_of(zip_path: Path, *, gateway: str = "", modules: Collection[str] = ()) -> list[str]:
+def faults_of(
+    zip_path: Path, *, variables: Mapping[str, str] | None = None, modules: Collection[str] = ()
+) -> list[str]:
     """Everything that keeps a package from being deployed, a line each; none of it when it is fit.
 
-    `gateway` is the class that the stage collects payments with; its library is an extra, which may have been left out.
-    `modules` are those that it must hold. Only of a package that was made just now they are known to be the checkout's:
-    one that was kept is another release's.
+    `variables` are the stage's: they may name a payment gateway, whose library is an extra, and the authorities by
+    which the database is verified. Either may have been left out. `modules` are those that it must hold. Only of a
+    package that was made just now they are known to be the checkout's: one that was kept is another release's.
     """
+    wanted = variables or {}
+    gateway = wanted.get("PAYMENT_GATEWAY", "")
     with zipfile.ZipFile(zip_path) as package:
         return [
             *_too_large(zip_path, package),
@@ -62,6 +68,7 @@ def faults_of(zip_path: Path, *, gateway: str = "", modules: Collection[str] = (
                 for extra in EXTRAS
                 if extra in gateway and f"{extra}/__init__.py" not in package.NameToInfo
             ),
+            *_unfit_authorities(package, named=wanted.get("DATABASE_SSLROOTCERT", "")),
         ]
 
 
@@ -99,6 +106,22 @@ def _out_of_place(package: zipfile.ZipFile) -> Iterator[str]:
         top, base = name.split("/")[0], name.rsplit("/", 1)[-1]
         if any(fnmatch(top, never) for never in NEVER) or any(fnmatch(base, never) for never in NEVER_ANYWHERE):
             yield f"{name} doesn't belong in the package"
+
+
+def _unfit_authorities(package: zipfile.ZipFile, *, named: str) -> Iterator[str]:
+    """`named` is where the functions look for them."""
+    folder = BUNDLE.split("/")[0]
+    for name in package.namelist():
+        if name.startswith(f"{folder}/") and name not in {BUNDLE, f"{folder}/"}:
+            yield f"{name} doesn't belong in the package"
+    if named and named != f"{TASK_ROOT}/{BUNDLE}":
+        yield f"DATABASE_SSLROOTCERT is {named}: the package has RDS's bundle at {TASK_ROOT}/{BUNDLE}"
+    if BUNDLE in package.NameToInfo:
+        fault = fault_of(package.read(BUNDLE))
+        if fault:
+            yield f"{BUNDLE} {fault}: download it anew (docs/deploy.md)"
+    elif named:
+        yield NO_AUTHORITIES
 
 
 def modules_of_the_checkout() -> list[str]:

@@ -1,4 +1,4 @@
-"""The product's own files, as they go into the package: those named here, and none that lie beside them."""
+"""What goes into the package of this clone: the files that are named here, and none that lie beside them."""
 
 import os
 import secrets
@@ -6,16 +6,20 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from billing_site.authorities import BUNDLE
 from deploy.environment import BUILD, ROOT, compile_for_lambda, python_of
 from deploy.refusals import UnableToShip
 
 SHIPPED = ["accounts", "api", "backoffice", "billing_site", "ledger", "payments", "rebilling"]
 """All of the product but `localcloud`."""
 STATIC_FOLDER = "staticfiles"
+AUTHORITIES = ROOT / BUNDLE
+"""RDS's, where an operator has downloaded them."""
 
 
 def staged_source(*, environment: Path, build: Path = BUILD) -> Path:
-    """A folder of what is shipped, made anew: the packages, their byte code, and the static files collected.
+    """A folder of what is shipped, made anew: the packages, their byte code, the static files collected, and the
+    authorities where they are.
 
     Raises UnableToShip when the static files can't be collected.
     """
@@ -24,6 +28,10 @@ def staged_source(*, environment: Path, build: Path = BUILD) -> Path:
     for name in SHIPPED:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     _collect_static_files(source=source, environment=environment)
+    if AUTHORITIES.is_file():
+        copied = source / BUNDLE
+        copied.parent.mkdir()
+        shutil.copyfile(AUTHORITIES, copied)
     compile_for_lambda(source)
     return source
 

@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from deploy.contents import faults_of, modules_of_the_checkout, report_of  # noqa: E402
+from deploy.contents import NO_AUTHORITIES, faults_of, modules_of_the_checkout, report_of  # noqa: E402
 from deploy.environment import BUILD, runtime_environment  # noqa: E402
 from deploy.refusals import UnableToShip  # noqa: E402
-from deploy.source import staged_source  # noqa: E402
+from deploy.source import AUTHORITIES, staged_source  # noqa: E402
 from deploy.zappa_settings import NEEDED_TO_DEPLOY, secrets_in  # noqa: E402
 from deploy.zip_file import write_reproducibly  # noqa: E402
 
@@ -28,13 +28,20 @@ DEPLOYING = {"deploy", "update"}
 
 
 def before_anything(zappa: Any) -> None:
-    """`callbacks.settings`: refuses to deploy a stage that isn't filled, an unfit zip, and settings with a secret."""
+    """`callbacks.settings`: refuses settings with a secret, to deploy a stage that isn't filled or an unfit zip, and to
+    pack without the authorities that the settings name.
+    """
     # Zappa looks through every file below this folder for websockets, and finds its own in an environment of any name
     # that it doesn't know: it would make a websocket API for them.
     zappa.use_websocket = None
     found = secrets_in(zappa.zappa_settings)
     if found:
         raise ClickException("zappa_settings.json holds what looks like a secret: " + ", ".join(found))
+    given = zappa.vargs.get("zip")
+    packs = zappa.command == "package" or (zappa.command in DEPLOYING and not given)
+    if packs and _variables(zappa).get("DATABASE_SSLROOTCERT") and not AUTHORITIES.is_file():
+        # Looking at the zip would tell the same, a minute later.
+        raise ClickException(NO_AUTHORITIES)
     if zappa.command not in DEPLOYING:
         return
     stage = zappa.api_stage
@@ -45,10 +52,9 @@ def before_anything(zappa: Any) -> None:
         raise ClickException(
             f"stage {stage} lacks {', '.join(missing)}: run `make zappa-settings ENVIRONMENT={environment}` first"
         )
-    _set_variables_exactly(zappa.zappa.lambda_client, wanted=dict(zappa.stage_config["aws_environment_variables"]))
-    given = zappa.vargs.get("zip")
+    _set_variables_exactly(zappa.zappa.lambda_client, wanted=_variables(zappa))
     if given and "://" not in given:
-        _refuse_unfit(Path(given), gateway=_gateway(zappa))
+        _refuse_unfit(Path(given), variables=_variables(zappa))
         _tell_of_another_release(Path(given))
 
 
@@ -100,16 +106,16 @@ def finish_zip(zappa: Any) -> None:
     zip_path = Path(zappa.zip_path).resolve()
     write_reproducibly(zip_path)
     print(report_of(zip_path))
-    _refuse_unfit(zip_path, gateway=_gateway(zappa), modules=modules_of_the_checkout())
+    _refuse_unfit(zip_path, variables=_variables(zappa), modules=modules_of_the_checkout())
 
 
-def _gateway(zappa: Any) -> str:
-    return str(zappa.stage_config["aws_environment_variables"].get("PAYMENT_GATEWAY", ""))
+def _variables(zappa: Any) -> dict[str, str]:
+    return dict(zappa.stage_config["aws_environment_variables"])
 
 
-def _refuse_unfit(zip_path: Path, *, gateway: str, modules: Collection[str] = ()) -> None:
+def _refuse_unfit(zip_path: Path, *, variables: Mapping[str, str], modules: Collection[str] = ()) -> None:
     if not zip_path.is_file():
         raise ClickException(f"{zip_path} is missing: `make package` makes it")
-    faults = faults_of(zip_path, gateway=gateway, modules=modules)
+    faults = faults_of(zip_path, variables=variables, modules=modules)
     if faults:
         raise ClickException("the package can't be deployed:\n  " + "\n  ".join(faults))

@@ -6,16 +6,18 @@ sends again what is still DUE, and `runlocal` runs it when it starts.
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import boto3
+from django.core.exceptions import ImproperlyConfigured
 from moto.server import ThreadedMotoServer
 
+from billing_site.environment import Environment
 from localcloud.ports import HOST
 from localcloud.queue_endpoint import REGION, QueueEndpoint
+from localcloud.refusals import UnableToStart
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -51,14 +53,17 @@ def local_sqs(*, visibility_timeout_seconds: int | None = None) -> Iterator[Queu
 
 
 def create_queues(*, endpoint_url: str, visibility_timeout_seconds: int | None = None) -> QueueEndpoint:
-    """Makes the product's two queues at an endpoint, where they aren't there yet."""
+    """Makes the product's two queues at an endpoint, where they aren't there. Raises UnableToStart for a bad time."""
     client = client_of(endpoint_url=endpoint_url)
     dead_letters = client.create_queue(QueueName=DEAD_LETTER_QUEUE)["QueueUrl"]
     found = client.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=["QueueArn"])
     redrive = {"deadLetterTargetArn": found["Attributes"]["QueueArn"], "maxReceiveCount": MOST_RECEIVES}
     seconds = visibility_timeout_seconds
     if seconds is None:
-        seconds = int(os.environ.get("LOCAL_VISIBILITY_TIMEOUT_SECONDS", VISIBILITY_TIMEOUT_SECONDS))
+        try:
+            seconds = Environment().int("LOCAL_VISIBILITY_TIMEOUT_SECONDS", default=VISIBILITY_TIMEOUT_SECONDS)
+        except ImproperlyConfigured as error:
+            raise UnableToStart(str(error)) from error
     queue = client.create_queue(
         QueueName=QUEUE,
         Attributes={"VisibilityTimeout": str(seconds), "RedrivePolicy": json.dumps(redrive)},

@@ -4,9 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
-from django.core.exceptions import ImproperlyConfigured
-
-from payments.gateways.configured import configured_gateway
 
 
 @register("payments")
@@ -30,13 +27,3 @@ def lease_outlasts_the_gateway(**_: Any) -> list[CheckMessage]:
             id="payments.E001",
         )
     ]
-
-
-@register("payments")
-def gateway_can_be_had(**_: Any) -> list[CheckMessage]:
-    """A gateway that lacks its library or its key is told before anything is charged."""
-    try:
-        configured_gateway()
-    except (ImproperlyConfigured, ImportError) as error:
-        return [Error(f"{error}.", id="payments.E003")]
-    return []

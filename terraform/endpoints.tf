@@ -25,24 +25,36 @@ locals {
         Condition = { ArnEquals = { "aws:PrincipalArn" = [aws_iam_role.function["worker"].arn] } }
       },
     ]
-    secretsmanager = [
-      {
-        Sid       = "Read"
-        Effect    = "Allow"
-        Principal = "*"
-        Action    = ["secretsmanager:GetSecretValue"]
-        Resource  = concat(local.application_secret_arns, [local.master_secret_arn])
-        Condition = { ArnEquals = { "aws:PrincipalArn" = [for duty in local.endpoint_users.secretsmanager : aws_iam_role.function[duty].arn] } }
-      },
-      {
-        Sid       = "Rotate"
-        Effect    = "Allow"
-        Principal = "*"
-        Action    = local.rotate_actions
-        Resource  = aws_secretsmanager_secret.application.arn
-        Condition = { ArnEquals = { "aws:PrincipalArn" = [aws_iam_role.function["migrate"].arn] } }
-      },
-    ]
+    secretsmanager = concat(
+      [
+        {
+          Sid       = "Read"
+          Effect    = "Allow"
+          Principal = "*"
+          Action    = ["secretsmanager:GetSecretValue"]
+          Resource  = concat(local.application_secret_arns, [local.master_secret_arn])
+          Condition = { ArnEquals = { "aws:PrincipalArn" = [for duty in local.endpoint_users.secretsmanager : aws_iam_role.function[duty].arn] } }
+        },
+        {
+          Sid       = "Rotate"
+          Effect    = "Allow"
+          Principal = "*"
+          Action    = local.rotate_actions
+          Resource  = aws_secretsmanager_secret.application.arn
+          Condition = { ArnEquals = { "aws:PrincipalArn" = [aws_iam_role.function["migrate"].arn] } }
+        },
+      ],
+      [
+        for arn in local.stripe_secret_arns : {
+          Sid       = "ReadStripe"
+          Effect    = "Allow"
+          Principal = "*"
+          Action    = ["secretsmanager:GetSecretValue"]
+          Resource  = arn
+          Condition = { ArnEquals = { "aws:PrincipalArn" = [aws_iam_role.function["worker"].arn] } }
+        }
+      ],
+    )
   }
 }
 

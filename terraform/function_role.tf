@@ -14,7 +14,7 @@ locals {
   }
   readable_secrets = {
     api     = local.application_secret_arns
-    worker  = local.application_secret_arns
+    worker  = concat(local.application_secret_arns, local.stripe_secret_arns)
     migrate = [aws_secretsmanager_secret.application.arn, aws_secretsmanager_secret.django.arn, local.master_secret_arn]
   }
   queue_statements = {

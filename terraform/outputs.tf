@@ -17,13 +17,16 @@ locals {
     # A host with a leading dot stands for all below it; Django writes that with a star here.
     CSRF_TRUSTED_ORIGINS = join(",", [for host in var.allowed_hosts : startswith(host, ".") ? "https://*${host}" : "https://${host}"])
   }
-  application_variables = merge(
-    { DATABASE_SECRET_ARN = aws_secretsmanager_secret.application.arn },
-    var.create_stripe_secret ? { STRIPE_SECRET_ARN = aws_secretsmanager_secret.stripe[0].arn } : {},
-  )
+  # Where the package has RDS's bundle, unpacked by Lambda. With it the functions verify in full.
+  verifying_variables   = var.database_verify_certificate ? { DATABASE_SSLROOTCERT = "/var/task/certificates/rds.pem" } : {}
+  application_variables = { DATABASE_SECRET_ARN = aws_secretsmanager_secret.application.arn }
   own_variables = {
-    api    = local.application_variables
-    worker = local.application_variables
+    api = local.application_variables
+    # It alone calls Stripe.
+    worker = merge(
+      local.application_variables,
+      var.create_stripe_secret ? { STRIPE_SECRET_ARN = aws_secretsmanager_secret.stripe[0].arn } : {},
+    )
     migrate = {
       DATABASE_SECRET_ARN             = local.master_secret_arn
       DATABASE_APPLICATION_SECRET_ARN = aws_secretsmanager_secret.application.arn
@@ -43,7 +46,7 @@ output "zappa_settings" {
         SubnetIds        = [for letter in var.zone_letters : aws_subnet.function[letter].id]
         SecurityGroupIds = [aws_security_group.function[duty].id]
       }
-      aws_environment_variables = merge(var.application_settings, local.common_variables, local.own_variables[duty], { FUNCTION_DUTY = duty })
+      aws_environment_variables = merge(var.application_settings, local.common_variables, local.verifying_variables, local.own_variables[duty], { FUNCTION_DUTY = duty })
     }
   }
 }

@@ -42,10 +42,9 @@ resource "aws_secretsmanager_secret" "stripe" {
 
 locals {
   # What the API and the worker read. The owner's secret isn't among them.
-  application_secret_arns = concat(
-    [aws_secretsmanager_secret.application.arn, aws_secretsmanager_secret.django.arn],
-    aws_secretsmanager_secret.stripe[*].arn,
-  )
+  application_secret_arns = [aws_secretsmanager_secret.application.arn, aws_secretsmanager_secret.django.arn]
+  # What the worker reads besides, for it alone calls Stripe: one, or none.
+  stripe_secret_arns = aws_secretsmanager_secret.stripe[*].arn
 }
 
 # --- Rotation, by the one function that may act as the owner ---

@@ -95,11 +95,11 @@ variable "payment_gateway" {
 }
 
 variable "create_stripe_secret" {
-  description = "Make an empty secret for Stripe's key and tell the functions its ARN. Put the value in by hand: {\"STRIPE_API_KEY\": \"...\"}."
+  description = "Make an empty secret for Stripe's key and tell the worker its ARN, which alone may read it. Put the value in by hand: {\"STRIPE_API_KEY\": \"...\"}."
   type        = bool
   default     = false
 
-  # Without a key neither the API nor the worker starts.
+  # Without a key the worker doesn't start.
   validation {
     condition     = var.create_stripe_secret || var.payment_gateway != local.stripe_gateway
     error_message = "payment_gateway is Stripe's, which needs a key: set create_stripe_secret, and put the key into the secret."

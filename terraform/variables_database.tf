@@ -76,6 +76,12 @@ variable "database_deletion_protection" {
   default     = true
 }
 
+variable "database_verify_certificate" {
+  description = "Whether the functions verify the database's certificate, by RDS's bundle in the package (docs/deploy.md). Without it they ask for TLS all the same, but whoever could redirect traffic within the private subnets could pose as the database."
+  type        = bool
+  default     = false
+}
+
 variable "database_identifier" {
   description = "Name of the instance. Null: <project>-<environment>. Another name when it is restored beside the old one."
   type        = string

@@ -17,3 +17,13 @@ def _gateway(path: str) -> Gateway:
 def configured_gateway() -> Gateway:
     """The gateway of `PAYMENT_GATEWAY`, one for the life of the process. Raises `ImportError` for an unknown one."""
     return _gateway(settings.PAYMENT_GATEWAY)
+
+
+def configured_gateway_name() -> str:
+    """Its name, for whoever only writes it down: by its class, which needs no key.
+
+    Raises `ImportError` for an unknown one, `AttributeError` for what is no gateway, and `ImproperlyConfigured` without
+    its library.
+    """
+    name: str = import_string(settings.PAYMENT_GATEWAY).name
+    return name

@@ -123,6 +123,22 @@ run "further_settings_reach_every_function" {
   }
 }
 
+run "the_database_is_verified_when_asked_for" {
+  variables {
+    database_verify_certificate = true
+  }
+
+  assert {
+    condition     = [for settings in output.zappa_settings : settings.aws_environment_variables["DATABASE_SSLROOTCERT"]] == ["/var/task/certificates/rds.pem", "/var/task/certificates/rds.pem", "/var/task/certificates/rds.pem"]
+    error_message = "Every function verifies the database by the package's bundle."
+  }
+
+  assert {
+    condition     = alltrue([for settings in output.zappa_settings : !contains(keys(settings.aws_environment_variables), "DATABASE_SSLMODE")])
+    error_message = "No mode is named that could verify less."
+  }
+}
+
 run "before_the_functions_are_there" {
   variables {
     functions_deployed = false

@@ -51,13 +51,23 @@ run "a_secret_for_stripe_when_asked_for" {
   }
 
   assert {
-    condition     = !contains(jsondecode(aws_iam_role_policy.secrets["migrate"].policy).Statement[0].Resource, "arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe")
-    error_message = "The migrating function may not."
+    condition     = [for duty, policy in aws_iam_role_policy.secrets : duty if strcontains(policy.policy, "secret:stripe")] == ["worker"]
+    error_message = "The worker alone may read Stripe's key."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(aws_vpc_endpoint.interface["secretsmanager"].policy).Statement : [statement.Sid, statement.Condition.ArnEquals["aws:PrincipalArn"]] if strcontains(jsonencode(statement.Resource), "secret:stripe")] == [["ReadStripe", ["arn:aws:iam::123456789012:role/billing-production-worker"]]]
+    error_message = "The endpoint leads to it for the worker alone."
   }
 
   assert {
     condition     = output.zappa_settings.production_worker.aws_environment_variables["STRIPE_SECRET_ARN"] == "arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe"
     error_message = "The worker is told where it is."
+  }
+
+  assert {
+    condition     = [for stage, settings in output.zappa_settings : stage if contains(keys(settings.aws_environment_variables), "STRIPE_SECRET_ARN")] == ["production_worker"]
+    error_message = "The worker alone is told where it is."
   }
 }
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from billing_site.authorities import BUNDLE
+from deploy.environment import TASK_ROOT
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -63,3 +66,8 @@ class TestMetrics:
     def test_runs_are_counted_by_the_event_that_a_sweep_logs(self) -> None:
         assert '$.event = \\"run.swept\\"' in terraform("observability.tf")
         assert '"event": "run.swept"' in (ROOT / "rebilling" / "sweep.py").read_text(encoding="utf-8")
+
+
+class TestAuthorities:
+    def test_are_looked_for_where_the_package_has_them(self) -> None:
+        assert f'DATABASE_SSLROOTCERT = "{TASK_ROOT}/{BUNDLE}"' in terraform("outputs.tf")

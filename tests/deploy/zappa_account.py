@@ -30,11 +30,12 @@ TRUST = {
 
 @dataclass(frozen=True)
 class Account:
-    """An AWS account after the first `terraform apply`, and the settings filled from its outputs."""
+    """An AWS account after the first `terraform apply`, and the settings filled from its outputs, of a clone."""
 
     aws: AwsServer
     outputs: dict[str, dict[str, Any]]
     settings: Path
+    clone: Path = ROOT
 
     def zappa(self, *arguments: str) -> str:
         """What the command prints. Fails when it does."""
@@ -46,7 +47,7 @@ class Account:
         kept = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
         return subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "zappa.cli", *arguments, "--settings_file", str(self.settings)],
-            cwd=ROOT,
+            cwd=self.clone,
             env=kept | self.aws.variables | {"VIRTUAL_ENV": sys.prefix, "PYTHONUTF8": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

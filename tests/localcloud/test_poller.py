@@ -9,6 +9,7 @@ import pytest
 
 from localcloud.poller import Delivery, MalformedResponse, Poller, failed_ids
 from localcloud.queue_endpoint import QueueEndpoint
+from localcloud.refusals import UnableToStart
 from localcloud.sqs import MOST_RECEIVES, client_of, create_queues, delete_queues, local_sqs
 
 
@@ -178,3 +179,11 @@ class TestFailedIds:
     def test_refuses_an_answer_that_names_no_message_of_the_batch(self, failures: object) -> None:
         with pytest.raises(MalformedResponse):
             failed_ids(response={"batchItemFailures": failures}, ids=self.IDS)
+
+
+class TestQueues:
+    def test_are_not_made_with_a_time_that_is_none(self, endpoint_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LOCAL_VISIBILITY_TIMEOUT_SECONDS", "3min")
+        with pytest.raises(UnableToStart) as caught:
+            create_queues(endpoint_url=endpoint_url)
+        assert str(caught.value) == "LOCAL_VISIBILITY_TIMEOUT_SECONDS must be a whole number, 0 or more."

@@ -199,7 +199,7 @@ _ROLES = breaks(
         "The API reads the application's secrets, never the owner's.",
     ),
     (
-        "worker  = local.application_secret_arns",
+        "worker  = concat(local.application_secret_arns, local.stripe_secret_arns)",
         'worker  = ["*"]',
         "The worker reads the application's secrets, never the owner's.",
     ),
@@ -242,6 +242,37 @@ _ROLES = breaks(
 )
 
 _STRIPE = [
+    *breaks(
+        "function_role",
+        (
+            "api     = local.application_secret_arns",
+            "api     = concat(local.application_secret_arns, local.stripe_secret_arns)",
+            "The worker alone may read Stripe's key.",
+        ),
+        (
+            "worker  = concat(local.application_secret_arns, local.stripe_secret_arns)",
+            "worker  = local.application_secret_arns",
+            "The worker may read Stripe's key.",
+        ),
+    ),
+    *breaks(
+        "endpoints",
+        (
+            "Resource  = arn\n          Condition = "
+            '{ ArnEquals = { "aws:PrincipalArn" = [aws_iam_role.function["worker"].arn] } }',
+            "Resource  = arn\n          Condition = "
+            '{ ArnEquals = { "aws:PrincipalArn" = [aws_iam_role.function["api"].arn] } }',
+            "The endpoint leads to it for the worker alone.",
+        ),
+    ),
+    *breaks(
+        "outputs",
+        (
+            "api = local.application_variables",
+            "api = merge(local.application_variables, { STRIPE_SECRET_ARN = one(local.stripe_secret_arns) })",
+            "The worker alone is told where it is.",
+        ),
+    ),
     *breaks(
         "variables",
         (
@@ -289,12 +320,6 @@ _SECRETS = breaks(
         "count = 1",
         "No secret is made that nobody reads.",
     ),
-    (
-        "[aws_secretsmanager_secret.application.arn, aws_secretsmanager_secret.django.arn],\n"
-        "    aws_secretsmanager_secret.stripe[*].arn,",
-        "[aws_secretsmanager_secret.application.arn, aws_secretsmanager_secret.django.arn],",
-        "The worker may read Stripe's key.",
-    ),
 )
 
 _OUTPUTS = [
@@ -321,13 +346,13 @@ _OUTPUTS = [
             "All are in one region and use one bucket.",
         ),
         (
-            "api    = local.application_variables",
-            "api    = merge(local.application_variables, { SECRET_KEY = uuid() })",
+            "api = local.application_variables",
+            "api = merge(local.application_variables, { SECRET_KEY = uuid() })",
             "The API's variables.",
         ),
         (
-            "worker = local.application_variables",
-            "worker = { DATABASE_SECRET_ARN = local.master_secret_arn }",
+            "worker = merge(\n      local.application_variables,",
+            "worker = merge(\n      { DATABASE_SECRET_ARN = local.master_secret_arn },",
             "The worker's variables.",
         ),
         (
@@ -344,6 +369,12 @@ _OUTPUTS = [
             "merge(var.application_settings, local.common_variables, ",
             "merge(local.common_variables, var.application_settings, ",
             "Further settings are passed on, and change none of Terraform's.",
+        ),
+        (
+            'DATABASE_SSLROOTCERT = "/var/task/certificates/rds.pem"',
+            'DATABASE_SSLROOTCERT = "certificates/rds.pem", DATABASE_SSLMODE = "verify-ca"',
+            "Every function verifies the database by the package's bundle.",
+            "No mode is named that could verify less.",
         ),
     ),
     *breaks(

@@ -101,9 +101,8 @@ NETWORK: list[Break] = [
             "The endpoint of SQS leads to our two queues alone.",
         ),
         (
-            '        Action    = ["secretsmanager:GetSecretValue"]\n'
-            "        Resource  = concat(local.application_secret_arns, [local.master_secret_arn])",
-            '        Action    = ["secretsmanager:GetSecretValue"]\n        Resource  = "*"',
+            "Resource  = concat(local.application_secret_arns, [local.master_secret_arn])",
+            'Resource  = "*"',
             "The endpoint of Secrets Manager leads to our secrets alone.",
         ),
         (

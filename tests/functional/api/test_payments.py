@@ -113,6 +113,15 @@ class TestRetryPayment:
         found = api.get(f"/v1/accounts/{account.id}").json()
         assert (found["status"], found["balance_minor"]) == ("ACTIVE", 0)
 
+    def test_is_for_the_gateway_that_is_set_and_needs_no_key_of_it(
+        self, api: ApiClient, sent: QueueInHand, settings: Any
+    ) -> None:
+        """The function that the internet reaches has none."""
+        first = declined(an_account())
+        settings.PAYMENT_GATEWAY, settings.STRIPE_API_KEY = "payments.gateways.stripe_gateway.StripeGateway", ""
+        response = api.post(f"/v1/payments/{first}/retry", once="1")
+        assert (response.status_code, response.json()["gateway"]) == (202, "stripe")
+
     def test_sent_again_with_its_key_submits_no_other(self, api: ApiClient, sent: QueueInHand) -> None:
         first = declined(an_account())
         answer = api.post(f"/v1/payments/{first}/retry", once="1")

@@ -94,6 +94,16 @@ class TestRetry:
         assert sorted(Payment.objects.values_list("status", flat=True)) == ["DECLINED", "SUCCEEDED"]
         assert Rebilling.objects.get().status == "PAID"
 
+    def test_is_for_the_gateway_that_is_set_and_needs_no_key_of_it(
+        self, operator: Client, declined: Payment, settings: Any
+    ) -> None:
+        settings.PAYMENT_GATEWAY, settings.STRIPE_API_KEY = "payments.gateways.stripe_gateway.StripeGateway", ""
+        operator.post(path_of(declined, "retry"), {"reason": "new card"})
+        assert sorted(Payment.objects.values_list("gateway", "status")) == [
+            ("scripted", "DECLINED"),
+            ("stripe", "SUBMITTED"),
+        ]
+
     def test_of_what_is_on_its_way_is_refused(self, operator: Client, declined: Payment) -> None:
         operator.post(path_of(declined, "retry"), {"reason": "new card"})
         before = state()

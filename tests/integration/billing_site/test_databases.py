@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import environ
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from billing_site.databases import configured_databases
+from billing_site.environment import Environment
 
 NAMES = (
     *("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_SECRET_ARN"),
@@ -27,7 +27,7 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Configured:
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        return configured_databases(env=environ.Env(), duty=duty)
+        return configured_databases(env=Environment(), duty=duty)
 
     return databases
 
@@ -80,6 +80,31 @@ class TestConfiguredDatabases:
     def test_verify_the_server_where_there_is_an_authority_to_do_it_by(self, configured: Configured) -> None:
         options = configured("api", **AT_HOST, DATABASE_SSLROOTCERT="rds.pem")["default"]["OPTIONS"]
         assert (options["sslmode"], options["sslrootcert"]) == ("verify-full", "rds.pem")
+
+    @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require", "verify-ca"])
+    def test_are_refused_when_the_mode_verifies_less_than_the_authorities_promise(
+        self, configured: Configured, mode: str
+    ) -> None:
+        with pytest.raises(ImproperlyConfigured) as caught:
+            configured("api", **AT_HOST, DATABASE_SSLROOTCERT="rds.pem", DATABASE_SSLMODE=mode)
+        assert str(caught.value) == (
+            f"DATABASE_SSLMODE is {mode}, which verifies too little by DATABASE_SSLROOTCERT, or nothing: unset it."
+        )
+
+    @pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+    def test_are_refused_when_the_mode_verifies_by_nothing(self, configured: Configured, mode: str) -> None:
+        with pytest.raises(
+            ImproperlyConfigured, match=f"^DATABASE_SSLMODE is {mode}, and there is nothing to verify by"
+        ):
+            configured("api", **AT_HOST, DATABASE_SSLMODE=mode)
+
+    def test_are_refused_when_the_mode_is_none(self, configured: Configured) -> None:
+        with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_SSLMODE must be one of disable, allow, prefer, "):
+            configured("api", **AT_HOST, DATABASE_SSLMODE="verify")
+
+    def test_are_refused_when_authorities_would_be_passed_over(self, configured: Configured) -> None:
+        with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_SSLROOTCERT isn't used with DATABASE_URL: "):
+            configured(DATABASE_URL="postgres://app@h/b", DATABASE_SSLROOTCERT="rds.pem")
 
     def test_are_those_of_the_url_where_there_is_one(self, configured: Configured) -> None:
         databases = configured("api", **AT_HOST, DATABASE_URL="postgres://app:p@h/b", CONN_MAX_AGE="5")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import environ
 import pytest
 from django.db import OperationalError
 from pytest_django import DjangoDbBlocker
 
 from billing_site.databases import configured_databases
+from billing_site.environment import Environment
 from billing_site.postgresql.base import DatabaseWrapper
 from billing_site.secret_store import client
 from tests.integration.billing_site.secrets_manager import forget, secrets_manager
@@ -58,7 +58,7 @@ def wrapper(
         } | variables
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        settings = configured_databases(env=environ.Env(), duty=duty)["default"]
+        settings = configured_databases(env=Environment(), duty=duty)["default"]
         defaults = {"USER": "", "PASSWORD": "", "TIME_ZONE": None, "ATOMIC_REQUESTS": False, "AUTOCOMMIT": True}
         return DatabaseWrapper(defaults | settings, alias="default")
 

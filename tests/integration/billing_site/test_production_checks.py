@@ -1,12 +1,14 @@
 """What `check --deploy` and a function's start say about settings, each in a line without what may be secret."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
 
 from tests.lambdas.environments import SECRET_KEY
+from tests.lambdas.tls import a_certificate
 
 GOOD = {
     "DEBUG": False,
@@ -17,6 +19,7 @@ GOOD = {
     "DATABASE_APPLICATION_ROLE": "billing_app",
     "DATABASE_APPLICATION_SECRET_ARN": "arn",
 }
+STRIPE = "payments.gateways.stripe_gateway.StripeGateway"
 VARIABLES = ("SECRET_KEY", "STRIPE_API_KEY", "DATABASE_URL", "DATABASE_OWNER_URL")
 
 
@@ -77,17 +80,47 @@ class TestProductionChecks:
         monkeypatch.setenv("DATABASE_URL", "postgres://app@/billing?host=/tmp/sockets")
         assert said() == []
 
-    @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", ""])
+    @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "verify-ca", ""])
     def test_refuse_a_database_that_may_be_reached_unencrypted(
         self, function: Any, monkeypatch: pytest.MonkeyPatch, mode: str
     ) -> None:
         monkeypatch.setitem(function.DATABASES, "remote", at_host(sslmode=mode))
         assert said() == [("billing_site.E005", "The database 'remote' may go unencrypted: unset DATABASE_SSLMODE.")]
 
-    @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+    @pytest.mark.parametrize("mode", ["require", "verify-full"])
     def test_let_an_encrypted_one_pass(self, function: Any, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
         monkeypatch.setitem(function.DATABASES, "remote", at_host(sslmode=mode))
         assert said() == []
+
+    def test_let_a_file_of_authorities_pass(
+        self, function: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        file = a_certificate(folder=tmp_path / "own").file
+        monkeypatch.setitem(function.DATABASES, "remote", at_host(sslmode="verify-full", sslrootcert=str(file)))
+        assert said() == []
+
+    @pytest.mark.parametrize(
+        ("content", "why"),
+        [
+            (None, "can't be read (No such file or directory)"),
+            (b"", "isn't a bundle of certificates in PEM"),
+            (b"<Error><Code>AccessDenied</Code></Error>", "isn't a bundle of certificates in PEM"),
+        ],
+    )
+    def test_refuse_a_file_that_nothing_can_be_verified_by(
+        self, function: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, why: str
+    ) -> None:
+        file = tmp_path / "rds.pem"
+        if content is not None:
+            file.write_bytes(content)
+        monkeypatch.setitem(function.DATABASES, "remote", at_host(sslmode="verify-full", sslrootcert=str(file)))
+        assert said() == [
+            (
+                "billing_site.E012",
+                f"The database can't be verified: {file}, which DATABASE_SSLROOTCERT names, {why}. Download RDS's "
+                "bundle to certificates/rds.pem and make the package anew.",
+            )
+        ]
 
     def test_ask_for_a_queue_hosts_https_and_the_applications_secret_where_they_are_needed(
         self, function: Any, duty: str
@@ -110,3 +143,36 @@ class TestProductionChecks:
         assert said() == []
         function.SECRET_KEY = "short"
         assert [message for message in run_checks() if (message.id or "").startswith("billing_site")] == []
+
+
+class TestChecks:
+    def test_say_what_a_sweep_would_say_about_its_brake(self, settings: Any) -> None:
+        settings.REBILLING_BRAKE_FIRST_AMOUNTS = {"USD": 1, "XQQ": 1}
+        (found,) = run_checks()
+        assert (found.id, found.msg) == ("billing_site.E010", "REBILLING_BRAKE_FIRST_AMOUNTS: XQQ is no currency.")
+        settings.REBILLING_BRAKE_FIRST_AMOUNTS = {"USD": 1}
+        assert run_checks() == []
+
+    @pytest.mark.parametrize(
+        ("duty", "needs_the_key"), [("api", False), ("worker", True), ("migrate", False), ("", True)]
+    )
+    def test_ask_for_the_gateways_key_where_it_is_called(self, settings: Any, duty: str, needs_the_key: bool) -> None:
+        settings.FUNCTION_DUTY, settings.PAYMENT_GATEWAY, settings.STRIPE_API_KEY = duty, STRIPE, ""
+        told = ("billing_site.E011", "PAYMENT_GATEWAY is Stripe, and STRIPE_API_KEY is empty.")
+        assert [(found.id, found.msg) for found in run_checks()] == ([told] if needs_the_key else [])
+
+    @pytest.mark.parametrize(("duty", "needs_it"), [("api", True), ("worker", True), ("migrate", False), ("", True)])
+    @pytest.mark.parametrize(
+        ("path", "why"),
+        [
+            ("payments.gateways.nowhere.Gateway", "No module named 'payments.gateways.nowhere'."),
+            ("payments.gateways.logging_gateway.REMEMBERED", "'int' object has no attribute 'name'."),
+            ("", " doesn't look like a module path."),
+        ],
+    )
+    def test_ask_for_the_gateway_where_it_is_named(
+        self, settings: Any, duty: str, needs_it: bool, path: str, why: str
+    ) -> None:
+        settings.FUNCTION_DUTY, settings.PAYMENT_GATEWAY = duty, path
+        told = ("billing_site.E011", f"PAYMENT_GATEWAY names no gateway: {why}")
+        assert [(found.id, found.msg) for found in run_checks()] == ([told] if needs_it else [])

@@ -1,4 +1,4 @@
-"""The look at the queue by a role that may only send. The rest is in test_start.py."""
+"""The look at the queue, and what is told of one that refuses it. The rest is in test_start.py."""
 
 from typing import Any
 from unittest import mock
@@ -19,10 +19,18 @@ def refusing(code: str) -> Any:
 
 
 class TestQueue:
-    def test_that_only_denies_to_be_looked_at_is_there(self) -> None:
-        """Functions may send to it and do nothing else with it."""
-        with refusing("AccessDenied"):
+    @pytest.mark.parametrize(
+        "code",
+        ["AccessDenied", "AccessDeniedException", "AWS.SimpleQueueService.AccessDenied", "KMS.AccessDeniedException"],
+    )
+    def test_that_denies_to_be_looked_at_is_told_with_what_to_mend(self, code: str) -> None:
+        """Terraform allows the look: a denial is a wrong role, a wrong policy, or another environment's queue."""
+        with refusing(code), pytest.raises(UnableToStart) as caught:
             readiness._refuse_queue()
+        assert str(caught.value) == (
+            "the queue in REBILLING_QUEUE_URL denies this function a look: is it this environment's queue, and do the "
+            "function's role and the endpoint of SQS allow sqs:GetQueueAttributes, as Terraform has them?"
+        )
 
     @pytest.mark.parametrize("code", ["AWS.SimpleQueueService.NonExistentQueue", "InvalidClientTokenId"])
     def test_that_cannot_be_used_is_told(self, code: str) -> None:

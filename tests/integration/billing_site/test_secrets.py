@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-import environ
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from billing_site.database_credentials import Credentials, keep, kept_credentials, read_again
+from billing_site.environment import Environment
 from billing_site.secret_settings import from_secret
 from billing_site.secret_store import NoSuchVersion, UnableToReadSecret, client, secret_fields
 from tests.integration.billing_site.secrets_manager import forget, secrets_manager
@@ -156,20 +156,20 @@ class TestFromSecret:
     def test_takes_the_environment_first(self, secret: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("STRIPE_API_KEY", "sk_test_here")
         monkeypatch.setenv("STRIPE_SECRET_ARN", secret.arn)
-        assert from_secret(environ.Env(), "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN") == "sk_test_here"
+        assert from_secret(Environment(), "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN") == "sk_test_here"
 
     def test_reads_the_secret_that_is_named(self, secret: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
         secret.put({"STRIPE_API_KEY": "sk_test_there"})
         monkeypatch.delenv("STRIPE_API_KEY", raising=False)
         monkeypatch.setenv("STRIPE_SECRET_ARN", secret.arn)
-        assert from_secret(environ.Env(), "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN") == "sk_test_there"
+        assert from_secret(Environment(), "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN") == "sk_test_there"
 
     def test_is_empty_without_either_unless_it_is_required(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("SECRET_KEY", "DJANGO_SECRET_ARN"):
             monkeypatch.delenv(name, raising=False)
-        assert from_secret(environ.Env(), "SECRET_KEY", arn_in="DJANGO_SECRET_ARN") == ""
+        assert from_secret(Environment(), "SECRET_KEY", arn_in="DJANGO_SECRET_ARN") == ""
         with pytest.raises(ImproperlyConfigured) as caught:
-            from_secret(environ.Env(), "SECRET_KEY", arn_in="DJANGO_SECRET_ARN", required=True)
+            from_secret(Environment(), "SECRET_KEY", arn_in="DJANGO_SECRET_ARN", required=True)
         assert str(caught.value) == (
             "There is no SECRET_KEY: set DJANGO_SECRET_ARN to a secret that holds it, or SECRET_KEY."
         )

@@ -3,11 +3,15 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.lambdas.denying import denying_sqs
 from tests.lambdas.environments import ROLE, SECRET_KEY, SITE, Cloud, Environment, cloud, request_event
+from tests.lambdas.password_server import HOST
 from tests.lambdas.secrets import Secret
+from tests.lambdas.tls import a_certificate, tls_in_front_of
 
 HIDDEN = "hidden-value-of-the-tests"
 
@@ -91,6 +95,23 @@ class TestWhatIsMissingOrWrong:
             ("worker", {"PAYMENT_GATEWAY": STRIPE}, "PAYMENT_GATEWAY is Stripe, and STRIPE_API_KEY is empty. "),
             ("api", {"PAYMENT_LEASE_SECONDS": "1"}, "PAYMENT_LEASE_SECONDS (1) must be longer than "),
             ("api", {"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is empty: set it to the host names that clients use. "),
+            (
+                "api",
+                {"CSRF_TRUSTED_ORIGINS": SITE},
+                "As of Django 4.0, the values in the CSRF_TRUSTED_ORIGINS setting ",
+            ),
+            ("worker", {"REBILLING_DUE_MINUTES": "1h"}, "REBILLING_DUE_MINUTES must be a whole number, 0 or more."),
+            (
+                "api",
+                {"BILLING_TIME_ZONE": "Europe/Berln"},
+                "BILLING_TIME_ZONE must be a time zone of the IANA database, ",
+            ),
+            ("migrate", {"LOG_LEVEL": "chatty"}, "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
+            (
+                "migrate",
+                {"REBILLING_BRAKE_FIRST_AMOUNTS": "USD=1,XQQ=1"},
+                "REBILLING_BRAKE_FIRST_AMOUNTS: XQQ is no currency. (billing_site.E010)",
+            ),
             ("worker", {"DATABASE_HOST": ""}, "There is no database: set DATABASE_SECRET_ARN with DATABASE_HOST and "),
             ("worker", {"DATABASE_PORT": "9"}, "the database can't be used: connection to server at "),
             ("worker", {"DATABASE_SSLMODE": "require"}, "the database can't be used: connection to server at "),
@@ -109,6 +130,12 @@ class TestWhatIsMissingOrWrong:
     def test_is_a_queue_that_is_not_there(self, migrated: Cloud) -> None:
         url = f"{migrated.queue.endpoint.queue_url}-of-nobody"
         assert "NonExistentQueue" in told(migrated, "worker", REBILLING_QUEUE_URL=url)
+
+    @pytest.mark.parametrize("duty", ["api", "worker"])
+    def test_is_a_queue_that_denies_to_be_looked_at(self, migrated: Cloud, duty: str) -> None:
+        with denying_sqs() as url:
+            why = told(migrated, duty, AWS_ENDPOINT_URL_SQS=url)
+        assert why.startswith("the queue in REBILLING_QUEUE_URL denies this function a look: is it this environment's ")
 
     @pytest.mark.parametrize(
         ("name", "content", "why"),
@@ -131,20 +158,19 @@ class TestWhatIsMissingOrWrong:
 class TestWhatStarts:
     def test_has_the_keys_of_its_secrets_and_the_log_level_of_its_settings(self, migrated: Cloud) -> None:
         """Zappa's own settings ask for DEBUG here, and so does Lambda's own before ours are read."""
-        stripe = Secret.made(migrated.client, {"STRIPE_API_KEY": f"sk_test_{HIDDEN}"})
-        variables = {"STRIPE_SECRET_ARN": stripe.arn, "AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
-        with migrated.environment("api", **variables) as api:
+        with migrated.environment("api", AWS_LAMBDA_LOG_LEVEL="DEBUG") as api:
             assert api.answer(request_event("/healthz"))["statusCode"] == 200
             assert api.answer(request_event("/admin/login/"))["statusCode"] == 200
             log = api.log.read_text()
         assert '"level": "INFO", "logger": "zappa.wsgi"' in log
-        for secret in (HIDDEN, SECRET_KEY, migrated.application.value()["password"]):
+        for secret in (SECRET_KEY, migrated.application.value()["password"]):
             assert secret not in log
 
     def test_collects_through_stripe_with_the_key_of_its_secret(self, migrated: Cloud) -> None:
         stripe = Secret.made(migrated.client, {"STRIPE_API_KEY": f"sk_test_{HIDDEN}"})
         name = migrated.queue.endpoint.queue_url.rsplit("/", 1)[-1]
-        with migrated.environment("worker", PAYMENT_GATEWAY=STRIPE, STRIPE_SECRET_ARN=stripe.arn) as worker:
+        variables = {"PAYMENT_GATEWAY": STRIPE, "STRIPE_SECRET_ARN": stripe.arn, "AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
+        with migrated.environment("worker", **variables) as worker:
             # It makes the gateway for each message, whatever the message holds.
             event = {
                 "Records": [
@@ -162,6 +188,13 @@ class TestWhatStarts:
     def test_is_a_migrating_function_without_the_gateways_key(self, migrated: Cloud) -> None:
         with migrated.environment("migrate", PAYMENT_GATEWAY=STRIPE) as migrate:
             migrate.answer({"manage": "migrate --noinput -v0"})
+            assert migrate.answer({"manage": "check"})["output"].startswith("System check identified no issues")
+
+    def test_is_an_api_without_the_gateways_key_even_where_its_secret_is_named(self, migrated: Cloud) -> None:
+        """Its role may not read that: it must not try."""
+        with migrated.environment("api", PAYMENT_GATEWAY=STRIPE, STRIPE_SECRET_ARN="arn:aws:none") as api:
+            assert api.answer(request_event("/healthz"))["statusCode"] == 200
+            assert api.answer({"manage": "check"})["output"].startswith("System check identified no issues")
 
     def test_answers_a_rest_api_an_http_api_and_a_function_url(self, migrated: Cloud) -> None:
         http_api = {
@@ -187,3 +220,57 @@ class TestWhatStarts:
         (line,) = (line for line in lines if line["level"] == "ERROR")
         assert (line["message"], line["error"]) == ("an event failed", "UnroutedEvent")
         assert HIDDEN not in json.dumps(lines)
+
+
+@pytest.fixture(scope="module")
+def verified(migrated: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables of a function that verifies the server, which has TLS then and is called `localhost`."""
+    own = a_certificate(folder=tmp_path_factory.mktemp("own") / "authority")
+    with tls_in_front_of(port=migrated.server.port, certificate=own) as port:
+        yield {
+            "DATABASE_HOST": "localhost",
+            "DATABASE_PORT": str(port),
+            "DATABASE_SSLMODE": "",
+            "DATABASE_SSLROOTCERT": str(own.file),
+        }
+
+
+class TestVerification:
+    @pytest.mark.parametrize("duty", ["api", "worker", "migrate"])
+    def test_lets_a_function_start_and_work(self, migrated: Cloud, verified: dict[str, str], duty: str) -> None:
+        event = {"manage": "showmigrations --database owner"} if duty == "migrate" else {"manage": "check"}
+        with migrated.environment(duty, **verified) as environment:
+            assert environment.answer(event)["output"]
+
+    @pytest.mark.parametrize("duty", ["api", "worker"])
+    def test_refuses_a_server_of_another_authority(
+        self, migrated: Cloud, verified: dict[str, str], tmp_path: Path, duty: str
+    ) -> None:
+        other = a_certificate(folder=tmp_path / "other")
+        why = told(migrated, duty, **verified | {"DATABASE_SSLROOTCERT": str(other.file)})
+        assert why.startswith("the database can't be used: connection to server at ")
+        assert "certificate verify failed: download RDS's bundle anew and make the package, or look at" in why
+
+    @pytest.mark.parametrize("duty", ["api", "worker"])
+    def test_refuses_a_server_of_another_name(self, migrated: Cloud, verified: dict[str, str], duty: str) -> None:
+        why = told(migrated, duty, **verified | {"DATABASE_HOST": HOST})
+        assert 'does not match host name "127.0.0.1": download RDS\'s bundle anew and make the package, or ' in why
+
+    @pytest.mark.parametrize("duty", ["api", "worker", "migrate"])
+    @pytest.mark.parametrize("content", ["", "-----BEGIN CERTIFICATE-----"])
+    def test_is_not_done_by_a_file_that_is_no_bundle(
+        self, migrated: Cloud, verified: dict[str, str], tmp_path: Path, duty: str, content: str
+    ) -> None:
+        file = tmp_path / "rds.pem"
+        fault = "can't be read (No such file or directory)"
+        if content:
+            file.write_text(content)
+            fault = "isn't a bundle of certificates in PEM"
+        assert told(migrated, duty, **verified | {"DATABASE_SSLROOTCERT": str(file)}) == (
+            f"The database can't be verified: {file}, which DATABASE_SSLROOTCERT names, {fault}. Download RDS's bundle "
+            "to certificates/rds.pem and make the package anew. (billing_site.E012)"
+        )
+
+    def test_is_not_half_done(self, migrated: Cloud, verified: dict[str, str]) -> None:
+        why = told(migrated, "migrate", **verified | {"DATABASE_SSLMODE": "verify-ca"})
+        assert why.startswith("DATABASE_SSLMODE is verify-ca, which verifies too little by DATABASE_SSLROOTCERT")

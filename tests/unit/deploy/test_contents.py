@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from billing_site.authorities import BUNDLE
 from deploy import contents
 from deploy.contents import faults_of, glibc_needs, modules_of_the_checkout, report_of
 from deploy.zip_file import write_reproducibly
+from tests.lambdas.tls import a_certificate
 
 GOOD_SETTINGS = """
 DEBUG=False
@@ -142,10 +144,43 @@ class TestFaults:
         assert told in fault
 
     def test_name_a_library_that_the_gateway_needs(self, tmp_path: Path) -> None:
-        gateway = "payments.gateways.stripe_gateway.StripeGateway"
+        variables = {"PAYMENT_GATEWAY": "payments.gateways.stripe_gateway.StripeGateway"}
         told = ["PAYMENT_GATEWAY needs stripe: make package EXTRAS=stripe"]
-        assert faults_of(a_zip(tmp_path), gateway=gateway) == told
-        assert faults_of(a_zip(tmp_path, {"stripe/__init__.py": ""}), gateway=gateway) == []
+        assert faults_of(a_zip(tmp_path), variables=variables) == told
+        assert faults_of(a_zip(tmp_path, {"stripe/__init__.py": ""}), variables=variables) == []
+
+
+class TestAuthorities:
+    VERIFYING = {"DATABASE_SSLROOTCERT": "/var/task/certificates/rds.pem"}
+
+    @pytest.fixture
+    def bundle(self, tmp_path: Path) -> bytes:
+        return a_certificate(folder=tmp_path / "own").file.read_bytes()
+
+    def test_may_be_in_a_package_and_must_where_the_database_is_verified(self, tmp_path: Path, bundle: bytes) -> None:
+        for variables in ({}, self.VERIFYING):
+            assert faults_of(a_zip(tmp_path, {BUNDLE: bundle}), variables=variables) == []
+        assert faults_of(a_zip(tmp_path)) == []
+        assert faults_of(a_zip(tmp_path), variables=self.VERIFYING) == [
+            "DATABASE_SSLROOTCERT needs certificates/rds.pem: download it (docs/deploy.md) and make the package anew"
+        ]
+
+    @pytest.mark.parametrize("variables", [{}, VERIFYING])
+    def test_that_are_none_are_named(self, tmp_path: Path, variables: dict[str, str]) -> None:
+        """Also where nothing is verified yet: it was meant to be."""
+        assert faults_of(a_zip(tmp_path, {BUNDLE: "<html></html>"}), variables=variables) == [
+            "certificates/rds.pem isn't a bundle of certificates in PEM: download it anew (docs/deploy.md)"
+        ]
+
+    def test_that_are_looked_for_elsewhere_are_named(self, tmp_path: Path, bundle: bytes) -> None:
+        variables = {"DATABASE_SSLROOTCERT": BUNDLE}
+        assert faults_of(a_zip(tmp_path, {BUNDLE: bundle}), variables=variables) == [
+            f"DATABASE_SSLROOTCERT is {BUNDLE}: the package has RDS's bundle at /var/task/certificates/rds.pem"
+        ]
+
+    def test_are_alone_in_their_folder(self, tmp_path: Path, bundle: bytes) -> None:
+        changes = {BUNDLE: bundle, "certificates/": b"", "certificates/server.key": b""}
+        assert faults_of(a_zip(tmp_path, changes)) == ["certificates/server.key doesn't belong in the package"]
 
 
 class TestLibraries:
