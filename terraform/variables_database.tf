@@ -31,6 +31,28 @@ variable "database_max_connections" {
   }
 }
 
+variable "database_name" {
+  description = "Name of the database in the instance that the functions connect to. Changed later it names another one, which has to be there: nothing is renamed."
+  type        = string
+  default     = "billing"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.database_name))
+    error_message = "At most 63 lower-case letters, digits and underscores, a letter first."
+  }
+}
+
+variable "database_owner" {
+  description = "Master user of the instance, who owns the tables and migrates. RDS can't rename it: for a database that was made by hand, the name that it has, such as postgres."
+  type        = string
+  default     = "billing_owner"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.database_owner)) && !contains(["admin", "rdsadmin", local.application_role], var.database_owner)
+    error_message = "At most 63 lower-case letters, digits and underscores, a letter first; not admin or rdsadmin, which are RDS's, nor the application's own role."
+  }
+}
+
 variable "database_storage_gib" {
   description = "Storage to begin with, in GiB."
   type        = number
@@ -84,6 +106,17 @@ variable "database_identifier" {
   validation {
     condition     = var.database_identifier == null || can(regex("^[a-z]([a-z0-9]|-[a-z0-9]){0,62}$", var.database_identifier))
     error_message = "Lower-case letters, digits and single hyphens, a letter first."
+  }
+}
+
+variable "database_subnet_group_name" {
+  description = "Name of the database's subnet group. Null: <project>-<environment>. Another for one that was made by hand: RDS moves an instance to no other group of the same network."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.database_subnet_group_name == null || can(regex("^[a-z0-9][a-z0-9 ._-]{0,254}$", var.database_subnet_group_name))
+    error_message = "Lower-case letters, digits, spaces, periods, underscores and hyphens."
   }
 }
 

@@ -88,3 +88,24 @@ run "made_from_a_snapshot_beside_the_old_one" {
     error_message = "The alarms follow the new instance."
   }
 }
+
+run "named_as_one_that_was_made_by_hand" {
+  command   = plan
+  state_key = "by_hand"
+
+  variables {
+    database_owner             = "postgres"
+    database_name              = "payments"
+    database_subnet_group_name = "by-hand"
+  }
+
+  assert {
+    condition     = aws_db_instance.main.username == "postgres" && aws_db_instance.main.db_name == "payments" && aws_db_subnet_group.main.name == "by-hand"
+    error_message = "The owner, the database and its subnet group have the names that are given."
+  }
+
+  assert {
+    condition     = alltrue([for stage in output.zappa_settings : stage.aws_environment_variables.DATABASE_NAME == "payments"])
+    error_message = "The functions connect to the database that is named."
+  }
+}

@@ -4,49 +4,79 @@ from tests.deploy.terraform.breaks import Break, breaks
 from tests.deploy.terraform.broken_network import NETWORK
 from tests.deploy.terraform.broken_watching import OBSERVABILITY
 
-_DATABASE = breaks(
-    "database",
-    ("storage_encrypted     = true", "storage_encrypted     = false", "Storage is encrypted."),
-    ("publicly_accessible    = false", "publicly_accessible    = true", "The database has no public address."),
-    (
-        "deletion_protection       = var.database_deletion_protection",
-        "deletion_protection       = false",
-        "AWS refuses to delete the database.",
+_DATABASE = [
+    *breaks(
+        "database",
+        # The instance refuses it too: without that, the assertion.
+        ("condition     = self.storage_encrypted", "condition     = self.id != null"),
+        ("storage_encrypted     = true", "storage_encrypted     = false", "Storage is encrypted."),
+        ("publicly_accessible    = false", "publicly_accessible    = true", "The database has no public address."),
+        (
+            "deletion_protection       = var.database_deletion_protection",
+            "deletion_protection       = false",
+            "AWS refuses to delete the database.",
+        ),
+        ("skip_final_snapshot       = false", "skip_final_snapshot       = true", "A final snapshot is taken."),
+        (
+            "backup_retention_period  = var.database_backup_days",
+            "backup_retention_period  = 1",
+            "Backups are kept for 7 days or more.",
+        ),
+        ("delete_automated_backups = false", "delete_automated_backups = true", "Backups outlive the instance."),
+        (
+            "vpc_security_group_ids = [aws_security_group.database.id]",
+            "vpc_security_group_ids = [aws_security_group.database.id, aws_default_security_group.main.id]",
+            "The database is in its own group alone.",
+        ),
+        (
+            "parameter_group_name       = aws_db_parameter_group.main.name",
+            'parameter_group_name       = "default.postgres16"',
+            "The database goes by our parameters.",
+        ),
+        (
+            'name  = "rds.force_ssl"\n    value = "1"',
+            'name  = "rds.force_ssl"\n    value = "0"',
+            "The parameters: TLS only, 160 connections, none idle for good.",
+        ),
+        ("port     = local.database_port", "port     = 5433", "PostgreSQL, on its own port."),
+        (
+            'family      = "postgres${var.database_engine_version}"',
+            'family      = "postgres15"',
+            "Parameters and engine are of one version.",
+        ),
+        (
+            "snapshot_identifier       = var.database_snapshot_identifier",
+            "snapshot_identifier       = null",
+            "A new instance is made from the snapshot.",
+        ),
+        (
+            "manage_master_user_password = true",
+            "manage_master_user_password = false",
+            "RDS makes and keeps the owner's password.",
+        ),
+        (
+            "db_name  = var.database_name",
+            'db_name  = "billing"',
+            "The owner, the database and its subnet group have the names that are given.",
+        ),
     ),
-    ("skip_final_snapshot       = false", "skip_final_snapshot       = true", "A final snapshot is taken."),
-    (
-        "backup_retention_period  = var.database_backup_days",
-        "backup_retention_period  = 1",
-        "Backups are kept for 7 days or more.",
+    *breaks(
+        "alarms",
+        (
+            'metric = "CPUUtilization", dimensions = { DBInstanceIdentifier = local.database_identifier }',
+            'metric = "CPUUtilization", dimensions = { DBInstanceIdentifier = local.name }',
+            "The alarms follow the new instance.",
+        ),
     ),
-    ("delete_automated_backups = false", "delete_automated_backups = true", "Backups outlive the instance."),
-    (
-        "vpc_security_group_ids = [aws_security_group.database.id]",
-        "vpc_security_group_ids = [aws_security_group.database.id, aws_default_security_group.main.id]",
-        "The database is in its own group alone.",
+    *breaks(
+        "outputs",
+        (
+            "DATABASE_NAME                        = var.database_name",
+            'DATABASE_NAME                        = "billing"',
+            "The functions connect to the database that is named.",
+        ),
     ),
-    (
-        "parameter_group_name       = aws_db_parameter_group.main.name",
-        'parameter_group_name       = "default.postgres16"',
-        "The database goes by our parameters.",
-    ),
-    (
-        'name  = "rds.force_ssl"\n    value = "1"',
-        'name  = "rds.force_ssl"\n    value = "0"',
-        "The parameters: TLS only, 160 connections, none idle for good.",
-    ),
-    ("port     = local.database_port", "port     = 5433", "PostgreSQL, on its own port."),
-    (
-        'family      = "postgres${var.database_engine_version}"',
-        'family      = "postgres15"',
-        "Parameters and engine are of one version.",
-    ),
-    (
-        "snapshot_identifier       = var.database_snapshot_identifier",
-        "snapshot_identifier       = null",
-        "A new instance is made from the snapshot.",
-    ),
-)
+]
 
 _CONNECTIONS = [
     *breaks(
