@@ -21,6 +21,8 @@ OF_THE_CLI = {"--cli-binary-format", "--cli-read-timeout", "--query", "--output"
 ZAPPA_COMMANDS = {"deploy", "update", "undeploy", "status", "rollback", "manage"}
 SETTINGS: dict[str, Any] = json.loads(text_of(Path("zappa_settings.json")))
 DUTIES = {stage: Duty(held["aws_environment_variables"]["FUNCTION_DUTY"]) for stage, held in SETTINGS.items()}
+FILES_OF_VARIABLES = {"production.tfvars", "staging.tfvars", "terraform.tfvars.example"}
+PLANS = [["production.tfplan"], ["staging.tfplan"]]
 FUNCTIONS = {f"billing-{stage}".replace("_", "-"): stage for stage in SETTINGS}
 
 
@@ -119,6 +121,19 @@ class TestPage:
         assert "terraform -chdir=terraform output" in code
         assert re.findall(r"(?<![\w=])terraform (?!-chdir=terraform )\w.*", code) == []
 
+    def test_names_the_environment_in_each_terraform_command(self, name: str) -> None:
+        """Terraform would take another one's state, or another one's variables, without a word."""
+        checked = 0
+        for _, verb, *words in commands(name, "terraform"):
+            if verb == "init":
+                assert "-backend=false" in words or any("-backend-config=key=billing/" in word for word in words), words
+            elif verb in {"plan", "apply", "destroy"} and words[:1] not in PLANS:
+                (file,) = [word.removeprefix("-var-file=") for word in words if word.startswith("-var-file=")]
+                assert file in FILES_OF_VARIABLES, words
+                assert {word for word in words if word.startswith("-out=")} <= {f"-out={Path(file).stem}.tfplan"}
+            checked += 1
+        assert checked >= 5
+
     def test_asks_terraform_for_outputs_and_variables_that_it_has(self, name: str) -> None:
         text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "terraform").glob("*.tf"))
         outputs = set(re.findall(r'^output "(\w+)"', text, re.MULTILINE))
@@ -137,6 +152,15 @@ def headings(path: Path) -> set[str]:
     """As GitHub makes anchors of headings."""
     found = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+class TestDeploy:
+    def test_says_how_each_thing_made_by_hand_is_taken_over(self) -> None:
+        text = text_of(Path("terraform/imports.tf"))
+        section = text_of(Path("docs/deploy.md")).split("\n## Taking over what was made by hand\n")[1].split("\n## ")[0]
+        rows = [line for line in section.splitlines() if line.startswith("| `import_")]
+        named = {variable for row in rows for variable in re.findall(r"`(import_\w+)`", row)}
+        assert named == set(re.findall(r'^variable "(\w+)"', text, re.MULTILINE))
 
 
 class TestRunbook:

@@ -410,6 +410,30 @@ _OUTPUTS = [
     ),
 ]
 
+_STATE = [
+    *breaks(
+        "state",
+        (
+            "self.input == { name = local.name, region = var.aws_region }",
+            "self.input != null",
+            "The checkable object, terraform_data.environment, was expected to report an error but did not.",
+        ),
+        (
+            "input = { name = local.name, region = var.aws_region }\n\n  lifecycle",
+            'input = { name = "billing", region = var.aws_region }\n\n  lifecycle',
+            "The state knows its environment and its region.",
+        ),
+    ),
+    *breaks(
+        "outputs",
+        (
+            "lambda_concurrency = function.concurrency",
+            "lambda_concurrency = 1",
+            "Its own variables may change.",
+        ),
+    ),
+]
+
 BROKEN: dict[str, list[Break]] = {
     "connections": _CONNECTIONS,
     "database": _DATABASE,
@@ -420,4 +444,5 @@ BROKEN: dict[str, list[Break]] = {
     "queue": [*_QUEUE, *_BATCH],
     "schedule": _SCHEDULE,
     "secrets": [*_SECRETS, *_STRIPE],
+    "state": _STATE,
 }

@@ -12,6 +12,7 @@ import pytest
 
 from tests.deploy.terraform.applying import Applied
 from tests.deploy.terraform.moto_cloud import ACCOUNT
+from tests.deploy.terraform.terraform_command import TerraformFailed
 
 NAME = "billing-production"
 QUEUE_ARN = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{NAME}-rebilling"
@@ -34,6 +35,15 @@ class TestOrder:
         """But for what moto doesn't keep: which parameters are ours, and how a queue's policies were written."""
         changes = {address for address, change in applied.terraform.planned().items() if change["actions"] != ["no-op"]}
         assert changes <= {"aws_db_parameter_group.main", "aws_sqs_queue.rebilling", "aws_sqs_queue.dead_letters"}
+
+    def test_takes_no_other_environments_variables(self, applied: Applied) -> None:
+        with pytest.raises(TerraformFailed) as refused:
+            applied.terraform.run("plan", "-parallelism=30", "-var=environment=staging")
+        said = " ".join(str(refused.value).split())
+        assert (
+            "This is the state of billing-production in us-east-1, and these are the variables of billing-sta" in said
+        )
+        assert said.count("Error: ") == 1
 
 
 class TestQueue:

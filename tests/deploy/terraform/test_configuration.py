@@ -23,6 +23,7 @@ CONCERNS = {
     *(
         "versions",
         "providers",
+        "state",
         "variables",
         "variables_network",
         "variables_database",
@@ -77,11 +78,11 @@ class TestConfiguration:
         clone = tmp_path / "clone"
         shutil.copytree(CONFIGURATION, clone, ignore=shutil.ignore_patterns(*OF_ONE_ENVIRONMENT))
         shutil.copy(clone / "backend.tf.example", clone / "backend.tf")
-        (clone / "terraform.tfvars").write_text('environment = "production"\n')
+        (clone / "production.tfvars").write_text('environment = "production"\n')
         monkeypatch.setattr(terraform_command, "CONFIGURATION", clone)
         copy = terraform_command.initialised(folder=tmp_path / "copy")
         assert not (copy.folder / "backend.tf").exists()
-        assert not (copy.folder / "terraform.tfvars").exists()
+        assert not (copy.folder / "production.tfvars").exists()
         assert (copy.folder / "backend.tf.example").exists()
 
     @pytest.mark.parametrize("name", blocks("variable"))
