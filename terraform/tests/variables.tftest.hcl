@@ -31,7 +31,6 @@ run "what_no_variable_takes" {
     alarm_emails                 = ["someone"]
     log_retention_days           = 31
     oldest_message_alarm_seconds = 59
-    metrics_namespace            = "AWS/Billing"
     package_bucket_name          = "Packages"
     vpc_cidr                     = "10.0.0.0/8"
     zone_letters                 = ["a", "a"]
@@ -56,7 +55,7 @@ run "what_no_variable_takes" {
     var.application_settings, var.billing_time_zone, var.sweep_time, var.payment_gateway, var.log_level, var.secret_values_version,
     var.rotation_days, var.api_concurrency, var.worker_concurrency, var.conn_max_age_seconds,
     var.max_receive_count, var.alarm_emails, var.log_retention_days,
-    var.oldest_message_alarm_seconds, var.metrics_namespace, var.package_bucket_name, var.vpc_cidr,
+    var.oldest_message_alarm_seconds, var.package_bucket_name, var.vpc_cidr,
     var.zone_letters, var.endpoint_zones, var.database_instance_class,
     var.database_engine_version, var.database_max_connections, var.database_storage_gib,
     var.database_backup_days, var.database_identifier, var.database_name, var.database_owner,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rebilling.metrics import NAMESPACE
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -41,6 +43,11 @@ class TestTimes:
 
 
 class TestMetrics:
+    def test_are_looked_for_where_the_product_writes_them(self) -> None:
+        found = re.search(r'^  product_namespace += "(.+)"$', terraform("observability.tf"), re.MULTILINE)
+        assert found
+        assert found[1] == NAMESPACE
+
     @pytest.mark.parametrize("name", ["unexplained", "needs_person"])
     def test_that_alarms_watch_are_emitted(self, name: str) -> None:
         assert f'"{{ $.{name} >= 0 }}"' in terraform("observability.tf")

@@ -75,8 +75,8 @@ OBSERVABILITY: list[Break] = [
             "The dashboard shows both queues, how many and how old.",
         ),
         (
-            "[var.metrics_namespace, metric, {",
-            '[var.metrics_namespace, metric, "Environment", var.environment, {',
+            "[local.product_namespace, metric, {",
+            '[local.product_namespace, metric, "Environment", var.environment, {',
             "The dashboard shows the product's own metrics, without dimensions.",
         ),
         (
