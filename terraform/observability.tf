@@ -22,6 +22,8 @@ locals {
     needs_person = { pattern = "{ $.needs_person >= 0 }", value = "$.needs_person" }
     # A run that is held: once by the sweep that finds it so, then by certify, each hour until a person has decided.
     held = { pattern = "{ ($.event = \"run.held\") || (($.event = \"run.certificate\") && ($.certificate.status = \"HELD\")) }", value = "1" }
+    # What the gateway doesn't take alone, and what is another gateway's: the message is done, so nothing else shows it.
+    not_taken = { pattern = "{ ($.event = \"gateway.not_taken\") || ($.event = \"payment.foreign_gateway\") || ($.event = \"refund.foreign_gateway\") }", value = "1" }
   }
 }
 

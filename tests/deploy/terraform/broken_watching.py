@@ -33,6 +33,7 @@ OBSERVABILITY: list[Break] = [
         ('metric = "unexplained"', 'metric = "due"', "Alarm: unexplained."),
         ('metric = "needs_person"', 'metric = "unknown"', "Alarm: needs-person."),
         ('metric = "held"', 'metric = "unexplained"', "Alarm: run-held."),
+        ('metric = "not_taken"', 'metric = "unknown"', "Alarm: not-taken."),
         ('metric = "CPUUtilization"', 'metric = "CPUCreditBalance"', "Alarm: database-cpu."),
         ("local.max_connections * 0.8", "local.max_connections * 2", "Alarm: database-connections."),
         ('metric = "5XXError"', 'metric = "4XXError"', "Alarm: api-server-errors."),

@@ -189,10 +189,10 @@ class TestWatching:
             }
             assert names == of_functions | {
                 *("dead-letters", "schedule-dead-letters", "oldest-message", "unexplained", "needs-person"),
-                *("run-held", "sweep-missed", "certify-missed", "api-server-errors"),
+                *("run-held", "not-taken", "sweep-missed", "certify-missed", "api-server-errors"),
                 *("database-cpu", "database-connections", "database-storage"),
             }
-            assert Counter(tuple(alarm["AlarmActions"]) for alarm in alarms) == {(TOPIC,): 18}
+            assert Counter(tuple(alarm["AlarmActions"]) for alarm in alarms) == {(TOPIC,): 19}
 
         check()
         seen_broken(check, by=client.delete_alarms(AlarmNames=[f"{NAME}-unexplained"]))
