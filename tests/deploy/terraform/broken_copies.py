@@ -139,6 +139,11 @@ _QUEUE = breaks(
         "The queue leaves two of ten workers to the schedules.",
     ),
     ("batch_size       = var.queue_batch_size", "batch_size       = 10", "A batch is 2 messages."),
+    (
+        'recursive_loop = "Allow"',
+        'recursive_loop = "Terminate"',
+        "The worker sends leftovers to its own queue, however often.",
+    ),
 )
 
 _BATCH = [
