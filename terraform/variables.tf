@@ -63,13 +63,13 @@ variable "billing_time_zone" {
 }
 
 variable "sweep_time" {
-  description = "When the daily sweep starts, HH:MM in the billing time zone. Clocks change between 00:00 and 03:00: a time that is skipped on one day would skip that day's sweep."
+  description = "When the daily sweep starts, HH:MM in the billing time zone. A time that a zone's clocks skip, when summer time begins, would skip that day's sweep: they skip times between 22:00 and 04:00, by zone, and no zone any other. UTC and the zones of Etc/ skip none."
   type        = string
   default     = "04:00"
 
   validation {
-    condition     = can(regex("^(0[3-9]|1[0-9]|2[0-3]):[0-5][0-9]$", var.sweep_time))
-    error_message = "HH:MM, and not before 03:00."
+    condition     = can(regex(can(regex("^(UTC$|Etc/)", var.billing_time_zone)) ? "^([01][0-9]|2[0-3]):[0-5][0-9]$" : "^(0[4-9]|1[0-9]|2[01]):[0-5][0-9]$", var.sweep_time))
+    error_message = "HH:MM, from 04:00 to 21:59; any time of the day where clocks don't change: UTC, or a zone of Etc/."
   }
 }
 

@@ -19,7 +19,6 @@ run "what_no_variable_takes" {
     project                      = "Billing"
     billing_time_zone            = "CET+1"
     application_settings         = { STRIPE_API_KEY = "" }
-    sweep_time                   = "02:30"
     payment_gateway              = "LoggingGateway"
     log_level                    = "DEBUG"
     secret_values_version        = 0
@@ -52,7 +51,7 @@ run "what_no_variable_takes" {
 
   expect_failures = [
     var.environment, var.allowed_hosts, var.aws_account_id, var.aws_region, var.project,
-    var.application_settings, var.billing_time_zone, var.sweep_time, var.payment_gateway, var.log_level, var.secret_values_version,
+    var.application_settings, var.billing_time_zone, var.payment_gateway, var.log_level, var.secret_values_version,
     var.rotation_days, var.api_concurrency, var.worker_concurrency, var.conn_max_age_seconds,
     var.max_receive_count, var.alarm_emails, var.log_retention_days,
     var.oldest_message_alarm_seconds, var.package_bucket_name, var.vpc_cidr,
@@ -70,6 +69,8 @@ run "what_does_not_go_together" {
 
   variables {
     allowed_hosts                     = []
+    billing_time_zone                 = "Europe/Athens"
+    sweep_time                        = "03:30"
     nat_gateways                      = 3
     queue_batch_size                  = 0
     database_most_storage_gib         = 21
@@ -86,7 +87,7 @@ run "what_does_not_go_together" {
   }
 
   expect_failures = [
-    var.allowed_hosts, var.nat_gateways, var.queue_batch_size, var.database_most_storage_gib, var.import_function_subnet_ids,
+    var.allowed_hosts, var.sweep_time, var.nat_gateways, var.queue_batch_size, var.database_most_storage_gib, var.import_function_subnet_ids,
     var.import_database_subnet_ids, var.import_database_identifier, var.import_database_subnet_group_name,
     var.import_queue_url, var.import_dead_letter_queue_url, var.import_application_secret_arn, var.import_package_bucket_name,
     var.import_event_source_mapping_uuid,

@@ -169,6 +169,11 @@ _SCHEDULE = breaks(
     "schedule",
     ('expression  = "cron(20 * * * ? *)"', 'expression  = "rate(1 day)"', "The sweep is daily, certify hourly."),
     (
+        "${tonumber(local.sweep_clock[0])} * * ? *)",
+        "4 * * ? *)",
+        "In UTC and its like a sweep may start at night.",
+    ),
+    (
         "schedule_expression_timezone = var.billing_time_zone",
         'schedule_expression_timezone = "UTC"',
         "Schedules go by the billing time zone.",
