@@ -140,13 +140,13 @@ variable "secret_values_version" {
 }
 
 variable "rotation_days" {
-  description = "Days between rotations of the application's database password."
+  description = "Days between rotations of the application's database password. Each makes a version of the secret, of which some hundred are kept: when Terraform's own first one has gone, Terraform wants to make one anew (the runbook, rotation, says what to do). By the default that takes eight years; a week, the least, makes it two."
   type        = number
   default     = 30
 
   validation {
-    condition     = var.rotation_days >= 1 && var.rotation_days <= 365
-    error_message = "1 to 365 days."
+    condition     = var.rotation_days >= 7 && var.rotation_days <= 365
+    error_message = "7 to 365 days."
   }
 }
 

@@ -22,7 +22,7 @@ run "what_no_variable_takes" {
     payment_gateway              = "LoggingGateway"
     log_level                    = "DEBUG"
     secret_values_version        = 0
-    rotation_days                = 0
+    rotation_days                = 6
     api_concurrency              = 0
     worker_concurrency           = 3
     conn_max_age_seconds         = 600
