@@ -14,7 +14,8 @@ resource "aws_db_parameter_group" "main" {
     value = "1"
   }
 
-  # Set and not left to the class's formula, so that what the precondition counts with is what the database has.
+  # Set and not left to the class's formula, so that what the precondition counts with is what the database has: once it
+  # has been restarted with these, which a change of the class or of this waits for.
   parameter {
     name         = "max_connections"
     value        = tostring(local.max_connections)
@@ -55,6 +56,9 @@ resource "aws_db_instance" "main" {
   auto_minor_version_upgrade = true
   parameter_group_name       = aws_db_parameter_group.main.name
 
+  apply_immediately           = var.database_apply_immediately
+  allow_major_version_upgrade = var.database_allow_major_version_upgrade
+
   db_name  = var.database_name
   port     = local.database_port
   username = var.database_owner
@@ -78,10 +82,11 @@ resource "aws_db_instance" "main" {
   copy_tags_to_snapshot    = true
   delete_automated_backups = false
 
-  snapshot_identifier       = var.database_snapshot_identifier
-  deletion_protection       = var.database_deletion_protection
-  skip_final_snapshot       = false
-  final_snapshot_identifier = "${local.database_identifier}-final"
+  snapshot_identifier = var.database_snapshot_identifier
+  deletion_protection = var.database_deletion_protection
+  skip_final_snapshot = false
+  # The id is another one each time that the environment is made: the snapshot of the time before is still there.
+  final_snapshot_identifier = "${local.database_identifier}-final-${substr(terraform_data.environment.id, 0, 8)}"
 
   lifecycle {
     # Each of these, when it differs, replaces the instance: a database that runs, or that was made by hand and is taken

@@ -9,8 +9,20 @@ variable "database_instance_class" {
   }
 }
 
+variable "database_apply_immediately" {
+  description = "Whether what restarts the database (its class, its version) is done at once, with an outage of some minutes, and not in the maintenance window. Set it for the one apply that needs it: see the runbook, a larger database."
+  type        = bool
+  default     = false
+}
+
+variable "database_allow_major_version_upgrade" {
+  description = "Whether a change of database_engine_version may be made. It can't be taken back, but by restoring a backup: see the runbook, a newer PostgreSQL."
+  type        = bool
+  default     = false
+}
+
 variable "database_engine_version" {
-  description = "Major version of PostgreSQL; minor versions are installed by RDS in the maintenance window."
+  description = "Major version of PostgreSQL; minor versions are installed by RDS in the maintenance window. Changed later, it needs database_allow_major_version_upgrade."
   type        = string
   default     = "16"
 

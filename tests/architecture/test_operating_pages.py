@@ -56,6 +56,18 @@ def managed(page: str) -> Iterator[tuple[str, list[str]]]:
             yield FUNCTIONS[words[words.index("--function-name") + 1]], shlex.split(event["manage"])
 
 
+def operation_of(session: Any, service: str, operation: str, words: list[str]) -> str:
+    """What `aws` is asked for, by its name in the API: of `aws ... wait`, what it asks again and again."""
+    if operation == "wait":
+        waiters = session.get_waiter_model(service)
+        named = {xform_name(waiter, "-"): waiter for waiter in waiters.waiter_names}
+        assert words[0] in named, f"aws {service} can't wait for {words[0]}"
+        return str(waiters.get_waiter(named[words[0]]).operation)
+    names = {xform_name(verb, "-"): verb for verb in session.get_service_model(service).operation_names}
+    assert operation in names, f"aws {service} has no {operation}"
+    return str(names[operation])
+
+
 @pytest.mark.parametrize("name", PAGES)
 class TestPage:
     def test_runs_commands_where_they_may_run_with_options_that_they_have(self, name: str) -> None:
@@ -90,9 +102,7 @@ class TestPage:
                 assert options <= {"--since", "--filter-pattern"}
                 continue
             model = session.get_service_model(service)
-            names = {xform_name(verb, "-"): verb for verb in model.operation_names}
-            assert operation in names, f"aws {service} has no {operation}"
-            shape = model.operation_model(names[operation]).input_shape
+            shape = model.operation_model(operation_of(session, service, operation, words)).input_shape
             members = shape.members if shape else {}
             known = {f"--{xform_name(member, '-')}" for member in members} | OF_THE_CLI
             unknown = [word for word in words if word.startswith("--") and word not in known]

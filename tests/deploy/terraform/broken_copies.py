@@ -12,11 +12,11 @@ _DATABASE = [
         ("storage_encrypted     = true", "storage_encrypted     = false", "Storage is encrypted."),
         ("publicly_accessible    = false", "publicly_accessible    = true", "The database has no public address."),
         (
-            "deletion_protection       = var.database_deletion_protection",
-            "deletion_protection       = false",
+            "deletion_protection = var.database_deletion_protection",
+            "deletion_protection = false",
             "AWS refuses to delete the database.",
         ),
-        ("skip_final_snapshot       = false", "skip_final_snapshot       = true", "A final snapshot is taken."),
+        ("skip_final_snapshot = false", "skip_final_snapshot = true", "A final snapshot is taken."),
         (
             "backup_retention_period  = var.database_backup_days",
             "backup_retention_period  = 1",
@@ -45,14 +45,29 @@ _DATABASE = [
             "Parameters and engine are of one version.",
         ),
         (
-            "snapshot_identifier       = var.database_snapshot_identifier",
-            "snapshot_identifier       = null",
+            "snapshot_identifier = var.database_snapshot_identifier",
+            "snapshot_identifier = null",
             "A new instance is made from the snapshot.",
         ),
         (
             "manage_master_user_password = true",
             "manage_master_user_password = false",
             "RDS makes and keeps the owner's password.",
+        ),
+        (
+            "-final-${substr(terraform_data.environment.id, 0, 8)}",
+            "-final",
+            "Its name is another one for each time that the environment is made.",
+        ),
+        (
+            "apply_immediately           = var.database_apply_immediately",
+            "apply_immediately           = true",
+            "Nothing restarts the database at once, and no newer version is put in, unasked.",
+        ),
+        (
+            "allow_major_version_upgrade = var.database_allow_major_version_upgrade",
+            "allow_major_version_upgrade = false",
+            "A newer version comes with parameters of its own, at once.",
         ),
         (
             "db_name  = var.database_name",
