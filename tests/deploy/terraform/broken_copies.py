@@ -1,116 +1,9 @@
 """Ways to break the configuration, by the file of `terraform test` that catches them."""
 
 from tests.deploy.terraform.breaks import Break, breaks
+from tests.deploy.terraform.broken_database import CONNECTIONS, DATABASE, STATE
 from tests.deploy.terraform.broken_network import NETWORK
 from tests.deploy.terraform.broken_watching import OBSERVABILITY
-
-_DATABASE = [
-    *breaks(
-        "database",
-        # The instance refuses it too: without that, the assertion.
-        ("condition     = self.storage_encrypted", "condition     = self.id != null"),
-        ("storage_encrypted     = true", "storage_encrypted     = false", "Storage is encrypted."),
-        ("publicly_accessible    = false", "publicly_accessible    = true", "The database has no public address."),
-        (
-            "deletion_protection = var.database_deletion_protection",
-            "deletion_protection = false",
-            "AWS refuses to delete the database.",
-        ),
-        ("skip_final_snapshot = false", "skip_final_snapshot = true", "A final snapshot is taken."),
-        (
-            "backup_retention_period  = var.database_backup_days",
-            "backup_retention_period  = 1",
-            "Backups are kept for 7 days or more.",
-        ),
-        ("delete_automated_backups = false", "delete_automated_backups = true", "Backups outlive the instance."),
-        (
-            "vpc_security_group_ids = [aws_security_group.database.id]",
-            "vpc_security_group_ids = [aws_security_group.database.id, aws_default_security_group.main.id]",
-            "The database is in its own group alone.",
-        ),
-        (
-            "parameter_group_name       = aws_db_parameter_group.main.name",
-            'parameter_group_name       = "default.postgres16"',
-            "The database goes by our parameters.",
-        ),
-        (
-            'name  = "rds.force_ssl"\n    value = "1"',
-            'name  = "rds.force_ssl"\n    value = "0"',
-            "The parameters: TLS only, 160 connections, none idle for good.",
-        ),
-        ("port     = local.database_port", "port     = 5433", "PostgreSQL, on its own port."),
-        (
-            'family      = "postgres${var.database_engine_version}"',
-            'family      = "postgres15"',
-            "Parameters and engine are of one version.",
-        ),
-        (
-            "snapshot_identifier = var.database_snapshot_identifier",
-            "snapshot_identifier = null",
-            "A new instance is made from the snapshot.",
-        ),
-        (
-            "manage_master_user_password = true",
-            "manage_master_user_password = false",
-            "RDS makes and keeps the owner's password.",
-        ),
-        (
-            "-final-${substr(terraform_data.environment.id, 0, 8)}",
-            "-final",
-            "Its name is another one for each time that the environment is made.",
-        ),
-        (
-            "apply_immediately           = var.database_apply_immediately",
-            "apply_immediately           = true",
-            "Nothing restarts the database at once, and no newer version is put in, unasked.",
-        ),
-        (
-            "allow_major_version_upgrade = var.database_allow_major_version_upgrade",
-            "allow_major_version_upgrade = false",
-            "A newer version comes with parameters of its own, at once.",
-        ),
-        (
-            "db_name  = var.database_name",
-            'db_name  = "billing"',
-            "The owner, the database and its subnet group have the names that are given.",
-        ),
-    ),
-    *breaks(
-        "alarms",
-        (
-            'metric = "CPUUtilization", dimensions = { DBInstanceIdentifier = local.database_identifier }',
-            'metric = "CPUUtilization", dimensions = { DBInstanceIdentifier = local.name }',
-            "The alarms follow the new instance.",
-        ),
-    ),
-    *breaks(
-        "outputs",
-        (
-            "DATABASE_NAME                        = var.database_name",
-            'DATABASE_NAME                        = "billing"',
-            "The functions connect to the database that is named.",
-        ),
-    ),
-]
-
-_CONNECTIONS = [
-    *breaks(
-        "database",
-        (
-            "local.max_connections == 0 || local.needed_connections <= local.max_connections",
-            "local.needed_connections > 0",
-            "The checkable object, aws_db_parameter_group.main, was expected to report an error but did not.",
-        ),
-    ),
-    *breaks(
-        "locals",
-        (
-            "coalesce(var.database_max_connections, local.class_connections)",
-            "local.class_connections > 0 ? local.class_connections : 100",
-            "What is given counts.",
-        ),
-    ),
-]
 
 _QUEUE = breaks(
     "queue",
@@ -279,6 +172,12 @@ _ROLES = breaks(
         "The API sends to the queue and takes nothing off it.",
     ),
     (
+        "  queue_statements = {\n",
+        "  queue_statements = {\n"
+        '    migrate = [{ Sid = "Send", Effect = "Allow", Action = local.send_actions, Resource = "*" }]\n',
+        "The migrating function has no business with queues.",
+    ),
+    (
         "Action = local.consume_actions, Resource = aws_sqs_queue.dead_letters.arn",
         "Action = local.consume_actions, Resource = aws_sqs_queue.schedule_dead_letters.arn",
         "The worker sends and consumes, and redrives dead letters.",
@@ -297,6 +196,30 @@ _ROLES = breaks(
 )
 
 _STRIPE = [
+    *breaks(
+        "locals",
+        (
+            'stripe_gateway = "payments.gateways.stripe_gateway.StripeGateway"',
+            'stripe_gateway = "payments.gateways.stripe.StripeGateway"',
+            "Stripe with all that it needs is taken.",
+        ),
+    ),
+    *breaks(
+        "outputs",
+        (
+            "STRIPE_SECRET_ARN = aws_secretsmanager_secret.stripe[0].arn",
+            "STRIPE_SECRET_ARN = aws_secretsmanager_secret.django.arn",
+            "The worker is told where it is.",
+        ),
+    ),
+    *breaks(
+        "function_role",
+        (
+            "migrate = [aws_secretsmanager_secret.application.arn, aws_secretsmanager_secret.django.arn,",
+            "migrate = [aws_secretsmanager_secret.application.arn, one(aws_secretsmanager_secret.stripe[*].arn),",
+            "The migrating function may not.",
+        ),
+    ),
     *breaks(
         "variables",
         (
@@ -355,6 +278,13 @@ _SECRETS = breaks(
 _OUTPUTS = [
     *breaks(
         "outputs",
+        # What the functions' own settings were is broken below: nothing else asks for the function here.
+        (
+            "for duty, function in local.functions : function.stage => {",
+            'for stage, duty in { production = "api", production_worker = "worker", production_migrate = "migrate", '
+            'production_again = "api" } : stage => {',
+            "The stages are those of zappa_settings.json.",
+        ),
         (
             "role_arn           = aws_iam_role.function[duty].arn",
             'role_arn           = aws_iam_role.function["api"].arn',
@@ -402,6 +332,15 @@ _OUTPUTS = [
         ),
     ),
     *breaks(
+        "observability",
+        (
+            'resource "aws_cloudwatch_log_group" "function" {\n  for_each = local.functions',
+            'resource "aws_cloudwatch_log_group" "function" {\n'
+            '  for_each = merge(local.functions, { again = { name = "billing-again" } })',
+            "Log groups and roles come first.",
+        ),
+    ),
+    *breaks(
         "storage",
         (
             "block_public_policy     = true",
@@ -435,33 +374,9 @@ _OUTPUTS = [
     ),
 ]
 
-_STATE = [
-    *breaks(
-        "state",
-        (
-            "self.input == { name = local.name, region = var.aws_region }",
-            "self.input != null",
-            "The checkable object, terraform_data.environment, was expected to report an error but did not.",
-        ),
-        (
-            "input = { name = local.name, region = var.aws_region }\n\n  lifecycle",
-            'input = { name = "billing", region = var.aws_region }\n\n  lifecycle',
-            "The state knows its environment and its region.",
-        ),
-    ),
-    *breaks(
-        "outputs",
-        (
-            "lambda_concurrency = function.concurrency",
-            "lambda_concurrency = 1",
-            "Its own variables may change.",
-        ),
-    ),
-]
-
 BROKEN: dict[str, list[Break]] = {
-    "connections": _CONNECTIONS,
-    "database": _DATABASE,
+    "connections": CONNECTIONS,
+    "database": DATABASE,
     "function_role": _ROLES,
     "network": NETWORK,
     "observability": OBSERVABILITY,
@@ -469,5 +384,5 @@ BROKEN: dict[str, list[Break]] = {
     "queue": [*_QUEUE, *_BATCH],
     "schedule": _SCHEDULE,
     "secrets": [*_SECRETS, *_STRIPE],
-    "state": _STATE,
+    "state": STATE,
 }
