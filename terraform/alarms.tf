@@ -35,7 +35,7 @@ locals {
     }
   }
 
-  # Certify logs these each hour, and a held run while there is one (observability.tf counts them). Two hours are looked at, so that an hour without a point at its edge ends nothing.
+  # Certify has these logged each hour for as long as they are so (observability.tf counts them). Two hours are looked at, so that an hour without a point at its edge ends nothing.
   billing_alarms = {
     unexplained = {
       description = "Periods that are due and were neither charged, skipped nor parked. See the run's certificate."
@@ -50,6 +50,11 @@ locals {
     "run-held" = {
       description = "A run is held: nobody of it is charged until a person releases or cancels it. See the runbook, brake held."
       namespace   = local.own_namespace, metric = "held", dimensions = {}
+      statistic   = "Sum", period = 3600, periods = 2, datapoints = 1, threshold = 0
+    }
+    "not-taken" = {
+      description = "The gateway doesn't take some payments or refunds, or they are another gateway's than the one that is set: their money doesn't come. See the runbook, a payment isn't taken."
+      namespace   = local.own_namespace, metric = "not_taken", dimensions = {}
       statistic   = "Sum", period = 3600, periods = 2, datapoints = 1, threshold = 0
     }
   }

@@ -46,7 +46,7 @@ locals {
           region  = var.aws_region
           view    = "timeSeries"
           period  = 3600
-          metrics = [for metric, stat in local.billing_metrics : [var.metrics_namespace, metric, { stat = stat }]]
+          metrics = [for metric, stat in local.billing_metrics : [local.product_namespace, metric, { stat = stat }]]
           yAxis   = { left = { min = 0 } }
         }
       },

@@ -1,5 +1,5 @@
 resource "aws_db_subnet_group" "main" {
-  name        = local.name
+  name        = coalesce(var.database_subnet_group_name, local.name)
   description = "Private subnets in two zones"
   subnet_ids  = [for subnet in aws_subnet.database : subnet.id]
 }
@@ -14,7 +14,8 @@ resource "aws_db_parameter_group" "main" {
     value = "1"
   }
 
-  # Set and not left to the class's formula, so that what the precondition counts with is what the database has.
+  # Set and not left to the class's formula, so that what the precondition counts with is what the database has: once it
+  # has been restarted with these, which a change of the class or of this waits for.
   parameter {
     name         = "max_connections"
     value        = tostring(local.max_connections)
@@ -55,9 +56,12 @@ resource "aws_db_instance" "main" {
   auto_minor_version_upgrade = true
   parameter_group_name       = aws_db_parameter_group.main.name
 
-  db_name  = local.database_name
+  apply_immediately           = var.database_apply_immediately
+  allow_major_version_upgrade = var.database_allow_major_version_upgrade
+
+  db_name  = var.database_name
   port     = local.database_port
-  username = "billing_owner"
+  username = var.database_owner
   # RDS makes the password, keeps it in Secrets Manager and rotates it: it is in no variable, no state and no plan.
   manage_master_user_password = true
 
@@ -78,13 +82,33 @@ resource "aws_db_instance" "main" {
   copy_tags_to_snapshot    = true
   delete_automated_backups = false
 
-  snapshot_identifier       = var.database_snapshot_identifier
-  deletion_protection       = var.database_deletion_protection
-  skip_final_snapshot       = false
-  final_snapshot_identifier = "${local.database_identifier}-final"
+  snapshot_identifier = var.database_snapshot_identifier
+  deletion_protection = var.database_deletion_protection
+  skip_final_snapshot = false
+  # The id is another one each time that the environment is made: the snapshot of the time before is still there.
+  final_snapshot_identifier = "${local.database_identifier}-final-${substr(terraform_data.environment.id, 0, 8)}"
 
   lifecycle {
-    # Read only when the instance is made. Otherwise naming a snapshot would replace a database that runs.
-    ignore_changes = [snapshot_identifier]
+    # Each of these, when it differs, replaces the instance: a database that runs, or that was made by hand and is taken
+    # over, would be destroyed for it. So they are read only when the instance is made, and held against it below.
+    ignore_changes = [snapshot_identifier, db_name, username, storage_encrypted, engine]
+
+    postcondition {
+      condition     = self.engine == "postgres"
+      error_message = "The instance ${self.identifier} runs ${self.engine}, and the product needs PostgreSQL."
+    }
+    postcondition {
+      condition     = self.storage_encrypted
+      error_message = "The storage of ${self.identifier} isn't encrypted, and RDS can't encrypt it in place: restore an encrypted copy of a snapshot under another name, and take that over."
+    }
+    postcondition {
+      condition     = self.username == var.database_owner
+      error_message = "The owner of ${self.identifier} is ${self.username}: set database_owner to that."
+    }
+    # Without it there is no secret that the migrating function could read.
+    postcondition {
+      condition     = length(self.master_user_secret) > 0
+      error_message = "RDS doesn't manage the owner's password of ${self.identifier}. Turn that on first: aws rds modify-db-instance --db-instance-identifier ${self.identifier} --manage-master-user-password --apply-immediately"
+    }
   }
 }

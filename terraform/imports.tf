@@ -1,5 +1,5 @@
-# Hand-made resources, taken over instead of made anew: name one, run `terraform plan`, and adjust the variables (or the
-# resource) until the plan changes nothing that must stay. Once applied, the variable may go back to null.
+# Hand-made resources, taken over instead of made anew: docs/deploy.md, "Taking over what was made by hand". What AWS can't
+# rename must have its name here already, or Terraform would replace it. Once applied, the variable may go back to null.
 
 variable "import_vpc_id" {
   description = "VPC to take over: vpc-..."
@@ -35,18 +35,18 @@ variable "import_database_subnet_ids" {
 }
 
 variable "import_database_subnet_group_name" {
-  description = "Subnet group of the database to take over."
+  description = "Subnet group of the database to take over. Its name must be database_subnet_group_name's."
   type        = string
   default     = null
 
   validation {
-    condition     = var.import_database_subnet_group_name != ""
-    error_message = "A name, or null."
+    condition     = var.import_database_subnet_group_name == null || try(var.import_database_subnet_group_name == coalesce(var.database_subnet_group_name, local.name), false)
+    error_message = "Set database_subnet_group_name to the same name."
   }
 }
 
 variable "import_database_identifier" {
-  description = "Database instance to take over, such as one restored to a point in time. Its name must be database_identifier's."
+  description = "Database instance to take over, such as one restored to a point in time. Its name must be database_identifier's, its master user database_owner's, and RDS must manage that user's password."
   type        = string
   default     = null
 
@@ -57,35 +57,35 @@ variable "import_database_identifier" {
 }
 
 variable "import_queue_url" {
-  description = "Queue of rebillings to take over: https://sqs.<region>.amazonaws.com/<account>/<name>"
+  description = "Queue of rebillings to take over, named <project>-<environment>-rebilling: https://sqs.<region>.amazonaws.com/<account>/<name>"
   type        = string
   default     = null
 
   validation {
-    condition     = var.import_queue_url == null || can(regex("^https?://", var.import_queue_url))
-    error_message = "A queue's URL."
+    condition     = var.import_queue_url == null || can(regex("^https?://.+/${local.queue_names.rebilling}$", var.import_queue_url))
+    error_message = "The URL of a queue named ${local.queue_names.rebilling}: SQS renames none."
   }
 }
 
 variable "import_dead_letter_queue_url" {
-  description = "Dead-letter queue to take over: https://sqs.<region>.amazonaws.com/<account>/<name>"
+  description = "Dead-letter queue to take over, named <project>-<environment>-rebilling-dlq: https://sqs.<region>.amazonaws.com/<account>/<name>"
   type        = string
   default     = null
 
   validation {
-    condition     = var.import_dead_letter_queue_url == null || can(regex("^https?://", var.import_dead_letter_queue_url))
-    error_message = "A queue's URL."
+    condition     = var.import_dead_letter_queue_url == null || can(regex("^https?://.+/${local.queue_names.dead_letters}$", var.import_dead_letter_queue_url))
+    error_message = "The URL of a queue named ${local.queue_names.dead_letters}: SQS renames none."
   }
 }
 
 variable "import_application_secret_arn" {
-  description = "Secret of the application's database role to take over. Its value is then written anew: run `prepare_database` at once."
+  description = "Secret of the application's database role to take over, named <project>-<environment>/database-application. Its value is then written anew: run `prepare_database` at once."
   type        = string
   default     = null
 
   validation {
-    condition     = var.import_application_secret_arn == null || can(regex("^arn:[a-z-]+:secretsmanager:", var.import_application_secret_arn))
-    error_message = "A secret's ARN."
+    condition     = var.import_application_secret_arn == null || can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:${local.name}/database-application-[A-Za-z0-9]{6}$", var.import_application_secret_arn))
+    error_message = "The ARN of a secret named ${local.name}/database-application: Secrets Manager renames none."
   }
 }
 

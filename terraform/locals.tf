@@ -4,12 +4,10 @@ locals {
   partition  = data.aws_partition.current.partition
 
   # --- The functions. Zappa makes them, and names them <project>-<stage>, with hyphens for underscores ---
-
-  # One that migrates, never two at once.
-
   functions = {
-    api     = { stage = var.environment, name = local.name, concurrency = var.api_concurrency }
-    worker  = { stage = "${var.environment}_worker", name = "${local.name}-worker", concurrency = var.worker_concurrency }
+    api    = { stage = var.environment, name = local.name, concurrency = var.api_concurrency }
+    worker = { stage = "${var.environment}_worker", name = "${local.name}-worker", concurrency = var.worker_concurrency }
+    # One that migrates, never two at once.
     migrate = { stage = "${var.environment}_migrate", name = "${local.name}-migrate", concurrency = 1 }
   }
   function_arns = {
@@ -53,7 +51,6 @@ locals {
   # --- The database ---
 
   database_identifier = coalesce(var.database_identifier, local.name)
-  database_name       = "billing"
   database_port       = 5432
   application_role    = "billing_app"
   # What is known when it is there.

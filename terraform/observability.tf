@@ -10,7 +10,10 @@ resource "aws_cloudwatch_log_group" "function" {
 # function was called says nothing of how it ended. The product's own metrics are the same in every environment of an
 # account; these are this environment's.
 locals {
-  own_namespace = "${var.metrics_namespace}/${local.name}"
+  # NAMESPACE of rebilling/metrics.py, for the dashboard. Those metrics have no dimensions: two environments in one account
+  # and region are added up there.
+  product_namespace = "Billing"
+  own_namespace     = "${local.product_namespace}/${local.name}"
   counted_lines = {
     # Once a sweep has ended well, whatever it found and whoever started it.
     sweeps = { pattern = "{ $.event = \"run.swept\" }", value = "1" }
@@ -19,6 +22,8 @@ locals {
     needs_person = { pattern = "{ $.needs_person >= 0 }", value = "$.needs_person" }
     # A run that is held: once by the sweep that finds it so, then by certify, each hour until a person has decided.
     held = { pattern = "{ ($.event = \"run.held\") || (($.event = \"run.certificate\") && ($.certificate.status = \"HELD\")) }", value = "1" }
+    # What the gateway doesn't take alone, and what is another gateway's: the message is done, so nothing else shows it.
+    not_taken = { pattern = "{ ($.event = \"gateway.not_taken\") || ($.event = \"payment.foreign_gateway\") || ($.event = \"refund.foreign_gateway\") }", value = "1" }
   }
 }
 

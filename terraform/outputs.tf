@@ -5,7 +5,7 @@ locals {
     LOG_LEVEL                            = var.log_level
     DATABASE_HOST                        = local.database_address
     DATABASE_PORT                        = tostring(local.database_port)
-    DATABASE_NAME                        = local.database_name
+    DATABASE_NAME                        = var.database_name
     DATABASE_APPLICATION_ROLE            = local.application_role
     CONN_MAX_AGE                         = tostring(var.conn_max_age_seconds)
     DJANGO_SECRET_ARN                    = aws_secretsmanager_secret.django.arn

@@ -74,3 +74,12 @@ resource "aws_lambda_event_source_mapping" "rebilling" {
 
   depends_on = [aws_iam_role_policy.queue]
 }
+
+# The worker sends what it had no time for to its own queue, and so comes after itself for as long as a large run takes.
+# Lambda takes that for a loop, and by default ends it after some 16 rounds, with a dead letter that nothing is wrong with.
+resource "aws_lambda_function_recursion_config" "worker" {
+  count = var.functions_deployed ? 1 : 0
+
+  function_name  = local.functions.worker.name
+  recursive_loop = "Allow"
+}

@@ -15,7 +15,7 @@ resource "aws_secretsmanager_secret_version" "application" {
     password = sha256("${uuid()}${uuid()}")
     host     = local.database_address
     port     = local.database_port
-    dbname   = local.database_name
+    dbname   = var.database_name
   })
   secret_string_wo_version = var.secret_values_version
 }

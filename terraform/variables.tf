@@ -63,13 +63,13 @@ variable "billing_time_zone" {
 }
 
 variable "sweep_time" {
-  description = "When the daily sweep starts, HH:MM in the billing time zone. Clocks change between 00:00 and 03:00: a time that is skipped on one day would skip that day's sweep."
+  description = "When the daily sweep starts, HH:MM in the billing time zone. A time that a zone's clocks skip, when summer time begins, would skip that day's sweep: they skip times between 22:00 and 04:00, by zone, and no zone any other. UTC and the zones of Etc/ skip none."
   type        = string
   default     = "04:00"
 
   validation {
-    condition     = can(regex("^(0[3-9]|1[0-9]|2[0-3]):[0-5][0-9]$", var.sweep_time))
-    error_message = "HH:MM, and not before 03:00."
+    condition     = can(regex(can(regex("^(UTC$|Etc/)", var.billing_time_zone)) ? "^([01][0-9]|2[0-3]):[0-5][0-9]$" : "^(0[4-9]|1[0-9]|2[01]):[0-5][0-9]$", var.sweep_time))
+    error_message = "HH:MM, from 04:00 to 21:59; any time of the day where clocks don't change: UTC, or a zone of Etc/."
   }
 }
 
@@ -140,13 +140,13 @@ variable "secret_values_version" {
 }
 
 variable "rotation_days" {
-  description = "Days between rotations of the application's database password."
+  description = "Days between rotations of the application's database password. Each makes a version of the secret, of which some hundred are kept: when Terraform's own first one has gone, Terraform wants to make one anew (the runbook, rotation, says what to do). By the default that takes eight years; a week, the least, makes it two."
   type        = number
   default     = 30
 
   validation {
-    condition     = var.rotation_days >= 1 && var.rotation_days <= 365
-    error_message = "1 to 365 days."
+    condition     = var.rotation_days >= 7 && var.rotation_days <= 365
+    error_message = "7 to 365 days."
   }
 }
 

@@ -9,8 +9,20 @@ variable "database_instance_class" {
   }
 }
 
+variable "database_apply_immediately" {
+  description = "Whether what restarts the database (its class, its version) is done at once, with an outage of some minutes, and not in the maintenance window. Set it for the one apply that needs it: see the runbook, a larger database."
+  type        = bool
+  default     = false
+}
+
+variable "database_allow_major_version_upgrade" {
+  description = "Whether a change of database_engine_version may be made. It can't be taken back, but by restoring a backup: see the runbook, a newer PostgreSQL."
+  type        = bool
+  default     = false
+}
+
 variable "database_engine_version" {
-  description = "Major version of PostgreSQL; minor versions are installed by RDS in the maintenance window."
+  description = "Major version of PostgreSQL; minor versions are installed by RDS in the maintenance window. Changed later, it needs database_allow_major_version_upgrade."
   type        = string
   default     = "16"
 
@@ -28,6 +40,28 @@ variable "database_max_connections" {
   validation {
     condition     = var.database_max_connections == null || try(var.database_max_connections >= 20 && var.database_max_connections <= 5000, false)
     error_message = "20 to 5000."
+  }
+}
+
+variable "database_name" {
+  description = "Name of the database in the instance that the functions connect to. Changed later it names another one, which has to be there: nothing is renamed."
+  type        = string
+  default     = "billing"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.database_name))
+    error_message = "At most 63 lower-case letters, digits and underscores, a letter first."
+  }
+}
+
+variable "database_owner" {
+  description = "Master user of the instance, who owns the tables and migrates. RDS can't rename it: for a database that was made by hand, the name that it has, such as postgres."
+  type        = string
+  default     = "billing_owner"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.database_owner)) && !contains(["admin", "rdsadmin", local.application_role], var.database_owner)
+    error_message = "At most 63 lower-case letters, digits and underscores, a letter first; not admin or rdsadmin, which are RDS's, nor the application's own role."
   }
 }
 
@@ -90,6 +124,17 @@ variable "database_identifier" {
   validation {
     condition     = var.database_identifier == null || can(regex("^[a-z]([a-z0-9]|-[a-z0-9]){0,62}$", var.database_identifier))
     error_message = "Lower-case letters, digits and single hyphens, a letter first."
+  }
+}
+
+variable "database_subnet_group_name" {
+  description = "Name of the database's subnet group. Null: <project>-<environment>. Another for one that was made by hand: RDS moves an instance to no other group of the same network."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.database_subnet_group_name == null || can(regex("^[a-z0-9][a-z0-9 ._-]{0,254}$", var.database_subnet_group_name))
+    error_message = "Lower-case letters, digits, spaces, periods, underscores and hyphens."
   }
 }
 

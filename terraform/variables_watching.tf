@@ -30,14 +30,3 @@ variable "oldest_message_alarm_seconds" {
     error_message = "A minute to a day."
   }
 }
-
-variable "metrics_namespace" {
-  description = "CloudWatch namespace that the product writes its metrics to, for the dashboard. They have no dimensions: two environments in one account and region are added up there. Alarms go by this environment's own, below it."
-  type        = string
-  default     = "Billing"
-
-  validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9_/-]{0,200}$", var.metrics_namespace)) && !startswith(var.metrics_namespace, "AWS/")
-    error_message = "Letters, digits, _, / and -; AWS/ is AWS's."
-  }
-}

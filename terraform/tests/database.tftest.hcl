@@ -30,8 +30,13 @@ run "a_database_that_is_hard_to_lose" {
   }
 
   assert {
-    condition     = !aws_db_instance.main.skip_final_snapshot && aws_db_instance.main.final_snapshot_identifier == "billing-production-final"
+    condition     = !aws_db_instance.main.skip_final_snapshot
     error_message = "A final snapshot is taken."
+  }
+
+  assert {
+    condition     = aws_db_instance.main.final_snapshot_identifier == "billing-production-final-${substr(terraform_data.environment.id, 0, 8)}" && can(regex("-final-[0-9a-f]{8}$", aws_db_instance.main.final_snapshot_identifier))
+    error_message = "Its name is another one for each time that the environment is made."
   }
 
   assert {
@@ -65,8 +70,28 @@ run "a_database_that_is_hard_to_lose" {
   }
 
   assert {
+    condition     = !aws_db_instance.main.apply_immediately && !aws_db_instance.main.allow_major_version_upgrade
+    error_message = "Nothing restarts the database at once, and no newer version is put in, unasked."
+  }
+
+  assert {
     condition     = aws_db_parameter_group.main.family == "postgres16" && aws_db_instance.main.engine_version == "16"
     error_message = "Parameters and engine are of one version."
+  }
+}
+
+run "a_newer_version_at_once_when_asked_for" {
+  command = plan
+
+  variables {
+    database_engine_version              = "17"
+    database_allow_major_version_upgrade = true
+    database_apply_immediately           = true
+  }
+
+  assert {
+    condition     = aws_db_instance.main.apply_immediately && aws_db_instance.main.allow_major_version_upgrade && aws_db_instance.main.engine_version == "17" && aws_db_parameter_group.main.family == "postgres17"
+    error_message = "A newer version comes with parameters of its own, at once."
   }
 }
 
@@ -86,5 +111,26 @@ run "made_from_a_snapshot_beside_the_old_one" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.above["database-cpu"].dimensions.DBInstanceIdentifier == "billing-production-restored"
     error_message = "The alarms follow the new instance."
+  }
+}
+
+run "named_as_one_that_was_made_by_hand" {
+  command   = plan
+  state_key = "by_hand"
+
+  variables {
+    database_owner             = "postgres"
+    database_name              = "payments"
+    database_subnet_group_name = "by-hand"
+  }
+
+  assert {
+    condition     = aws_db_instance.main.username == "postgres" && aws_db_instance.main.db_name == "payments" && aws_db_subnet_group.main.name == "by-hand"
+    error_message = "The owner, the database and its subnet group have the names that are given."
+  }
+
+  assert {
+    condition     = alltrue([for stage in output.zappa_settings : stage.aws_environment_variables.DATABASE_NAME == "payments"])
+    error_message = "The functions connect to the database that is named."
   }
 }

@@ -79,6 +79,11 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
+    condition     = "${aws_cloudwatch_metric_alarm.above["not-taken"].namespace} ${aws_cloudwatch_metric_alarm.above["not-taken"].metric_name} ${join(",", values(coalesce(aws_cloudwatch_metric_alarm.above["not-taken"].dimensions, {})))} ${aws_cloudwatch_metric_alarm.above["not-taken"].statistic} ${aws_cloudwatch_metric_alarm.above["not-taken"].period} ${aws_cloudwatch_metric_alarm.above["not-taken"].datapoints_to_alarm}/${aws_cloudwatch_metric_alarm.above["not-taken"].evaluation_periods} > ${aws_cloudwatch_metric_alarm.above["not-taken"].threshold}" == "Billing/billing-production not_taken  Sum 3600 1/2 > 0"
+    error_message = "Alarm: not-taken."
+  }
+
+  assert {
     condition     = "${aws_cloudwatch_metric_alarm.above["database-cpu"].namespace} ${aws_cloudwatch_metric_alarm.above["database-cpu"].metric_name} ${join(",", values(coalesce(aws_cloudwatch_metric_alarm.above["database-cpu"].dimensions, {})))} ${aws_cloudwatch_metric_alarm.above["database-cpu"].statistic} ${aws_cloudwatch_metric_alarm.above["database-cpu"].period} ${aws_cloudwatch_metric_alarm.above["database-cpu"].datapoints_to_alarm}/${aws_cloudwatch_metric_alarm.above["database-cpu"].evaluation_periods} > ${aws_cloudwatch_metric_alarm.above["database-cpu"].threshold}" == "AWS/RDS CPUUtilization billing-production Average 300 3/3 > 80"
     error_message = "Alarm: database-cpu."
   }
@@ -94,8 +99,8 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.above) == 15
-    error_message = "There are 15 alarms of this kind."
+    condition     = length(aws_cloudwatch_metric_alarm.above) == 16
+    error_message = "There are 16 alarms of this kind."
   }
 
   assert {
@@ -114,7 +119,7 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
-    condition     = { for name, filter in aws_cloudwatch_log_metric_filter.worker : name => [filter.log_group_name, filter.pattern, filter.metric_transformation[0].namespace, filter.metric_transformation[0].name, filter.metric_transformation[0].value] } == { sweeps = ["/aws/lambda/billing-production-worker", "{ $.event = \"run.swept\" }", "Billing/billing-production", "sweeps", "1"], unexplained = ["/aws/lambda/billing-production-worker", "{ $.unexplained >= 0 }", "Billing/billing-production", "unexplained", "$.unexplained"], needs_person = ["/aws/lambda/billing-production-worker", "{ $.needs_person >= 0 }", "Billing/billing-production", "needs_person", "$.needs_person"], held = ["/aws/lambda/billing-production-worker", "{ ($.event = \"run.held\") || (($.event = \"run.certificate\") && ($.certificate.status = \"HELD\")) }", "Billing/billing-production", "held", "1"] }
+    condition     = { for name, filter in aws_cloudwatch_log_metric_filter.worker : name => [filter.log_group_name, filter.pattern, filter.metric_transformation[0].namespace, filter.metric_transformation[0].name, filter.metric_transformation[0].value] } == { sweeps = ["/aws/lambda/billing-production-worker", "{ $.event = \"run.swept\" }", "Billing/billing-production", "sweeps", "1"], unexplained = ["/aws/lambda/billing-production-worker", "{ $.unexplained >= 0 }", "Billing/billing-production", "unexplained", "$.unexplained"], needs_person = ["/aws/lambda/billing-production-worker", "{ $.needs_person >= 0 }", "Billing/billing-production", "needs_person", "$.needs_person"], held = ["/aws/lambda/billing-production-worker", "{ ($.event = \"run.held\") || (($.event = \"run.certificate\") && ($.certificate.status = \"HELD\")) }", "Billing/billing-production", "held", "1"], not_taken = ["/aws/lambda/billing-production-worker", "{ ($.event = \"gateway.not_taken\") || ($.event = \"payment.foreign_gateway\") || ($.event = \"refund.foreign_gateway\") }", "Billing/billing-production", "not_taken", "1"] }
     error_message = "What the worker says at the end is counted."
   }
 

@@ -145,7 +145,7 @@ run "before_the_functions_are_there" {
   }
 
   assert {
-    condition     = length(aws_scheduler_schedule.main) == 0 && length(aws_lambda_event_source_mapping.rebilling) == 0 && length(aws_lambda_function_event_invoke_config.worker) == 0
+    condition     = length(aws_scheduler_schedule.main) == 0 && length(aws_lambda_event_source_mapping.rebilling) == 0 && length(aws_lambda_function_event_invoke_config.worker) == 0 && length(aws_lambda_function_recursion_config.worker) == 0
     error_message = "On the first apply nothing is connected to a function."
   }
 

@@ -65,6 +65,13 @@ run "messages_come_back_until_they_are_dead_letters" {
   }
 }
 
+run "the_worker_may_come_after_itself" {
+  assert {
+    condition     = aws_lambda_function_recursion_config.worker[0].function_name == "billing-production-worker" && aws_lambda_function_recursion_config.worker[0].recursive_loop == "Allow"
+    error_message = "The worker sends leftovers to its own queue, however often."
+  }
+}
+
 run "a_shorter_lease_lets_more_messages_fit" {
   command = plan
 

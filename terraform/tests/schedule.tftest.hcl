@@ -8,6 +8,20 @@ variables {
   functions_deployed = true
 }
 
+run "at_any_time_where_clocks_do_not_change" {
+  command = plan
+
+  variables {
+    billing_time_zone = "Etc/GMT-3"
+    sweep_time        = "00:30"
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.main["sweep"].schedule_expression == "cron(30 0 * * ? *)"
+    error_message = "In UTC and its like a sweep may start at night."
+  }
+}
+
 run "by_the_billing_time_zone" {
   variables {
     billing_time_zone = "Europe/Berlin"

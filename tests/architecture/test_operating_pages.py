@@ -21,16 +21,33 @@ OF_THE_CLI = {"--cli-binary-format", "--cli-read-timeout", "--query", "--output"
 ZAPPA_COMMANDS = {"deploy", "update", "undeploy", "status", "rollback", "manage"}
 SETTINGS: dict[str, Any] = json.loads(text_of(Path("zappa_settings.json")))
 DUTIES = {stage: Duty(held["aws_environment_variables"]["FUNCTION_DUTY"]) for stage, held in SETTINGS.items()}
+FILES_OF_VARIABLES = {"production.tfvars", "staging.tfvars", "terraform.tfvars.example"}
+PLANS = [["production.tfplan"], ["staging.tfplan"]]
 FUNCTIONS = {f"billing-{stage}".replace("_", "-"): stage for stage in SETTINGS}
 
 
 def code_of(page: str) -> list[str]:
     """What the page sets as code: in its blocks, also indented ones, line by line, and between backticks."""
     text = text_of(Path(page))
-    blocks = re.findall(r"^ *```\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     outside = re.sub(r"^ *```\n.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
-    lines = [line.strip() for block in blocks for line in block.splitlines()]
-    return lines + re.findall(r"`([^`]+)`", outside)
+    return typed(text) + re.findall(r"`([^`]+)`", outside)
+
+
+def typed(text: str) -> list[str]:
+    """What stands in the blocks of a page or a part of it, line by line."""
+    blocks = re.findall(r"^ *```\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    return [line.strip() for block in blocks for line in block.splitlines()]
+
+
+def part(page: str, heading: str) -> str:
+    """What stands under a heading, up to the next one."""
+    return text_of(Path(page)).split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def place(lines: list[str], beginning: str) -> int:
+    """Where the one line is that begins so."""
+    (found,) = [number for number, line in enumerate(lines) if line.startswith(beginning)]
+    return found
 
 
 def commands(page: str, program: str) -> Iterator[list[str]]:
@@ -52,6 +69,18 @@ def managed(page: str) -> Iterator[tuple[str, list[str]]]:
         if words[:2] == ["lambda", "invoke"] and len(words) > 2:
             event = json.loads(words[words.index("--payload") + 1])
             yield FUNCTIONS[words[words.index("--function-name") + 1]], shlex.split(event["manage"])
+
+
+def operation_of(session: Any, service: str, operation: str, words: list[str]) -> str:
+    """What `aws` is asked for, by its name in the API: of `aws ... wait`, what it asks again and again."""
+    if operation == "wait":
+        waiters = session.get_waiter_model(service)
+        named = {xform_name(waiter, "-"): waiter for waiter in waiters.waiter_names}
+        assert words[0] in named, f"aws {service} can't wait for {words[0]}"
+        return str(waiters.get_waiter(named[words[0]]).operation)
+    names = {xform_name(verb, "-"): verb for verb in session.get_service_model(service).operation_names}
+    assert operation in names, f"aws {service} has no {operation}"
+    return str(names[operation])
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -88,15 +117,29 @@ class TestPage:
                 assert options <= {"--since", "--filter-pattern"}
                 continue
             model = session.get_service_model(service)
-            names = {xform_name(verb, "-"): verb for verb in model.operation_names}
-            assert operation in names, f"aws {service} has no {operation}"
-            shape = model.operation_model(names[operation]).input_shape
+            shape = model.operation_model(operation_of(session, service, operation, words)).input_shape
             members = shape.members if shape else {}
             known = {f"--{xform_name(member, '-')}" for member in members} | OF_THE_CLI
             unknown = [word for word in words if word.startswith("--") and word not in known]
             assert unknown == [], f"aws {service} {operation}"
             checked += 1
         assert checked >= 4
+
+    def test_waits_for_an_update_before_it_runs_what_was_updated(self, name: str) -> None:
+        """`zappa update` returns before AWS has put it in place, and the release before would run."""
+        waited = 0
+        for section in re.split(r"^## ", text_of(Path(name)), flags=re.MULTILINE):
+            in_the_making = set()
+            for line in typed(section):
+                words = shlex.split(line)
+                if words[:2] in (["zappa", "update"], ["zappa", "rollback"]):
+                    in_the_making.add(words[2])
+                elif words[:4] == ["aws", "lambda", "wait", "function-updated-v2"]:
+                    in_the_making.remove(FUNCTIONS[words[words.index("--function-name") + 1]])
+                    waited += 1
+                elif words[:2] == ["zappa", "manage"]:
+                    assert words[2] not in in_the_making, line
+        assert waited >= 1
 
     def test_links_to_pages_and_headings_that_exist(self, name: str) -> None:
         for target in re.findall(r"\]\(([^)\s]+)\)", text_of(Path(name))):
@@ -119,6 +162,19 @@ class TestPage:
         assert "terraform -chdir=terraform output" in code
         assert re.findall(r"(?<![\w=])terraform (?!-chdir=terraform )\w.*", code) == []
 
+    def test_names_the_environment_in_each_terraform_command(self, name: str) -> None:
+        """Terraform would take another one's state, or another one's variables, without a word."""
+        checked = 0
+        for _, verb, *words in commands(name, "terraform"):
+            if verb == "init":
+                assert "-backend=false" in words or any("-backend-config=key=billing/" in word for word in words), words
+            elif verb in {"plan", "apply", "destroy"} and words[:1] not in PLANS:
+                (file,) = [word.removeprefix("-var-file=") for word in words if word.startswith("-var-file=")]
+                assert file in FILES_OF_VARIABLES, words
+                assert {word for word in words if word.startswith("-out=")} <= {f"-out={Path(file).stem}.tfplan"}
+            checked += 1
+        assert checked >= 5
+
     def test_asks_terraform_for_outputs_and_variables_that_it_has(self, name: str) -> None:
         text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "terraform").glob("*.tf"))
         outputs = set(re.findall(r'^output "(\w+)"', text, re.MULTILINE))
@@ -139,7 +195,43 @@ def headings(path: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
 
 
+class TestDeploy:
+    def test_says_how_each_thing_made_by_hand_is_taken_over(self) -> None:
+        text = text_of(Path("terraform/imports.tf"))
+        section = part("docs/deploy.md", "Taking over what was made by hand")
+        rows = [line for line in section.splitlines() if line.startswith("| `import_")]
+        named = {variable for row in rows for variable in re.findall(r"`(import_\w+)`", row)}
+        assert named == set(re.findall(r'^variable "(\w+)"', text, re.MULTILINE))
+
+
 class TestRunbook:
+    def test_lets_nothing_write_to_the_old_database_once_another_is_restored(self) -> None:
+        """`zappa update` starts the API again before it tells it of the other database."""
+        lines = typed(part("docs/runbook.md", "Restore from a backup"))
+        stopped = place(lines, "aws rds stop-db-instance --db-instance-identifier billing-production")
+        assert place(lines, "aws lambda put-function-concurrency --function-name billing-production ") < stopped
+        assert (
+            place(lines, "aws rds wait db-instance-available --db-instance-identifier billing-production-2") < stopped
+        )
+        assert stopped < min(number for number, line in enumerate(lines) if line.startswith("zappa "))
+
+    def test_reserves_workers_before_the_queue_may_use_them(self) -> None:
+        lines = typed(part("docs/runbook.md", "The worker doesn't keep up"))
+        reserved = place(lines, "aws lambda put-function-concurrency --function-name billing-production-worker ")
+        assert place(lines, "terraform -chdir=terraform plan ") < reserved
+        assert reserved < place(lines, "terraform -chdir=terraform apply production.tfplan")
+
+    def test_raises_concurrency_only_on_a_database_that_has_the_connections(self) -> None:
+        lines = typed(part("docs/runbook.md", "A larger database"))
+        applied = place(lines, "terraform -chdir=terraform apply -var-file=production.tfvars")
+        restarted = place(lines, "aws rds reboot-db-instance ")
+        assert applied < restarted < place(lines, "aws rds describe-db-instances ") == len(lines) - 1
+
+    def test_names_a_line_that_is_logged(self) -> None:
+        said = "the database refuses every password of the secret"
+        assert f"| the database can't be used: {said} ... |" in text_of(Path("docs/runbook.md"))
+        assert f'f"{said} {{arn}}' in text_of(Path("billing_site/postgresql/base.py"))
+
     def test_has_a_page_for_every_alarm(self) -> None:
         """Alarms are named after the part that follows the environment's name."""
         named = set(re.findall(r"`billing-production-([a-z-]+)`", text_of(Path("docs/runbook.md"))))

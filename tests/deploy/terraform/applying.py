@@ -13,7 +13,7 @@ alarm_emails      = ["billing@example.com"]
 billing_time_zone = "Europe/Berlin"
 """
 # The provider waits 80 seconds for an RDS instance, and for ever for a redrive allow policy, which moto doesn't know.
-# Both are asserted on by `terraform test`.
+# Nor does it know of recursive loops. All three are asserted on by `terraform test`.
 OVERRIDES = """
 provider "aws" {
   s3_use_path_style = true
@@ -30,6 +30,10 @@ resource "aws_db_instance" "main" {
 
 resource "aws_sqs_queue" "dead_letters" {
   redrive_allow_policy = null
+}
+
+resource "aws_lambda_function_recursion_config" "worker" {
+  count = 0
 }
 """
 

@@ -1,71 +1,9 @@
 """Ways to break the configuration, by the file of `terraform test` that catches them."""
 
 from tests.deploy.terraform.breaks import Break, breaks
+from tests.deploy.terraform.broken_database import CONNECTIONS, DATABASE, STATE
 from tests.deploy.terraform.broken_network import NETWORK
 from tests.deploy.terraform.broken_watching import OBSERVABILITY
-
-_DATABASE = breaks(
-    "database",
-    ("storage_encrypted     = true", "storage_encrypted     = false", "Storage is encrypted."),
-    ("publicly_accessible    = false", "publicly_accessible    = true", "The database has no public address."),
-    (
-        "deletion_protection       = var.database_deletion_protection",
-        "deletion_protection       = false",
-        "AWS refuses to delete the database.",
-    ),
-    ("skip_final_snapshot       = false", "skip_final_snapshot       = true", "A final snapshot is taken."),
-    (
-        "backup_retention_period  = var.database_backup_days",
-        "backup_retention_period  = 1",
-        "Backups are kept for 7 days or more.",
-    ),
-    ("delete_automated_backups = false", "delete_automated_backups = true", "Backups outlive the instance."),
-    (
-        "vpc_security_group_ids = [aws_security_group.database.id]",
-        "vpc_security_group_ids = [aws_security_group.database.id, aws_default_security_group.main.id]",
-        "The database is in its own group alone.",
-    ),
-    (
-        "parameter_group_name       = aws_db_parameter_group.main.name",
-        'parameter_group_name       = "default.postgres16"',
-        "The database goes by our parameters.",
-    ),
-    (
-        'name  = "rds.force_ssl"\n    value = "1"',
-        'name  = "rds.force_ssl"\n    value = "0"',
-        "The parameters: TLS only, 160 connections, none idle for good.",
-    ),
-    ("port     = local.database_port", "port     = 5433", "PostgreSQL, on its own port."),
-    (
-        'family      = "postgres${var.database_engine_version}"',
-        'family      = "postgres15"',
-        "Parameters and engine are of one version.",
-    ),
-    (
-        "snapshot_identifier       = var.database_snapshot_identifier",
-        "snapshot_identifier       = null",
-        "A new instance is made from the snapshot.",
-    ),
-)
-
-_CONNECTIONS = [
-    *breaks(
-        "database",
-        (
-            "local.max_connections == 0 || local.needed_connections <= local.max_connections",
-            "local.needed_connections > 0",
-            "The checkable object, aws_db_parameter_group.main, was expected to report an error but did not.",
-        ),
-    ),
-    *breaks(
-        "locals",
-        (
-            "coalesce(var.database_max_connections, local.class_connections)",
-            "local.class_connections > 0 ? local.class_connections : 100",
-            "What is given counts.",
-        ),
-    ),
-]
 
 _QUEUE = breaks(
     "queue",
@@ -109,6 +47,11 @@ _QUEUE = breaks(
         "The queue leaves two of ten workers to the schedules.",
     ),
     ("batch_size       = var.queue_batch_size", "batch_size       = 10", "A batch is 2 messages."),
+    (
+        'recursive_loop = "Allow"',
+        'recursive_loop = "Terminate"',
+        "The worker sends leftovers to its own queue, however often.",
+    ),
 )
 
 _BATCH = [
@@ -133,6 +76,11 @@ _BATCH = [
 _SCHEDULE = breaks(
     "schedule",
     ('expression  = "cron(20 * * * ? *)"', 'expression  = "rate(1 day)"', "The sweep is daily, certify hourly."),
+    (
+        "${tonumber(local.sweep_clock[0])} * * ? *)",
+        "4 * * ? *)",
+        "In UTC and its like a sweep may start at night.",
+    ),
     (
         "schedule_expression_timezone = var.billing_time_zone",
         'schedule_expression_timezone = "UTC"',
@@ -224,6 +172,12 @@ _ROLES = breaks(
         "The API sends to the queue and takes nothing off it.",
     ),
     (
+        "  queue_statements = {\n",
+        "  queue_statements = {\n"
+        '    migrate = [{ Sid = "Send", Effect = "Allow", Action = local.send_actions, Resource = "*" }]\n',
+        "The migrating function has no business with queues.",
+    ),
+    (
         "Action = local.consume_actions, Resource = aws_sqs_queue.dead_letters.arn",
         "Action = local.consume_actions, Resource = aws_sqs_queue.schedule_dead_letters.arn",
         "The worker sends and consumes, and redrives dead letters.",
@@ -266,11 +220,24 @@ _STRIPE = [
         ),
     ),
     *breaks(
+        "locals",
+        (
+            'stripe_gateway = "payments.gateways.stripe_gateway.StripeGateway"',
+            'stripe_gateway = "payments.gateways.stripe.StripeGateway"',
+            "Stripe with all that it needs is taken.",
+        ),
+    ),
+    *breaks(
         "outputs",
         (
             "api = local.application_variables",
             "api = merge(local.application_variables, { STRIPE_SECRET_ARN = one(local.stripe_secret_arns) })",
             "The worker alone is told where it is.",
+        ),
+        (
+            "STRIPE_SECRET_ARN = aws_secretsmanager_secret.stripe[0].arn",
+            "STRIPE_SECRET_ARN = aws_secretsmanager_secret.django.arn",
+            "The worker is told where it is.",
         ),
     ),
     *breaks(
@@ -325,6 +292,13 @@ _SECRETS = breaks(
 _OUTPUTS = [
     *breaks(
         "outputs",
+        # What the functions' own settings were is broken below: nothing else asks for the function here.
+        (
+            "for duty, function in local.functions : function.stage => {",
+            'for stage, duty in { production = "api", production_worker = "worker", production_migrate = "migrate", '
+            'production_again = "api" } : stage => {',
+            "The stages are those of zappa_settings.json.",
+        ),
         (
             "role_arn           = aws_iam_role.function[duty].arn",
             'role_arn           = aws_iam_role.function["api"].arn',
@@ -378,6 +352,15 @@ _OUTPUTS = [
         ),
     ),
     *breaks(
+        "observability",
+        (
+            'resource "aws_cloudwatch_log_group" "function" {\n  for_each = local.functions',
+            'resource "aws_cloudwatch_log_group" "function" {\n'
+            '  for_each = merge(local.functions, { again = { name = "billing-again" } })',
+            "Log groups and roles come first.",
+        ),
+    ),
+    *breaks(
         "storage",
         (
             "block_public_policy     = true",
@@ -412,8 +395,8 @@ _OUTPUTS = [
 ]
 
 BROKEN: dict[str, list[Break]] = {
-    "connections": _CONNECTIONS,
-    "database": _DATABASE,
+    "connections": CONNECTIONS,
+    "database": DATABASE,
     "function_role": _ROLES,
     "network": NETWORK,
     "observability": OBSERVABILITY,
@@ -421,4 +404,5 @@ BROKEN: dict[str, list[Break]] = {
     "queue": [*_QUEUE, *_BATCH],
     "schedule": _SCHEDULE,
     "secrets": [*_SECRETS, *_STRIPE],
+    "state": STATE,
 }

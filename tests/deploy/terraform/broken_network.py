@@ -20,6 +20,11 @@ NETWORK: list[Break] = [
             "Nothing in a private subnet gets a public address.",
         ),
         (
+            "cidrsubnet(var.vpc_cidr, 3, each.value.index)",
+            "cidrsubnet(var.vpc_cidr, 3, 0)",
+            "No two subnets have the same addresses.",
+        ),
+        (
             "route_table_id = aws_route_table.database.id",
             'route_table_id = aws_route_table.function["a"].id',
             "Each tier has its own route tables.",
@@ -117,6 +122,16 @@ NETWORK: list[Break] = [
             'resource "aws_internet_gateway" "main" {\n  count = var.nat_gateways > 0 ? 1 : 0',
             'resource "aws_internet_gateway" "main" {\n  count = 1',
             "Without NAT there is no gateway, no route out and no public subnet.",
+        ),
+        (
+            "route_table_id         = aws_route_table.function[each.key].id",
+            "route_table_id         = aws_route_table.database.id",
+            "Both zones go out by the first one's gateway; the database's route table has no way out.",
+        ),
+        (
+            "var.zone_letters[min(zone.index, var.nat_gateways - 1)]",
+            "var.zone_letters[0]",
+            "Each zone goes out by its own.",
         ),
         (
             'var.nat_gateways == 0 ? [] : ["worker"]',

@@ -12,9 +12,11 @@ import pytest
 
 from tests.deploy.terraform.applying import Applied
 from tests.deploy.terraform.moto_cloud import ACCOUNT
+from tests.deploy.terraform.terraform_command import TerraformFailed
 
 NAME = "billing-production"
 QUEUE_ARN = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{NAME}-rebilling"
+ALL_MAY = json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Condition": {}}]})
 
 
 def seen_broken(check: Callable[[], None], *, by: object) -> None:
@@ -34,6 +36,15 @@ class TestOrder:
         """But for what moto doesn't keep: which parameters are ours, and how a queue's policies were written."""
         changes = {address for address, change in applied.terraform.planned().items() if change["actions"] != ["no-op"]}
         assert changes <= {"aws_db_parameter_group.main", "aws_sqs_queue.rebilling", "aws_sqs_queue.dead_letters"}
+
+    def test_takes_no_other_environments_variables(self, applied: Applied) -> None:
+        with pytest.raises(TerraformFailed) as refused:
+            applied.terraform.run("plan", "-parallelism=30", "-var=environment=staging")
+        said = " ".join(str(refused.value).split())
+        assert (
+            "This is the state of billing-production in us-east-1, and these are the variables of billing-sta" in said
+        )
+        assert said.count("Error: ") == 1
 
 
 class TestQueue:
@@ -66,13 +77,21 @@ class TestQueue:
         def check() -> None:
             attributes = self.attributes(applied, "dead_letter_queue_url")
             assert attributes["MessageRetentionPeriod"] == "1209600"
+            assert attributes["SqsManagedSseEnabled"] == "true"
             statement = json.loads(attributes["Policy"])["Statement"][0]
             assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
         check()
         client = applied.cloud.client("sqs")
         url = applied.output["dead_letter_queue_url"]
-        seen_broken(check, by=client.set_queue_attributes(QueueUrl=url, Attributes={"MessageRetentionPeriod": "60"}))
+        spoiled = {"MessageRetentionPeriod": "60", "SqsManagedSseEnabled": "false", "Policy": ALL_MAY}
+        found = self.attributes(applied, "dead_letter_queue_url")
+        right = {name: found[name] for name in spoiled}
+        for name, bad in spoiled.items():
+            # All of them each time: moto forgets a policy that isn't repeated.
+            seen_broken(check, by=client.set_queue_attributes(QueueUrl=url, Attributes=right | {name: bad}))
+        client.set_queue_attributes(QueueUrl=url, Attributes=right)
+        check()
 
     def test_feeds_the_worker_and_takes_partial_failures(self, applied: Applied) -> None:
         client = applied.cloud.client("lambda")

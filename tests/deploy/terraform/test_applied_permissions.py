@@ -133,18 +133,28 @@ class TestRoles:
 class TestSecrets:
     def test_have_values_that_no_state_holds(self, applied: Applied) -> None:
         client = applied.cloud.client("secretsmanager")
-        value = json.loads(client.get_secret_value(SecretId=applied.output["application_secret_arn"])["SecretString"])
-        assert (value["username"], value["dbname"], value["port"]) == ("billing_app", "billing", 5432)
-        assert len(value["password"]) == 64
+        arn = applied.output["application_secret_arn"]
         django = applied.output["zappa_settings"]["production"]["aws_environment_variables"]["DJANGO_SECRET_ARN"]
-        key = json.loads(client.get_secret_value(SecretId=django)["SecretString"])["SECRET_KEY"]
-        assert len(key) == 64
-        assert key != value["password"]
         state = (applied.terraform.folder / "terraform.tfstate").read_text()
-        assert value["password"] not in state
-        assert key not in state
-        # What is looked for would be found: the secret's other values stand in the state, being no secrets.
-        assert "billing-production.example.us-east-1.rds.amazonaws.com" in state
+
+        def check() -> None:
+            value = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
+            assert (value["username"], value["dbname"], value["port"]) == ("billing_app", "billing", 5432)
+            key = json.loads(client.get_secret_value(SecretId=django)["SecretString"])["SECRET_KEY"]
+            assert (len(value["password"]), len(key)) == (64, 64)
+            assert key != value["password"]
+            assert value["password"] not in state
+            assert key not in state
+
+        check()
+        # The state has addresses, which are no secrets: one of them in a secret's place is found there.
+        known = applied.output["master_secret_arn"][:64]
+        value = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])
+        spoiled = client.put_secret_value(SecretId=arn, SecretString=json.dumps(value | {"password": known}))
+        seen_broken(check, by=spoiled)
+        client.put_secret_value(SecretId=arn, SecretString=json.dumps(value))
+        check()
+        seen_broken(check, by=client.put_secret_value(SecretId=django, SecretString=json.dumps({"SECRET_KEY": known})))
 
     def test_are_rotated_by_the_migrating_function(self, applied: Applied) -> None:
         client = applied.cloud.client("secretsmanager")
@@ -160,9 +170,21 @@ class TestSecrets:
 
     def test_let_secrets_manager_of_this_account_call_it(self, applied: Applied) -> None:
         client = applied.cloud.client("lambda")
-        [statement] = json.loads(client.get_policy(FunctionName=f"{NAME}-migrate")["Policy"])["Statement"]
-        assert statement["Principal"] == {"Service": "secretsmanager.amazonaws.com"}
-        assert statement["Condition"]["StringEquals"]["AWS:SourceAccount"] == ACCOUNT
+        function = f"{NAME}-migrate"
+
+        def check() -> None:
+            [statement] = json.loads(client.get_policy(FunctionName=function)["Policy"])["Statement"]
+            assert statement["Principal"] == {"Service": "secretsmanager.amazonaws.com"}
+            assert statement["Condition"]["StringEquals"]["AWS:SourceAccount"] == ACCOUNT
+
+        check()
+        [right] = json.loads(client.get_policy(FunctionName=function)["Policy"])["Statement"]
+        client.remove_permission(FunctionName=function, StatementId=right["Sid"])
+        anybodys = {"Action": "lambda:InvokeFunction", "Principal": "secretsmanager.amazonaws.com"}
+        spoiled = client.add_permission(
+            FunctionName=function, StatementId="another", SourceAccount="210987654321", **anybodys
+        )
+        seen_broken(check, by=spoiled)
 
 
 class TestWatching:
@@ -189,10 +211,10 @@ class TestWatching:
             }
             assert names == of_functions | {
                 *("dead-letters", "schedule-dead-letters", "oldest-message", "unexplained", "needs-person"),
-                *("run-held", "sweep-missed", "certify-missed", "api-server-errors"),
+                *("run-held", "not-taken", "sweep-missed", "certify-missed", "api-server-errors"),
                 *("database-cpu", "database-connections", "database-storage"),
             }
-            assert Counter(tuple(alarm["AlarmActions"]) for alarm in alarms) == {(TOPIC,): 18}
+            assert Counter(tuple(alarm["AlarmActions"]) for alarm in alarms) == {(TOPIC,): 19}
 
         check()
         seen_broken(check, by=client.delete_alarms(AlarmNames=[f"{NAME}-unexplained"]))

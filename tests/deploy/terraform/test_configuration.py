@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 
 from payments.asking import SETTLING_SECONDS
 from payments.gateways.stripe_gateway import StripeGateway
+from payments.models import Payment, Refund
 from tests.deploy.terraform import terraform_command
 from tests.deploy.terraform.conftest import Copy
 from tests.deploy.terraform.terraform_command import (
@@ -23,6 +24,7 @@ CONCERNS = {
     *(
         "versions",
         "providers",
+        "state",
         "variables",
         "variables_network",
         "variables_database",
@@ -77,11 +79,11 @@ class TestConfiguration:
         clone = tmp_path / "clone"
         shutil.copytree(CONFIGURATION, clone, ignore=shutil.ignore_patterns(*OF_ONE_ENVIRONMENT))
         shutil.copy(clone / "backend.tf.example", clone / "backend.tf")
-        (clone / "terraform.tfvars").write_text('environment = "production"\n')
+        (clone / "production.tfvars").write_text('environment = "production"\n')
         monkeypatch.setattr(terraform_command, "CONFIGURATION", clone)
         copy = terraform_command.initialised(folder=tmp_path / "copy")
         assert not (copy.folder / "backend.tf").exists()
-        assert not (copy.folder / "terraform.tfvars").exists()
+        assert not (copy.folder / "production.tfvars").exists()
         assert (copy.folder / "backend.tf.example").exists()
 
     @pytest.mark.parametrize("name", blocks("variable"))
@@ -130,6 +132,20 @@ class TestConfiguration:
         assert '"event": "run.held"' in (ROOT / "rebilling" / "brake.py").read_text()
         logged = '"event": "run.certificate", "certificate": asdict(certificate)'
         assert logged in (ROOT / "rebilling" / "certify.py").read_text()
+
+    def test_names_what_is_logged_of_a_request_that_is_not_taken(self) -> None:
+        pattern = re.search(
+            r'not_taken = \{ pattern = "(.+)", value = "1" \}', (CONFIGURATION / "observability.tf").read_text()
+        )
+        assert pattern
+        assert re.findall(r'\(\$\.event = \\"([\w.]+)\\"\)', pattern[1]) == [
+            "gateway.not_taken",
+            *(f"{model._meta.model_name}.foreign_gateway" for model in (Payment, Refund)),
+        ]
+        assert '"event": "gateway.not_taken"' in (ROOT / "payments" / "asking.py").read_text()
+        collection = (ROOT / "payments" / "collection.py").read_text()
+        assert "what = model._meta.model_name\n" in collection
+        assert '"event": f"{what}.foreign_gateway"' in collection
 
     def test_knows_how_long_a_message_may_take(self) -> None:
         """Its lease by default, and the time to settle: a batch is held against it."""

@@ -1,18 +1,31 @@
 """Hand-made resources are taken over: the real provider plans to import them and makes none anew."""
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.deploy.terraform.applying import OVERRIDES, VARIABLES
 from tests.deploy.terraform.moto_cloud import Cloud
-from tests.deploy.terraform.terraform_command import Terraform, copied
+from tests.deploy.terraform.terraform_command import Terraform, TerraformFailed, copied
 
-MASTER = {"MasterUsername": "billing_owner", "ManageMasterUserPassword": True}
+DATABASE: dict[str, Any] = {
+    "DBInstanceIdentifier": "billing-production",
+    "DBInstanceClass": "db.t4g.small",
+    "Engine": "postgres",
+    "DBName": "billing",
+    "AllocatedStorage": 20,
+    "StorageEncrypted": True,
+    "DBSubnetGroupName": "billing-production",
+    "MasterUsername": "billing_owner",
+    "ManageMasterUserPassword": True,
+}
+Importing = Callable[..., Terraform]
 
 
-def made_by_hand(cloud: Cloud) -> dict[str, Any]:
+def made_by_hand(cloud: Cloud, **of_the_database: Any) -> dict[str, Any]:
     """What someone would click together, and the variables that name it."""
     ec2, sqs, rds = cloud.client("ec2"), cloud.client("sqs"), cloud.client("rds")
     vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
@@ -26,16 +39,7 @@ def made_by_hand(cloud: Cloud) -> dict[str, Any]:
     queue = sqs.create_queue(QueueName="billing-production-rebilling")["QueueUrl"]
     group = {"DBSubnetGroupName": "billing-production", "DBSubnetGroupDescription": "by hand"}
     rds.create_db_subnet_group(**group, SubnetIds=list(subnets.values()))
-    rds.create_db_instance(
-        DBInstanceIdentifier="billing-production",
-        DBInstanceClass="db.t4g.small",
-        Engine="postgres",
-        DBName="billing",
-        AllocatedStorage=20,
-        StorageEncrypted=True,
-        DBSubnetGroupName="billing-production",
-        **MASTER,
-    )
+    rds.create_db_instance(**DATABASE | of_the_database)
     cloud.client("s3").create_bucket(Bucket="packages-by-hand")
     cloud.client("logs").create_log_group(logGroupName="/aws/lambda/billing-production-worker")
     cloud.client("cloudwatch").put_dashboard(DashboardName="billing-production", DashboardBody='{"widgets": []}')
@@ -56,18 +60,24 @@ def made_by_hand(cloud: Cloud) -> dict[str, Any]:
 
 
 @pytest.fixture
-def importing(terraform: Terraform, empty_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    folder = tmp_path_factory.mktemp("imports") / "configuration"
-    copy = copied(terraform=terraform, folder=folder, endpoint=empty_cloud.endpoint)
-    (folder / "terraform.tfvars").write_text(VARIABLES)
-    (folder / "moto_override.tf").write_text(OVERRIDES.split("locals {")[0])
-    (folder / "hand_made.auto.tfvars.json").write_text(json.dumps(made_by_hand(empty_cloud)))
+def importing(terraform: Terraform, empty_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Importing:
+    """Copies that take over what was made by hand, with a database that differs in what is named."""
+
+    def copy(**of_the_database: Any) -> Terraform:
+        folder = tmp_path_factory.mktemp("imports") / "configuration"
+        made = copied(terraform=terraform, folder=folder, endpoint=empty_cloud.endpoint)
+        (folder / "terraform.tfvars").write_text(VARIABLES)
+        (folder / "moto_override.tf").write_text(OVERRIDES.split("locals {")[0])
+        variables = made_by_hand(empty_cloud, **of_the_database)
+        (folder / "hand_made.auto.tfvars.json").write_text(json.dumps(variables))
+        return made
+
     return copy
 
 
 class TestImports:
-    def test_take_over_what_was_made_by_hand(self, importing: Terraform) -> None:
-        changes = importing.planned("-parallelism=30")
+    def test_take_over_what_was_made_by_hand(self, importing: Importing) -> None:
+        changes = importing().planned("-parallelism=30")
         taken_over = {address: change["actions"] for address, change in changes.items() if change.get("importing")}
         assert taken_over.keys() == {
             "aws_vpc.main",
@@ -85,8 +95,47 @@ class TestImports:
         # In place or not at all: nothing that holds data is replaced.
         assert {action for actions in taken_over.values() for action in actions} <= {"update", "no-op"}
 
-    def test_leave_the_rest_to_be_made(self, importing: Terraform) -> None:
-        (importing.folder / "hand_made.auto.tfvars.json").unlink()
-        changes = importing.planned("-parallelism=30")
+    def test_leave_the_rest_to_be_made(self, importing: Importing) -> None:
+        configuration = importing()
+        (configuration.folder / "hand_made.auto.tfvars.json").unlink()
+        changes = configuration.planned("-parallelism=30")
         assert [address for address, change in changes.items() if change.get("importing")] == []
         assert changes["aws_db_instance.main"]["actions"] == ["create"]
+
+
+class TestDatabase:
+    def test_is_taken_over_with_the_owner_that_it_has(self, importing: Importing) -> None:
+        configuration = importing(MasterUsername="postgres", DBName="payments")
+        owner, name = "-var=database_owner=postgres", "-var=database_name=payments"
+        change = configuration.planned("-parallelism=30", owner, name)["aws_db_instance.main"]
+        assert (change["actions"], change["after"]["username"]) == (["update"], "postgres")
+        assert change["after"]["deletion_protection"] is True
+
+    def test_is_not_taken_over_with_a_password_that_rds_does_not_manage(self, importing: Importing) -> None:
+        """And nothing asks for the secret that it lacks before that is said."""
+        [said] = self.errors(importing(ManageMasterUserPassword=False, MasterUserPassword="known-to-somebody"))
+        assert "RDS doesn't manage the owner's password of billing-production. Turn that on first: " in said
+        turn_on = "aws rds modify-db-instance --db-instance-identifier billing-production --manage-master-user-password"
+        assert turn_on in said
+
+    def test_is_not_taken_over_as_what_it_is_not(self, importing: Importing) -> None:
+        said = self.errors(importing(Engine="mysql", StorageEncrypted=False, MasterUsername="postgres"))
+        assert len(said) == 3
+        assert "runs mysql, and the product needs PostgreSQL." in said[0]
+        assert "The storage of billing-production isn't encrypted" in said[1]
+        assert "The owner of billing-production is postgres: set database_owner to that." in said[2]
+
+    def test_is_never_replaced_even_if_nothing_refuses_it(self, importing: Importing) -> None:
+        """The refusals say what to mend. That a plan destroys nothing doesn't hang on them."""
+        configuration = importing(MasterUsername="postgres", DBName="other", StorageEncrypted=False)
+        database = configuration.folder / "database.tf"
+        text, postconditions = re.subn(r"postcondition \{.*?\n    \}\n", "", database.read_text(), flags=re.DOTALL)
+        assert postconditions == 4
+        database.write_text(text)
+        assert configuration.planned("-parallelism=30")["aws_db_instance.main"]["actions"] == ["update"]
+
+    def errors(self, configuration: Terraform) -> list[str]:
+        """What a plan ends with, each in one line."""
+        with pytest.raises(TerraformFailed) as refused:
+            configuration.planned("-parallelism=30")
+        return [" ".join(error.split()) for error in str(refused.value).split("Error: ")[1:]]
