@@ -35,8 +35,10 @@ class TestStart:
             ("worker", {"DATABASE_HOST": ""}, "There is no database"),
             ("worker", {"REBILLING_QUEUE_URL": ""}, "REBILLING_QUEUE_URL is missing"),
             ("worker", {"DATABASE_NAME": "none"}, 'database "none" does not exist'),
+            ("worker", {"REBILLING_DUE_MINUTES": "1h"}, "REBILLING_DUE_MINUTES must be a whole number"),
+            ("api", {"BILLING_TIME_ZONE": "Europe/Berln"}, "BILLING_TIME_ZONE must be a time zone"),
         ],
-        ids=["debug", "duty", "secret", "database", "queue", "no_such_database"],
+        ids=["debug", "duty", "secret", "database", "queue", "no_such_database", "number", "zone"],
     )
     def test_is_refused_with_what_to_mend(
         self,
