@@ -149,7 +149,7 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
-    condition     = { for metric in one([for widget in jsondecode(aws_cloudwatch_dashboard.main.dashboard_body).widgets : widget.properties.metrics if widget.properties.title == "Billing"]) : join(" ", slice(metric, 0, length(metric) - 1)) => metric[length(metric) - 1].stat } == merge({ for name in ["due", "charged", "declined", "unknown", "parked"] : "Billing ${name}" => "Sum" }, { for name in ["needs_person", "unexplained"] : "Billing ${name}" => "Maximum" })
+    condition     = { for metric in one([for widget in jsondecode(aws_cloudwatch_dashboard.main.dashboard_body).widgets : widget.properties.metrics if widget.properties.title == "Billing"]) : join(" ", slice(metric, 0, length(metric) - 1)) => metric[length(metric) - 1].stat } == merge({ for name in ["due", "charged", "succeeded", "declined", "unknown", "parked"] : "Billing ${name}" => "Sum" }, { for name in ["needs_person", "unexplained"] : "Billing ${name}" => "Maximum" })
     error_message = "The dashboard shows the product's own metrics, without dimensions."
   }
 

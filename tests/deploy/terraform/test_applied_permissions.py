@@ -260,7 +260,7 @@ class TestWatching:
             for queue in (f"{NAME}-rebilling", f"{NAME}-rebilling-dlq"):
                 for metric in ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"):
                     assert ("AWS/SQS", metric, "QueueName", queue) in shown
-            own = {"due", "charged", "declined", "unknown", "parked", "needs_person", "unexplained"}
+            own = {"due", "charged", "succeeded", "declined", "unknown", "parked", "needs_person", "unexplained"}
             assert {metric[1] for metric in shown if metric[0] == "Billing"} == own
             [table] = [one["properties"] for one in widgets if one["type"] == "log"]
             for name in applied.output["function_names"].values():
