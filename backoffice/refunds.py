@@ -116,8 +116,8 @@ LATE = Action(
     name="late",
     label="It was sent after all: book it",
     explanation="The gateway sent this money although it was settled that it had not. The ledger gets it as another "
-    "refund of the payment, and this one stays FAILED. Look it up at the gateway first. Where the payment was refunded "
-    "again meanwhile it can't be booked: ask the customer, or the gateway, for the money.",
+    "refund of the payment, with its credit, and this one stays FAILED. Look it up at the gateway first. Where the "
+    "payment was refunded again meanwhile it can't be booked: ask the customer, or the gateway, for the money.",
     done="The refund is booked, as another one of its payment.",
     permission="resolve_refund",
     offered=lambda refund: refund.needs_person and refund.status == Refund.Status.FAILED,

@@ -110,11 +110,6 @@ def write_outcomes(
     return written
 
 
-def unwritable(error: str) -> Unknown:
-    """What is written of a row whose outcome the database refuses, so that it keeps no other from being settled."""
-    return Unknown(reason=f"its outcome can't be written down ({error})", needs_person=True)
-
-
 def _tell_of_late_successes(
     model: type[Payment] | type[Refund], outcomes: Mapping[uuid.UUID, Outcome], refused: str
 ) -> None:

@@ -1,8 +1,8 @@
 """Allocation: which charges an account's credit goes to.
 
 An account's free credit is what was credited and no charge has taken: what its open charges still ask for, less what
-it owes by the ledger. It goes to unpaid charges first, oldest first; what is left waits for the next charge. What
-refunds on their way are to take of it is kept for them.
+it owes by the ledger. It goes to unpaid charges first, oldest first; what is left waits for the next charge. What is
+being sent back of a reversed charge is kept for that.
 """
 
 import datetime
@@ -32,18 +32,19 @@ def free_credit(*, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
 
 
 def spendable_credit(*, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """The free credit that charges may take: without what refunds on their way will. Three statements.
+    """The free credit that charges may take, in three statements: not what is being sent back of reversed charges.
 
-    A charge that took it would leave the refund nothing: booked, it would be credited anew, and given twice.
+    A charge that took that would leave the refund nothing: booked, it would be credited anew, and given twice.
     """
     free = free_credit(account_ids=account_ids)
-    on_their_way = (
-        Refund.objects.filter(payment__account_id__in=account_ids, status__in=Refund.IN_FLIGHT)
+    reversed_charge = Rebilling.objects.filter(charge_id=OuterRef("payment__charge_id"), status=Rebilling.Status.VOIDED)
+    being_sent_back = (
+        Refund.objects.filter(Exists(reversed_charge), payment__account_id__in=account_ids, status__in=Refund.IN_FLIGHT)
         .values("payment__account_id")
         .annotate(amount=Sum("amount_minor"))
         .order_by()
     )
-    for row in on_their_way:
+    for row in being_sent_back:
         account_id = row["payment__account_id"]
         free[account_id] -= min(max(0, free[account_id]), int(row["amount"]))
     return free

@@ -11,15 +11,14 @@ from itertools import groupby
 
 from django.db import connection
 
-from accounts.locks import lock_accounts
 from ledger.models import EntryType
 from ledger.posting import Posting, post
 from payments.gateways import Outcome
 from payments.models import Refund
 from payments.outcome_log import log_outcome
-from payments.settlement import Written, unwritable, write_outcomes
+from payments.settlement import Written, write_outcomes
 from rebilling.allocation import allocate_credit, free_credit
-from rebilling.row_faults import in_halves, told
+from rebilling.settling_apart import settled_apart
 from rebilling.standing import AUTHOR, refresh_standing
 
 # What was paid for a charge and sent back is no longer paid, but covered by credit. A VOIDED one asks for nothing: what
@@ -50,15 +49,14 @@ def settle_refunds(
     """
     if not outcomes:
         return []
-
-    def settle_some(ids: Sequence[uuid.UUID]) -> list[tuple[Refund, Written]]:
-        return _settle(outcomes={id_: outcomes[id_] for id_ in ids}, as_of=as_of, now=now, author=author)
-
-    def hand_over(id_: uuid.UUID, error: Exception) -> list[tuple[Refund, Written]]:
-        return _settle(outcomes={id_: unwritable(told(error))}, as_of=as_of, now=now, author=author)
-
-    settled = in_halves(items=sorted(outcomes), work=settle_some, alone=hand_over)
-    for refund, written in settled:
+    settled = []
+    for refund, written in settled_apart(
+        model=Refund,
+        account_id="payment__account_id",
+        outcomes=outcomes,
+        settle=lambda part: _settle(outcomes=part, as_of=as_of, now=now, author=author),
+        now=now,
+    ):
         log_outcome(
             row=refund,
             written=written,
@@ -66,13 +64,13 @@ def settle_refunds(
             payment=str(refund.payment_id),
             failure_code=refund.failure_code,
         )
+        settled.append((refund, written))
     return settled
 
 
 def _settle(
     *, outcomes: Mapping[uuid.UUID, Outcome], as_of: datetime.date, now: datetime.datetime, author: str
 ) -> list[tuple[Refund, Written]]:
-    lock_accounts(Refund.objects.filter(id__in=outcomes).values_list("payment__account_id", flat=True))
     written = write_outcomes(model=Refund, outcomes=outcomes, now=now)
     refunds = list(Refund.objects.filter(id__in=written).select_related("payment").order_by("id"))
     succeeded = [refund for refund in refunds if refund.status == Refund.Status.SUCCEEDED]

@@ -89,15 +89,15 @@ def _history(*, as_of: datetime.date, now: datetime.datetime, without: Collectio
     last = days["last"] or days["first"] or day
     sizes = _sizes(runs.values_list("id", flat=True))
     largest: dict[str, int] = {}
-    dearest: dict[str, int] = {}
     for size in sizes:
         for currency, amount in size.amount_minor.items():
             largest[currency] = max(amount, largest.get(currency, 0))
-            dearest[currency] = max(-(-amount // size.periods_in[currency]), dearest.get(currency, 0))
+    total = _sum(sizes)
     return History(
         periods=max((size.periods for size in sizes), default=0),
         amount_minor=largest,
-        each_minor=dearest,
+        # Rounded up.
+        each_minor={currency: -(-total.amount_minor[currency] // total.periods_in[currency]) for currency in largest},
         days=max(1, (day - last).days),
     )
 

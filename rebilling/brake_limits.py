@@ -48,7 +48,7 @@ class Size:
 class History:
     """The most that one run had of each, by currency those that there were, and the days since the last, at least 1.
 
-    `each_minor` is the most that the periods of one run came to on average, rounded up.
+    `each_minor` is what a period of all these runs came to on average.
     """
 
     periods: int = 0
@@ -105,7 +105,7 @@ def _excess_of(currency: str, amount: int, *, small: bool, history: History, lim
     largest, against = history.amount_minor[currency], f"the largest run of {HISTORY_DAYS} days"
     usual = limits.small_run_periods * history.each_minor[currency]
     if small and usual > largest:
-        largest, against = usual, f"{limits.small_run_periods} periods of the dearest run of {HISTORY_DAYS} days"
+        largest, against = usual, f"{limits.small_run_periods} periods at the average of {HISTORY_DAYS} days"
     return Excess(amount, limits.multiple * history.days * largest, _why(against, history, limits), currency)
 
 

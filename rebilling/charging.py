@@ -44,7 +44,7 @@ def charge_due(*, keys: Collection[PeriodKey], gateway: str, now: datetime.datet
             work=lambda part: _charge(accounts=part, keys=set(keys), gateway=gateway, now=now),
             alone=lambda account, _: _charge_one_by_one(account=account, keys=keys, gateway=gateway, now=now),
         )
-        return len(charged)
+        return len(list(charged))
 
 
 def _charge_one_by_one(

@@ -56,7 +56,7 @@ def cancel_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.dat
         run = _decided(run_id, reason=reason, author=author, now=now)
         run.status = Run.Status.CANCELLED
         run.save(update_fields=["status", "decided_at", "decision"])
-        given_up = Rebilling.objects.filter(id__in=[*_waiting(run).values_list("id", flat=True), *_behind(run)])
+        given_up = Rebilling.objects.filter(Q(id__in=_waiting(run).values("id")) | Q(id__in=_behind(run).values("id")))
         given_up.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.RUN_CANCELLED, detail=run.decision)
     return run
 
@@ -87,12 +87,12 @@ def _waiting(run: Run) -> QuerySet[Rebilling]:
     return run.rebillings.filter(status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
 
 
-def _behind(run: Run) -> QuerySet[Rebilling, uuid.UUID]:
-    """The ids of other runs' rows that wait only for rows of this one."""
+def _behind(run: Run) -> QuerySet[Rebilling]:
+    """Other runs' rows that wait for rows of this one; perhaps not only for them, and then they are found anew, too."""
     earlier = _waiting(run).filter(account=OuterRef("account"), period_start__lt=OuterRef("period_start"))
     waits = Q(status=Rebilling.Status.DUE) | Q(reason=ParkReason.EARLIER_PERIOD_PARKED)
     behind = Rebilling.objects.exclude(run=run).filter(waits, Exists(earlier))
-    return behind.filter(account__in=run.rebillings.values("account")).values_list("id", flat=True)
+    return behind.filter(account__in=run.rebillings.values("account"))
 
 
 def _send(run: Run, queue: Queue) -> None:

@@ -122,7 +122,9 @@ def process(*, message: Message, surroundings: Surroundings) -> None:
     """
     _check_known(message)
     gateway, now = surroundings.gateway.name, surroundings.now
-    charged = charge_due(keys=message.rebillings, gateway=gateway, now=now)
+    if message.rebillings:
+        # Counted at once: whatever fails after it, they are charged.
+        emit(now=now, charged=charge_due(keys=message.rebillings, gateway=gateway, now=now))
     # A run of a day to come doesn't bring the retries of that day forward.
     submit_retries(keys=message.rebillings, as_of=min(message.as_of, surroundings.today), gateway=gateway, now=now)
     collected = collect(
@@ -131,8 +133,7 @@ def process(*, message: Message, surroundings: Surroundings) -> None:
         seconds_left=surroundings.seconds_left,
         now=surroundings.by_now(),
     )
-    settled = settle(outcomes=collected.outcomes, as_of=surroundings.today, now=now)
-    _count(charged=charged, settled=settled, now=now)
+    _count(settle(outcomes=collected.outcomes, as_of=surroundings.today, now=now), now)
     _check_all_reached(
         collected,
         rest=lambda ids: Message(run_id=message.run_id, as_of=message.as_of, payments=ids),
@@ -180,12 +181,11 @@ def _check_all_reached(
         raise CollectedElsewhere(f"{len(asked.elsewhere)} {what} are being asked about by another delivery")
 
 
-def _count(*, charged: int, settled: Iterable[tuple[Payment, Written]], now: datetime.datetime) -> None:
-    """Periods that were charged, and payments by outcome; an UNKNOWN one once, however often it is asked about."""
+def _count(settled: Iterable[tuple[Payment, Written]], now: datetime.datetime) -> None:
+    """Payments by outcome; an UNKNOWN one once, however often it is asked about."""
     counts = Counter(payment.status for payment, written in settled if written.news)
     emit(
         now=now,
-        charged=charged,
         succeeded=counts[Payment.Status.SUCCEEDED],
         declined=counts[Payment.Status.DECLINED],
         unknown=counts[Payment.Status.UNKNOWN],

@@ -178,7 +178,7 @@ def _checked_reference(row: Payment | Refund, reference: str) -> str:
 def _known(row: Row) -> Row:
     """The row as it was settled. It wasn't, where somebody else booked the same reference this moment."""
     if row.status in Payment.IN_FLIGHT:
-        raise _anothers(row)
+        raise UnableToResolve(f"Nothing was settled: {row.needs_person_reason}.")
     return row
 
 

@@ -1,6 +1,6 @@
 """Rows that the database refuses: one of them in a pack doesn't keep the others from being done."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from django.db import DataError, IntegrityError, InternalError, transaction
@@ -16,19 +16,28 @@ ROW_FAULTS = (IntegrityError, DataError, InternalError)
 
 def in_halves(
     *, items: Sequence[T], work: Callable[[Sequence[T]], list[R]], alone: Callable[[T, Exception], list[R]]
-) -> list[R]:
-    """What `work` brings of all items, in one transaction.
+) -> Iterator[R]:
+    """What `work` brings of all items, in one transaction, once that is over.
 
     When a row breaks it, it is undone and each half worked on, until the bad item is found: that one goes to `alone`.
+    Each part is a transaction of its own, or in the caller's.
     """
     try:
         with transaction.atomic():
-            return work(items)
+            done = work(items)
     except ROW_FAULTS as error:
-        if len(items) == 1:
-            return alone(items[0], error)
+        fault = error
+    else:
+        yield from done
+        return
+    if len(items) == 1:
+        with transaction.atomic():
+            done = alone(items[0], fault)
+        yield from done
+        return
     middle = len(items) // 2
-    return [done for half in (items[:middle], items[middle:]) for done in in_halves(items=half, work=work, alone=alone)]
+    for half in (items[:middle], items[middle:]):
+        yield from in_halves(items=half, work=work, alone=alone)
 
 
 def told(error: Exception) -> str:

@@ -2,18 +2,17 @@
 
 import datetime
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from django.db import connection
 
-from accounts.locks import lock_accounts
 from payments.gateways import Outcome
 from payments.models import Payment
 from payments.outcome_log import log_outcome
-from payments.settlement import Written, settle_payments, unwritable
+from payments.settlement import Written, settle_payments
 from rebilling.allocation import allocate_credit
 from rebilling.retries import deactivate_unpaid, schedule_retries
-from rebilling.row_faults import in_halves, told
+from rebilling.settling_apart import settled_apart
 from rebilling.standing import AUTHOR, refresh_standing
 
 # A payment that succeeded counts towards its charge; a charge that is then not covered, or whose payment was declined,
@@ -49,24 +48,22 @@ def settle(
     """
     if not outcomes:
         return []
-
-    def settle_some(ids: Sequence[uuid.UUID]) -> list[tuple[Payment, Written]]:
-        return _settle(outcomes={id_: outcomes[id_] for id_ in ids}, as_of=as_of, now=now, author=author)
-
-    def hand_over(id_: uuid.UUID, error: Exception) -> list[tuple[Payment, Written]]:
-        return _settle(outcomes={id_: unwritable(told(error))}, as_of=as_of, now=now, author=author)
-
-    settled = in_halves(items=sorted(outcomes), work=settle_some, alone=hand_over)
-    for payment, written in settled:
+    settled = []
+    for payment, written in settled_apart(
+        model=Payment,
+        account_id="account_id",
+        outcomes=outcomes,
+        settle=lambda part: _settle(outcomes=part, as_of=as_of, now=now, author=author),
+        now=now,
+    ):
         log_outcome(row=payment, written=written, account_id=payment.account_id, decline_code=payment.decline_code)
+        settled.append((payment, written))
     return settled
 
 
 def _settle(
     *, outcomes: Mapping[uuid.UUID, Outcome], as_of: datetime.date, now: datetime.datetime, author: str
 ) -> list[tuple[Payment, Written]]:
-    account_ids = set(Payment.objects.filter(id__in=outcomes).values_list("account_id", flat=True))
-    lock_accounts(account_ids)
     settled = settle_payments(outcomes=outcomes, as_of=as_of, author=author, now=now)
     payments = [payment for payment, _ in settled]
     with connection.cursor() as cursor:
@@ -77,7 +74,7 @@ def _settle(
         allocate_credit(account_ids=reallocate, today=as_of)
     unpaid = any(unpaid for _, unpaid, _ in touched)
     spent = schedule_retries(payments=payments, outcomes=outcomes, as_of=as_of) if unpaid else set()
-    refresh_standing(account_ids=account_ids, author=author, now=now)
+    refresh_standing(account_ids={payment.account_id for payment in payments}, author=author, now=now)
     if spent:
         deactivate_unpaid(account_ids=spent, author=author, now=now)
     return settled

@@ -104,7 +104,7 @@ class TestTwoProcessorsRace:
     def test_both_settling_at_once_settle_once(self) -> None:
         pack, gates = one_pack(), [Gate(), Gate()]
         over = at(DAY) + datetime.timedelta(seconds=settings.PAYMENT_LEASE_SECONDS)
-        with all_meet_before("rebilling.settling.lock_accounts", parties=2), threads() as start:
+        with all_meet_before("rebilling.settling_apart.lock_accounts", parties=2), threads() as start:
             both = []
             for gate, now in zip(gates, (at(DAY), over), strict=True):
                 gateway = GatedGateway(gate=gate)

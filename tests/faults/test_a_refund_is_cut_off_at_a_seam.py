@@ -49,7 +49,7 @@ SENDING = [
     (Seam("tests.workers.provider.ProviderOnDisk.send", "before"), 0),
     (Seam("tests.workers.provider.ProviderOnDisk.send"), 1),
     (Seam("rebilling.processor.send_back"), 1),
-    (Seam("rebilling.booking_refunds.lock_accounts"), 1),
+    (Seam("rebilling.settling_apart.lock_accounts"), 1),
     (Seam("rebilling.booking_refunds.write_outcomes"), 1),
     (Seam("rebilling.booking_refunds.post"), 1),
     (Seam("rebilling.booking_refunds.book"), 1),

@@ -47,7 +47,7 @@ COLLECTING = [
     (Seam("tests.workers.provider.ProviderOnDisk.take", "before", 4), 3),
     (Seam("tests.workers.provider.ProviderOnDisk.take", "after", 4), 4),
     (Seam("rebilling.processor.collect"), PAYMENTS),
-    (Seam("rebilling.settling.lock_accounts"), PAYMENTS),
+    (Seam("rebilling.settling_apart.lock_accounts"), PAYMENTS),
     (Seam("payments.settlement.post"), PAYMENTS),
     (Seam("rebilling.settling.settle_payments"), PAYMENTS),
     (Seam("rebilling.settling.refresh_standing", "before"), PAYMENTS),

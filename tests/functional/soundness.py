@@ -225,8 +225,11 @@ def _check_balances(
         credited[payment.account_id] += kept if payment.gateway == OUTSIDE else 0
     accounts_of = {payment.id: payment.account_id for payment in payments}
     reserved: dict[uuid.UUID, int] = defaultdict(int)
+    voided = {row.charge_id for rows in by_account.values() for row in rows if row.status == "VOIDED"}
+    of_voided = {payment.id for payment in payments if payment.charge_id in voided}
     for refund in refunds:
-        reserved[accounts_of[refund.payment_id]] += refund.amount_minor if refund.status in Refund.IN_FLIGHT else 0
+        if refund.payment_id in of_voided and refund.status in Refund.IN_FLIGHT:
+            reserved[accounts_of[refund.payment_id]] += refund.amount_minor
     for entry in entries:
         credited[entry.account_id] += entry.amount_minor * ((entry.debit == "credits") - (entry.credit == "credits"))
     for account in accounts:
@@ -239,7 +242,7 @@ def _check_balances(
         assert owed[account.id] == outstanding - free
         if account.id not in in_flight:
             assert free >= 0
-            # What refunds on their way are to take of it is kept for them.
+            # What is being sent back of reversed charges is kept for that.
             assert free <= reserved[account.id] or not any(row.status == "UNPAID" for row in rows)
 
 

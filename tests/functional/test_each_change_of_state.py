@@ -52,9 +52,10 @@ pytestmark = rolled_back
 
 
 def charged(answer: Any = None, **terms: Any) -> Account:
-    """An account whose January the gateway answered so; without an answer it took the money."""
+    """An account whose January the gateway answered so; without an answer it took the money. So it went for whoever
+    else was billed with it."""
     account = an_account(**terms)
-    billed(as_of=TODAY, gateway=ScriptedGateway(*([answer] if answer else [])))
+    billed(as_of=TODAY, gateway=ScriptedGateway(*([answer] * 100 if answer else [])))
     return account
 
 
@@ -84,7 +85,8 @@ def accounts_change() -> None:
     reopened(closed(charged(SOFT)))
     an_account(plan=a_plan(trial_days=10))
     trial = an_account(plan=a_plan(trial_days=31))
-    billed(as_of=trial.rebilling_date, gateway=ScriptedGateway(SOFT))
+    # Whoever else is billed that day is declined, too.
+    billed(as_of=trial.rebilling_date, gateway=ScriptedGateway(*[SOFT] * 100))
     received(charged(SOFT), 1999)
     charged(HARD)
     rows = "external_reference,name,email,plan,anchor_date,status\nE1,Ada,ada@example.com,{},2026-01-15,INACTIVE\n"

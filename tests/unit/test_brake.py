@@ -98,7 +98,7 @@ class TestAgainstHistory:
         ]
         found = excesses(due=size(USD=(2, 15_001)), history=history(periods=1, USD=100, days=1), limits=LIMITS)
         assert [str(excess) for excess in found] == [
-            "150.01 USD is due, more than 150.00 USD (3 times 50 periods of the dearest run of 35 days, for 1 day)"
+            "150.01 USD is due, more than 150.00 USD (3 times 50 periods at the average of 35 days, for 1 day)"
         ]
 
 

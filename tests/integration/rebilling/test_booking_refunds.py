@@ -5,21 +5,26 @@ import logging
 from typing import Any
 
 import pytest
+from django.db import DataError
 
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
-from payments.gateways import Declined, Unknown
+from payments.gateways import Declined, Succeeded, Unknown
 from payments.models import Payment, Refund
+from rebilling import booking_refunds
 from rebilling.adjustments import UnableToReverse, grant_credit, reverse_entry
+from rebilling.booking_refunds import book, settle_refunds
 from rebilling.lifecycle import close_account
 from rebilling.refunding import left_to_refund
+from rebilling.resolving import book_late_refund
 from rebilling.writing_off import write_off
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, at, billed, sends_back
-from tests.databases import rolled_back
+from tests.databases import committed, rolled_back
 from tests.integration.rebilling.owing import DECLINED, FEB_1, received, rows
 from tests.integration.rebilling.refunded import entries_of, paid, refunded, requested, sent
 
 MOST = 2**63 - 1
+TIMED_OUT = Unknown(reason="timed out", needs_person=True)
 SIGNED: dict[str, Any] = {"reason": "r", "author": "bo", "today": FEB_1, "now": at(FEB_1)}
 
 
@@ -172,6 +177,76 @@ class TestOnItsWay:
         account.refresh_from_db()
         assert (rows(account)[-1], account.status) == (("PAID", 1999, 0), "ACTIVE")
         assert balance(account_id=account.id) == 0
+
+    def test_sent_after_it_had_failed_its_credit_is_had_twice_until_that_is_reversed(self, refund: Refund) -> None:
+        account = refund.payment.account
+        assert sent(refund, gateway=ScriptedGateway(refunds=[Declined(code="charge_disputed")])) == []
+        billed(as_of=FEB_1, gateway=ScriptedGateway())
+        assert rows(account) == [("VOIDED", 0, 1999), ("PAID", 1999, 0)]
+        assert sent_after_all(refund).status == "SUCCEEDED"
+        assert entries_of(account)[-2:] == [("refund", 1999), ("credit", 1999)]
+        reverse_the("credit", refund.payment)
+        gateway = ScriptedGateway()
+        billed(as_of=FEB_1, gateway=gateway)
+        assert [request.amount_minor for request in gateway.requests] == [1999]
+        assert (rows(account), balance(account_id=account.id)) == ([("VOIDED", 0, 0), ("PAID", 0, 1999)], 0)
+
+
+def sent_after_all(refund: Refund) -> Refund:
+    """The gateway says so of one that has FAILED, and a person books it."""
+    late = Succeeded(reference="re_9", key=refund.id, amount_minor=refund.amount_minor, currency=refund.currency)
+    assert settle_refunds(outcomes={refund.id: late}, as_of=FEB_1, now=at(FEB_1)) == []
+    return book_late_refund(refund_id=refund.id, reference="re_9", **SIGNED)
+
+
+@rolled_back
+class TestOfAChargeThatStands:
+    @pytest.mark.parametrize("how", ["received", "credited"])
+    @pytest.mark.parametrize("when", ["before", "meanwhile", "after"])
+    @pytest.mark.parametrize("outcome", [None, TIMED_OUT])
+    def test_takes_nothing_of_what_comes_for_another(self, how: str, when: str, outcome: Unknown | None) -> None:
+        """January is being sent back as a favour, February is unpaid, and money comes."""
+        payment = paid()
+        account = payment.account
+        billed(as_of=FEB_1, gateway=ScriptedGateway(Declined(code="insufficient_funds")))
+
+        def pay(now: str) -> None:
+            if now == when:
+                received(account, 1999) if how == "received" else credited(payment, 1999)
+
+        pay("before")
+        refund = requested(payment, now=at(FEB_1))
+        if outcome:
+            assert sent(refund, gateway=ScriptedGateway(refunds=[outcome])) == []
+        pay("meanwhile")
+        if not outcome:
+            assert sent(refund) == []
+        pay("after")
+        account.refresh_from_db()
+        sent_back = 0 if outcome else 1999
+        assert rows(account) == [("PAID", sent_back, 1999 - sent_back), ("PAID", 1999, 0)]
+        assert (account.status, balance(account_id=account.id)) == ("ACTIVE", 0)
+
+
+# In transactions of its own, as the worker has them.
+@committed
+def test_a_refund_that_the_database_refuses_needs_a_person_and_the_others_are_booked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refunds = [requested(paid(), 700) for _ in range(3)]
+
+    def refuse(*, refunds: Any, **given: Any) -> None:
+        if any(refund.id == bad.id for refund in refunds):
+            raise DataError("bad row")
+        book(refunds=refunds, **given)
+
+    bad = refunds[1]
+    monkeypatch.setattr(booking_refunds, "book", refuse)
+    assert sent(*refunds) == []
+    assert sorted(Refund.objects.values_list("status", flat=True)) == ["SUCCEEDED", "SUCCEEDED", "UNKNOWN"]
+    bad.refresh_from_db()
+    assert bad.needs_person_reason == "its outcome can't be written down (DataError: bad row)"
+    assert Entry.objects.filter(type="refund").count() == 2
 
 
 @rolled_back

@@ -224,9 +224,9 @@ class TestHistory:
         accounts = due(30, on=NEXT)
         Account.objects.filter(id__in=[account.id for account in accounts]).update(unit_amount_minor=199_900)
         run = swept(as_of=NEXT, queue=QueueInHand())
-        # On average 13.33 a period, in the dearest run.
+        # On average 13.33 a period.
         assert run.held_because == (
-            "59,970.00 USD is due, more than 1,999.50 USD (3 times 50 periods of the dearest run of 35 days, for 1 day)"
+            "59,970.00 USD is due, more than 1,999.50 USD (3 times 50 periods at the average of 35 days, for 1 day)"
         )
 
     def test_has_neither_held_runs_nor_what_was_reversed(self) -> None:

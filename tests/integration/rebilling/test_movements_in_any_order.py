@@ -266,8 +266,9 @@ def _check_free_credit(account: Account, rows: list[Rebilling], entries: list[En
     assert balance(account_id=account.id) == outstanding - free
     # What is missing is given back by charges whose payments are on their way, once they are settled.
     assert -free <= sum(row.credit_minor for row in rows if row.charge_id in in_flight)
-    on_their_way = Refund.objects.filter(payment__account=account, status__in=Refund.IN_FLIGHT)
-    if free > sum(on_their_way.values_list("amount_minor", flat=True)):
+    reversed_charges = [row.charge_id for row in rows if row.status == "VOIDED" and row.charge_id]
+    kept = Refund.objects.filter(payment__charge__in=reversed_charges, status__in=Refund.IN_FLIGHT)
+    if free > sum(kept.values_list("amount_minor", flat=True)):
         assert not [row for row in rows if row.status == "UNPAID" and row.charge_id not in in_flight]
 
 

@@ -6,11 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import DataError
 
-from accounts.models import StatusChange
+from accounts.models import Account, StatusChange
 from ledger.balances import balance
 from ledger.models import Entry
 from payments.gateways import Declined, PaymentRequest, Succeeded, Unknown
@@ -33,7 +34,7 @@ from tests.builders import (
     swept,
     takes,
 )
-from tests.databases import rolled_back
+from tests.databases import committed, rolled_back
 
 
 @rolled_back
@@ -168,25 +169,50 @@ class TestAnOutcomeThatCannotBeKept:
         assert payment.needs_person_reason.startswith(reason)
         assert Entry.objects.filter(type="payment").count() == 2
 
-    def test_that_the_database_refuses_needs_a_person(
-        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ) -> None:
+
+# In transactions of its own, as the worker has them.
+@committed
+class TestAnOutcomeThatTheDatabaseRefuses:
+    @pytest.fixture
+    def refused(self, monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Account:
+        """The third of five accounts: what follows from its payment is refused."""
         accounts = sorted((an_account() for _ in range(5)), key=lambda account: account.id)
 
-        def refuse_the_third(*, account_ids: Any, **given: Any) -> None:
+        def refuse(*, account_ids: Any, **given: Any) -> None:
             refresh_standing(account_ids=account_ids, **given)
             if accounts[2].rebillings.filter(status="PAID").exists():
                 raise DataError("bad\nrow")
 
-        monkeypatch.setattr(settling, "refresh_standing", refuse_the_third)
+        monkeypatch.setattr(settling, "refresh_standing", refuse)
+        return accounts[2]
+
+    def test_needs_a_person_and_the_others_are_settled(
+        self, refused: Account, caplog: pytest.LogCaptureFixture
+    ) -> None:
         billed(as_of=TODAY)
         assert Counter(Payment.objects.values_list("status", flat=True)) == {"UNKNOWN": 1, "SUCCEEDED": 4}
-        payment = accounts[2].payments.get()
+        payment = refused.payments.get()
         assert payment.needs_person_reason == "its outcome can't be written down (DataError: bad)"
-        assert statuses_of(accounts[2]) == [(TODAY, "CHARGED")]
+        assert statuses_of(refused) == [(TODAY, "CHARGED")]
         assert Entry.objects.filter(type="payment").count() == 4
         errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
         assert errors == ["a payment needs a person"]
+        assert len([record for record in caplog.records if record.message == "a payment was settled"]) == 4
+
+    def test_that_is_refused_even_so_is_an_error_and_the_others_are_settled(
+        self, refused: Account, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        queue = QueueInHand()
+        swept(as_of=TODAY, queue=queue)
+        with monkeypatch.context() as patched:
+            patched.setattr("rebilling.settling_apart.write_outcomes", mock.Mock(side_effect=DataError("worse")))
+            assert delivered(bodies=queue.bodies) == ["0"]
+        assert Counter(Payment.objects.values_list("status", flat=True)) == {"SUBMITTED": 1, "SUCCEEDED": 4}
+        assert "a payment can't be settled" in [record.message for record in caplog.records]
+        monkeypatch.setattr(settling, "refresh_standing", refresh_standing)
+        Payment.objects.update(leased_until=None)
+        assert delivered(bodies=queue.take()) == []
+        assert Counter(Payment.objects.values_list("status", flat=True)) == {"SUCCEEDED": 5}
 
 
 @rolled_back
