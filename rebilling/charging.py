@@ -35,8 +35,6 @@ def charge_due(*, keys: Collection[PeriodKey], gateway: str, now: datetime.datet
     the pack is halved until the bad account is found; its period is PARKED and the rest is charged. `gateway` is the
     name of the one that the payments are for.
     """
-    if not keys:
-        return 0
     with transaction.atomic():
         accounts = lock_accounts(key.account_id for key in keys)
         charged = in_halves(

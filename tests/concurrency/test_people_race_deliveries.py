@@ -1,6 +1,7 @@
 """A person tries a payment again, or says what became of one, while deliveries and other people are at it."""
 
 import datetime
+import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -248,3 +249,24 @@ class TestAPersonsWord:
             assert Payment.objects.get().decline_code == "resolved_by_person"
             assert rows(waiting.account) == [("UNPAID", 0, 0)]
             assert_sound(waiting.account, status="PAST_DUE", owed_minor=1999)
+
+    def test_that_names_one_reference_for_two_payments_at_once_is_taken_for_one_of_them(self) -> None:
+        for _ in range(2):
+            an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(NEEDS_PERSON, NEEDS_PERSON))
+        said: dict[str, Any] = {"taken": True, "reference": "pi_1", "reason": "seen there", "author": "bo"}
+        resolve = partial(resolve_payment, today=TODAY, now=NOW, **said)
+        with all_meet_before("rebilling.resolving.settle", parties=2), threads() as start:
+            racing = [start(partial(outcome_of, partial(resolve, payment_id=id_))) for id_ in in_flight()]
+        refused = [each.result() for each in racing if not isinstance(each.result(), Payment)]
+        assert [type(refusal) for refusal in refused] == [UnableToResolve]
+        assert "payment_reference_once" in str(refused[0])
+        assert sorted(Payment.objects.values_list("status", "needs_person_reason")) == [
+            ("SUCCEEDED", ""),
+            ("UNKNOWN", NEEDS_PERSON.reason),
+        ]
+        assert Entry.objects.filter(type="payment").count() == 1
+
+
+def in_flight() -> list[uuid.UUID]:
+    return list(Payment.objects.filter(status__in=Payment.IN_FLIGHT).order_by("id").values_list("id", flat=True))
