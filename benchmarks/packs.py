@@ -25,6 +25,8 @@ def main() -> None:
 
         attach(data=Path(folder))
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
+        # Runs of one day, each many times the one before, and all of them are to be sent.
+        os.environ["REBILLING_BRAKE_MULTIPLE"] = "0"
         import django
 
         django.setup()
