@@ -43,8 +43,10 @@ def gateway_can_be_had(**_: Any) -> list[CheckMessage]:
             configured_gateway()
     except ImproperlyConfigured as error:
         return [Error(f"{error}.", id="billing_site.E011")]
-    except (ImportError, AttributeError) as error:
-        return [Error(f"PAYMENT_GATEWAY names no gateway: {error}.", id="billing_site.E011")]
+    except (ImportError, AttributeError):
+        # Not their text, which holds the value: it may be a key in the wrong place.
+        what = "PAYMENT_GATEWAY names no gateway: it must be a module and a class, as "
+        return [Error(f"{what}payments.gateways.stripe_gateway.StripeGateway.", id="billing_site.E011")]
     return []
 
 
@@ -104,6 +106,8 @@ def _of_a_duty() -> Iterator[CheckMessage]:
     here = duties()
     if here & {Duty.API, Duty.WORKER} and not settings.REBILLING_QUEUE_URL:
         yield Error("REBILLING_QUEUE_URL is missing: set it to the queue's URL.", id="billing_site.E006")
+    if Duty.WORKER in here and settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS <= 0:
+        yield Error("PAYMENT_GATEWAY_TIMEOUT_SECONDS must be more than 0.", id="billing_site.E013")
     if Duty.API in here and not settings.ALLOWED_HOSTS:
         yield Error("ALLOWED_HOSTS is empty: set it to the host names that clients use.", id="billing_site.E007")
     if Duty.API in here and not settings.SECURE:

@@ -28,8 +28,8 @@ variable "conn_max_age_seconds" {
   default     = 300
 
   validation {
-    condition     = var.conn_max_age_seconds >= 0 && var.conn_max_age_seconds <= 540
-    error_message = "0 to 540: the database ends connections that are idle for 600."
+    condition     = var.conn_max_age_seconds >= 0 && var.conn_max_age_seconds <= 540 && floor(var.conn_max_age_seconds) == var.conn_max_age_seconds
+    error_message = "A whole number from 0 to 540: the database ends connections that are idle for 600."
   }
 }
 

@@ -69,6 +69,7 @@ run "what_does_not_go_together" {
 
   variables {
     allowed_hosts                     = []
+    conn_max_age_seconds              = 299.5
     billing_time_zone                 = "Europe/Athens"
     sweep_time                        = "03:30"
     nat_gateways                      = 3
@@ -87,7 +88,7 @@ run "what_does_not_go_together" {
   }
 
   expect_failures = [
-    var.allowed_hosts, var.sweep_time, var.nat_gateways, var.queue_batch_size, var.database_most_storage_gib, var.import_function_subnet_ids,
+    var.allowed_hosts, var.conn_max_age_seconds, var.sweep_time, var.nat_gateways, var.queue_batch_size, var.database_most_storage_gib, var.import_function_subnet_ids,
     var.import_database_subnet_ids, var.import_database_identifier, var.import_database_subnet_group_name,
     var.import_queue_url, var.import_dead_letter_queue_url, var.import_application_secret_arn, var.import_package_bucket_name,
     var.import_event_source_mapping_uuid,

@@ -208,7 +208,11 @@ class TestRunbook:
     def test_lets_nothing_write_to_the_old_database_once_another_is_restored(self) -> None:
         """`zappa update` starts the API again before it tells it of the other database."""
         lines = typed(part("docs/runbook.md", "Restore from a backup"))
-        stopped = place(lines, "aws rds stop-db-instance --db-instance-identifier billing-production")
+        # Whatever it is called by now: after one restore it isn't billing-production any more.
+        named = place(lines, "OLD=$(terraform -chdir=terraform output -raw database_identifier)")
+        restored = place(lines, "aws rds restore-db-instance-to-point-in-time --source-db-instance-identifier $OLD ")
+        stopped = place(lines, "aws rds stop-db-instance --db-instance-identifier $OLD")
+        assert named < restored < stopped
         assert place(lines, "aws lambda put-function-concurrency --function-name billing-production ") < stopped
         assert (
             place(lines, "aws rds wait db-instance-available --db-instance-identifier billing-production-2") < stopped

@@ -76,7 +76,9 @@ def rehearsed(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Rehear
         printed=printed,
         functions={function["FunctionName"]: function for function in functions},
         stages=stages,
-        changed=git("status", "--porcelain", folder=clone),
+        # What Terraform leaves is ignored by git, and would be taken for the real thing.
+        changed=git("status", "--porcelain", folder=clone)
+        + git("status", "--porcelain", "--ignored", "--", "terraform", folder=clone),
         variables_left={*printed.splitlines()[-1].split()[1:]} - environment.keys(),
     )
 
