@@ -9,7 +9,10 @@ import psycopg2
 import pytest
 from django.db import connections
 from psycopg2 import sql
+from psycopg2.errors import InsufficientPrivilege
 from pytest_django import DjangoDbBlocker
+
+from tests.workers.waiting import wait_until
 
 MakeDatabase = Callable[[str], str]
 
@@ -33,14 +36,26 @@ def make_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> 
             with connection.cursor() as cursor:
                 cursor.execute(sql.SQL(statement).format(sql.Identifier(database)))
 
+    def drop(statement: str, database: str) -> None:
+        """By force ends whoever is connected, and is refused while PostgreSQL's own cleaning is, which soon leaves."""
+
+        def dropped() -> bool:
+            try:
+                execute(statement, database)
+            except InsufficientPrivilege:
+                return False
+            return True
+
+        wait_until(dropped, pause=0.2)
+
     def make(suffix: str) -> str:
         database = f"{parameters['dbname']}_{suffix}"
         # Left over from a run that was killed.
-        execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
+        drop("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
         execute("CREATE DATABASE {}", database)
         made.append(database)
         return database
 
     yield make
     for database in made:
-        execute("DROP DATABASE {} WITH (FORCE)", database)
+        drop("DROP DATABASE {} WITH (FORCE)", database)
