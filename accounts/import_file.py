@@ -1,120 +1,158 @@
-"""Reading the file of an import: CSV in UTF-8, as a stream, each row with the number of the line it starts on."""
+"""Reading a file of accounts as a stream: its encoding, its lines, and its rows with the line each starts on.
 
+UTF-8, or UTF-16 with a byte order mark; cells separated by commas, semicolons or tabs; any line ends.
+"""
+
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from itertools import chain
 
-REQUIRED = ("external_reference", "name", "email", "plan", "anchor_date")
-OPTIONAL = (
-    "quantity",
-    "unit_amount_minor",
-    "status",
-    "rebilling_date",
-    "payment_customer",
-    "payment_method",
-    "metadata",
-)
-COLUMNS = REQUIRED + OPTIONAL
+from accounts.import_columns import COLUMNS, REQUIRED, columns_of, separator_named_by, separator_of
+from accounts.import_problems import Fault, UnreadableFile
 
-MOST_CHARACTERS_IN_A_LINE = 1024 * 1024
+MAX_CHARACTERS_IN_A_LINE = 1024 * 1024
 """A longer line is no row of accounts; reading it whole could take all the memory there is."""
 
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with a row, or with the file from that line on."""
-
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}"
-
-
-class UnreadableFile(Exception):
-    """The file can't be read as rows of accounts, or no further than this line."""
-
-    def __init__(self, *, line: int, reason: str) -> None:
-        super().__init__(reason)
-        self.problem = Problem(line=line, reason=reason)
+_BLANK = re.compile(r"[\s,;]*")
+_SAVE_AS_UTF_8 = 'save it as CSV in UTF-8 (in Excel: "CSV UTF-8"; in LibreOffice: character set "Unicode (UTF-8)")'
+_CSV_REASONS = {
+    "unexpected end of data": "A quote opens in this row and is never closed.",
+    "field larger than": "A cell is too long. Perhaps a quote opens in this row and is never closed.",
+    "expected after": "A quoted cell goes on after its closing quote. A quote inside a quoted cell is written twice.",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
     """A row: the line it starts on (a quoted cell may hold line breaks), and its cells by column, without the spaces
-    around them. Columns that the file doesn't have are blank. `reason` says why a row has no cells.
+    around them. Columns that the file doesn't have are blank. `fault` says why a row has no cells.
     """
 
     line: int
     cells: dict[str, str]
-    reason: str = ""
+    fault: Fault | None = None
 
 
-def read_rows(*, file: IO[bytes]) -> Iterator[FileRow]:
-    """The file's rows, read as they are asked for. Blank lines are passed over.
+def read_rows(*, file: io.BufferedIOBase) -> Iterator[FileRow]:
+    """The file's rows, read as they are asked for. Rows without anything in them are passed over.
 
-    Takes a byte order mark, and any line ends. Raises `UnreadableFile`.
+    Raises `UnreadableFile`.
     """
+    buffered = io.BufferedReader(file)
+    utf_16 = buffered.peek(2)[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
     # Bytes that aren't UTF-8 come through as surrogates, so that their line can be named.
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    text = io.TextIOWrapper(
+        buffered, encoding="utf-16" if utf_16 else "utf-8-sig", errors="surrogateescape", newline=""
+    )
     try:
-        rows = _records(text)
-        line, header = next(rows, (1, []))
-        if not header:
-            raise UnreadableFile(line=line, reason="The file is empty; its first line must name the columns.")
-        columns = _checked_columns(line=line, header=header)
-        for line, record in rows:
-            if len(record) == len(columns):
-                found = dict(zip(columns, record, strict=True))
-                yield FileRow(line=line, cells={column: found.get(column, "").strip() for column in COLUMNS})
-            else:
-                yield FileRow(line=line, cells={}, reason=f"Has {len(record)} fields instead of {len(columns)}.")
+        yield from _rows(_Lines(text))
     finally:
-        text.detach()  # the file is the caller's to close
+        text.detach()
+        buffered.detach()  # the file is the caller's to close
 
 
-def _records(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str]]]:
-    """The records that aren't blank lines, each with the line it starts on."""
+class _Lines:
+    """The lines of the file: how many were read, and whether the last one had a line end."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.number = 0
+        self.ended = True
+
+    def __iter__(self) -> Iterator[str]:
+        while content := self._next():
+            self.number += 1
+            self.ended = content[-1] in "\r\n"
+            self._check(content)
+            yield content
+
+    def _next(self) -> str:
+        try:
+            return self._text.readline(MAX_CHARACTERS_IN_A_LINE + 1)
+        except UnicodeDecodeError:
+            # UTF-16 alone: what isn't UTF-8 comes through.
+            reason = f"Is not UTF-16 from about here on; the file is damaged. If you can, {_SAVE_AS_UTF_8}."
+            raise UnreadableFile(line=self.number + 1, reason=reason) from None
+
+    def _check(self, content: str) -> None:
+        reason = ""
+        if len(content) > MAX_CHARACTERS_IN_A_LINE:
+            reason = f"Is longer than {MAX_CHARACTERS_IN_A_LINE} characters."
+        elif not content.isascii() and not _is_unicode(content):
+            reason = f"Is not UTF-8: {_SAVE_AS_UTF_8}."
+        elif "\0" in content:
+            reason = f"Holds a NUL character: the file is no text, damaged, or not UTF-8; {_SAVE_AS_UTF_8}."
+        if reason:
+            raise UnreadableFile(line=self.number, reason=reason)
+
+
+def _is_unicode(content: str) -> bool:
+    try:
+        content.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _rows(lines: _Lines) -> Iterator[FileRow]:
+    contents = iter(lines)
+    written = (content for content in contents if not _BLANK.fullmatch(content))
+    header = next(written, "")
+    if named := separator_named_by(header):
+        header = next(written, "")
+    if not header:
+        raise UnreadableFile(line=1, reason="The file is empty; its first line must name the columns.")
+    line = lines.number
+    separator = separator_of(header=header, line=line, named=named)
+    records = _records(contents=chain([header], contents), separator=separator, first_line=line)
+    line, names = next(records, (line, []))
+    columns = columns_of(header=names, line=line)
+    nameless = [place for place, name in enumerate(columns) if not name]
+    for line, record in records:
+        cells = dict.fromkeys(COLUMNS, "")
+        cells.update(zip(columns, map(str.strip, record), strict=False))
+        if len(record) == len(columns) and not nameless:
+            yield FileRow(line=line, cells=cells)
+        elif reason := _misplaced(record=record, columns=columns, nameless=nameless, ended=lines.ended):
+            yield FileRow(line=line, cells={}, fault=Fault(reason))
+        else:
+            yield FileRow(line=line, cells=cells)
+
+
+def _records(*, contents: Iterator[str], separator: str, first_line: int) -> Iterator[tuple[int, list[str]]]:
+    """The records that have anything in them, each with the line it starts on."""
     # Strict: a quote that is never closed is an error, and not a cell that holds the rest of the file.
-    reader = csv.reader(_lines(text), strict=True)
+    reader = csv.reader(contents, delimiter=separator, strict=True, skipinitialspace=True)
     while True:
-        line = reader.line_num + 1
+        line = first_line + reader.line_num
         try:
             record = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise UnreadableFile(line=line, reason=f"Is not CSV: {error}.") from None
-        if record:
+            known = (reason for text, reason in _CSV_REASONS.items() if text in str(error))
+            raise UnreadableFile(line=line, reason=next(known, f"Is not CSV: {error}.")) from None
+        if any(map(str.strip, record)):
             yield line, record
 
 
-def _lines(text: io.TextIOWrapper) -> Iterator[str]:
-    line = 0
-    while content := text.readline(MOST_CHARACTERS_IN_A_LINE + 1):
-        line += 1
-        if len(content) > MOST_CHARACTERS_IN_A_LINE:
-            raise UnreadableFile(line=line, reason=f"Is longer than {MOST_CHARACTERS_IN_A_LINE} characters.")
-        try:
-            content.encode("utf-8")
-        except UnicodeEncodeError:
-            raise UnreadableFile(line=line, reason="Is not UTF-8.") from None
-        if "\0" in content:
-            raise UnreadableFile(line=line, reason="Holds a NUL byte.")
-        yield content
+def _misplaced(*, record: list[str], columns: list[str], nameless: list[int], ended: bool) -> str:
+    """Why the record doesn't fit the columns, or an empty string.
 
-
-def _checked_columns(*, line: int, header: list[str]) -> list[str]:
-    columns = [name.strip() for name in header]
-    reasons = []
-    if missing := [name for name in REQUIRED if name not in columns]:
-        reasons.append(f"These columns are missing: {', '.join(missing)}.")
-    if unknown := [name for name in columns if name not in COLUMNS]:
-        reasons.append(f"These columns are unknown: {', '.join(map(repr, unknown))}. Known are {', '.join(COLUMNS)}.")
-    if twice := [name for name in COLUMNS if columns.count(name) > 1]:
-        reasons.append(f"These columns are there more than once: {', '.join(twice)}.")
-    if reasons:
-        raise UnreadableFile(line=line, reason=" ".join(reasons))
-    return columns
+    Spreadsheets leave out the cells at the end of a row when they are blank, and add blank ones.
+    """
+    counts = f"Has {len(record)} cell{'s' * (len(record) != 1)} instead of {len(columns)}"
+    if any(map(str.strip, record[len(columns) :])):
+        return f"{counts}. A cell that holds a separator must be in quotes."
+    if filled := [place for place in nameless if "".join(record[place : place + 1]).strip()]:
+        return f"Has a cell in column {filled[0] + 1}, which has no name in the first line."
+    if any(column in REQUIRED for column in columns[len(record) :]):
+        return f"{counts}."
+    if len(record) < len(columns) and not ended:
+        # What is missing may have been written once.
+        return f"{counts}, and no line end: the file may be cut off here."
+    return ""

@@ -1,33 +1,42 @@
 """Importing accounts from a file: all of them, or none."""
 
 import datetime
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import IO
 
 from django.db import IntegrityError, connection, transaction
 
 from accounts.billing_calendar import DayOutOfRange, in_range
-from accounts.import_file import FileRow, Problem, UnreadableFile, read_rows
-from accounts.import_rows import account_of_row
+from accounts.import_columns import COLUMNS
+from accounts.import_file import FileRow, read_rows
+from accounts.import_problems import Cause, Fault, Problem, Problems, UnreadableFile
+from accounts.import_rows import UnableToReadRow, account_of_row
 from accounts.models import Account, Plan, StatusChange
 from accounts.opening import opening_of, reference_taken
 from accounts.refusals import Invalid, violated_constraint
 
-MOST_PROBLEMS = 100
-"""So many bad rows are named; the others are counted."""
-MOST_CHARACTERS = 1000
-"""Of a reason; it may quote a cell."""
 ROWS_IN_A_BATCH = 1000
 MOST_CHARACTERS_IN_A_REFERENCE = Account._meta.get_field("external_reference").max_length or 0
 
 
 class UnableToImport(Invalid):
-    """No account was imported. `problems` are the first bad rows, `more` is the number of the others."""
+    """No account was imported. `causes` sum up what is wrong, by column; `problems` are the first bad rows, and `more`
+    is the number of the others.
+    """
 
-    def __init__(self, detail: str, *, problems: Sequence[Problem] = (), more: int = 0, **errors: str) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        causes: Sequence[Cause] = (),
+        problems: Sequence[Problem] = (),
+        more: int = 0,
+        **errors: str,
+    ) -> None:
         super().__init__(detail, **errors)
+        self.causes = causes
         self.problems = problems
         self.more = more
 
@@ -43,10 +52,16 @@ class Imported:
     def accounts(self) -> int:
         return self.active + self.inactive
 
+    def add(self, account: Account) -> None:
+        if account.status == Account.Status.INACTIVE:
+            self.inactive += 1
+        else:
+            self.active += 1
+
 
 def import_accounts(
     *,
-    file: IO[bytes],
+    file: io.BufferedIOBase,
     as_of: datetime.date,
     author: str,
     now: datetime.datetime,
@@ -75,9 +90,13 @@ def import_accounts(
             task.take(batch)
             rows += len(batch)
             progress(rows)
-        if task.bad_rows:
+        problems = task.problems
+        if problems.bad_rows:
             raise UnableToImport(
-                "No account was imported.", problems=task.problems, more=task.bad_rows - len(task.problems)
+                "No account was imported.",
+                causes=problems.causes(columns=COLUMNS),
+                problems=problems.rows,
+                more=problems.bad_rows - len(problems.rows),
             )
         with connection.cursor() as cursor:
             cursor.execute(_END)
@@ -86,12 +105,12 @@ def import_accounts(
 
 @dataclass(slots=True)
 class _Candidate:
-    """A row on its way to an account; `reasons` are what is wrong with it."""
+    """A row on its way to an account, and what is wrong with it."""
 
     line: int
     reference: str = ""
     account: Account | None = None
-    reasons: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,19 +123,18 @@ class _Import:
     dry_run: bool
     plans: dict[str, Plan]
     imported: Imported = field(default_factory=Imported)
-    problems: list[Problem] = field(default_factory=list)
-    bad_rows: int = 0
+    problems: Problems = field(default_factory=Problems)
 
-    def candidates(self, *, file: IO[bytes]) -> Iterator[_Candidate]:
+    def candidates(self, *, file: io.BufferedIOBase) -> Iterator[_Candidate]:
         try:
             for row in read_rows(file=file):
                 yield self._candidate(row)
         except UnreadableFile as error:
-            yield _Candidate(line=error.problem.line, reasons=[error.problem.reason])
+            yield _Candidate(line=error.line, faults=[Fault(error.reason)])
 
     def _candidate(self, row: FileRow) -> _Candidate:
-        if row.reason:
-            return _Candidate(line=row.line, reasons=[row.reason])
+        if row.fault:
+            return _Candidate(line=row.line, faults=[row.fault])
         reference = row.cells["external_reference"]
         # One that is too long is refused by its own rule, and an index couldn't hold it.
         candidate = _Candidate(
@@ -124,15 +142,15 @@ class _Import:
         )
         try:
             candidate.account = account_of_row(row=row, plans=self.plans, as_of=self.as_of, now=self.now)
-        except Invalid as refusal:
-            candidate.reasons = [f"{column}: {message}" for column, message in refusal.errors.items()]
+        except UnableToReadRow as refusal:
+            candidate.faults = [Fault(message, column=column) for column, message in refusal.errors.items()]
         return candidate
 
     def take(self, batch: Sequence[_Candidate]) -> None:
         """Insert a batch; but look at it only, on a dry run and once a bad row was found."""
         _find_repeated(batch)
         _find_taken(batch)
-        good = not self.bad_rows and not any(candidate.reasons for candidate in batch)
+        good = not self.problems.bad_rows and not any(candidate.faults for candidate in batch)
         if good and not self.dry_run:
             self._insert(batch)
         for candidate in batch:
@@ -152,18 +170,14 @@ class _Import:
                 raise
             # Somebody else's account took a reference since this import looked. Look again, to name the row.
             _find_taken(batch)
-            if not any(candidate.reasons for candidate in batch):
+            if not any(candidate.faults for candidate in batch):
                 raise
 
     def _count(self, candidate: _Candidate) -> None:
-        if candidate.reasons:
-            self.bad_rows += 1
-            if len(self.problems) < MOST_PROBLEMS:
-                self.problems.append(Problem(line=candidate.line, reason=" ".join(candidate.reasons)[:MOST_CHARACTERS]))
-        elif candidate.account and candidate.account.status == Account.Status.INACTIVE:
-            self.imported.inactive += 1
-        else:
-            self.imported.active += 1
+        if candidate.faults:
+            self.problems.add(line=candidate.line, faults=candidate.faults)
+        elif candidate.account:
+            self.imported.add(candidate.account)
 
 
 # The lines of the file by reference, in the database: a dictionary of them would grow with the file.
@@ -177,7 +191,7 @@ _END = "DROP TABLE import_line"
 
 
 def _find_repeated(batch: Sequence[_Candidate]) -> None:
-    """Give a reason to each candidate whose reference stands on an earlier line of the file."""
+    """Find fault with each candidate whose reference stands on an earlier line of the file."""
     first_lines: dict[str, int] = {}
     for candidate in batch:
         if candidate.reference:
@@ -190,15 +204,15 @@ def _find_repeated(batch: Sequence[_Candidate]) -> None:
     for candidate in batch:
         if candidate.reference and first_lines[candidate.reference] != candidate.line:
             line = first_lines[candidate.reference]
-            candidate.reasons.append(f"external_reference: {candidate.reference!r} is on line {line} already.")
+            reason = f"{candidate.reference!r} is on line {line} already."
+            candidate.faults.append(Fault(reason, column="external_reference"))
 
 
 def _find_taken(batch: Sequence[_Candidate]) -> None:
-    """Give a reason to each candidate whose reference another account has."""
+    """Find fault with each candidate whose reference another account has."""
     references = {candidate.reference for candidate in batch if candidate.reference}
     taken = set(Account.objects.filter(external_reference__in=references).values_list("external_reference", flat=True))
     for candidate in batch:
-        # A repeated one has its reason already; the account that has its reference may be this import's own.
-        if candidate.reference in taken and not candidate.reasons:
-            refusal = reference_taken(candidate.reference)
-            candidate.reasons.append(f"external_reference: {refusal.detail}")
+        # A repeated one has its fault already; the account that has its reference may be this import's own.
+        if candidate.reference in taken and not candidate.faults:
+            candidate.faults.append(Fault(reference_taken(candidate.reference).detail, column="external_reference"))

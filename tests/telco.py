@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from dateutil.relativedelta import relativedelta
 
-from accounts.import_file import COLUMNS
+from accounts.import_columns import COLUMNS
 from accounts.plans import create_plan
 
 FILE = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "telco-customers.csv"

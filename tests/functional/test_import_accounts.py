@@ -18,6 +18,8 @@ pytestmark = rolled_back
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "docs" / "examples" / "accounts.csv"
+CASES = ROOT.parent / "shared" / "cases" / "import"
+HEADER = "external_reference,name,email,plan,anchor_date"
 AS_OF = datetime.date(2026, 11, 22)
 
 
@@ -62,21 +64,51 @@ class TestImportAccounts:
 
         assert refused(tmp_path / "bad.csv") == ["line 8: plan: There is no plan 'gold'.", "No account was imported."]
 
-    def test_a_hundred_bad_rows_are_named_and_the_others_counted(self, tmp_path: Path) -> None:
-        bad = [f"{number},Ann,nobody,basic,2026-01-01" for number in range(250)]
-        (tmp_path / "bad.csv").write_text("\n".join(["external_reference,name,email,plan,anchor_date", *bad]))
+    def test_many_bad_rows_are_summed_up_and_the_first_of_them_named(self, tmp_path: Path) -> None:
+        bad = [f"{number},Ann,a@b.example,basic,31/12/2026" for number in range(1204)]
+        bad[2] = "2,,a@b.example,basic,2026-12-31"
+        (tmp_path / "bad.csv").write_text("\n".join([HEADER, *bad]))
 
         lines = refused(tmp_path / "bad.csv")
 
-        assert lines[0] == "line 2: email: Enter a valid email address."
-        assert lines[99].startswith("line 101: ")
-        assert lines[100:] == ["and 150 more", "No account was imported."]
+        assert lines[:5] == [
+            "name: 1 row, on line 4: Must not be blank.",
+            "anchor_date: 1,203 rows, first on line 2: '31/12/2026' is not a date written YYYY-MM-DD.",
+            "",
+            "line 2: anchor_date: '31/12/2026' is not a date written YYYY-MM-DD.",
+            "line 3: anchor_date: '31/12/2026' is not a date written YYYY-MM-DD.",
+        ]
+        assert lines[13:] == [
+            "line 12: anchor_date: '31/12/2026' is not a date written YYYY-MM-DD.",
+            "and 1,193 more bad rows",
+            "No account was imported.",
+        ]
+
+    def test_a_file_with_other_separators_is_refused_in_a_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / "bad.csv").write_text(SAMPLE.read_text(encoding="utf-8").replace(",", "|"), encoding="utf-8")
+
+        assert refused(tmp_path / "bad.csv") == [
+            "line 1: Can't be read: the columns are separated by '|'. "
+            "Save the file with a comma, a semicolon or a tab between them.",
+            "No account was imported.",
+        ]
+
+    def test_a_file_that_is_not_utf_8_is_refused_in_a_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / "bad.csv").write_text(SAMPLE.read_text(encoding="utf-8"), encoding="cp1252")
+
+        assert refused(tmp_path / "bad.csv") == [
+            "line 4: Is not UTF-8: save it as CSV in UTF-8 "
+            '(in Excel: "CSV UTF-8"; in LibreOffice: character set "Unicode (UTF-8)").',
+            "No account was imported.",
+        ]
 
     def test_a_missing_column_is_named(self, tmp_path: Path) -> None:
-        (tmp_path / "bad.csv").write_text("external_reference;name;email;plan;anchor_date\n")
+        (tmp_path / "bad.csv").write_text("external_reference;name;email\n")
 
-        missing = "line 1: These columns are missing: external_reference, name, email, plan, anchor_date."
-        assert refused(tmp_path / "bad.csv")[0].startswith(missing)
+        assert refused(tmp_path / "bad.csv") == [
+            "line 1: These columns are missing: plan, anchor_date.",
+            "No account was imported.",
+        ]
 
     @pytest.mark.parametrize(
         ("as_of", "reason"),
@@ -118,6 +150,34 @@ class TestImportAccounts:
         assert (ended.returncode, ended.stdout) == (1, "")
         assert "no-such-file.csv: No such file or directory" in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(not CASES.exists(), reason=f"CASES ABSENT: {CASES} isn't there, so its files were not imported")
+class TestFilesOfTheCases:
+    @pytest.fixture(autouse=True)
+    def _monthly(self, _plans: None) -> None:
+        a_plan(code="monthly", unit_amount_minor=1000)
+
+    @pytest.mark.parametrize(
+        ("name", "taken", "names"),
+        [
+            ("first-charge-in-the-past.csv", "2 accounts imported (2 active, 0 inactive)", ["One", "Two"]),
+            ("left-by-a-spreadsheet.csv", "2 accounts imported (2 active, 0 inactive)", ["One", "Two"]),
+            ("letters.csv", "2 accounts imported (1 active, 1 inactive)", ["One", "Two"]),
+            (
+                "semicolons.csv",
+                "2 accounts imported (2 active, 0 inactive)",
+                ["Müller & Söhne", "Name; mit Strichpunkt"],
+            ),
+            ("tabs-bom-crlf.csv", "1 account imported (1 active, 0 inactive)", ["One"]),
+        ],
+    )
+    def test_are_all_taken(self, name: str, taken: str, names: list[str]) -> None:
+        assert imported(CASES / name, as_of="2026-11-30") == f"{taken}\n"
+        assert list(Account.objects.order_by("external_reference").values_list("name", flat=True)) == names
+
+    def test_are_known_here(self) -> None:
+        assert len(list(CASES.iterdir())) == 5
 
 
 class TestImportedAccountsAreBilled:

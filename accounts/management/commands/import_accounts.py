@@ -13,12 +13,12 @@ AUTHOR = "command:import_accounts"
 
 class Command(BaseCommand):
     help = (
-        "Imports accounts from a CSV file in UTF-8: all of them, or, when a row is bad, none. "
-        "docs/examples/accounts.csv shows the columns."
+        "Imports accounts from a CSV file: all of them, or, when a row is bad, none. "
+        "docs/importing.md describes the file, docs/examples/accounts.csv is one."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE", help="the CSV file")
+        parser.add_argument("file", metavar="FILE", help="the file, in UTF-8, with commas, semicolons or tabs")
         parser.add_argument(
             "--as-of",
             required=True,
@@ -66,13 +66,20 @@ class Command(BaseCommand):
 
 def _explained(refusal: UnableToImport) -> str:
     lines = [str(problem) for problem in refusal.problems]
+    if any(cause.rows > 1 for cause in refusal.causes):
+        lines = [*map(str, refusal.causes), "", *lines]
     if refusal.more:
-        lines.append(f"and {refusal.more} more")
+        lines.append(f"and {_counted(refusal.more, 'more bad row')}")
     return "\n".join([*lines, refusal.detail])
 
 
 def _summary(imported: Imported, *, dry_run: bool) -> str:
-    counts = f"({imported.active} active, {imported.inactive} inactive)"
+    counts = f"({imported.active:,} active, {imported.inactive:,} inactive)"
+    accounts = _counted(imported.accounts, "account")
     if dry_run:
-        return f"{imported.accounts} accounts would be imported {counts}; nothing was written"
-    return f"{imported.accounts} accounts imported {counts}"
+        return f"{accounts} would be imported {counts}; nothing was written"
+    return f"{accounts} imported {counts}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

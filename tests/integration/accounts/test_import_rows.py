@@ -1,5 +1,6 @@
 import pytest
 
+from accounts.models import Account
 from accounts.plans import retire_plan
 from tests.builders import a_plan
 from tests.databases import rolled_back
@@ -7,6 +8,7 @@ from tests.integration.accounts.import_files import REQUIRED, file_of, refusals,
 
 pytestmark = rolled_back
 
+NO_AMOUNT = " is not a whole number in plain digits; amounts are in minor units, 1999 for 19.99 USD."
 NO_START = " is not the start of a period counted from the anchor 2026-01-31."
 
 
@@ -26,13 +28,17 @@ class TestBadCells:
             ("quantity", "0", "Must be from 1 to 2147483647."),
             ("quantity", "-1", "Must be from 1 to 2147483647."),
             ("quantity", "2147483648", "Must be from 1 to 2147483647."),
-            ("unit_amount_minor", "19.99", "'19.99' is not a whole number in plain digits."),
-            ("unit_amount_minor", "1e3", "'1e3' is not a whole number in plain digits."),
+            ("unit_amount_minor", "19.99", f"'19.99'{NO_AMOUNT}"),
+            ("unit_amount_minor", "19,99", f"'19,99'{NO_AMOUNT}"),
+            ("unit_amount_minor", "1.999", f"'1.999'{NO_AMOUNT}"),
+            ("unit_amount_minor", "1e3", f"'1e3'{NO_AMOUNT}"),
+            ("unit_amount_minor", "1999 USD", f"'1999 USD'{NO_AMOUNT}"),
+            ("currency", "EUR", "'EUR' is not the currency of the plan 'basic', 'USD'."),
+            ("currency", "$", "'$' is not the currency of the plan 'basic', 'USD'."),
             ("unit_amount_minor", "-1", "Must be from 0 to 9223372036854775807."),
             ("unit_amount_minor", "9223372036854775808", "Must be from 0 to 9223372036854775807."),
-            ("unit_amount_minor", "9" * 5000, f"'{'9' * 60}...' is not a whole number in plain digits."),
-            ("status", "active", "'active' is not ACTIVE or INACTIVE."),
-            ("status", "PENDING", "'PENDING' is not ACTIVE or INACTIVE."),
+            ("unit_amount_minor", "9" * 5000, f"'{'9' * 60}...'{NO_AMOUNT}"),
+            ("status", "pending", "'pending' is not ACTIVE or INACTIVE."),
             ("rebilling_date", "2026-12-01", "2026-12-01" + NO_START),
             ("rebilling_date", "2025-12-31", "2025-12-31" + NO_START),
             ("rebilling_date", "2026-12-31T00:00", "'2026-12-31T00:00' is not a date written YYYY-MM-DD."),
@@ -72,6 +78,9 @@ class TestBadCells:
             (row("r" * 9999), "external_reference: Ensure this value has at most 200 characters (it has 9999)."),
             (row(anchor=""), "anchor_date: Must not be blank."),
             (row(anchor="20260131"), "anchor_date: '20260131' is not a date written YYYY-MM-DD."),
+            (row(anchor="2026-1-5"), "anchor_date: '2026-1-5' is not a date written YYYY-MM-DD."),
+            (row(anchor="2026-01-31 00:00:00"), "anchor_date: '2026-01-31 00:00:00' is not a date written YYYY-MM-DD."),
+            (row(anchor="46053"), "anchor_date: '46053' is not a date written YYYY-MM-DD."),
             (row(anchor="31/01/2026"), "anchor_date: '31/01/2026' is not a date written YYYY-MM-DD."),
             (row(anchor="\uff12026-01-31"), "anchor_date: '\uff12026-01-31' is not a date written YYYY-MM-DD."),
             (row(anchor="2026-02-29"), "anchor_date: '2026-02-29' is not a day of the calendar."),
@@ -94,9 +103,35 @@ class TestBadCells:
         assert len(problem) < 1100
 
     def test_every_fault_of_a_row_is_named(self) -> None:
-        content = file_of("A1,,x,basic,soon,many", header=REQUIRED + ",quantity")
+        content = file_of("A1,,x,basic,soon,many,2026-01-02", header=REQUIRED + ",quantity,rebilling_date")
 
         assert refusals(content) == [
-            "line 2: name: Must not be blank. quantity: 'many' is not a whole number in plain digits. "
-            "anchor_date: 'soon' is not a date written YYYY-MM-DD."
+            "line 2: name: Must not be blank. email: Enter a valid email address. "
+            "anchor_date: 'soon' is not a date written YYYY-MM-DD. "
+            "quantity: 'many' is not a whole number in plain digits."
+        ]
+
+    def test_an_unknown_plan_is_named_beside_a_cell_that_cannot_be_read(self) -> None:
+        assert refusals(file_of("A1,Ann,a@b.example,gold,soon,EUR", header=REQUIRED + ",currency")) == [
+            "line 2: plan: There is no plan 'gold'. anchor_date: 'soon' is not a date written YYYY-MM-DD."
+        ]
+
+
+class TestLetters:
+    def test_of_headers_statuses_currencies_and_plans_are_in_any_case(self) -> None:
+        header = "External_Reference,NAME,Email,plan,anchor_date,Status,CURRENCY"
+        take(
+            file_of(
+                "A1,Ann,a@b.example,Basic,2026-01-31,active,usd",
+                "A2,Bob,b@b.example,BASIC,2026-01-31,Inactive,Usd",
+                "A3,Cy,c@b.example,basic,2026-01-31,,",
+                header=header,
+            )
+        )
+
+        found = Account.objects.order_by("external_reference").values_list("status", "currency", "plan__code")
+        assert list(found) == [
+            ("ACTIVE", "USD", "basic"),
+            ("INACTIVE", "USD", "basic"),
+            ("ACTIVE", "USD", "basic"),
         ]
