@@ -9,6 +9,8 @@ from itertools import islice
 from django.db import IntegrityError, connection, transaction
 
 from accounts.billing_calendar import DayOutOfRange, in_range
+from accounts.billing_day import billing_day
+from accounts.catch_up import CatchUp
 from accounts.import_columns import COLUMNS
 from accounts.import_file import FileRow, read_rows
 from accounts.import_problems import Cause, Fault, Problem, Problems, UnreadableFile
@@ -41,10 +43,15 @@ class UnableToImport(Invalid):
         self.more = more
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Imported:
-    """How many accounts an import took, or would take."""
+    """How many accounts an import took, or would take, and what of them is billed for days gone by.
 
+    `before_import` is counted to the day of the import, and `before_today` to the billing day, where that is later.
+    """
+
+    before_import: CatchUp
+    before_today: CatchUp | None
     active: int = 0
     inactive: int = 0
 
@@ -55,8 +62,11 @@ class Imported:
     def add(self, account: Account) -> None:
         if account.status == Account.Status.INACTIVE:
             self.inactive += 1
-        else:
-            self.active += 1
+            return
+        self.active += 1
+        self.before_import.add(account)
+        if self.before_today:
+            self.before_today.add(account)
 
 
 def import_accounts(
@@ -80,7 +90,12 @@ def import_accounts(
         raise UnableToImport(f"The day of the import: {error}.", as_of=f"{error}.") from None
     with transaction.atomic():
         task = _Import(
-            as_of=as_of, author=author, now=now, dry_run=dry_run, plans={plan.code: plan for plan in Plan.objects.all()}
+            as_of=as_of,
+            author=author,
+            now=now,
+            dry_run=dry_run,
+            plans={plan.code: plan for plan in Plan.objects.all()},
+            imported=_nothing_yet(as_of=as_of, today=billing_day(now)),
         )
         with connection.cursor() as cursor:
             cursor.execute(_START)
@@ -103,6 +118,13 @@ def import_accounts(
         return task.imported
 
 
+def _nothing_yet(*, as_of: datetime.date, today: datetime.date) -> Imported:
+    return Imported(
+        before_import=CatchUp(day=as_of),
+        before_today=CatchUp(day=today) if today > as_of else None,
+    )
+
+
 @dataclass(slots=True)
 class _Candidate:
     """A row on its way to an account, and what is wrong with it."""
@@ -122,7 +144,7 @@ class _Import:
     now: datetime.datetime
     dry_run: bool
     plans: dict[str, Plan]
-    imported: Imported = field(default_factory=Imported)
+    imported: Imported
     problems: Problems = field(default_factory=Problems)
 
     def candidates(self, *, file: io.BufferedIOBase) -> Iterator[_Candidate]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 
 from accounts.models import Account, StatusChange
@@ -21,6 +22,7 @@ SAMPLE = ROOT / "docs" / "examples" / "accounts.csv"
 CASES = ROOT.parent / "shared" / "cases" / "import"
 HEADER = "external_reference,name,email,plan,anchor_date"
 AS_OF = datetime.date(2026, 11, 22)
+SAMPLE_CAUGHT_UP = "1 account is billed for days before 2026-11-22: 1 period, 19.00 USD, none of them in the past\n"
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +32,10 @@ def _plans(db: None) -> None:
     a_plan(code="annual", unit_amount_minor=24_000, interval_unit="year")
 
 
-def imported(file: Path = SAMPLE, *options: str, as_of: str = "2026-11-22") -> str:
+def imported(file: Path = SAMPLE, *options: str, as_of: str = "2026-11-22", today: str = "2026-11-22") -> str:
     out, err = io.StringIO(), io.StringIO()
-    call_command("import_accounts", str(file), "--as-of", as_of, *options, stdout=out, stderr=err)
+    with time_machine.travel(f"{today}T12:00:00+00:00", tick=False):
+        call_command("import_accounts", str(file), "--as-of", as_of, *options, stdout=out, stderr=err)
     assert err.getvalue() == ""  # no progress, since this is no terminal
     return out.getvalue()
 
@@ -47,13 +50,13 @@ def refused(file: Path, *, as_of: str = "2026-11-22") -> list[str]:
 
 class TestImportAccounts:
     def test_prints_what_was_imported(self) -> None:
-        assert imported() == "20 accounts imported (17 active, 3 inactive)\n"
+        assert imported() == f"20 accounts imported (17 active, 3 inactive)\n{SAMPLE_CAUGHT_UP}"
         assert Account.objects.count() == StatusChange.objects.count() == 20
         assert set(StatusChange.objects.values_list("author", flat=True)) == {"command:import_accounts"}
 
     def test_a_dry_run_prints_what_would_be_imported(self) -> None:
         assert imported(SAMPLE, "--dry-run") == (
-            "20 accounts would be imported (17 active, 3 inactive); nothing was written\n"
+            f"20 accounts would be imported (17 active, 3 inactive); nothing was written\n{SAMPLE_CAUGHT_UP}"
         )
         assert Account.objects.count() == 0
 
@@ -152,6 +155,74 @@ class TestImportAccounts:
         assert "Traceback" not in ended.stderr
 
 
+class TestDaysGoneBy:
+    @pytest.fixture(autouse=True)
+    def _more_plans(self, _plans: None) -> None:
+        a_plan(code="monthly", unit_amount_minor=1000)
+        a_plan(code="euro", unit_amount_minor=125_000, currency="EUR")
+
+    def said(self, folder: Path, *rows: str, as_of: str = "2026-11-30", today: str = "2026-11-30") -> list[str]:
+        """What an import prints after its first line; a dry run of it says the same."""
+        (folder / "accounts.csv").write_text("\n".join([f"{HEADER},rebilling_date", *rows]))
+        looked = imported(folder / "accounts.csv", "--dry-run", as_of=as_of, today=today).splitlines()
+        taken = imported(folder / "accounts.csv", as_of=as_of, today=today).splitlines()
+        assert looked[1:] == taken[1:]
+        assert "nothing was written" in looked[0]
+        return taken[1:]
+
+    def test_are_told_with_what_is_billed_for_them(self, tmp_path: Path) -> None:
+        assert self.said(
+            tmp_path,
+            "A-1,One,a@b.example,monthly,2025-08-31,2026-08-31",
+            "A-2,Two,b@b.example,monthly,2026-11-30,2026-11-30",
+        ) == ["1 account is billed for days before 2026-11-30: 4 periods, 40.00 USD, 3 of them in the past"]
+
+    def test_are_told_by_currency(self, tmp_path: Path) -> None:
+        assert self.said(
+            tmp_path,
+            "A-1,One,a@b.example,monthly,2025-08-31,2026-08-31",
+            "A-2,Two,b@b.example,euro,2026-11-29,2026-11-29",
+        ) == [
+            "2 accounts are billed for days before 2026-11-30: 5 periods, 1,250.00 EUR and 40.00 USD, "
+            "3 of them in the past"
+        ]
+
+    def test_are_said_not_to_be_billed(self, tmp_path: Path) -> None:
+        assert self.said(tmp_path, "A-1,One,a@b.example,monthly,2025-08-31,") == [
+            "No account is billed for days before 2026-11-30"
+        ]
+
+    def test_that_are_too_many_wait_for_a_person(self, tmp_path: Path) -> None:
+        assert self.said(
+            tmp_path,
+            "A-1,One,a@b.example,monthly,2020-01-31,2020-01-31",
+            "A-2,Two,b@b.example,monthly,2020-01-31,2020-01-31",
+        ) == [
+            "No account is billed for days before 2026-11-30",
+            "2 accounts are not billed until a person decides: more than 36 periods are due by 2026-11-30, "
+            "and the sweep parks the first of them",
+        ]
+
+    def test_are_told_up_to_today_when_the_day_of_the_import_is_past(self, tmp_path: Path) -> None:
+        assert self.said(tmp_path, "A-1,One,a@b.example,monthly,2025-08-31,", as_of="2026-08-31") == [
+            "No account is billed for days before 2026-08-31",
+            "Today is 2026-11-30, after the day of the import, 2026-08-31:",
+            "1 account is billed for days before 2026-11-30: 4 periods, 40.00 USD, 3 of them in the past",
+        ]
+
+    def test_are_billed_as_told(self, tmp_path: Path) -> None:
+        self.said(tmp_path, "A-1,One,a@b.example,monthly,2025-08-31,2026-08-31")
+        billed(as_of=datetime.date(2026, 11, 30))
+
+        found = Rebilling.objects.order_by("period_start").values_list("period_end", "amount_minor", "status")
+        assert list(found) == [
+            (datetime.date(2026, 9, 30), 1000, "PAID"),
+            (datetime.date(2026, 10, 31), 1000, "PAID"),
+            (datetime.date(2026, 11, 30), 1000, "PAID"),
+            (datetime.date(2026, 12, 31), 1000, "PAID"),
+        ]
+
+
 @pytest.mark.skipif(not CASES.exists(), reason=f"CASES ABSENT: {CASES} isn't there, so its files were not imported")
 class TestFilesOfTheCases:
     @pytest.fixture(autouse=True)
@@ -173,7 +244,12 @@ class TestFilesOfTheCases:
         ],
     )
     def test_are_all_taken(self, name: str, taken: str, names: list[str]) -> None:
-        assert imported(CASES / name, as_of="2026-11-30") == f"{taken}\n"
+        said = imported(CASES / name, as_of="2026-11-30", today="2026-11-30").splitlines()
+
+        caught_up = "No account is billed for days before 2026-11-30"
+        if name == "first-charge-in-the-past.csv":
+            caught_up = "1 account is billed for days before 2026-11-30: 4 periods, 40.00 USD, 3 of them in the past"
+        assert said == [taken, caught_up]
         assert list(Account.objects.order_by("external_reference").values_list("name", flat=True)) == names
 
     def test_are_known_here(self) -> None:

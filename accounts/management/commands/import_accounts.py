@@ -5,6 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from accounts.catch_up import MAX_PERIODS, CatchUp
+from accounts.currencies import display
 from accounts.importing import Imported, UnableToImport, import_accounts
 from accounts.written_days import NotABillingDay, billing_day_from
 
@@ -13,8 +15,8 @@ AUTHOR = "command:import_accounts"
 
 class Command(BaseCommand):
     help = (
-        "Imports accounts from a CSV file: all of them, or, when a row is bad, none. "
-        "docs/importing.md describes the file, docs/examples/accounts.csv is one."
+        "Imports accounts from a CSV file: all of them, or, when a row is bad, none. Says what will be billed for days "
+        "before the day of the import. docs/importing.md describes the file, docs/examples/accounts.csv is one."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -77,9 +79,42 @@ def _summary(imported: Imported, *, dry_run: bool) -> str:
     counts = f"({imported.active:,} active, {imported.inactive:,} inactive)"
     accounts = _counted(imported.accounts, "account")
     if dry_run:
-        return f"{accounts} would be imported {counts}; nothing was written"
-    return f"{accounts} imported {counts}"
+        lines = [f"{accounts} would be imported {counts}; nothing was written"]
+    else:
+        lines = [f"{accounts} imported {counts}"]
+    lines += _caught_up(imported.before_import)
+    if imported.before_today:
+        as_of, today = imported.before_import.day, imported.before_today.day
+        lines.append(f"Today is {today}, after the day of the import, {as_of}:")
+        lines += _caught_up(imported.before_today)
+    return "\n".join(lines)
+
+
+def _caught_up(catch_up: CatchUp) -> list[str]:
+    """What will be billed for days before the day, in a line; and what a person has to decide about, in another."""
+    day = catch_up.day
+    lines = [f"No account is billed for days before {day}"]
+    if catch_up.accounts:
+        amounts = " and ".join(
+            display(amount_minor=amount_minor, currency=currency)
+            for currency, amount_minor in sorted(catch_up.amounts_minor.items())
+        )
+        past = f"{catch_up.past_periods:,}" if catch_up.past_periods else "none"
+        lines = [
+            f"{_counted(catch_up.accounts, 'account')} {_is(catch_up.accounts)} billed for days before {day}: "
+            f"{_counted(catch_up.periods, 'period')}, {amounts}, {past} of them in the past"
+        ]
+    if parked := catch_up.parked_accounts:
+        lines.append(
+            f"{_counted(parked, 'account')} {_is(parked)} not billed until a person decides: "
+            f"more than {MAX_PERIODS} periods are due by {day}, and the sweep parks the first of them"
+        )
+    return lines
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
