@@ -49,6 +49,14 @@ class TestSeparators:
             "Save the file with a comma, a semicolon or a tab between them."
         ]
 
+    def test_any_other_separator_is_named_with_quotes_and_spaces_around_the_names(self) -> None:
+        header = '"' + REQUIRED.replace(",", '"| "') + '"'
+
+        assert refusals(file_of(row().replace(",", "|"), header=header)) == [
+            "line 1: Can't be read: the columns are separated by '|'. "
+            "Save the file with a comma, a semicolon or a tab between them."
+        ]
+
     def test_only_the_header_is_looked_at_for_it(self) -> None:
         assert refusals(REQUIRED + "\n" + row().replace(",", ";")) == ["line 2: Has 1 cell instead of 5."]
 
