@@ -13,7 +13,7 @@ from backoffice.tables import Table
 from rebilling.certificate import Certificate, certificate
 from rebilling.held import cancel_run, release_run
 from rebilling.models import Rebilling, Run
-from rebilling.parked import release_parked, skip_parked
+from rebilling.parked import cancel_parked, release_parked, skip_parked
 from rebilling.presentation import amounts_of, verdict
 from rebilling.queue import Queue, QueueNotConfigured, configured_queue
 
@@ -33,8 +33,16 @@ def _cancel_run(run: Run, said: dict[str, Any], act: Act) -> None:
     cancel_run(run_id=run.id, reason=said["reason"], author=act.author, now=act.now)
 
 
+def _cancel_parked(run: Run, said: dict[str, Any], act: Act) -> None:
+    cancel_parked(run_id=run.id, reason=said["reason"], author=act.author, now=act.now)
+
+
 def _is_held(run: Run) -> bool:
     return run.status == Run.Status.HELD
+
+
+def _has_parked(run: Run) -> bool:
+    return not _is_held(run) and run.rebillings.filter(status=Rebilling.Status.PARKED).exists()
 
 
 RELEASE_RUN = Action(
@@ -58,6 +66,17 @@ CANCEL_RUN = Action(
     perform=_cancel_run,
 )
 
+CANCEL_PARKED = Action(
+    name="cancel-parked",
+    label="Cancel its parked periods",
+    explanation="None of the run's parked periods is charged. The next sweep finds again what is due then: correct "
+    "before that what made them wrong.",
+    done="The parked periods were cancelled.",
+    permission="cancel_run",
+    offered=_has_parked,
+    perform=_cancel_parked,
+)
+
 
 @admin.register(Run)
 class RunAdmin(ActingAdmin):
@@ -75,7 +94,7 @@ class RunAdmin(ActingAdmin):
         "decision",
         "certified_at",
     )
-    page_actions = (RELEASE_RUN, CANCEL_RUN)
+    page_actions = (RELEASE_RUN, CANCEL_RUN, CANCEL_PARKED)
 
     def page_context(self, row: Run) -> dict[str, Any]:
         found = certificate(run=row, now=timezone.now())

@@ -26,7 +26,7 @@ from billing_site.refusals import UnroutedEvent  # noqa: E402
 from billing_site.rotation import rotate  # noqa: E402
 from billing_site.zappa_http import answer_http  # noqa: E402
 from payments.gateways.configured import configured_gateway  # noqa: E402
-from rebilling.certify import certify, open_runs, send_leftovers  # noqa: E402
+from rebilling.hourly_check import check_hourly  # noqa: E402
 from rebilling.processor import Delivery, Surroundings, process_deliveries  # noqa: E402
 from rebilling.queue import configured_queue  # noqa: E402
 from rebilling.sweep import sweep  # noqa: E402
@@ -36,6 +36,10 @@ logger = logging.getLogger(__name__)
 
 CHARGING_SECONDS = 15.0
 """What a message takes beside its calls to the gateway."""
+
+
+class HourlyCheckFailed(Exception):
+    """Steps of the hourly check failed; each is in the log with its traceback."""
 
 
 class Context(Protocol):
@@ -79,10 +83,11 @@ def _scheduled(event: dict[str, Any]) -> dict[str, Any]:
         run = sweep(as_of=billing_day(datetime.datetime.fromisoformat(event["time"])), queue=queue, now=now)
         return {"run": str(run.id)}
     if event["command"] == "certify":
-        # Certified first: an alarm doesn't wait for a queue that may be what is wrong.
-        found = certify(runs=open_runs(), now=now)
-        sent = send_leftovers(queue=queue, now=now)
-        return {"runs": len(found), "unexplained": sum(run.unexplained.periods for run in found), "sent": sent}
+        check = check_hourly(queue=queue, now=now)
+        if check.failed:
+            # Everything else was done; the error makes the function's alarm ring, and Lambda try again.
+            raise HourlyCheckFailed("; ".join(check.failed))
+        return {"runs": len(check.certificates), "unexplained": check.unexplained, "sent": check.sent}
     raise UnroutedEvent(f"no handler for the command {event['command']!r}")
 
 

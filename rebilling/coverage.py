@@ -12,34 +12,45 @@ from accounts.billing_calendar import Period, periods_due
 from accounts.models import Account
 from rebilling.models import WAITS_FOR_A_PERSON, Rebilling, SkipReason
 
-# Periods tile time, so rows that miss none add up, in days, to the span from an account's first rebilling date to its
-# present one. An account whose rows don't, or whose rebilling date has come, is looked at period by period. What was
-# skipped because its run was cancelled is to be found due anew: such a row stands for nothing.
+# Periods tile time, so rows that miss none follow one another from an account's first rebilling date to its present
+# one. An account whose rows don't, or whose rebilling date has come, is looked at period by period. Of skipped
+# rows only those count that a person skipped: the others are to be found anew.
 _SUSPECTS = """
     SELECT account.id
     FROM accounts_account AS account
     LEFT JOIN LATERAL (
-        SELECT coalesce(sum(period_end - period_start), 0) AS days
+        SELECT min(period_start) AS first, max(period_end) AS last,
+            bool_and(coalesce(previous_end = period_start, true)) AS unbroken
         FROM (
-            SELECT DISTINCT period_start, period_end FROM rebilling_rebilling AS row
-            WHERE row.account_id = account.id AND row.period_start >= account.first_rebilling_date
-                AND row.period_start < account.rebilling_date AND row.reason <> 'run_cancelled'
-        ) AS periods
+            SELECT period_start, period_end, lag(period_end) OVER (ORDER BY period_start) AS previous_end
+            FROM (
+                SELECT DISTINCT period_start, period_end FROM rebilling_rebilling AS row
+                WHERE row.account_id = account.id AND row.period_start >= account.first_rebilling_date
+                    AND row.period_start < account.rebilling_date
+                    AND (row.status <> 'SKIPPED' OR row.reason = 'skipped_by_person')
+            ) AS periods
+        ) AS line
     ) AS covered ON true
     WHERE account.status <> 'INACTIVE'
-        AND (covered.days <> account.rebilling_date - account.first_rebilling_date
-            OR account.rebilling_date <= %(as_of)s)
+        AND (account.rebilling_date <= %(as_of)s
+            OR coalesce(covered.last, account.first_rebilling_date) <> account.rebilling_date
+            OR coalesce(covered.first, account.first_rebilling_date) <> account.first_rebilling_date
+            OR NOT coalesce(covered.unbroken, true))
     ORDER BY account.id
 """
 
 
 @dataclass(frozen=True, slots=True)
 class MissingPeriod:
-    """A period due and without a row. `amount_minor` is what it would cost now, in minor units."""
+    """A period due and without a row. `amount_minor` is what it would cost now, in minor units.
+
+    `passed_over`: the account's rebilling date is past it, so that no sweep will find it.
+    """
 
     account_id: uuid.UUID
     billing_since: datetime.datetime
     period: Period
+    passed_over: bool
     amount_minor: int
     currency: str
 
@@ -52,7 +63,7 @@ def missing_periods(*, as_of: datetime.date) -> Iterator[MissingPeriod]:
     for at in range(0, len(suspects), 500):
         ids = suspects[at : at + 500]
         rows = Rebilling.objects.filter(account_id__in=ids)
-        standing = rows.exclude(reason=SkipReason.RUN_CANCELLED)
+        standing = rows.exclude(status=Rebilling.Status.SKIPPED) | rows.filter(reason=SkipReason.BY_PERSON)
         there = set(standing.values_list("account_id", "period_start"))
         waiting = rows.filter(WAITS_FOR_A_PERSON).values("account_id").annotate(first=Min("period_start"))
         waiting_from = {row["account_id"]: row["first"] for row in waiting.order_by()}
@@ -73,5 +84,10 @@ def _missing_of(
     ):
         if (account.id, period.start) not in there:
             yield MissingPeriod(
-                account.id, account.billing_since, period, amount_minor=account.charge_minor, currency=account.currency
+                account.id,
+                account.billing_since,
+                period,
+                passed_over=period.start < account.rebilling_date,
+                amount_minor=account.charge_minor,
+                currency=account.currency,
             )

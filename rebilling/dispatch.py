@@ -37,12 +37,12 @@ def send_due(*, run: Run, queue: Queue, due_before: datetime.datetime | None = N
     return queue.send(_messages(run=run, due_before=due_before))
 
 
-def send_retries(*, run: Run, queue: Queue, today: datetime.date) -> int:
-    """Send the periods whose charges are to be tried again by the run's date, but not before `today` comes.
+def send_retries(*, run: Run, queue: Queue) -> int:
+    """Send the periods whose charges are to be tried again by the run's date: those that the brake weighed with it.
 
     As `send_due`.
     """
-    due = retries_due(as_of=min(run.as_of, today)).order_by("account_id", "period_start")
+    due = retries_due(as_of=run.as_of).order_by("account_id", "period_start")
     rows = due.values_list("account_id", "period_start").iterator(chunk_size=_CHUNK_ROWS)
     keys = (PeriodKey(*row) for row in rows)
     return queue.send(

@@ -5,16 +5,16 @@ import logging
 import uuid
 from functools import partial
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Account
 from accounts.refusals import Conflict, Missing
-from rebilling.dispatch import send_due
-from rebilling.models import ParkReason, Rebilling, Run, SkipReason
+from rebilling.dispatch import send_due, send_retries
+from rebilling.models import Rebilling, Run
 from rebilling.queue import Queue
 from rebilling.reasons import checked_reason, signed
+from rebilling.setting_aside import give_up
+from rebilling.sweep_lock import is_at_work
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class StillSwept(Conflict):
 
 
 def release_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.datetime, queue: Queue) -> Run:
-    """Let a HELD run through: it is OPEN, and what it found due is sent once this is committed.
+    """Let a HELD run through: it is OPEN, and is sent once this is committed, with the retries of its day.
 
     What the queue doesn't take then is sent by the hourly certify. Raises `UnknownRun`, `NotHeld`,
     `StillSwept` and `ReasonMissing`.
@@ -56,8 +56,8 @@ def cancel_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.dat
         run = _decided(run_id, reason=reason, author=author, now=now)
         run.status = Run.Status.CANCELLED
         run.save(update_fields=["status", "decided_at", "decision"])
-        given_up = Rebilling.objects.filter(Q(id__in=_waiting(run).values("id")) | Q(id__in=_behind(run).values("id")))
-        given_up.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.RUN_CANCELLED, detail=run.decision)
+        waiting = run.rebillings.filter(status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
+        give_up(waiting, detail=run.decision)
     return run
 
 
@@ -75,30 +75,19 @@ def _decided(run_id: uuid.UUID, *, reason: str, author: str, now: datetime.datet
         raise UnknownRun(f"There is no run {run_id}.")
     if run.status != Run.Status.HELD:
         raise NotHeld(f"The run is {run.status}, not HELD.")
-    if run.swept_at is None and run.started_at + datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES) > now:
+    if is_at_work(run.id):
         # Rows that it writes after this would be nobody's.
-        raise StillSwept("The run may still be finding what is due. Try again later.")
+        raise StillSwept("The run's sweep is still at work. Try again when it has ended.")
     accounts.update(billing_since=now)
     run.decided_at, run.decision = now, decision
     return run
-
-
-def _waiting(run: Run) -> QuerySet[Rebilling]:
-    return run.rebillings.filter(status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
-
-
-def _behind(run: Run) -> QuerySet[Rebilling]:
-    """Other runs' rows that wait for rows of this one; perhaps not only for them, and then they are found anew, too."""
-    earlier = _waiting(run).filter(account=OuterRef("account"), period_start__lt=OuterRef("period_start"))
-    waits = Q(status=Rebilling.Status.DUE) | Q(reason=ParkReason.EARLIER_PERIOD_PARKED)
-    behind = Rebilling.objects.exclude(run=run).filter(waits, Exists(earlier))
-    return behind.filter(account__in=run.rebillings.values("account"))
 
 
 def _send(run: Run, queue: Queue) -> None:
     """The release is committed, so that whatever the queue answers, it stands; leftovers are sent within the hour."""
     try:
         send_due(run=run, queue=queue)
+        send_retries(run=run, queue=queue)
     except Exception:
         logger.exception(
             "a released run was not sent; the hourly certify sends it",

@@ -6,11 +6,14 @@ One kind carries a pack of periods, and payments to go on with; the other carrie
 import datetime
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 if TYPE_CHECKING:
     from rebilling.models import Rebilling
+
+T = TypeVar("T")
 
 SCHEMA = "rebilling/1"
 REFUNDS_SCHEMA = "refunds/1"
@@ -39,19 +42,24 @@ class PeriodKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A pack: the periods to charge, in order for each account, and payments to collect. At most 500 of each."""
+    """A pack: the periods to charge, in order for each account, and payments to collect. At most 500 of each.
+
+    `faults` says of a message that was read which of its items make no sense; they are left out of it.
+    """
 
     run_id: uuid.UUID
     as_of: datetime.date
     rebillings: tuple[PeriodKey, ...] = ()
     payments: tuple[uuid.UUID, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundsMessage:
-    """Refunds to send, or to ask about. At most 500."""
+    """Refunds to send, or to ask about. At most 500. `faults` as a `Message`'s."""
 
     refunds: tuple[uuid.UUID, ...]
+    faults: tuple[str, ...] = ()
 
 
 AnyMessage = Message | RefundsMessage
@@ -82,7 +90,10 @@ def _content(message: AnyMessage) -> dict[str, Any]:
 
 
 def from_json(body: str) -> AnyMessage:
-    """The message that a body holds. Raises `MalformedMessage`, which says what is wrong with it."""
+    """The message that a body holds. Raises `MalformedMessage`, which says what is wrong with it.
+
+    An item that makes no sense fails alone: the others are read. It is the message that fails when none does.
+    """
     try:
         content = json.loads(body, object_pairs_hook=_object_without_twins)
     except (ValueError, RecursionError) as error:
@@ -98,33 +109,37 @@ def from_json(body: str) -> AnyMessage:
 
 def _message(content: object) -> Message:
     fields = _object(content, "the message", {"schema", "run_id", "as_of", "rebillings", "payments"})
-    as_of = _date(fields["as_of"], "as_of")
-    rebillings = tuple(
-        _period_key(item, f"rebillings[{index}]", as_of)
-        for index, item in enumerate(_list(fields["rebillings"], "rebillings"))
-    )
-    payments = _ids(fields["payments"], "payments")
+    run_id, as_of = _uuid(fields["run_id"], "run_id"), _date(fields["as_of"], "as_of")
+    rebillings, bad_periods = _items(fields["rebillings"], "rebillings", _period_key)
+    payments, bad_payments = _items(fields["payments"], "payments", _uuid)
+    faults = bad_periods + bad_payments
     if not rebillings and not payments:
-        _malformed("it carries neither rebillings nor payments")
-    if len(set(rebillings)) != len(rebillings):
-        _malformed("rebillings names one twice")
-    return Message(run_id=_uuid(fields["run_id"], "run_id"), as_of=as_of, rebillings=rebillings, payments=payments)
+        _malformed(faults[0] if faults else "it carries neither rebillings nor payments")
+    return Message(run_id=run_id, as_of=as_of, rebillings=rebillings, payments=payments, faults=faults)
 
 
 def _refunds_message(content: object) -> RefundsMessage:
     fields = _object(content, "the message", {"schema", "refunds"})
-    refunds = _ids(fields["refunds"], "refunds")
+    refunds, faults = _items(fields["refunds"], "refunds", _uuid)
     if not refunds:
-        _malformed("it carries no refunds")
-    return RefundsMessage(refunds=refunds)
+        _malformed(faults[0] if faults else "it carries no refunds")
+    return RefundsMessage(refunds=refunds, faults=faults)
 
 
-def _ids(value: object, where: str) -> tuple[uuid.UUID, ...]:
-    """The ids of a list that names none twice."""
-    ids = tuple(_uuid(item, f"{where}[{index}]") for index, item in enumerate(_list(value, where)))
-    if len(set(ids)) != len(ids):
-        _malformed(f"{where} names one twice")
-    return ids
+def _items(value: object, where: str, read: Callable[[object, str], T]) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    """The items of a list that make sense, each once, and what is wrong with the others."""
+    items: dict[T, None] = {}
+    faults = []
+    for index, item in enumerate(_list(value, where)):
+        try:
+            found = read(item, f"{where}[{index}]")
+        except MalformedMessage as fault:
+            faults.append(str(fault))
+            continue
+        if found in items:
+            faults.append(f"{where}[{index}] names {found} twice")
+        items[found] = None
+    return tuple(items), tuple(faults)
 
 
 def _malformed(what: str) -> NoReturn:
@@ -156,7 +171,7 @@ def _list(value: object, where: str) -> list[Any]:
     return value
 
 
-def _period_key(value: object, where: str, as_of: datetime.date) -> PeriodKey:
+def _period_key(value: object, where: str) -> PeriodKey:
     fields = _object(value, where, {"account_id", "period_start", "idempotency_key"})
     key = PeriodKey(
         account_id=_uuid(fields["account_id"], f"{where}.account_id"),
@@ -164,8 +179,6 @@ def _period_key(value: object, where: str, as_of: datetime.date) -> PeriodKey:
     )
     if fields["idempotency_key"] != str(key):
         _malformed(f"{where}: the idempotency key {fields['idempotency_key']!r} is not that of its account and period")
-    if key.period_start > as_of:
-        _malformed(f"{where}: the period starts after as_of")
     return key
 
 

@@ -75,10 +75,11 @@ class ParkReason(models.TextChoices):
 class Rebilling(models.Model):
     """One account's charge for one period. Unique on (account, period_start), SKIPPED ones aside.
 
-    `amount_minor` is what the period costs: as found due until it is charged, as charged from then on. Of it,
-    `credit_minor` was taken from the account's credit and `paid_minor` collected by the charge's own payments.
-    `due_since` is when it was found due, or was made due again by a person: it may not stay DUE long. An UNPAID charge
-    is next tried on `retry_on`, when that is set; `declined_on` is the first decline since it was last owed.
+    `amount_minor` is what the period costs, and `quantity` the units in it: fixed when it is found due, so that what
+    was weighed and approved is what is charged. Of it, `credit_minor` was taken from the account's credit and
+    `paid_minor` collected by the charge's own payments. `due_since` is when it was found due, or was made due again by
+    a person: it may not stay DUE long. An UNPAID charge is next tried on `retry_on`, when that is set; `declined_on` is
+    the first decline since it was last owed.
     """
 
     class Status(models.TextChoices):
@@ -103,6 +104,7 @@ class Rebilling(models.Model):
     status = models.CharField(max_length=11, choices=Status.choices)
     reason = models.CharField(max_length=30, choices=[*SkipReason.choices, *ParkReason.choices], blank=True, default="")
     detail = models.CharField(max_length=500, blank=True, default="")
+    quantity = models.PositiveIntegerField()
     amount_minor = models.BigIntegerField()
     credit_minor = models.BigIntegerField(default=0)
     paid_minor = models.BigIntegerField(default=0)

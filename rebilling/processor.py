@@ -8,7 +8,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import connection
 
@@ -36,8 +36,8 @@ from rebilling.settling import settle
 logger = logging.getLogger(__name__)
 
 
-class UnknownContents(Exception):
-    """The message names accounts, payments or refunds that don't exist, or periods that no sweep found due."""
+class ItemsRefused(Exception):
+    """Items of the message make no sense, or don't exist. The others were processed; it is for the DLQ."""
 
 
 class GatewayRefuses(Exception):
@@ -90,7 +90,7 @@ def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surround
     for delivery in deliveries:
         try:
             _process(from_json(delivery.body), surroundings)
-        except (MalformedMessage, UnknownContents) as error:
+        except (MalformedMessage, ItemsRefused) as error:
             extra = {"event": "rebilling.message_refused", "message_id": delivery.message_id}
             logger.error(str(error), extra=extra)
         except CollectedElsewhere as error:
@@ -115,16 +115,28 @@ def _process(message: AnyMessage, surroundings: Surroundings) -> None:
 
 
 def process(*, message: Message, surroundings: Surroundings) -> None:
-    """Charge, collect, settle: each step finds what an earlier delivery left.
+    """Charge, collect, settle: each step finds what an earlier delivery left. A bad item fails alone.
 
-    Raises `UnknownContents` before anything is charged, and `GatewayRefuses` and `CollectedElsewhere` after what could
-    be done was done.
+    Raises `ItemsRefused`, `GatewayRefuses` and `CollectedElsewhere` after what could be done was done.
     """
-    _check_known(message)
+    unknown_periods, unknown_payments = _unknown_periods(message.rebillings), _unknown(Payment, message.payments)
+    rebillings = tuple(key for key in message.rebillings if key not in unknown_periods)
+    payments = tuple(id_ for id_ in message.payments if id_ not in unknown_payments)
+    if rebillings or payments:
+        _charge_and_collect(replace(message, rebillings=rebillings, payments=payments), surroundings)
+    _check_no_faults(
+        *message.faults,
+        *(f"no sweep found the period {key}" for key in sorted(unknown_periods)),
+        *(f"there is no payment {id_}" for id_ in sorted(unknown_payments)),
+    )
+
+
+def _charge_and_collect(message: Message, surroundings: Surroundings) -> None:
     gateway, now = surroundings.gateway.name, surroundings.now
     if message.rebillings:
         # Counted at once: whatever fails after it, they are charged.
-        emit(now=now, charged=charge_due(keys=message.rebillings, gateway=gateway, now=now))
+        charged = charge_due(keys=message.rebillings, gateway=gateway, today=surroundings.today, now=now)
+        emit(now=now, charged=charged)
     # A run of a day to come doesn't bring the retries of that day forward.
     submit_retries(keys=message.rebillings, as_of=min(message.as_of, surroundings.today), gateway=gateway, now=now)
     collected = collect(
@@ -147,11 +159,9 @@ def process_refunds(*, message: RefundsMessage, surroundings: Surroundings) -> N
 
     Raises as `process` does.
     """
-    unknown = len(message.refunds) - Refund.objects.filter(id__in=message.refunds).count()
-    if unknown:
-        raise UnknownContents(f"{unknown} refunds that don't exist")
+    unknown = _unknown(Refund, message.refunds)
     sent_back = send_back(
-        refund_ids=message.refunds,
+        refund_ids=[id_ for id_ in message.refunds if id_ not in unknown],
         gateway=surroundings.gateway,
         seconds_left=surroundings.seconds_left,
         now=surroundings.by_now(),
@@ -160,6 +170,12 @@ def process_refunds(*, message: RefundsMessage, surroundings: Surroundings) -> N
     _check_all_reached(
         sent_back, rest=lambda ids: RefundsMessage(refunds=ids), what="refunds", queue=surroundings.queue
     )
+    _check_no_faults(*message.faults, *(f"there is no refund {id_}" for id_ in sorted(unknown)))
+
+
+def _check_no_faults(*faults: str) -> None:
+    if faults:
+        raise ItemsRefused(f"{len(faults)} items of the message were refused, the first: {faults[0]}")
 
 
 def _check_all_reached(
@@ -210,16 +226,16 @@ _SUBMITTED = """
 """
 
 
-def _check_known(message: Message) -> None:
+def _unknown_periods(keys: Collection[PeriodKey]) -> set[PeriodKey]:
     with connection.cursor() as cursor:
-        cursor.execute(_UNKNOWN, _columns(message.rebillings))
-        unknown = [str(PeriodKey(*row)) for row in cursor.fetchall()]
-    if unknown:
-        raise UnknownContents(f"{len(unknown)} periods that no sweep found due, the first {unknown[0]}")
-    if message.payments:
-        known = Payment.objects.filter(id__in=message.payments).count()
-        if known < len(message.payments):
-            raise UnknownContents(f"{len(message.payments) - known} payments that don't exist")
+        cursor.execute(_UNKNOWN, _columns(keys))
+        return {PeriodKey(*row) for row in cursor.fetchall()}
+
+
+def _unknown(model: type[Payment] | type[Refund], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    if not ids:
+        return set()
+    return set(ids).difference(model.objects.filter(id__in=ids).values_list("id", flat=True))
 
 
 def _payments_submitted(keys: Collection[PeriodKey]) -> list[uuid.UUID]:

@@ -53,11 +53,12 @@ class DeadLetter:
 
     @cached_property
     def contents(self) -> AnyMessage | MalformedMessage:
-        """What it carries, or why nobody can tell."""
+        """What it carries, or why it can only fail again. What is sound of it was done each time it was received."""
         try:
-            return from_json(self.body)
+            message = from_json(self.body)
         except MalformedMessage as error:
             return error
+        return MalformedMessage("; ".join(message.faults)) if message.faults else message
 
 
 def configured_dead_letters() -> SqsQueue:

@@ -6,6 +6,7 @@ date stays until that payment's outcome is known.
 """
 
 import datetime
+import logging
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 
@@ -22,7 +23,10 @@ from payments.models import Payment
 from payments.submission import new_payment
 from rebilling.message import PeriodKey
 from rebilling.models import Rebilling, SkipReason
+from rebilling.row_faults import in_halves, told
 from rebilling.setting_aside import skip
+
+logger = logging.getLogger(__name__)
 
 
 class UnknownPayment(Missing):
@@ -47,7 +51,7 @@ def schedule_retries(
     """Set when the UNPAID charges of payments settled just now are tried again. Accounts are locked by the caller.
 
     After a decline on the next date of the schedule, after a hard one never; what a success left unpaid, since credit
-    was reversed meanwhile, by the next sweep. An attempt that a person made between the schedule's dates, or when they
+    was reversed meanwhile, on the next day. An attempt that a person made between the schedule's dates, or when they
     were spent, changes nothing, unless its decline is hard. Returns the accounts with a charge whose retries are spent
     by this.
     """
@@ -66,7 +70,7 @@ def schedule_retries(
 def _follow(row: Rebilling, outcome: Outcome, as_of: datetime.date) -> None:
     """Set the row's next attempt, unsaved, by what its last one brought."""
     if not isinstance(outcome, Declined):
-        row.retry_on = as_of
+        row.retry_on = _next_sweep(as_of)
         return
     first = row.declined_on is None
     row.declined_on = row.declined_on or as_of
@@ -77,8 +81,13 @@ def _follow(row: Rebilling, outcome: Outcome, as_of: datetime.date) -> None:
 
 
 def owe_again(row: Rebilling, *, today: datetime.date) -> None:
-    """Make a charge that asked for nothing UNPAID, unsaved: the next sweep from `today` on begins to collect it."""
-    row.status, row.retry_on, row.declined_on = Rebilling.Status.UNPAID, today, None
+    """Make a charge that asked for nothing UNPAID, unsaved: the first sweep after `today` begins to collect it."""
+    row.status, row.retry_on, row.declined_on = Rebilling.Status.UNPAID, _next_sweep(today), None
+
+
+def _next_sweep(today: datetime.date) -> datetime.date:
+    """Not `today`, whose sweep is over: what is collected again is weighed by a sweep first, like what is due."""
+    return today + datetime.timedelta(days=1)
 
 
 def deactivate_unpaid(*, account_ids: Collection[uuid.UUID], author: str, now: datetime.datetime) -> None:
@@ -109,16 +118,26 @@ def _idle(charges: QuerySet[Rebilling]) -> QuerySet[Rebilling]:
 def submit_retries(*, keys: Collection[PeriodKey], as_of: datetime.date, gateway: str, now: datetime.datetime) -> None:
     """Record a payment SUBMITTED for each of these periods' charges whose next attempt has come by `as_of`.
 
-    One transaction, with the accounts locked; the payment's row makes the attempt happen once.
+    One transaction, with the accounts locked; the payment's row makes the attempt happen once. Where the database
+    refuses one, that one is logged as an error, and the others are submitted.
     """
     due, named = retries_due(as_of=as_of), set(keys)
     candidates = due.filter(account_id__in={key.account_id for key in named})
-    wanted = [row for row in candidates if PeriodKey.of(row) in named]
+    wanted = {row.id: row.account_id for row in candidates if PeriodKey.of(row) in named}
     if not wanted:
         return
-    with transaction.atomic():
-        accounts = lock_accounts(row.account_id for row in wanted)
-        _submit(due.filter(id__in=[row.id for row in wanted]), accounts=accounts, gateway=gateway, now=now)
+
+    def submit(ids: Sequence[uuid.UUID]) -> list[Payment]:
+        accounts = lock_accounts(wanted[id_] for id_ in ids)
+        return _submit(due.filter(id__in=ids), accounts=accounts, gateway=gateway, now=now)
+
+    def refuse(id_: uuid.UUID, fault: Exception) -> list[Payment]:
+        extra = {"event": "retry.refused", "rebilling": str(id_), "reason": told(fault)}
+        logger.error("a charge can't be tried again", extra=extra)
+        return []
+
+    for _ in in_halves(items=sorted(wanted), work=submit, alone=refuse):
+        pass
 
 
 def retry_payment(*, payment_id: uuid.UUID, gateway: str, now: datetime.datetime) -> Payment:

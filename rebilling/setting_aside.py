@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from rebilling.metrics import emit
 from rebilling.models import ParkReason, Rebilling, SkipReason
@@ -28,6 +29,19 @@ def skip(*, rebillings: Collection[Rebilling], reason: SkipReason) -> None:
         Rebilling.objects.filter(
             id__in=[row.id for row in rebillings], status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED]
         ).update(status=Rebilling.Status.SKIPPED, reason=reason)
+
+
+def give_up(waiting: QuerySet[Rebilling], *, detail: str) -> int:
+    """Skip periods that are DUE or PARKED, as if no sweep had found them: the next one finds what is due then.
+
+    Later periods of these accounts that another sweep wrote, and that wait for these, go with them; perhaps they wait
+    not only for these, and then they are found anew, too. The caller has locked the accounts. Returns how many went.
+    """
+    earlier = waiting.filter(account=OuterRef("account"), period_start__lt=OuterRef("period_start"))
+    waits = Q(status=Rebilling.Status.DUE) | Q(reason=ParkReason.EARLIER_PERIOD_PARKED)
+    behind = Rebilling.objects.filter(waits, Exists(earlier), account__in=waiting.values("account"))
+    both = Rebilling.objects.filter(Q(id__in=waiting.values("id")) | Q(id__in=behind.values("id")))
+    return both.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.RUN_CANCELLED, detail=detail)
 
 
 _PARK = """

@@ -15,8 +15,10 @@ from django.db.models.expressions import RawSQL
 
 from accounts.billing_calendar import in_range, periods_due
 from accounts.billing_day import billing_day
+from accounts.ids import new_id
 from accounts.locks import lock_accounts
 from accounts.models import Account
+from accounts.refusals import Invalid
 from rebilling.brake import let_through
 from rebilling.brake_limits import check_limits
 from rebilling.dispatch import send_due, send_refunds, send_retries, send_unknown
@@ -24,6 +26,7 @@ from rebilling.metrics import emit
 from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.queue import Queue
 from rebilling.setting_aside import Parking, log_parked
+from rebilling.sweep_lock import at_work
 
 logger = logging.getLogger(__name__)
 
@@ -34,29 +37,30 @@ MOST_PERIODS_AN_ACCOUNT = 36
 """Due periods of one account, at most. Past that something is wrong, and a person should look before it is charged."""
 
 
+class DateToCome(Invalid):
+    """The sweep's date is after the billing day: what isn't due yet would be charged."""
+
+    code = "date-to-come"
+
+
 def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
     """Write down what is due by `as_of`, have the brake look at it, and send all that is DUE. Returns the run.
 
     Charges whose retry has come, and payments and refunds whose outcome is unknown, are sent too. When the brake holds
     it the run is HELD and nothing is sent: a person decides. Rows that another run wrote are not written again; those
-    still DUE are sent again and not counted. Raises `DayOutOfRange`, and `UnableToSend` when the queue refuses: what
-    was found due is written then, and sent later.
+    still DUE are sent again and not counted. Raises `DayOutOfRange`, `DateToCome`, and `UnableToSend` when the queue
+    refuses: what was found due is written then, and sent later.
     """
-    in_range(as_of)
+    check_has_come(as_of=as_of, now=now)
     check_limits()
-    run = Run.objects.create(as_of=as_of, status=Run.Status.OPEN, started_at=now)
-    for ids in _accounts_due(as_of):
-        with transaction.atomic():
-            write_rows(list(_rows_due(accounts=list(lock_accounts(ids).values()), run=run, now=now)))
-    found = run.rebillings.count()
-    sent = 0
-    if let_through(run=run, now=now):
-        sent += send_due(run=run, queue=queue)
-        sent += send_retries(run=run, queue=queue, today=billing_day(now))
-        sent += send_unknown(run=run, queue=queue, now=now, daily=True)
-        sent += send_refunds(queue=queue, now=now, daily=True)
-    Run.objects.filter(id=run.id).update(swept_at=now)
+    run = Run(id=new_id(), as_of=as_of, status=Run.Status.OPEN, started_at=now)
+    with at_work(run.id):
+        run.save(force_insert=True)
+        _write_due(run=run, now=now)
+        sent = _send_if_let_through(run=run, queue=queue, now=now)
+        Run.objects.filter(id=run.id).update(swept_at=now)
     run.swept_at = now
+    found = run.rebillings.count()
     logger.info(
         "a run was swept",
         extra={
@@ -72,9 +76,40 @@ def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
     return run
 
 
+def check_has_come(*, as_of: datetime.date, now: datetime.datetime) -> None:
+    """Raise `DateToCome` when `as_of` is after the billing day of `now`, and `DayOutOfRange`."""
+    today = billing_day(now)
+    if in_range(as_of) > today:
+        raise DateToCome(
+            f"{as_of} has not come: today is {today}. Nothing is billed before its first day; sweep as of {today} or "
+            "earlier.",
+            as_of=f"Must be {today} or earlier.",
+        )
+
+
+def _write_due(*, run: Run, now: datetime.datetime) -> None:
+    for ids in _accounts_due(run.as_of):
+        with transaction.atomic():
+            write_rows(list(_rows_due(accounts=list(lock_accounts(ids).values()), run=run, now=now)))
+
+
+def _send_if_let_through(*, run: Run, queue: Queue, now: datetime.datetime) -> int:
+    """The number of messages; none of a run that the brake holds."""
+    if not let_through(run=run, now=now):
+        return 0
+    sent = send_due(run=run, queue=queue)
+    sent += send_retries(run=run, queue=queue)
+    sent += send_unknown(run=run, queue=queue, now=now, daily=True)
+    return sent + send_refunds(queue=queue, now=now, daily=True)
+
+
 def find_due(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[Rebilling]:
-    """What a sweep would write, unsaved; nothing is written or locked. Raises `DayOutOfRange`."""
-    run = Run(as_of=in_range(as_of))
+    """What a sweep would write, unsaved, an account's periods together; nothing is written or locked.
+
+    Raises `DayOutOfRange` and `DateToCome`.
+    """
+    check_has_come(as_of=as_of, now=now)
+    run = Run(as_of=as_of)
     for ids in _accounts_due(as_of):
         accounts = Account.objects.filter(id__in=ids).select_related("plan").order_by("id")
         rows = list(_rows_due(accounts=list(accounts), run=run, now=now))
@@ -116,17 +151,26 @@ def _rows_due(*, accounts: Collection[Account], run: Run, now: datetime.datetime
         if account.status == Account.Status.INACTIVE:
             continue
         let_go = account.id in under_way
-        yield from rows_for(account=account, run=run, since=account.rebilling_date, let_go=let_go, now=now)
+        yield from rows_for(
+            account=account, run=run, since=account.rebilling_date, until=run.as_of, let_go=let_go, now=now
+        )
 
 
 def rows_for(
-    *, account: Account, run: Run, since: datetime.date, let_go: bool, now: datetime.datetime
+    *,
+    account: Account,
+    run: Run,
+    since: datetime.date,
+    until: datetime.date,
+    let_go: bool,
+    now: datetime.datetime,
 ) -> list[Rebilling]:
-    """A DUE row, unsaved, for each period of the account from `since` to the run's date.
+    """A DUE row, unsaved, for each period of the account that starts from `since` to `until`.
 
-    When there are more than 36, only a PARKED row for the first of them; `let_go` lets 36 go and parks the next.
+    Its price is fixed here: what is weighed and approved is what is charged. When there are more than 36, only a
+    PARKED row for the first of them; `let_go` lets 36 go and parks the next.
     """
-    due = periods_due(anchor=account.anchor_date, interval=account.plan.interval, since=since, as_of=run.as_of)
+    due = periods_due(anchor=account.anchor_date, interval=account.plan.interval, since=since, as_of=until)
     periods = list(islice(due, MOST_PERIODS_AN_ACCOUNT + 1))
     rows = [
         Rebilling(
@@ -135,6 +179,7 @@ def rows_for(
             period_start=period.start,
             period_end=period.end,
             status=Rebilling.Status.DUE,
+            quantity=account.quantity,
             amount_minor=account.charge_minor,
             currency=account.currency,
             due_since=now,

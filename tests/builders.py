@@ -10,9 +10,11 @@ from accounts.models import Account, Plan
 from accounts.opening import AccountTerms, open_account
 from accounts.plans import create_plan
 from payments.gateways import Answer, Finding, Gateway, NotFound, PaymentRequest, RefundRequest, Succeeded
+from rebilling.hourly_check import check_hourly
 from rebilling.message import Message, PeriodKey, RefundsMessage, from_json, to_json
 from rebilling.models import Rebilling, Run
 from rebilling.processor import Delivery, Surroundings, process_deliveries
+from rebilling.queue import Queue
 from rebilling.sweep import sweep
 from tests.gateways import OnlyCollects
 
@@ -153,6 +155,13 @@ def _said(answer: Said | Exception | Callable[[Asked], Said], request: Asked) ->
 
 def swept(*, as_of: datetime.date, queue: QueueInHand) -> Run:
     return sweep(as_of=as_of, queue=queue, now=at(as_of))
+
+
+def sent_again(*, queue: Queue, now: datetime.datetime) -> int:
+    """The hourly check, none of whose steps fails; the number of messages that it sent again."""
+    check = check_hourly(queue=queue, now=now)
+    assert check.failed == []
+    return check.sent
 
 
 def delivered(

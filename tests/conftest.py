@@ -14,7 +14,11 @@ from pytest_django import DjangoDbBlocker
 
 # What they assert is told as in a test, when it fails.
 pytest.register_assert_rewrite(
-    "tests.faults.motley", "tests.functional.soundness", "tests.soak.persistence", "tests.soak.reckoning"
+    "tests.faults.motley",
+    "tests.functional.any_order",
+    "tests.functional.soundness",
+    "tests.soak.persistence",
+    "tests.soak.reckoning",
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +34,7 @@ if "DATABASE_URL" not in os.environ:
     attach(data=Path(os.environ.get("BILLING_TEST_DATA", ROOT / ".local-test")), durable=False)
 django.setup()
 
-WHOLLY_COVERED = ["ledger/*", "rebilling/charging.py", "payments/collection.py"]
+WHOLLY_COVERED = ["ledger/*", "rebilling/charging.py", "rebilling/decisions.py", "payments/collection.py"]
 """Where money is decided: every line and branch is run by some test. Held whenever coverage is measured."""
 
 

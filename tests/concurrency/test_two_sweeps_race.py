@@ -1,13 +1,20 @@
 """Two sweeps at once, each on a connection of its own. They meet after both have found the same accounts due."""
 
+import contextlib
 import datetime
+import itertools
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 from unittest import mock
+
+import pytest
 
 from ledger.models import Entry
 from rebilling.certificate import certificate
+from rebilling.hourly_check import check_hourly
 from rebilling.lifecycle import close_account
 from rebilling.models import Rebilling, Run
 from rebilling.sweep import sweep
@@ -20,10 +27,10 @@ TOO_MANY = DAY - datetime.timedelta(days=40)
 
 
 def both_swept(*, first: datetime.date = DAY, second: datetime.date = DAY) -> tuple[list[Run], QueueInHand]:
-    """Two sweeps that have both scanned the accounts before either writes about one."""
+    """Two sweeps that have both scanned the accounts before either writes about one. The second's day has come."""
     queue = QueueInHand()
     with all_meet_before("rebilling.sweep.lock_accounts", parties=2), threads() as start:
-        racing = [start(partial(sweep, as_of=day, queue=queue, now=at(DAY))) for day in (first, second)]
+        racing = [start(partial(sweep, as_of=day, queue=queue, now=at(second))) for day in (first, second)]
     return [run.result() for run in racing], queue
 
 
@@ -73,6 +80,66 @@ class TestTwoSweepsRace:
         assert sorted(run.parked.reasons.get("too_many_periods", 0) for run in found) == [0, 1]
         assert all(run.clean for run in found)
         assert queue.bodies == []
+
+
+@committed
+class TestASweepThatIsStillWriting:
+    """A sweep by mistake, of many accounts, while the day's own runs: nothing of it is sent that wasn't weighed."""
+
+    @pytest.fixture(autouse=True)
+    def _forty_are_due_in_four_batches(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings.REBILLING_BRAKE_FIRST_PERIODS = 30
+        monkeypatch.setattr("rebilling.sweep.BATCH_ACCOUNTS", 10)
+        plan = a_plan(interval_unit="week")
+        for _ in range(40):
+            an_account(plan=plan, today=DAY)
+
+    def test_is_not_passed_by_the_days_sweep_and_what_is_left_of_it_is_weighed(self) -> None:
+        with self.stopped_before_its_second_batch() as (gate, queue):
+            day = swept(as_of=DAY, queue=queue)
+            # Thirty are within the limit; the ten of the other are nobody's yet.
+            mistaken = Run.objects.get(passed_at=None)
+            assert (day.rebillings.count(), mistaken.rebillings.count()) == (30, 10)
+            assert len({key for message in queue.messages for key in message.rebillings}) == 30
+            assert check_hourly(queue=QueueInHand(), now=at(DAY) + datetime.timedelta(days=1)).failed == []
+            mistaken.refresh_from_db()
+            assert (mistaken.status, mistaken.passed_at) == ("OPEN", None)
+            gate.open()
+        late = at(DAY) + datetime.timedelta(hours=3)
+        queue.take()
+        check_hourly(queue=queue, now=late)
+        mistaken.refresh_from_db()
+        # Stopped for good by now: it is weighed by itself, against the thirty.
+        assert mistaken.passed_at == late
+
+    def test_stopped_by_hand_is_held_with_what_the_next_one_finds(self) -> None:
+        with self.stopped_before_its_second_batch() as (gate, queue):
+            gate.open()
+        run = swept(as_of=DAY, queue=queue)
+        assert (run.status, run.rebillings.count(), queue.bodies) == ("HELD", 30, [])
+        assert run.held_because.startswith("40 periods are due, more than 30")
+
+    @contextlib.contextmanager
+    def stopped_before_its_second_batch(self) -> Iterator[tuple[Gate, QueueInHand]]:
+        """A sweep in a thread of its own has written ten rows, and is stopped by hand when the gate is opened."""
+        gate, queue, locks = Gate(), QueueInHand(), itertools.count(1)
+
+        def stop(lock: Callable[..., object], ids: list[object]) -> object:
+            if threading.current_thread() is not threading.main_thread() and next(locks) == 2:
+                gate.pass_through()
+                raise KeyboardInterrupt
+            return lock(ids)
+
+        with threads() as start, wrapped("rebilling.sweep.lock_accounts", stop):
+            stopped = start(partial(self.swept_or_stopped, queue))
+            gate.wait_for_somebody()
+            yield gate, queue
+            stopped.result()
+
+    @staticmethod
+    def swept_or_stopped(queue: QueueInHand) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            sweep(as_of=DAY, queue=queue, now=at(DAY))
 
 
 @committed

@@ -1,4 +1,4 @@
-"""A sweep is killed at a seam of its work; the next sweep, or the hourly certify, makes up for it."""
+"""A sweep is killed at a seam of its work; the next sweep, or the hourly check, makes up for it."""
 
 import datetime
 from collections import Counter
@@ -13,10 +13,10 @@ from accounts.models import Account
 from ledger.balances import book_totals
 from ledger.models import Entry
 from rebilling.certificate import certificate
-from rebilling.certify import certify, send_leftovers
+from rebilling.certify import certify
 from rebilling.models import Rebilling, Run
 from rebilling.sweep import sweep
-from tests.builders import a_plan, an_account
+from tests.builders import a_plan, an_account, sent_again
 from tests.databases import committed
 from tests.workers.processes import Seam, Workers, worker_processes
 from tests.workers.queues import local_queue
@@ -27,7 +27,7 @@ SMALL = {"rebilling.sweep.BATCH_ACCOUNTS": 10, "rebilling.dispatch.MOST_ITEMS": 
 KILLED = -9
 
 WRITING = [
-    (Seam("rebilling.sweep.Run.objects.create"), 0),
+    (Seam("rebilling.sweep.Run.save"), 0),
     (Seam("rebilling.sweep.write_rows"), 0),
     (Seam("rebilling.sweep.write_rows", "after", 2), 10),
     (Seam("rebilling.sweep.send_due", "before"), ACCOUNTS),
@@ -63,8 +63,8 @@ def cut_off(workers: Workers, seam: Seam) -> Run:
     today = billing_day(now)
     plan = a_plan(interval_unit="week", unit_amount_minor=1000)
     for _ in range(ACCOUNTS):
-        # Before the sweep at any hour: a run answers for the accounts that were there when it began.
-        an_account(plan=plan, today=today, now=now)
+        # Long enough before: a run answers for the accounts that were surely there when it began.
+        an_account(plan=plan, today=today, now=now - datetime.timedelta(hours=2))
     assert workers.run("sweep", "--as-of", today.isoformat(), seam=seam, constants=SMALL) == KILLED
     run = Run.objects.get()
     assert (run.status, run.swept_at) == ("OPEN", None)
@@ -114,17 +114,17 @@ class TestASweepIsCutOff:
     @pytest.mark.parametrize(
         "seam", [Seam("rebilling.sweep.send_due", "before"), Seam("rebilling.queue.SqsQueue._send_batch")], ids=str
     )
-    def test_and_the_hourly_certify_sends_what_is_left(self, workers: Workers, seam: Seam) -> None:
+    def test_and_the_hourly_check_sends_what_is_left(self, workers: Workers, seam: Seam) -> None:
         run = cut_off(workers, seam)
         waiting = workers.queue.on_its_way
         queue, minutes = workers.queue.product_queue, settings.REBILLING_RESEND_MINUTES
         soon, late = (timezone.now() + datetime.timedelta(minutes=after) for after in (minutes - 1, minutes + 1))
-        assert send_leftovers(queue=queue, now=soon) == 0
-        assert send_leftovers(queue=queue, now=late) == 1
+        assert sent_again(queue=queue, now=soon) == 0
+        assert sent_again(queue=queue, now=late) == 1
         assert workers.queue.on_its_way == waiting + 1
         assert_all_charged_once(workers)
         # Nothing of it is left to be sent, and everything is explained.
-        assert send_leftovers(queue=queue, now=late) == 0
+        assert sent_again(queue=queue, now=late) == 0
         (found,) = certify(runs=[run], now=late)
         assert (found.due.periods, found.charged.periods, found.unexplained.periods) == (ACCOUNTS, ACCOUNTS, 0)
 

@@ -29,6 +29,7 @@ class Soundness:
 
     restored: set[uuid.UUID] = field(default_factory=set)
     _entries: dict[uuid.UUID, tuple[object, ...]] = field(default_factory=dict)
+    _prices: dict[uuid.UUID, tuple[int, int]] = field(default_factory=dict)
 
     def check(self) -> None:
         accounts = list(Account.objects.order_by("id"))
@@ -39,6 +40,7 @@ class Soundness:
         for row in rows:
             by_account[row.account_id].append(row)
         self._check_nothing_was_rewritten(entries)
+        self._check_prices_stay(rows)
         _check_charges(rows, entries)
         refunds = list(Refund.objects.order_by("id"))
         _check_payments(rows, entries, payments, refunds)
@@ -56,6 +58,12 @@ class Soundness:
         now = {entry.id: tuple(getattr(entry, field.attname) for field in _FIELDS) for entry in entries}
         assert all(now.get(id_) == before for id_, before in self._entries.items())
         self._entries = now
+
+    def _check_prices_stay(self, rows: Collection[Rebilling]) -> None:
+        """What a period costs is fixed when it is found due: weighed, approved and charged is one amount."""
+        now = {row.id: (row.quantity, row.amount_minor) for row in rows}
+        assert all(now.get(id_) == before for id_, before in self._prices.items())
+        self._prices = now
 
 
 def _check_charges(rows: Collection[Rebilling], entries: Collection[Entry]) -> None:

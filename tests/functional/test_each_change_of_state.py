@@ -14,7 +14,7 @@ from ledger.models import Entry, EntryType
 from payments.gateways import Declined, Unknown
 from payments.models import Refund
 from rebilling.adjustments import grant_credit, reverse_entry
-from rebilling.certify import certify, send_leftovers
+from rebilling.certify import certify
 from rebilling.held import cancel_run, release_run
 from rebilling.lifecycle import close_account, reopen_account
 from rebilling.models import Rebilling, Run
@@ -32,6 +32,7 @@ from tests.builders import (
     billed,
     delivered,
     sends_back,
+    sent_again,
     swept,
     takes,
 )
@@ -130,7 +131,7 @@ def payments_change() -> None:
     for found in (takes, SOFT):
         charged(TIMED_OUT)
         queue, later = QueueInHand(), NOW + HOUR
-        send_leftovers(queue=queue, now=later)
+        sent_again(queue=queue, now=later)
         assert delivered(bodies=queue.take(), gateway=ScriptedGateway(found=[found]), now=later) == []
 
 
@@ -157,9 +158,8 @@ def runs_change(settings: Any) -> None:
     queue = QueueInHand()
     held = swept(as_of=day, queue=QueueInHand())
     release_run(run_id=held.id, queue=queue, **SAID | {"now": at(day)})
-    send_leftovers(queue=queue, now=at(day) + HOUR)
+    sent_again(queue=queue, now=at(day) + HOUR)
     assert delivered(bodies=queue.take(), today=day) == []
-    certify(runs=[Run.objects.get(id=held.id)], now=at(day) + HOUR)
     settings.REBILLING_BRAKE_FIRST_PERIODS = 0
 
     start = day - 60 * DAY
@@ -167,7 +167,7 @@ def runs_change(settings: Any) -> None:
     parking = billed(as_of=day)
     certify(runs=[parking], now=at(day) + HOUR)
     assert Run.objects.get(id=parking.id).status == "CERTIFIED"
-    release_parked(rebilling_id=parking.rebillings.get(status="PARKED").id, **SAID)
+    release_parked(rebilling_id=parking.rebillings.get(status="PARKED").id, **SAID | {"now": at(day)})
 
 
 class TestEveryDocumentedChange:

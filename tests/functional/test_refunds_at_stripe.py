@@ -8,8 +8,7 @@ import pytest
 from ledger.balances import balance, book_totals
 from localcloud.provider.faults import Kind
 from payments.models import Payment, Refund
-from rebilling.certify import send_leftovers
-from tests.builders import QueueInHand, an_account, billed, delivered
+from tests.builders import QueueInHand, an_account, billed, delivered, sent_again
 from tests.conformance.benches import NOW, StripeBench, stripe_bench
 from tests.databases import rolled_back
 from tests.integration.rebilling.owing import rows
@@ -40,7 +39,7 @@ def sent_by_certify(bench: StripeBench, *, failed: bool = False) -> Refund:
     """An hour later the hourly certify sends what is left over, and the processor asks."""
     bench.clock.advance(hours=1)
     queue = QueueInHand()
-    assert send_leftovers(queue=queue, now=bench.clock.now) == 1
+    assert sent_again(queue=queue, now=bench.clock.now) == 1
     ended = delivered(bodies=queue.take(), gateway=bench.gateway, today=bench.clock.now.date(), now=bench.clock.now)
     assert ended == (["0"] if failed else [])
     return Refund.objects.get()

@@ -13,11 +13,11 @@ from django.db import connections
 
 from payments.gateways.configured import configured_gateway
 from payments.models import Payment, Refund
-from rebilling.certify import certify, open_runs, send_leftovers
+from rebilling.certify import certify, open_runs
 from rebilling.processor import Delivery, Surroundings, process_deliveries
 from rebilling.refunding import request_refund
 from rebilling.sweep import sweep
-from tests.builders import QueueInHand
+from tests.builders import QueueInHand, sent_again
 from tests.soak.absence import Absences
 from tests.soak.clock import Clock
 from tests.workers.processes import Workers
@@ -106,7 +106,7 @@ class Months:
         for hour in CERTIFIED_AT:
             self._becomes(day, hour)
             certify(runs=open_runs(), now=self.clock.now)
-            send_leftovers(queue=self.queue, now=self.clock.now)
+            sent_again(queue=self.queue, now=self.clock.now)
             self._process(self.queue.take())
 
     def _becomes(self, day: datetime.date, hour: int) -> None:

@@ -3,6 +3,7 @@
 import datetime
 import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ ACCOUNT = "01930000-0000-7000-8000-00000000000a"
 OTHER_ACCOUNT = "01930000-0000-7000-8000-00000000000b"
 PAYMENT = "01940000-0000-7000-8000-000000000001"
 DAY = "2026-11-22"
+KEY = f"rebill:{ACCOUNT}:{DAY}"
 
 property_of_the_message = settings(max_examples=200, deadline=None, derandomize=True, print_blob=True)
 
@@ -60,9 +62,19 @@ def pack_from(body: str) -> Message:
 
 
 def refusal(body: str) -> str:
+    """Why nothing of the message is read."""
     with pytest.raises(MalformedMessage) as caught:
         from_json(body)
     return str(caught.value)
+
+
+def fault(body: str) -> str:
+    """Why one of the items is left out of the message; the others are read."""
+    message = from_json(body)
+    (found,) = message.faults
+    # What is read of it is no worse for it.
+    assert from_json(to_json(message)) == replace(message, faults=())
+    return found
 
 
 class TestMessage:
@@ -100,6 +112,25 @@ class TestMessage:
         assert [str(key.account_id) for key in found] == [OTHER_ACCOUNT, ACCOUNT]
 
 
+class TestABadItem:
+    """It fails alone; the message carries the others."""
+
+    def test_among_good_ones_leaves_them_as_they_are(self) -> None:
+        bad = [item(idempotency_key="charge"), "text", item(account_id="1"), without(item(), "period_start")]
+        message = pack_from(json.dumps(content(rebillings=[*bad[:2], item(), *bad[2:]], payments=[PAYMENT, 1])))
+        assert ([str(key) for key in message.rebillings], message.payments) == ([KEY], (uuid.UUID(PAYMENT),))
+        assert message.faults == (
+            "rebillings[0]: the idempotency key 'charge' is not that of its account and period",
+            "rebillings[1] is not an object",
+            "rebillings[3].account_id is not a UUID in its usual form: '1'",
+            "rebillings[4]: missing fields ['period_start'], unknown fields []",
+            "payments[1] is not a UUID in its usual form: 1",
+        )
+
+    def test_with_none_beside_it_is_the_message_refused(self) -> None:
+        assert refusal(json.dumps(content(rebillings=["text", "more"]))) == "rebillings[0] is not an object"
+
+
 class TestMalformedMessage:
     @pytest.mark.parametrize(
         "body", ["", "{", "rebilling/1", "\ufeff{}", "{'schema': 1}", "\0", '{"a": 1} {"b": 2}', '{"run_id": "\n"}']
@@ -129,7 +160,7 @@ class TestMalformedMessage:
     @pytest.mark.parametrize("name", ["account_id", "period_start", "idempotency_key"])
     def test_is_refused_when_a_field_of_a_period_is_missing(self, name: str) -> None:
         body = json.dumps(content(rebillings=[item(), without(item(), name)]))
-        assert refusal(body) == f"rebillings[1]: missing fields ['{name}'], unknown fields []"
+        assert fault(body) == f"rebillings[1]: missing fields ['{name}'], unknown fields []"
 
     def test_is_refused_when_a_field_of_a_period_is_unknown(self) -> None:
         body = json.dumps(content(rebillings=[item(amount=1)]))
@@ -153,10 +184,10 @@ class TestMalformedMessage:
         assert refusal(json.dumps(content(rebillings=[]))) == "it carries neither rebillings nor payments"
 
     def test_is_refused_when_a_period_is_named_twice(self) -> None:
-        assert refusal(json.dumps(content(rebillings=[item(), item()]))) == "rebillings names one twice"
+        assert fault(json.dumps(content(rebillings=[item(), item()]))) == f"rebillings[1] names {KEY} twice"
 
     def test_is_refused_when_a_payment_is_named_twice(self) -> None:
-        assert refusal(json.dumps(content(payments=[PAYMENT, PAYMENT]))) == "payments names one twice"
+        assert fault(json.dumps(content(payments=[PAYMENT, PAYMENT]))) == f"payments[1] names {PAYMENT} twice"
 
     @pytest.mark.parametrize(
         "body",
@@ -188,9 +219,9 @@ class TestMalformedMessage:
             f"rebillings[0]: the idempotency key {key!r} is not that of its account and period"
         )
 
-    def test_is_refused_when_a_period_starts_after_its_date(self) -> None:
-        body = json.dumps(content(as_of="2026-11-21"))
-        assert refusal(body) == "rebillings[0]: the period starts after as_of"
+    def test_is_read_with_a_period_that_starts_after_its_date(self) -> None:
+        """A charge that was made early is tried again like any other. That none is made early the worker sees to."""
+        assert [str(key) for key in pack_from(json.dumps(content(as_of="2026-11-21"))).rebillings] == [KEY]
 
     @pytest.mark.parametrize(
         "value",
@@ -202,7 +233,7 @@ class TestMalformedMessage:
     def test_is_refused_when_an_id_is_not_in_its_usual_form(self, value: object) -> None:
         expected = f"is not a UUID in its usual form: {value!r}"
         assert refusal(json.dumps(content(run_id=value))) == f"run_id {expected}"
-        assert refusal(json.dumps(content(payments=[PAYMENT, value]))) == f"payments[1] {expected}"
+        assert fault(json.dumps(content(payments=[PAYMENT, value]))) == f"payments[1] {expected}"
         with_account = content(rebillings=[item(account_id=value)])
         assert refusal(json.dumps(with_account)) == f"rebillings[0].account_id {expected}"
 
@@ -242,8 +273,8 @@ class TestMalformedMessage:
     @pytest.mark.parametrize("name", ["schema", "run_id", "rebillings", "payments"])
     def test_is_refused_when_it_is_nested_too_deeply(self, name: str, opening: str, depth: int) -> None:
         nested = opening * depth + "1" + {"[": "]", '{"a":': "}"}[opening] * depth
-        body = json.dumps(content(**{name: ["HERE"]})).replace('"HERE"', nested)
-        assert refusal(body)
+        body = json.dumps(content(**{name: ["HERE"]} | ({"rebillings": []} if name == "payments" else {})))
+        assert refusal(body.replace('"HERE"', nested))
 
 
 class TestAnyBody:
@@ -263,7 +294,9 @@ class TestAnyBody:
             message = from_json(body)
         except MalformedMessage:
             return
-        assert json.loads(to_json(message)) == json.loads(body)
+        if not message.faults:
+            assert json.loads(to_json(message)) == json.loads(body)
+        assert replace(message, faults=()) == from_json(to_json(message))
 
     @property_of_the_message
     @given(st.data())
@@ -276,7 +309,8 @@ class TestAnyBody:
         except MalformedMessage:
             return
         # A run or payment may be another one now; a period may not, since its key would no longer match.
-        assert [str(key) for key in message.rebillings] == [f"rebill:{ACCOUNT}:{DAY}"]
+        expected = [KEY] if len(message.payments) + len(message.faults) == 1 else []
+        assert [str(key) for key in message.rebillings] == expected
 
 
 def refunds_content(**changes: Any) -> dict[str, Any]:
@@ -298,7 +332,6 @@ class TestRefundsMessage:
         ("changes", "says"),
         [
             ({"refunds": []}, "it carries no refunds"),
-            ({"refunds": [PAYMENT, PAYMENT]}, "refunds names one twice"),
             ({"refunds": [f"{{{PAYMENT}}}"]}, f"refunds[0] is not a UUID in its usual form: '{{{PAYMENT}}}'"),
             ({"refunds": [None]}, "refunds[0] is not a UUID in its usual form: None"),
             ({"refunds": None}, "refunds is not a list"),
@@ -309,6 +342,11 @@ class TestRefundsMessage:
     )
     def test_of_another_shape_is_refused(self, changes: dict[str, Any], says: str) -> None:
         assert refusal(json.dumps(refunds_content(**changes))) == says
+
+    def test_is_read_but_for_what_makes_no_sense(self) -> None:
+        expected = "refunds[1] is not a UUID in its usual form: None"
+        assert fault(json.dumps(refunds_content(refunds=[PAYMENT, None]))) == expected
+        assert fault(json.dumps(refunds_content(refunds=[PAYMENT, PAYMENT]))) == f"refunds[1] names {PAYMENT} twice"
 
     def test_without_its_refunds_is_refused(self) -> None:
         assert refusal('{"schema": "refunds/1"}') == "the message: missing fields ['refunds'], unknown fields []"

@@ -1,5 +1,6 @@
 """`manage.py certify [RUN] [--json]`: what the hourly schedule does, or one run's certificate."""
 
+import datetime
 import json
 import uuid
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from rebilling.certify import certify, open_runs, send_leftovers
+from rebilling.certify import certify
+from rebilling.hourly_check import HourlyCheck, check_hourly
 from rebilling.models import Run
 from rebilling.presentation import as_json, as_text
-from rebilling.queue import QueueNotConfigured, UnableToSend, configured_queue
+from rebilling.queue import QueueNotConfigured, configured_queue
 
 
 class Command(BaseCommand):
@@ -23,29 +25,31 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, run: uuid.UUID | None, **options: Any) -> None:
         now = timezone.now()
-        if run is None:
-            runs = open_runs()
-        else:
-            runs = list(Run.objects.filter(id=run))
-            if not runs:
-                raise CommandError(f"There is no run {run}.")
-        certificates = certify(runs=runs, now=now)
-        if run is None:
-            self._send_leftovers()
+        check = self._check_all(now) if run is None else self._look_at(run, now)
         if options["json"]:
-            self.stdout.write(json.dumps([as_json(certificate) for certificate in certificates], indent=2))
+            self.stdout.write(json.dumps([as_json(certificate) for certificate in check.certificates], indent=2))
         else:
-            self.stdout.write("\n\n".join(map(as_text, certificates)) or "No run is open.")
-        unexplained = sum(certificate.unexplained.periods for certificate in certificates)
-        if unexplained:
-            raise CommandError(f"{unexplained:,} periods are unexplained.")
+            self.stdout.write("\n\n".join(map(as_text, check.certificates)) or "No run is open.")
+        if check.sent:
+            self.stderr.write(f"Leftovers were sent again in {check.sent:,} messages.")
+        for failure in check.failed:
+            self.stderr.write(f"Failed: {' '.join(failure.split())}")
+        if check.unexplained:
+            raise CommandError(f"{check.unexplained:,} periods are unexplained.")
+        if check.failed:
+            raise CommandError(f"{len(check.failed)} steps of the check failed.")
 
-    def _send_leftovers(self) -> None:
+    def _look_at(self, run_id: uuid.UUID, now: datetime.datetime) -> HourlyCheck:
+        run = Run.objects.filter(id=run_id).first()
+        if run is None:
+            raise CommandError(f"There is no run {run_id}.")
+        return HourlyCheck(certificates=certify(runs=[run], now=now))
+
+    def _check_all(self, now: datetime.datetime) -> HourlyCheck:
         """Without a queue the runs are certified all the same: a certificate reads rows alone."""
         try:
-            sent = send_leftovers(queue=configured_queue(), now=timezone.now())
-        except (QueueNotConfigured, UnableToSend) as error:
+            queue = configured_queue()
+        except QueueNotConfigured as error:
             self.stderr.write(f"Leftovers were not sent again: {error}")
-        else:
-            if sent:
-                self.stderr.write(f"Leftovers were sent again in {sent:,} messages.")
+            queue = None
+        return check_hourly(queue=queue, now=now)

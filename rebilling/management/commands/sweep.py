@@ -2,19 +2,21 @@
 
 import argparse
 import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from accounts.written_days import NotABillingDay, billing_day_from
-from rebilling.brake import foreseen
+from rebilling.brake import add_account, foreseen
 from rebilling.brake_limits import Size
 from rebilling.certificate import Tally, certificate
 from rebilling.models import Rebilling, Run
 from rebilling.presentation import amounts_of, as_text
 from rebilling.queue import QueueNotConfigured, UnableToSend, configured_queue
-from rebilling.sweep import find_due, sweep
+from rebilling.sweep import DateToCome, find_due, sweep
 
 
 def billing_date(text: str) -> datetime.date:
@@ -26,7 +28,10 @@ def billing_date(text: str) -> datetime.date:
 
 
 class Command(BaseCommand):
-    help = "Find every period due by a date, write it down and send it to be charged. Exits 1 if the brake holds it."
+    help = (
+        "Find every period due by a date, write it down and send it to be charged. Exits 1 if the brake holds it, 2 if "
+        "the date has not come."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--as-of", required=True, type=billing_date, metavar="DATE", help="YYYY-MM-DD")
@@ -34,27 +39,30 @@ class Command(BaseCommand):
         parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
 
     def handle(self, *args: Any, as_of: datetime.date, dry_run: bool, **options: Any) -> None:
-        if dry_run:
-            self._print_due(as_of)
-            return
+        now = timezone.now()
         try:
-            run = sweep(as_of=as_of, queue=configured_queue(), now=timezone.now())
+            if dry_run:
+                self._print_due(as_of, now)
+                return
+            run = sweep(as_of=as_of, queue=configured_queue(), now=now)
+        except DateToCome as error:
+            raise CommandError(str(error), returncode=2) from error
         except (QueueNotConfigured, UnableToSend) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(as_text(certificate(run=run, now=timezone.now())))
+        self.stdout.write(as_text(certificate(run=run, now=now)))
         if run.status == Run.Status.HELD:
             raise CommandError(f"The run is held. Look into it, then `release_run {run.id}` or `cancel_run {run.id}`.")
 
-    def _print_due(self, as_of: datetime.date) -> None:
-        due, parked, size, now = Tally(), Tally(), Size(), timezone.now()
-        for row in find_due(as_of=as_of, now=now):
-            if row.status == Rebilling.Status.PARKED:
-                parked.add(periods=1, amount_minor=row.amount_minor, currency=row.currency)
-            else:
-                due.add(periods=1, amount_minor=row.amount_minor, currency=row.currency)
-                size.add(periods=1, amount_minor=row.amount_minor, currency=row.currency)
+    def _print_due(self, as_of: datetime.date, now: datetime.datetime) -> None:
+        due, parked, size = Tally(), Tally(), Size()
+        for _, rows in groupby(find_due(as_of=as_of, now=now), key=attrgetter("account_id")):
+            found = list(rows)
+            add_account(size, found)
+            for row in found:
+                tally = parked if row.status == Rebilling.Status.PARKED else due
+                tally.add(periods=1, amount_minor=row.amount_minor, currency=row.currency)
         self.stdout.write(f"As of {as_of} a sweep would find {due.periods:,} periods due: {amounts_of(due)}")
         if parked.periods:
             self.stdout.write(f"and park {parked.periods:,}: {amounts_of(parked)}")
-        if because := foreseen(due=size, as_of=as_of, now=now):
+        if because := foreseen(due=size, as_of=as_of):
             self.stdout.write(f"The brake would hold it: {because}")

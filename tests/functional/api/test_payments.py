@@ -14,8 +14,7 @@ from payments.gateways import Declined
 from payments.models import Payment
 from rebilling import dispatch
 from rebilling.adjustments import grant_credit
-from rebilling.certify import send_leftovers
-from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered
+from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered, sent_again
 from tests.databases import rolled_back
 from tests.functional.api.client import ApiClient, nothing_moves, problem_of
 
@@ -136,7 +135,7 @@ class TestRetryPayment:
         with django_capture_on_commit_callbacks(execute=True):
             assert api.post(f"/v1/payments/{first}/retry", once="1").status_code == 202
         queue = QueueInHand()
-        assert send_leftovers(queue=queue, now=NOW + datetime.timedelta(minutes=16)) == 1
+        assert sent_again(queue=queue, now=NOW + datetime.timedelta(minutes=16)) == 1
         assert delivered(bodies=queue.take()) == []
         assert sorted(Payment.objects.values_list("status", flat=True)) == ["DECLINED", "SUCCEEDED"]
 

@@ -218,3 +218,25 @@ class TestHeldRuns:
         (message,) = messages_of(operator, path_of(held_run, "release"), {"reason": "right"})
         assert message.startswith("There is no queue")
         assert state() == before
+
+
+class TestParkedPeriodsOfARun:
+    def test_are_cancelled_together(self, operator: Client, parked: Rebilling) -> None:
+        page, path = path_of(parked.run, "change"), path_of(parked.run, "cancel-parked")
+        assert "Cancel its parked periods" in operator.get(page).content.decode()
+        assert messages_of(operator, path, {"reason": "wrong dates"}) == ["The parked periods were cancelled."]
+        parked.refresh_from_db()
+        assert (parked.status, parked.reason, parked.detail) == (
+            "SKIPPED",
+            "run_cancelled",
+            "wrong dates (staff:olga)",
+        )
+        assert logged() == [("olga", str(parked.run_id), "Cancel its parked periods: wrong dates")]
+        assert "Cancel its parked periods" not in operator.get(page).content.decode().split("Certificate")[0]
+
+    def test_of_a_run_without_any_are_refused(self, operator: Client, billed_account: Billed) -> None:
+        before = state()
+        assert messages_of(operator, path_of(billed_account.run, "cancel-parked"), {"reason": "no"}) == [
+            "The run has no parked periods."
+        ]
+        assert state() == before

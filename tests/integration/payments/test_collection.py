@@ -12,10 +12,20 @@ from ledger.models import Entry
 from payments.gateways import Declined, NotFound, Succeeded
 from payments.models import Payment
 from rebilling.certificate import certificate
-from rebilling.certify import certify, send_leftovers
+from rebilling.certify import certify
 from rebilling.models import Run
 from rebilling.presentation import verdict
-from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, delivered, statuses_of, swept
+from tests.builders import (
+    NOW,
+    TODAY,
+    QueueInHand,
+    ScriptedGateway,
+    an_account,
+    delivered,
+    sent_again,
+    statuses_of,
+    swept,
+)
 from tests.databases import rolled_back
 
 LATER = NOW + datetime.timedelta(minutes=16)
@@ -40,8 +50,8 @@ class TestLostPayment:
         assert (found.status, found.clean) == ("OPEN", False)
         assert verdict(found) == "In progress: 2 payments are still to be collected."
         queue = QueueInHand()
-        assert send_leftovers(queue=queue, now=NOW) == 0
-        assert send_leftovers(queue=queue, now=LATER) == 1
+        assert sent_again(queue=queue, now=NOW) == 0
+        assert sent_again(queue=queue, now=LATER) == 1
         gateway = ScriptedGateway()
         assert delivered(bodies=queue.take(), gateway=gateway) == []
         assert len(gateway.requests) == 2
@@ -52,7 +62,7 @@ class TestLostPayment:
     def test_is_left_alone_while_it_is_being_collected(self) -> None:
         charged_and_cut_off()
         Payment.objects.update(leased_until=LATER + datetime.timedelta(seconds=1))
-        assert send_leftovers(queue=QueueInHand(), now=LATER) == 0
+        assert sent_again(queue=QueueInHand(), now=LATER) == 0
 
 
 @rolled_back
@@ -133,7 +143,7 @@ class TestGateways:
     ) -> None:
         run = charged_and_cut_off()
         queue = QueueInHand()
-        send_leftovers(queue=queue, now=LATER)
+        sent_again(queue=queue, now=LATER)
 
         class Another(ScriptedGateway):
             name = "another"

@@ -12,7 +12,7 @@ from ledger.models import Entry
 from payments.asking import MOST_ALONE
 from payments.gateways import Answer, Declined, NotAttempted, NotFound, PaymentRequest, Unknown
 from payments.models import Payment, Refund
-from rebilling.certify import certify, send_leftovers
+from rebilling.hourly_check import check_hourly
 from tests.builders import (
     NOW,
     TODAY,
@@ -22,6 +22,7 @@ from tests.builders import (
     an_account,
     billed,
     delivered,
+    sent_again,
     statuses_of,
     swept,
     takes,
@@ -90,19 +91,19 @@ class TestOneAlone:
         assert delivered(bodies=[body], gateway=Choosy()) == []
         for hours in (1, 2, 119):
             gateway, queue, now = Choosy(), QueueInHand(), NOW + hours * HOUR
-            certify(runs=[], now=now)
-            assert send_leftovers(queue=queue, now=now) == 1
+            check_hourly(queue=None, now=now)
+            assert sent_again(queue=queue, now=now) == 1
             assert delivered(bodies=queue.take(), gateway=gateway, queue=queue, now=now) == []
             assert (gateway.asked, queue.bodies, Payment.objects.get().needs_person) == (["cus_bad"], [], False)
         assert errors(caplog) == [NOT_THE_GATEWAYS] * 4
-        certify(runs=[], now=NOW + 120 * HOUR)
+        check_hourly(queue=None, now=NOW + 120 * HOUR)
         assert (Payment.objects.get().status, Payment.objects.get().needs_person) == ("SUBMITTED", True)
 
     def test_is_collected_once_it_has_been_put_right(self) -> None:
         body, (account,) = a_pack("cus_bad")
         delivered(bodies=[body], gateway=Choosy())
         queue = QueueInHand()
-        send_leftovers(queue=queue, now=NOW + HOUR)
+        sent_again(queue=queue, now=NOW + HOUR)
         assert delivered(bodies=queue.take(), now=NOW + HOUR) == []
         assert statuses_of(account) == [(TODAY, "PAID")]
 
@@ -111,7 +112,7 @@ class TestOneAlone:
         an_account(payment_customer="cus_1")
         billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="timed out")))
         queue = QueueInHand()
-        send_leftovers(queue=queue, now=NOW + HOUR)
+        sent_again(queue=queue, now=NOW + HOUR)
         gateway = ScriptedGateway(ANOTHER_MODE, found=[NotFound()])
         assert delivered(bodies=queue.take(), gateway=gateway, now=NOW + HOUR) == []
         payment = Payment.objects.get()

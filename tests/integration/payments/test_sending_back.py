@@ -11,7 +11,7 @@ import pytest
 from ledger.models import Entry
 from payments.gateways import Answer, Declined, Gateway, NotAttempted, NotFound, RefundRequest, Succeeded, Unknown
 from payments.models import Refund
-from rebilling.certify import certify, send_leftovers
+from rebilling.hourly_check import check_hourly
 from rebilling.message import MOST_ITEMS, RefundsMessage, from_json, to_json
 from rebilling.processor import Delivery, Surroundings, process_deliveries
 from tests.builders import (
@@ -24,6 +24,7 @@ from tests.builders import (
     at,
     delivered,
     sends_back,
+    sent_again,
     swept,
 )
 from tests.databases import rolled_back
@@ -50,7 +51,7 @@ def unknown() -> Refund:
 def asked_again(*, after: datetime.timedelta, gateway: Gateway) -> Refund:
     """The hourly certify sends it, and the processor asks."""
     now, queue = NOW + after, QueueInHand()
-    assert send_leftovers(queue=queue, now=now) == 1
+    assert sent_again(queue=queue, now=now) == 1
     assert delivered(bodies=queue.take(), gateway=gateway, today=now.date(), now=now) == []
     return Refund.objects.get()
 
@@ -102,13 +103,13 @@ class TestUnknownOutcome:
         for days in range(1, 5):
             refund = asked_again(after=days * DAY, gateway=ScriptedGateway(refunds_found=[TIMED_OUT]))
             assert (refund.status, refund.needs_person) == ("UNKNOWN", False)
-            certify(runs=[], now=NOW + 5 * DAY - datetime.timedelta(seconds=1))
+            check_hourly(queue=None, now=NOW + 5 * DAY - datetime.timedelta(seconds=1))
         assert not Refund.objects.get().needs_person
-        certify(runs=[], now=NOW + 5 * DAY)
+        check_hourly(queue=None, now=NOW + 5 * DAY)
         refund = Refund.objects.get()
         assert (refund.status, refund.needs_person) == ("UNKNOWN", True)
         assert refund.needs_person_reason == "its outcome is not known after 5 days"
-        assert send_leftovers(queue=QueueInHand(), now=NOW + 5 * DAY) == 0
+        assert sent_again(queue=QueueInHand(), now=NOW + 5 * DAY) == 0
         errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
         assert errors == ["a refund needs a person"]
 
@@ -116,14 +117,14 @@ class TestUnknownOutcome:
 class TestLeftOver:
     def test_is_sent_a_quarter_of_an_hour_after_it_was_reserved(self) -> None:
         refund, queue = requested(paid()), QueueInHand()
-        assert send_leftovers(queue=queue, now=LATER - 2 * datetime.timedelta(minutes=1)) == 0
-        assert send_leftovers(queue=queue, now=LATER) == 1
+        assert sent_again(queue=queue, now=LATER - 2 * datetime.timedelta(minutes=1)) == 0
+        assert sent_again(queue=queue, now=LATER) == 1
         assert queue.refunds == [refund.id]
 
     def test_is_left_alone_while_somebody_asks(self) -> None:
         requested(paid())
         Refund.objects.update(leased_until=LATER + datetime.timedelta(seconds=1))
-        assert send_leftovers(queue=QueueInHand(), now=LATER) == 0
+        assert sent_again(queue=QueueInHand(), now=LATER) == 0
 
     def test_never_asked_for_before_is_submitted_however_late(self) -> None:
         requested(paid())
@@ -155,7 +156,7 @@ class TestLeftOver:
             for _ in range(MOST_ITEMS + 1)
         )
         queue = QueueInHand()
-        assert send_leftovers(queue=queue, now=LATER) == 2
+        assert sent_again(queue=queue, now=LATER) == 2
         carried = [from_json(body) for body in queue.bodies]
         assert [len(message.refunds) for message in carried if isinstance(message, RefundsMessage)] == [500, 1]
         assert queue.refunds == list(Refund.objects.order_by("id").values_list("id", flat=True))
@@ -175,11 +176,13 @@ class TestNotAttempted:
 
 
 class TestMessage:
-    def test_that_names_a_refund_that_is_not_there_sends_none_of_the_others(self) -> None:
+    def test_that_names_a_refund_that_is_not_there_sends_the_others(self, caplog: pytest.LogCaptureFixture) -> None:
         refund, gateway = requested(paid()), ScriptedGateway()
-        body = to_json(RefundsMessage(refunds=(refund.id, uuid.uuid4())))
+        unknown = uuid.uuid4()
+        body = to_json(RefundsMessage(refunds=(unknown, refund.id)))
         assert delivered(bodies=[body], gateway=gateway) == ["0"]
-        assert (gateway.refund_requests, Refund.objects.get().status) == ([], "SUBMITTED")
+        assert (len(gateway.refund_requests), Refund.objects.get().status) == (1, "SUCCEEDED")
+        assert f"1 items of the message were refused, the first: there is no refund {unknown}" in caplog.text
 
     def test_of_refunds_that_somebody_else_sends_comes_back(self) -> None:
         refund, gateway = requested(paid()), ScriptedGateway()
@@ -258,4 +261,4 @@ def test_a_sweep_that_is_held_sends_no_refund(settings: Any) -> None:
     queue = QueueInHand()
     run = swept(as_of=FEB_1, queue=queue)
     assert (run.status, queue.bodies) == ("HELD", [])
-    assert send_leftovers(queue=queue, now=at(FEB_1)) == 1
+    assert sent_again(queue=queue, now=at(FEB_1)) == 1

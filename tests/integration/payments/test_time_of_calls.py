@@ -9,10 +9,20 @@ from payments import collection
 from payments.gateways import Answer, Finding, NotFound, PaymentRequest, Unknown
 from payments.leasing import Lease, take_lease
 from payments.models import Payment
-from rebilling.certify import send_leftovers
 from rebilling.message import RefundsMessage, to_json
 from rebilling.processor import Delivery, Surroundings, process_deliveries
-from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered, swept, takes
+from tests.builders import (
+    NOW,
+    TODAY,
+    QueueInHand,
+    ScriptedGateway,
+    an_account,
+    billed,
+    delivered,
+    sent_again,
+    swept,
+    takes,
+)
 from tests.databases import rolled_back
 from tests.integration.rebilling.refunded import paid, requested
 
@@ -43,7 +53,7 @@ def asked_again(gateway: Timed) -> list[tuple[str, float]]:
     an_account()
     billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="timed out")))
     queue = QueueInHand()
-    assert send_leftovers(queue=queue, now=NOW + HOUR) == 1
+    assert sent_again(queue=queue, now=NOW + HOUR) == 1
     assert delivered(bodies=queue.take(), gateway=gateway, now=NOW + HOUR) == []
     return gateway.seconds
 

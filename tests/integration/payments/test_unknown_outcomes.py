@@ -11,7 +11,7 @@ from ledger.balances import balance
 from ledger.models import Entry
 from payments.gateways import Declined, NotAttempted, NotFound, PaymentRequest, Succeeded, Unknown
 from payments.models import Payment
-from rebilling.certify import certify, send_leftovers
+from rebilling.hourly_check import check_hourly
 from rebilling.models import Run
 from rebilling.reasons import ReasonMissing
 from rebilling.resolving import UnableToResolve, put_right
@@ -25,6 +25,7 @@ from tests.builders import (
     at,
     billed,
     delivered,
+    sent_again,
     statuses_of,
     swept,
     takes,
@@ -50,7 +51,7 @@ def account() -> Account:
 def asked_again(*, after: datetime.timedelta, gateway: ScriptedGateway) -> Payment:
     """The hourly certify sends it, and the processor asks."""
     now, queue = NOW + after, QueueInHand()
-    assert send_leftovers(queue=queue, now=now) == 1
+    assert sent_again(queue=queue, now=now) == 1
     assert delivered(bodies=queue.take(), gateway=gateway, today=now.date(), now=now) == []
     return Payment.objects.get()
 
@@ -134,18 +135,18 @@ class TestUnknownOutcome:
     def test_needs_a_person_after_five_days_and_is_not_asked_about_any_more(
         self, account: Account, caplog: pytest.LogCaptureFixture
     ) -> None:
-        certify(runs=[], now=NOW + 5 * DAY - HOUR)
+        check_hourly(queue=None, now=NOW + 5 * DAY - HOUR)
         assert not Payment.objects.get().needs_person
-        certify(runs=[], now=NOW + 5 * DAY)
+        check_hourly(queue=None, now=NOW + 5 * DAY)
         payment = Payment.objects.get()
         assert (payment.status, payment.needs_person) == ("UNKNOWN", True)
         assert payment.needs_person_reason == "its outcome is not known after 5 days"
         errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
         assert errors == ["a payment needs a person"]
-        assert send_leftovers(queue=QueueInHand(), now=NOW + 5 * DAY) == 0
+        assert sent_again(queue=QueueInHand(), now=NOW + 5 * DAY) == 0
 
     def test_overdue_is_asked_about_once_a_day_by_the_sweep(self, account: Account) -> None:
-        certify(runs=[], now=NOW + 6 * DAY)
+        check_hourly(queue=None, now=NOW + 6 * DAY)
         gateway = ScriptedGateway(found=[takes])
         billed(as_of=TODAY + 6 * DAY, gateway=gateway)
         assert (len(gateway.looked_up), gateway.requests) == (1, [])
@@ -154,7 +155,7 @@ class TestUnknownOutcome:
     def test_overdue_by_a_deadline_that_was_moved_since_is_asked_about_all_the_same(
         self, account: Account, settings: Any
     ) -> None:
-        certify(runs=[], now=NOW + 6 * DAY)
+        check_hourly(queue=None, now=NOW + 6 * DAY)
         settings.PAYMENT_UNKNOWN_DAYS = 14
         gateway = ScriptedGateway(found=[takes])
         billed(as_of=TODAY + 6 * DAY, gateway=gateway)
@@ -163,8 +164,9 @@ class TestUnknownOutcome:
     def test_known_at_last_needs_nobody(self, account: Account) -> None:
         payment = Payment.objects.get()
         asking, queue = ScriptedGateway(found=[takes]), QueueInHand()
-        send_leftovers(queue=queue, now=NOW + 5 * DAY)
-        certify(runs=[], now=NOW + 5 * DAY)
+        sent_again(queue=queue, now=NOW + 5 * DAY - HOUR)
+        check_hourly(queue=None, now=NOW + 5 * DAY)
+        assert Payment.objects.get().needs_person
         assert delivered(bodies=queue.take(), gateway=asking, now=NOW + 5 * DAY) == []
         payment.refresh_from_db()
         assert (payment.status, payment.needs_person, payment.needs_person_reason) == ("SUCCEEDED", False, "")
@@ -279,21 +281,21 @@ class TestGatewayThatTakesNoRequests:
 
     def test_asked_at_last_has_its_own_five_days(self, refused: tuple[str, ScriptedGateway]) -> None:
         """What waited for a person, the gateway being away, is asked about like any other once it is back."""
-        certify(runs=[], now=NOW + 5 * DAY)
+        check_hourly(queue=None, now=NOW + 5 * DAY)
         later = NOW + 5 * DAY + HOUR
         gateway = ScriptedGateway(TIMED_OUT, TIMED_OUT, TIMED_OUT)
         assert delivered(bodies=[refused[0]], gateway=gateway, now=later, today=later.date()) == []
         assert Payment.objects.filter(status="UNKNOWN", needs_person=False).count() == 3
-        certify(runs=[], now=later + 5 * DAY - HOUR)
+        check_hourly(queue=None, now=later + 5 * DAY - HOUR)
         assert not Payment.objects.filter(needs_person=True).exists()
-        certify(runs=[], now=later + 5 * DAY)
+        check_hourly(queue=None, now=later + 5 * DAY)
         assert Payment.objects.filter(needs_person=True).count() == 3
 
     def test_days_on_end_makes_what_waits_a_persons(self, refused: tuple[str, ScriptedGateway]) -> None:
-        certify(runs=[], now=NOW + 5 * DAY)
+        check_hourly(queue=None, now=NOW + 5 * DAY)
         assert Payment.objects.filter(status="SUBMITTED", needs_person=True).count() == 3
         # It is sent on all the same: nothing was ever asked.
-        assert send_leftovers(queue=QueueInHand(), now=NOW + 5 * DAY) == 1
+        assert sent_again(queue=QueueInHand(), now=NOW + 5 * DAY) == 1
 
 
 def another_amount(request: PaymentRequest) -> Succeeded:
@@ -332,7 +334,7 @@ class TestContradiction:
     def test_in_what_is_found_needs_a_person_too(self, account: Account) -> None:
         payment = asked_again(after=HOUR, gateway=ScriptedGateway(found=[another_amount]))
         assert (payment.status, payment.needs_person) == ("UNKNOWN", True)
-        assert send_leftovers(queue=QueueInHand(), now=NOW + 2 * HOUR) == 0
+        assert sent_again(queue=QueueInHand(), now=NOW + 2 * HOUR) == 0
 
     @pytest.mark.parametrize("together", [True, False])
     def test_one_reference_for_two_payments_is_booked_once(self, together: bool) -> None:

@@ -25,6 +25,7 @@ from tests.integration.rebilling.refunded import entries_of, paid, refunded, req
 
 MOST = 2**63 - 1
 TIMED_OUT = Unknown(reason="timed out", needs_person=True)
+FEB_2 = FEB_1.replace(day=2)
 SIGNED: dict[str, Any] = {"reason": "r", "author": "bo", "today": FEB_1, "now": at(FEB_1)}
 
 
@@ -187,7 +188,7 @@ class TestOnItsWay:
         assert entries_of(account)[-2:] == [("refund", 1999), ("credit", 1999)]
         reverse_the("credit", refund.payment)
         gateway = ScriptedGateway()
-        billed(as_of=FEB_1, gateway=gateway)
+        billed(as_of=FEB_2, gateway=gateway)
         assert [request.amount_minor for request in gateway.requests] == [1999]
         assert (rows(account), balance(account_id=account.id)) == ([("VOIDED", 0, 0), ("PAID", 0, 1999)], 0)
 
@@ -320,7 +321,7 @@ class TestWhatIsReversedAround:
         reverse_the("reversal", payment)
         assert (rows(payment.account), balance(account_id=payment.account_id)) == ([("UNPAID", 0, 0)], 1999)
         gateway = ScriptedGateway()
-        billed(as_of=FEB_1, gateway=gateway)
+        billed(as_of=FEB_2, gateway=gateway)
         assert [request.amount_minor for request in gateway.requests] == [1999, 1999]
         assert rows(payment.account) == [("PAID", 0, 1999)] * 2
         assert balance(account_id=payment.account_id) == 0
@@ -360,7 +361,7 @@ class TestWhatIsReversedAround:
         assert (rows(payment.account), payment.account.status) == ([("UNPAID", 0, 0)], "PAST_DUE")
         assert balance(account_id=payment.account_id) == 1999
         gateway = ScriptedGateway()
-        billed(as_of=FEB_1, gateway=gateway)
+        billed(as_of=FEB_2, gateway=gateway)
         assert [request.amount_minor for request in gateway.requests] == [1999, 1999]
         refunded(payment.account.payments.exclude(id=payment.id).get(charge=payment.charge_id))
         assert rows(payment.account) == [("PAID", 1999, 0), ("PAID", 0, 1999)]

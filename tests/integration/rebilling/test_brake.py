@@ -2,13 +2,15 @@
 
 import datetime
 import logging
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from unittest import mock
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -19,13 +21,14 @@ from payments.models import Payment
 from rebilling.adjustments import reverse_entry
 from rebilling.brake import let_through
 from rebilling.certificate import certificate
-from rebilling.certify import certify, open_runs, send_leftovers
+from rebilling.certify import certify, open_runs
 from rebilling.held import StillSwept, cancel_run, release_run
+from rebilling.hourly_check import check_hourly
 from rebilling.lifecycle import close_account
 from rebilling.message import PeriodKey
 from rebilling.models import Rebilling, Run
 from rebilling.presentation import as_text
-from rebilling.sweep import sweep
+from rebilling.sweep import rows_for, write_rows
 from tests.builders import (
     TODAY,
     QueueInHand,
@@ -35,6 +38,7 @@ from tests.builders import (
     at,
     billed,
     delivered,
+    sent_again,
     statuses_of,
     swept,
 )
@@ -121,7 +125,7 @@ class TestAHeldRun:
     def test_is_not_sent_by_the_hourly_certify_nor_charged_by_a_message_that_names_it(self) -> None:
         run, accounts = held()
         queue = QueueInHand()
-        assert send_leftovers(queue=queue, now=at(NEXT) + 120 * MINUTES) == 0
+        assert sent_again(queue=queue, now=at(NEXT) + 120 * MINUTES) == 0
         keys = [PeriodKey(account.id, NEXT) for account in accounts]
         assert delivered(bodies=[a_message(run=run, keys=keys)], today=NEXT) == []
         assert [statuses_of(account) for account in accounts] == [[(NEXT, "DUE")]] * 4
@@ -133,7 +137,7 @@ class TestAHeldRun:
         accounts, queue = due(4, on=NEXT), QueueInHand()
         assert swept(as_of=NEXT, queue=queue).status == "HELD"
         assert queue.bodies == []
-        assert send_leftovers(queue=queue, now=at(NEXT)) == 1
+        assert sent_again(queue=queue, now=at(NEXT)) == 1
         assert delivered(bodies=queue.take(), today=NEXT) == []
         assert statuses_of(left) == [(TODAY, "PAID")]
         assert [statuses_of(account) for account in accounts] == [[(NEXT, "DUE")]] * 4
@@ -240,21 +244,6 @@ class TestHistory:
         due(10, on=NEXT + 2 * DAY)
         assert swept(as_of=NEXT + 2 * DAY, queue=QueueInHand()).status == "OPEN"
 
-    def test_of_a_day_to_come_is_that_of_today(self) -> None:
-        due(1, on=TODAY, unit="day")
-        billed(as_of=TODAY)
-        mistaken = sweep(as_of=TODAY + 30 * DAY, queue=QueueInHand(), now=at(NEXT))
-        assert (mistaken.status, mistaken.rebillings.count()) == ("HELD", 30)
-        assert mistaken.held_because.startswith("30 periods are due, more than 3")
-
-    def test_of_sweeps_for_days_to_come_measures_no_day_before(self, settings: Any) -> None:
-        settings.REBILLING_BRAKE_FIRST_PERIODS = 3
-        due(3, on=TODAY + 9 * DAY, unit="year")
-        sweep(as_of=TODAY + 9 * DAY, queue=QueueInHand(), now=at(TODAY))
-        due(4, on=NEXT)
-        because = swept(as_of=NEXT, queue=QueueInHand()).held_because
-        assert because == "4 periods are due, more than 3 (the limit without history)"
-
     def test_counts_no_days_from_sweeps_that_passed_over_a_held_run(self) -> None:
         """A run is held and its accounts fall behind; once it is released, the next sweep catches up."""
         due(1, on=TODAY)
@@ -281,8 +270,8 @@ class TestHistory:
         for days in range(4):
             due(2, on=TODAY + days * DAY, unit="year", currency=("USD", "EUR", "JPY", "GBP")[days])
             billed(as_of=TODAY + days * DAY)
-        # A savepoint and its end, the lock, sizes, days, history, and the answer.
-        assert statements() == one == 7
+        # A savepoint and its end, the lock, sizes, accounts, retries, days, history, and the answer.
+        assert statements() == one == 9
 
 
 class TestASweepThatWasCutOff:
@@ -317,36 +306,113 @@ class TestASweepThatWasCutOff:
         assert certificate(run=run, now=at(NEXT)).charged.periods == 1
 
     @pytest.mark.parametrize(("count", "status", "sent"), [(3, "OPEN", 1), (4, "HELD", 0)])
-    def test_is_weighed_by_the_hourly_certify_when_none_comes(self, count: int, status: str, sent: int) -> None:
+    def test_is_weighed_by_the_hourly_check_when_none_comes(self, count: int, status: str, sent: int) -> None:
         due(1, on=TODAY)
         billed(as_of=TODAY)
         first = self._cut_off(count, on=NEXT)
         queue = QueueInHand()
-        # Until then it may still be at work, and what it has found so far is no measure.
-        assert send_leftovers(queue=queue, now=at(NEXT) + 59 * MINUTES) == 0
-        assert Run.objects.get(id=first.id).passed_at is None
-        assert send_leftovers(queue=queue, now=at(NEXT) + 60 * MINUTES) == sent
+        assert sent_again(queue=queue, now=at(NEXT) + 20 * MINUTES) == sent
         first.refresh_from_db()
         assert (first.status, sum(len(message.rebillings) for message in queue.messages)) == (status, count * sent)
 
-    def test_held_by_certify_while_it_still_went_on_stays_held(self, settings: Any) -> None:
+    def test_that_found_nothing_stops_no_hourly_check(self) -> None:
+        """It is passed, and then certified; before it is, it isn't certified, which the database refuses."""
+        run = self._cut_off(0, on=NEXT)
+        (found,) = certify(runs=[run], now=at(NEXT) + 120 * MINUTES)
+        assert (found.status, found.clean) == ("OPEN", True)
+        check = check_hourly(queue=QueueInHand(), now=at(NEXT) + 120 * MINUTES)
+        assert (check.failed, [found.status for found in check.certificates]) == ([], ["CERTIFIED"])
+
+
+class TestASweepAtWork:
+    """Another session holds its lock: what it has found so far is no measure."""
+
+    @pytest.fixture
+    def at_work(self) -> Iterator[Run]:
         due(1, on=TODAY)
         billed(as_of=TODAY)
-        run = self._cut_off(4, on=NEXT)
-        going_on = Run.objects.get(id=run.id)
-        send_leftovers(queue=QueueInHand(), now=at(NEXT) + 60 * MINUTES)
-        settings.REBILLING_BRAKE_MULTIPLE = 0  # now it would be let through
-        assert not let_through(run=going_on, now=at(NEXT) + 61 * MINUTES)
-        assert (going_on.status, Run.objects.get(id=run.id).status) == ("HELD", "HELD")
+        run = Run.objects.create(as_of=NEXT, status="OPEN", started_at=at(NEXT))
+        for account in due(4, on=NEXT):
+            write_rows(rows_for(account=account, run=run, since=NEXT, until=NEXT, let_go=False, now=at(NEXT)))
+        # A session of its own. Its lock needs no row.
+        with connections["default"].copy("default").cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sweep:{run.id}"])
+            yield run
+            cursor.db.close()
 
-    def test_is_decided_about_once_it_can_no_longer_be_at_work(self) -> None:
-        run, _ = held()
-        Run.objects.filter(id=run.id).update(swept_at=None)
-        with pytest.raises(StillSwept):
-            cancel_run(run_id=run.id, reason="wrong", author="t", now=at(NEXT) + 59 * MINUTES)
-        assert Run.objects.get(id=run.id).status == "HELD"
-        cancel_run(run_id=run.id, reason="wrong", author="t", now=at(NEXT) + 60 * MINUTES)
-        assert Run.objects.get(id=run.id).status == "CANCELLED"
+    def test_is_neither_weighed_nor_passed_by_another_sweep(self, at_work: Run) -> None:
+        (other,), queue = due(1, on=NEXT + DAY), QueueInHand()
+        run = swept(as_of=NEXT + DAY, queue=queue)
+        assert (run.status, run.passed_at) == ("OPEN", at(NEXT + DAY))
+        at_work.refresh_from_db()
+        assert (at_work.status, at_work.passed_at) == ("OPEN", None)
+        assert [message.rebillings for message in queue.messages] == [(PeriodKey(other.id, NEXT + DAY),)]
+        assert at_work.rebillings.filter(status="DUE").count() == 4
+
+    def test_is_left_alone_by_the_hourly_check_however_long_it_takes(self, at_work: Run) -> None:
+        queue = QueueInHand()
+        assert sent_again(queue=queue, now=at(NEXT) + 60 * 24 * MINUTES) == 0
+        at_work.refresh_from_db()
+        assert (at_work.status, at_work.passed_at, queue.bodies) == ("OPEN", None, [])
+
+    def test_is_not_decided_about(self, at_work: Run) -> None:
+        Run.objects.filter(id=at_work.id).update(status="HELD")
+        for decide in (cancel_run, partial(release_run, queue=QueueInHand())):
+            with pytest.raises(StillSwept):
+                decide(run_id=at_work.id, reason="wrong", author="t", now=at(NEXT) + 60 * 24 * MINUTES)
+        assert Run.objects.get(id=at_work.id).status == "HELD"
+        assert at_work.rebillings.filter(status="DUE").count() == 4
+
+
+class TestOddAccounts:
+    """Parked ones, and ones with two or more periods due: a few are their own affair, many are a mistake of ours."""
+
+    @pytest.mark.parametrize(("parked", "others", "status"), [(10, 0, "OPEN"), (11, 0, "HELD"), (11, 209, "OPEN")])
+    def test_that_are_parked_hold_a_run_past_10_and_5_percent(self, parked: int, others: int, status: str) -> None:
+        day_of_sweep = TODAY + 40 * DAY
+        due(parked, on=TODAY, unit="day", unit_amount_minor=1)
+        due(others, on=day_of_sweep, unit_amount_minor=1)
+        run = swept(as_of=day_of_sweep, queue=QueueInHand())
+        assert run.status == status
+        if status == "HELD":
+            assert run.held_because == "11 accounts are parked, more than 10 (5 % of 11 accounts, and at least 10)"
+            cancel_run(run_id=run.id, reason="mistyped dates", author="t", now=at(day_of_sweep))
+            assert not Rebilling.objects.exclude(reason="run_cancelled").exists()
+
+    @pytest.mark.parametrize(
+        ("behind", "others", "status"), [(10, 0, "OPEN"), (11, 0, "HELD"), (12, 240, "OPEN"), (13, 239, "HELD")]
+    )
+    def test_that_catch_up_hold_a_run_past_10_and_5_percent(self, behind: int, others: int, status: str) -> None:
+        """As the first run after an import with last year's date: 13 payments of one customer."""
+        today = datetime.date(2027, 1, 1)
+        due(behind, on=TODAY, unit_amount_minor=1)
+        due(others, on=today, unit_amount_minor=1)
+        queue = QueueInHand()
+        run = swept(as_of=today, queue=queue)
+        assert run.status == status
+        if status == "HELD":
+            assert f"{behind} accounts have two or more periods due, more than" in run.held_because
+            assert (queue.bodies, Payment.objects.count()) == ([], 0)
+
+    def test_count_with_what_a_sweep_that_was_cut_off_found(self) -> None:
+        for _ in range(2):
+            due(6, on=TODAY, unit="day", unit_amount_minor=1)
+            with (
+                mock.patch("rebilling.sweep.let_through", side_effect=KeyboardInterrupt),
+                pytest.raises(KeyboardInterrupt),
+            ):
+                swept(as_of=NEXT, queue=QueueInHand())
+        run = swept(as_of=NEXT, queue=QueueInHand())
+        assert run.held_because.startswith("12 accounts have two or more periods due, more than 10")
+
+    def test_are_foreseen_by_a_dry_run(self, capsys: pytest.CaptureFixture[str]) -> None:
+        today = billing_day(timezone.now())
+        due(11, on=today - DAY, unit="day", unit_amount_minor=1)
+        call_command("sweep", "--as-of", today.isoformat(), "--dry-run")
+        assert capsys.readouterr().out.splitlines()[1] == (
+            "The brake would hold it: 11 accounts have two or more periods due, more than 10 (5 % of 11 accounts, and "
+            "at least 10)"
+        )
 
 
 class TestSweepCommand:

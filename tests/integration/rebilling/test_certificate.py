@@ -5,10 +5,13 @@ import re
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from accounts.billing_day import billing_day
 from accounts.models import Account
 from rebilling.certificate import certificate
-from rebilling.certify import certify, open_runs, send_leftovers
+from rebilling.certify import certify, open_runs
+from rebilling.lifecycle import close_account, reopen_account
 from rebilling.models import Rebilling, Run
 from rebilling.parked import NotItsTurn, NotParked, release_parked, skip_parked
 from rebilling.presentation import as_text
@@ -21,6 +24,7 @@ from tests.builders import (
     at,
     billed,
     delivered,
+    sent_again,
     statuses_of,
     swept,
 )
@@ -81,6 +85,49 @@ class TestCertificate:
         found = certificate(run=run, now=at(TODAY + 4 * DAY))
         assert (found.due.periods, found.charged.periods, found.unexplained.periods) == (4, 1, 3)
 
+    def test_does_not_answer_for_an_account_that_was_committed_after_its_sweep(self) -> None:
+        """A slow request read its clock before the sweep began; the next sweep finds its account."""
+        run = billed(as_of=TODAY)
+        account = an_account(now=NOW - datetime.timedelta(minutes=59))
+        assert certificate(run=run, now=LATER).clean
+        (certified,) = certify(runs=[run], now=LATER)
+        assert certified.status == "CERTIFIED"
+        billed(as_of=TODAY)
+        assert statuses_of(account) == [(TODAY, "PAID")]
+
+    def test_answers_for_an_account_that_was_opened_an_hour_before_its_sweep(self) -> None:
+        run = billed(as_of=TODAY)
+        account = an_account(now=NOW - datetime.timedelta(minutes=60))
+        found = certificate(run=run, now=LATER)
+        assert found.unexplained_first == [f"rebill:{account.id}:{TODAY} has no row"]
+
+    @pytest.mark.parametrize("covers", [True, False])
+    def test_reports_a_date_moved_over_a_period_that_was_skipped_while_the_account_was_closed(
+        self, covers: bool
+    ) -> None:
+        """The skipped row of the closed account is for the very days that the date was moved over."""
+        february, march = datetime.date(2026, 2, 1), datetime.date(2026, 3, 1)
+        account = an_account()
+        billed(as_of=TODAY)
+        queue = QueueInHand()
+        swept(as_of=february, queue=queue)
+        close_account(account_id=account.id, reason="left", author="t", now=at(february))
+        assert delivered(bodies=queue.take(), today=february) == []
+        reopen_account(account_id=account.id, reason="back", author="t", today=february, now=at(february))
+        if not covers:
+            Rebilling.objects.filter(account=account, status="SKIPPED").update(period_end=february + DAY)
+        Account.objects.filter(id=account.id).update(rebilling_date=march)
+        found = certificate(run=billed(as_of=march), now=at(march))
+        assert found.unexplained_first == [f"rebill:{account.id}:2026-02-01 has no row"]
+
+    def test_takes_a_period_that_a_person_skipped_for_explained(self) -> None:
+        account = an_account(plan=a_plan(interval_unit="day", unit_amount_minor=1), rebilling_date=TODAY)
+        billed(as_of=TODAY + 36 * DAY)
+        parked = Rebilling.objects.get(account=account)
+        skip_parked(rebilling_id=parked.id, reason="a gift", author="t", now=at(TODAY + 36 * DAY))
+        last = billed(as_of=TODAY + 36 * DAY)
+        assert certificate(run=last, now=at(TODAY + 37 * DAY)).unexplained.periods == 0
+
     def test_does_not_answer_for_an_account_opened_after_its_sweep(self) -> None:
         run = billed(as_of=TODAY)
         an_account(today=TODAY)
@@ -88,7 +135,7 @@ class TestCertificate:
         assert certificate(run=run, now=LATER).clean
 
     def test_of_a_sweep_cut_off_reports_what_it_never_found(self) -> None:
-        an_account()
+        an_account(now=NOW - DAY)
         run = Run.objects.create(as_of=TODAY, status=Run.Status.OPEN, started_at=NOW)
         assert certificate(run=run, now=NOW).unexplained.periods == 0
         assert certificate(run=run, now=LATER).unexplained.periods == 1
@@ -103,8 +150,8 @@ class TestLeftovers:
         queue = QueueInHand()
         swept(as_of=TODAY, queue=queue)
         queue.take()
-        assert send_leftovers(queue=queue, now=NOW) == 0
-        assert send_leftovers(queue=queue, now=NOW + datetime.timedelta(minutes=16)) == 1
+        assert sent_again(queue=queue, now=NOW) == 0
+        assert sent_again(queue=queue, now=NOW + datetime.timedelta(minutes=16)) == 1
         assert delivered(bodies=queue.take()) == []
         assert statuses_of(account) == [(TODAY, "PAID")]
 
@@ -143,8 +190,8 @@ class TestParked:
         now = at(TODAY + 36 * DAY) + datetime.timedelta(hours=2)
         release_parked(rebilling_id=parked.id, reason="right so", author="staff:anna", now=now)
         queue = QueueInHand()
-        assert send_leftovers(queue=queue, now=now + datetime.timedelta(hours=1)) == 1
-        assert delivered(bodies=queue.take()) == []
+        assert sent_again(queue=queue, now=now + datetime.timedelta(hours=1)) == 1
+        assert delivered(bodies=queue.take(), today=TODAY + 36 * DAY) == []
         assert [status for _, status in statuses_of(account)] == ["PAID"] * 36 + ["PARKED"]
         billed(as_of=TODAY + 36 * DAY)
         later = at(TODAY + 37 * DAY)
@@ -164,14 +211,15 @@ class TestParked:
 
     def test_skipping_waits_until_earlier_periods_are_charged(self) -> None:
         account, _, first = self._parked()
-        release_parked(rebilling_id=first.id, reason="right so", author="staff:anna", now=NOW)
+        now = at(TODAY + 36 * DAY)
+        release_parked(rebilling_id=first.id, reason="right so", author="staff:anna", now=now)
         last = Rebilling.objects.get(status="PARKED")
         with pytest.raises(NotItsTurn, match=f"goes on at {TODAY}"):
-            skip_parked(rebilling_id=last.id, reason="goodwill", author="staff:anna", now=NOW)
+            skip_parked(rebilling_id=last.id, reason="goodwill", author="staff:anna", now=now)
         last.refresh_from_db()
         assert last.status == "PARKED"
         billed(as_of=TODAY + 36 * DAY)
-        skip_parked(rebilling_id=last.id, reason="goodwill", author="staff:anna", now=NOW)
+        skip_parked(rebilling_id=last.id, reason="goodwill", author="staff:anna", now=now)
         billed(as_of=TODAY + 37 * DAY)
         assert [status for _, status in statuses_of(account)] == ["PAID"] * 36 + ["SKIPPED", "PAID"]
 
@@ -226,3 +274,22 @@ class TestSweepCommand:
         with pytest.raises(CommandError, match="runlocal"):
             call_command("sweep", "--as-of", "2026-01-01")
         assert (Run.objects.count(), Rebilling.objects.count()) == (0, 0)
+
+    @pytest.mark.parametrize("options", [[], ["--dry-run"]])
+    @pytest.mark.parametrize("days", [1, 365, 36525])
+    def test_refuses_a_date_that_has_not_come_and_exits_2(
+        self, monkeypatch: pytest.MonkeyPatch, options: list[str], days: int
+    ) -> None:
+        queue = QueueInHand()
+        monkeypatch.setattr("rebilling.management.commands.sweep.configured_queue", lambda: queue)
+        today = billing_day(timezone.now())
+        an_account(anchor_date=today, rebilling_date=today, today=today)
+        day = today + days * DAY
+        with pytest.raises(CommandError) as error:
+            call_command("sweep", "--as-of", day.isoformat(), *options)
+        assert str(error.value) == (
+            f"{day} has not come: today is {today}. Nothing is billed before its first day; sweep as of {today} or "
+            "earlier."
+        )
+        assert error.value.returncode == 2
+        assert (Run.objects.count(), Rebilling.objects.count(), queue.bodies) == (0, 0, [])

@@ -20,12 +20,14 @@ from rebilling import charging
 from rebilling.adjustments import grant_credit
 from rebilling.allocation import spendable_credit
 from rebilling.certificate import certificate
-from rebilling.models import Rebilling
+from rebilling.message import PeriodKey
+from rebilling.models import Rebilling, Run
 from tests.builders import (
     NOW,
     TODAY,
     QueueInHand,
     ScriptedGateway,
+    a_message,
     a_plan,
     an_account,
     at,
@@ -75,14 +77,19 @@ class TestCleanPack:
         assert (payment.account_id, payment.gateway) == (account.id, "scripted")
         assert payment.gateway_reference == f"taken-{payment.id}"
 
-    def test_charges_the_quantity_of_the_day_it_is_charged(self) -> None:
-        account = an_account()
+    def test_charges_what_was_found_due_whatever_the_quantity_is_by_then(self) -> None:
+        """What is charged is what was weighed and approved; the new quantity counts from the next period."""
+        account = an_account(quantity=3)
         queue = QueueInHand()
         run = swept(as_of=TODAY, queue=queue)
-        change_account(account_id=account.id, changes={"quantity": 2})
+        change_account(account_id=account.id, changes={"quantity": 1000})
         assert delivered(bodies=queue.take()) == []
-        assert Entry.objects.get(type="charge").amount_minor == 3998
-        assert certificate(run=run, now=NOW).charged.amount_minor == {"USD": 3998}
+        entry, payment = Entry.objects.get(type="charge"), Payment.objects.get()
+        assert (entry.amount_minor, payment.amount_minor) == (5997, 5997)
+        assert entry.description == f"{account.plan.name} x 3, 2026-01-01 to 2026-02-01"
+        assert certificate(run=run, now=NOW).charged.amount_minor == {"USD": 5997}
+        billed(as_of=datetime.date(2026, 2, 1))
+        assert Entry.objects.filter(type="charge").latest("id").amount_minor == 1_999_000
 
     def test_a_price_of_zero_is_paid_at_once_without_entry_or_payment(self) -> None:
         account = an_account(unit_amount_minor=0)
@@ -180,7 +187,7 @@ class TestPackWithABadRow:
         early, late = QueueInHand(), QueueInHand()
         swept(as_of=TODAY, queue=early)
         swept(as_of=TODAY + DAY, queue=late)
-        assert delivered(bodies=early.take() + late.take()) == []
+        assert delivered(bodies=early.take() + late.take(), today=TODAY + DAY) == []
         reasons = list(Rebilling.objects.order_by("period_start").values_list("status", "reason"))
         assert reasons == [("PARKED", "charge_refused"), ("PARKED", "earlier_period_parked")]
         assert Entry.objects.filter(type="charge").count() == 0
@@ -259,9 +266,50 @@ class TestWhatIsNotCharged:
         only_the_later = type(message)(run_id=message.run_id, as_of=message.as_of, rebillings=message.rebillings[1:])
         late.take()
         late.send([only_the_later])
-        assert delivered(bodies=late.bodies) == []
+        assert delivered(bodies=late.bodies, today=TODAY + DAY) == []
         assert statuses_of(account) == [(TODAY, "DUE"), (TODAY + DAY, "DUE")]
-        assert delivered(bodies=early.take() + late.take()) == []
+        assert delivered(bodies=early.take() + late.take(), today=TODAY + DAY) == []
+        assert statuses_of(account) == [(TODAY, "PAID"), (TODAY + DAY, "PAID")]
+
+
+@rolled_back
+class TestAPeriodThatHasNotBegun:
+    """No sweep finds one; a row or a message that names one was made by hand, or by mistake."""
+
+    def _row(self, account: Account, run: Run, start: datetime.date) -> Rebilling:
+        return Rebilling.objects.create(
+            run=run,
+            account=account,
+            period_start=start,
+            period_end=start + DAY,
+            status="DUE",
+            quantity=1,
+            amount_minor=1999,
+            currency="USD",
+            due_since=NOW,
+        )
+
+    def test_is_not_charged_whatever_a_row_and_a_message_say(self, caplog: pytest.LogCaptureFixture) -> None:
+        account = an_account(plan=a_plan(interval_unit="day"), rebilling_date=TODAY)
+        run = swept(as_of=TODAY, queue=QueueInHand())
+        self._row(account, run, TODAY + DAY)
+        run.as_of = TODAY + 365 * DAY
+        body = a_message(run=run, keys=[PeriodKey(account.id, TODAY), PeriodKey(account.id, TODAY + DAY)])
+        assert delivered(bodies=[body]) == []
+        assert statuses_of(account) == [(TODAY, "PAID"), (TODAY + DAY, "DUE")]
+        account.refresh_from_db()
+        assert account.rebilling_date == TODAY + DAY
+        assert Entry.objects.filter(type="charge").count() == Payment.objects.count() == 1
+        (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert record.event == "rebilling.not_begun"  # type: ignore[attr-defined]
+
+    def test_is_unexplained_an_hour_later_and_charged_on_its_first_day(self) -> None:
+        account = an_account(plan=a_plan(interval_unit="day"), rebilling_date=TODAY)
+        run = billed(as_of=TODAY)
+        self._row(account, run, TODAY + DAY)
+        found = certificate(run=run, now=NOW + datetime.timedelta(hours=1))
+        assert found.unexplained_first == [f"rebill:{account.id}:{TODAY + DAY} is still DUE"]
+        billed(as_of=TODAY + DAY)
         assert statuses_of(account) == [(TODAY, "PAID"), (TODAY + DAY, "PAID")]
 
 

@@ -14,14 +14,14 @@ from accounts.models import Account
 from ledger.models import Entry
 from payments.models import Payment
 from rebilling.certificate import certificate
-from rebilling.certify import certify, open_runs, send_leftovers
+from rebilling.certify import certify, open_runs
 from rebilling.held import NotHeld, UnknownRun, cancel_run, release_run
 from rebilling.models import Rebilling, Run
 from rebilling.parked import skip_parked
 from rebilling.presentation import as_text
 from rebilling.queue import UnableToSend
 from rebilling.reasons import ReasonMissing
-from tests.builders import TODAY, QueueInHand, a_plan, an_account, at, billed, delivered, statuses_of, swept
+from tests.builders import TODAY, QueueInHand, a_plan, an_account, at, billed, delivered, sent_again, statuses_of, swept
 from tests.databases import rolled_back
 
 DAY = datetime.timedelta(days=1)
@@ -79,7 +79,7 @@ class TestRelease:
             release_run(run_id=run.id, reason="right", author="t", now=NOW, queue=Refusing())
         assert "the hourly certify sends it" in caplog.text
         queue = QueueInHand()
-        assert send_leftovers(queue=queue, now=NOW + HOUR) == 1
+        assert sent_again(queue=queue, now=NOW + HOUR) == 1
         assert delivered(bodies=queue.take(), now=NOW + HOUR) == []
         assert Counter(Rebilling.objects.values_list("status", flat=True)) == {"PAID": 4}
 
@@ -130,22 +130,19 @@ class TestCancel:
             assert sorted(statuses_of(account)) == [(TODAY, "PAID"), (TODAY, "SKIPPED")]
         assert Entry.objects.filter(type="charge").count() == 4
 
-    def test_of_a_sweep_for_a_wrong_day_leaves_what_is_really_due(self, settings: Any) -> None:
-        settings.REBILLING_BRAKE_FIRST_PERIODS = 3
-        daily = an_account(plan=a_plan(interval_unit="day"))
-        monthly = an_account()
-        run = swept(as_of=datetime.date(2026, 12, 31), queue=QueueInHand())
-        # The daily account's first period is PARKED, for having too many of them, and blocks it.
-        assert (run.status, Counter(run.rebillings.values_list("status", flat=True))) == (
-            "HELD",
-            {"DUE": 12, "PARKED": 1},
-        )
-        cancel_run(run_id=run.id, reason="mistyped", author="t", now=NOW)
-        billed(as_of=TODAY)
-        right = {(TODAY, "PAID"), (TODAY, "SKIPPED")}
-        assert set(statuses_of(daily)) == right
-        assert right < set(statuses_of(monthly))
-        assert Entry.objects.filter(type="charge").count() == 2
+    def test_of_periods_parked_by_wrong_dates_leaves_what_is_really_due(self, settings: Any) -> None:
+        """The daily accounts came with a rebilling date of long ago, and are PARKED for having too many periods."""
+        settings.REBILLING_BRAKE_FIRST_PERIODS = 0
+        plan, start = a_plan(interval_unit="day"), TODAY - 40 * DAY
+        accounts = [an_account(plan=plan, anchor_date=start, rebilling_date=start) for _ in range(11)]
+        run = swept(as_of=TODAY, queue=QueueInHand())
+        assert (run.status, Counter(run.rebillings.values_list("status", flat=True))) == ("HELD", {"PARKED": 11})
+        cancel_run(run_id=run.id, reason="wrong dates", author="t", now=NOW)
+        Account.objects.update(rebilling_date=TODAY, first_rebilling_date=TODAY)
+        again = billed(as_of=TODAY)
+        assert certificate(run=again, now=NOW).charged.periods == 11
+        for account in accounts:
+            assert statuses_of(account) == [(start, "SKIPPED"), (TODAY, "PAID")]
 
     def test_takes_with_it_what_a_sweep_at_the_same_time_wrote_behind_it(
         self, settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -179,10 +176,11 @@ class TestCancel:
 
     def test_leaves_what_a_person_skipped_of_it(self, settings: Any) -> None:
         settings.REBILLING_BRAKE_FIRST_PERIODS = 1
-        account = an_account(plan=a_plan(interval_unit="day"))
+        start = TODAY - 40 * DAY
+        account = an_account(plan=a_plan(interval_unit="day"), anchor_date=start, rebilling_date=start)
         for _ in range(2):
             an_account()
-        run = swept(as_of=TODAY + 40 * DAY, queue=QueueInHand())
+        run = swept(as_of=TODAY, queue=QueueInHand())
         parked = Rebilling.objects.get(account=account)
         skip_parked(rebilling_id=parked.id, reason="a gift", author="t", now=NOW)
         cancel_run(run_id=run.id, reason="mistyped", author="t", now=NOW)

@@ -12,7 +12,8 @@ import pytest
 
 from billing_site.log_format import JsonFormatter
 from payments.gateways import Declined, Unknown
-from rebilling.certify import certify, open_runs, send_leftovers
+from rebilling.hourly_check import check_hourly
+from rebilling.metrics import emit
 from tests.builders import (
     NOW,
     TODAY,
@@ -22,6 +23,7 @@ from tests.builders import (
     an_account,
     billed,
     delivered,
+    sent_again,
     swept,
     takes,
 )
@@ -87,7 +89,7 @@ def test_an_unknown_payment_is_counted_once_however_often_it_is_asked_about(line
     billed(as_of=TODAY, gateway=ScriptedGateway(still))
     for hour in (1, 2):
         queue, now = QueueInHand(), NOW + datetime.timedelta(hours=hour)
-        send_leftovers(queue=queue, now=now)
+        sent_again(queue=queue, now=now)
         delivered(bodies=queue.take(), gateway=ScriptedGateway(found=[still]), now=now)
     counted = [found["unknown"] for found in metrics_in(lines) if "unknown" in found]
     assert counted == [1, 0, 0]
@@ -99,13 +101,14 @@ def test_what_waits_for_somebody_is_counted_each_hour(lines: io.StringIO) -> Non
     an_account()
     billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="another amount", needs_person=True)))
     late = an_account(today=TODAY - datetime.timedelta(days=1))
-    type(late).objects.filter(id=late.id).update(billing_since=NOW, rebilling_date=TODAY)
-    certify(runs=open_runs(), now=NOW)
+    yesterday = NOW - datetime.timedelta(days=1)
+    type(late).objects.filter(id=late.id).update(billing_since=yesterday, rebilling_date=TODAY)
+    check_hourly(queue=None, now=NOW)
     assert metrics_in(lines)[-1] == {"unexplained": 1, "needs_person": 1}
 
 
 def test_a_line_says_when(lines: io.StringIO) -> None:
-    certify(runs=[], now=NOW)
+    emit(now=NOW, unexplained=0)
     (line,) = map(json.loads, lines.getvalue().splitlines())
     assert line["_aws"]["Timestamp"] == int(NOW.timestamp()) * 1000
 

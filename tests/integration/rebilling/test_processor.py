@@ -70,8 +70,9 @@ class TestRefusedMessages:
         )
         body = to_json(Message(run_id=run.id, as_of=run.as_of, rebillings=keys))
         assert delivered(bodies=[body]) == ["0"]
-        assert nothing_moved()
-        assert "1 periods that no sweep found due" in caplog.text
+        # It fails alone: the other is charged, and the message ends as a dead letter.
+        assert Rebilling.objects.get().status == "PAID"
+        assert f"1 items of the message were refused, the first: no sweep found the period {keys[1]}" in caplog.text
 
     def test_that_name_a_period_that_no_sweep_found(self) -> None:
         run, _ = a_pack()

@@ -5,21 +5,37 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.test import TestCase
 
 from accounts.models import Account, StatusChange
 from ledger.balances import balance
 from ledger.models import Entry
 from payments.gateways import Declined, Unknown
 from payments.models import Payment
+from payments.submission import new_payment
 from rebilling.adjustments import grant_credit, reverse_entry
-from rebilling.certify import send_leftovers
+from rebilling.held import release_run
 from rebilling.lifecycle import close_account, reopen_account
-from rebilling.message import Message, to_json
+from rebilling.message import Message, PeriodKey, to_json
 from rebilling.models import Rebilling, Run
 from rebilling.receiving import receive_payment
 from rebilling.retries import next_retry, retry_payment
 from rebilling.writing_off import write_off
-from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, at, billed, delivered, swept
+from tests.builders import (
+    NOW,
+    TODAY,
+    QueueInHand,
+    ScriptedGateway,
+    a_message,
+    a_plan,
+    an_account,
+    at,
+    billed,
+    delivered,
+    sent_again,
+    statuses_of,
+    swept,
+)
 from tests.databases import rolled_back
 
 SOFT = Declined(code="insufficient_funds")
@@ -194,6 +210,7 @@ class TestRetries:
             period_end=february.replace(month=3),
             status="PARKED",
             reason="charge_refused",
+            quantity=1,
             amount_minor=1999,
             currency="USD",
             due_since=NOW,
@@ -290,18 +307,48 @@ class TestRetryMessages:
     def test_lost_are_sent_again_within_the_hour(self, account: Account) -> None:
         swept(as_of=day(1), queue=QueueInHand())
         queue = QueueInHand()
-        assert send_leftovers(queue=queue, now=at(day(1)) + datetime.timedelta(minutes=14)) == 0
-        assert send_leftovers(queue=queue, now=at(day(1)) + datetime.timedelta(minutes=16)) == 1
+        assert sent_again(queue=queue, now=at(day(1)) + datetime.timedelta(minutes=14)) == 0
+        assert sent_again(queue=queue, now=at(day(1)) + datetime.timedelta(minutes=16)) == 1
         assert delivered(bodies=queue.take(), today=day(1)) == []
         assert attempts()[1:] == [(day(1), "SUCCEEDED", 1999)]
 
-    def test_of_a_run_of_a_day_to_come_do_not_bring_it_forward(self, account: Account) -> None:
-        from rebilling.sweep import sweep
-
-        queue = QueueInHand()
-        sweep(as_of=day(5), queue=queue, now=NOW)
-        assert delivered(bodies=queue.take(), today=TODAY) == []
+    def test_of_a_day_to_come_do_not_bring_it_forward(self, account: Account) -> None:
+        run = Run.objects.latest("id")
+        run.as_of = day(5)
+        assert delivered(bodies=[a_message(run=run, keys=[PeriodKey(account.id, TODAY)])], today=TODAY) == []
         assert len(attempts()) == 1
+
+    def test_go_on_although_a_charge_among_them_was_made_before_its_first_day(self) -> None:
+        """Nothing is charged early any more; one that was, and was declined, keeps no other from being tried."""
+        accounts = [an_account(today=TODAY, now=NOW) for _ in range(4)]
+        billed(as_of=TODAY, gateway=ScriptedGateway(*[SOFT] * 4))
+        early = Rebilling.objects.filter(account=accounts[0])
+        early.update(period_start=day(300), period_end=day(331))
+        billed(as_of=day(1))
+        assert [status for _, status, _ in attempts()] == ["DECLINED"] * 4 + ["SUCCEEDED"] * 4
+
+    def test_go_on_although_the_database_refuses_one_of_them(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        accounts = [an_account() for _ in range(4)]
+        billed(as_of=TODAY, gateway=ScriptedGateway(*[SOFT] * 4))
+        broken = Rebilling.objects.get(account=accounts[2])
+
+        def refusing(**arguments: Any) -> Payment:
+            made = new_payment(**arguments)
+            made.amount_minor *= -1 if made.charge_id == broken.charge_id else 1
+            return made
+
+        monkeypatch.setattr("rebilling.retries.new_payment", refusing)
+        billed(as_of=day(1))
+        assert [status for _, status, _ in attempts()] == ["DECLINED"] * 4 + ["SUCCEEDED"] * 3
+        assert [statuses_of(account)[0][1] for account in accounts] == ["PAID", "PAID", "UNPAID", "PAID"]
+        (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert (record.event, record.rebilling, record.reason) == (  # type: ignore[attr-defined]
+            "retry.refused",
+            str(broken.id),
+            "IntegrityError: payment_amount_positive",
+        )
 
     def test_of_a_held_run_are_not_sent(self, account: Account, settings: Any) -> None:
         settings.REBILLING_BRAKE_FIRST_PERIODS = 1
@@ -312,3 +359,54 @@ class TestRetryMessages:
         assert swept(as_of=day(1), queue=queue).status == "HELD"
         assert queue.bodies == []
         assert Rebilling.objects.get(account=account).retry_on == day(1)
+
+    def test_of_a_run_that_is_released_are_sent_with_it(self, account: Account, settings: Any) -> None:
+        for _ in range(2):
+            an_account(plan=None, today=day(1))
+        settings.REBILLING_BRAKE_SMALL_RUN, settings.REBILLING_BRAKE_MULTIPLE = 1, 1
+        run, queue, now = swept(as_of=day(1), queue=QueueInHand()), QueueInHand(), at(day(1))
+        assert run.held_because.startswith("3 periods are due (1 of them to be collected again), more than 1")
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            release_run(run_id=run.id, reason="right", author="t", now=now, queue=queue)
+        assert delivered(bodies=queue.take(), today=day(1)) == []
+        assert attempts()[1:] == [(day(1), "SUCCEEDED", 1999)] * 3
+
+
+class TestWhatIsCollectedAgain:
+    """Credits that are reversed make charges of long ago unpaid: that many cards aren't charged unweighed."""
+
+    def _reversed(self, settings: Any, count: int) -> None:
+        settings.REBILLING_BRAKE_SMALL_RUN = 10
+        credits = []
+        for _ in range(count):
+            account = an_account(plan=a_plan(interval_unit="year"))
+            grant = grant_credit(
+                account_id=account.id, amount_minor=1999, reason="sorry", author="t", today=TODAY, now=NOW
+            )
+            credits.append(grant.id)
+        billed(as_of=TODAY)
+        for number in range(1, 36):
+            an_account(today=day(number), plan=a_plan(interval_unit="year"))
+            billed(as_of=day(number))
+        billed(as_of=day(40))
+        for id_ in credits:
+            reverse_entry(entry_id=id_, reason="a mistake", author="t", today=day(40), now=at(day(40)))
+
+    def test_waits_for_the_next_days_sweep_and_is_held_for_what_it_is(self, settings: Any) -> None:
+        self._reversed(settings, 60)
+        taken, queue = Payment.objects.count(), QueueInHand()
+        # Not by the hourly check of the same day, which weighs nothing.
+        assert sent_again(queue=queue, now=at(day(40)) + datetime.timedelta(hours=3)) == 0
+        run = swept(as_of=day(41), queue=queue)
+        assert run.status == "HELD"
+        assert run.held_because.startswith(
+            "60 periods are due (60 of them to be collected again), more than 3 (3 times the largest run of 35 days, "
+        )
+        assert sent_again(queue=queue, now=at(day(41)) + datetime.timedelta(hours=3)) == 0
+        assert (queue.bodies, Payment.objects.count()) == ([], taken)
+
+    def test_is_collected_where_it_is_few(self, settings: Any) -> None:
+        self._reversed(settings, 3)
+        taken = Payment.objects.count()
+        assert billed(as_of=day(41)).status == "OPEN"
+        assert Payment.objects.count() == taken + 3

@@ -273,6 +273,7 @@ class TestReverseWriteOff:
                 period_start=row.period_start - datetime.timedelta(days=31),
                 period_end=row.period_end,
                 status="DUE",
+                quantity=1,
                 amount_minor=1999,
                 currency="USD",
                 due_since=NOW,

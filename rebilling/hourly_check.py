@@ -1,0 +1,114 @@
+"""The hourly check: what sweeps that were cut off found is weighed, open runs are certified, leftovers are sent again.
+
+Each step is taken whatever became of the others: one run that can't be certified keeps no payment from being looked up.
+"""
+
+import datetime
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from payments.deadlines import hand_over_overdue, waiting_for_a_person
+from rebilling.brake import cut_off_runs, let_through
+from rebilling.certificate import Certificate
+from rebilling.certify import certify, open_runs
+from rebilling.dispatch import send_due, send_refunds, send_retries, send_submitted, send_unknown
+from rebilling.metrics import emit
+from rebilling.models import Rebilling, Run
+from rebilling.queue import Queue
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class HourlyCheck:
+    """What the check found and did. `sent` counts messages; `failed` has each step that failed, with its error."""
+
+    certificates: list[Certificate] = field(default_factory=list)
+    sent: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def unexplained(self) -> int:
+        """Periods that are unexplained, in all runs."""
+        return sum(certificate.unexplained.periods for certificate in self.certificates)
+
+    def attempt(self, step: str, work: Callable[[], T]) -> T | None:
+        """What `work` brings. Failing, it is logged as an error with its traceback, and the check goes on."""
+        try:
+            return work()
+        except Exception as error:
+            logger.exception("a step of the hourly check failed", extra={"event": "hourly.failed", "step": step})
+            self.failed.append(f"{step}: {error}")
+            return None
+
+
+def check_hourly(*, queue: Queue | None, now: datetime.datetime) -> HourlyCheck:
+    """Weigh, certify, hand over what is overdue, and send again what was left; without a queue nothing is sent.
+
+    Certified before anything is sent: an alarm doesn't wait for a queue that may be what is wrong. Raises nothing: the
+    caller makes an alarm of `failed`.
+    """
+    check = HourlyCheck()
+    for run in check.attempt("find sweeps that were cut off", cut_off_runs) or []:
+        check.attempt(f"weigh the run {run.id}", partial(let_through, run=run, now=now))
+    for run in check.attempt("find open runs", open_runs) or []:
+        check.certificates += check.attempt(f"certify the run {run.id}", partial(certify, runs=[run], now=now)) or []
+    check.attempt("hand over what is overdue", partial(hand_over_overdue, now=now))
+    if queue is not None:
+        _send_leftovers(check, queue, now)
+    check.attempt("count what needs a person", lambda: _emit(check, now))
+    return check
+
+
+def _emit(check: HourlyCheck, now: datetime.datetime) -> None:
+    emit(now=now, unexplained=check.unexplained, needs_person=waiting_for_a_person())
+
+
+def _send_leftovers(check: HourlyCheck, queue: Queue, now: datetime.datetime) -> None:
+    """Send again what has been DUE, and payments and refunds that were SUBMITTED, for `REBILLING_RESEND_MINUTES`.
+
+    Their messages may be lost, or dead letters. Payments and refunds whose outcome is unknown are sent to be looked up,
+    and retries that a sweep weighed and sent.
+    """
+    before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
+    for what, send in (
+        ("periods that are due", partial(_send_due, queue, before)),
+        ("payments that were submitted", partial(_send_submitted, queue, before, now)),
+        ("payments whose outcome is unknown", partial(_send_unknown, queue, now)),
+        ("retries", partial(_send_retries, queue, before)),
+        ("refunds", partial(send_refunds, queue=queue, now=now)),
+    ):
+        check.sent += check.attempt(f"send {what}", send) or 0
+
+
+def _send_due(queue: Queue, before: datetime.datetime) -> int:
+    late = Rebilling.objects.filter(status=Rebilling.Status.DUE, due_since__lt=before)
+    run = _passed_runs().filter(rebillings__in=late).first()
+    return send_due(run=run, queue=queue, due_before=before) if run else 0
+
+
+def _send_submitted(queue: Queue, before: datetime.datetime, now: datetime.datetime) -> int:
+    newest = _passed_runs().first()
+    return send_submitted(run=newest, queue=queue, submitted_before=before, now=now) if newest else 0
+
+
+def _send_unknown(queue: Queue, now: datetime.datetime) -> int:
+    newest = _passed_runs().first()
+    return send_unknown(run=newest, queue=queue, now=now) if newest else 0
+
+
+def _send_retries(queue: Queue, before: datetime.datetime) -> int:
+    newest = _passed_runs().first()
+    return send_retries(run=newest, queue=queue) if newest and newest.started_at < before else 0
+
+
+def _passed_runs() -> QuerySet[Run]:
+    return Run.objects.filter(passed_at__isnull=False).order_by("-as_of", "-id")

@@ -1,0 +1,113 @@
+"""The hourly check: each of its steps is taken whatever becomes of the others, and what fails is an alarm."""
+
+import datetime
+import logging
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from billing_site.lambda_entry import HourlyCheckFailed, handler
+from payments.gateways import Unknown
+from payments.models import Payment
+from rebilling import certify as certifying
+from rebilling.hourly_check import check_hourly
+from rebilling.models import Run
+from rebilling.queue import UnableToSend
+from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed
+from tests.databases import rolled_back
+
+pytestmark = rolled_back
+
+HOUR = datetime.timedelta(hours=1)
+
+
+class RefusingQueue(QueueInHand):
+    def send(self, messages: Any) -> int:
+        list(messages)
+        raise UnableToSend("The queue can't be reached.")
+
+
+@pytest.fixture
+def runs() -> list[Run]:
+    """Three open runs; a payment of the last is unknown."""
+    found = []
+    for _ in range(2):
+        an_account()
+        found.append(billed(as_of=TODAY))
+    an_account()
+    return [*found, billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="timed out")))]
+
+
+@pytest.fixture
+def second_fails(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of the runs can't be certified."""
+    certified = certifying._certified
+
+    def failing(run_id: Any, now: datetime.datetime) -> str:
+        if run_id == runs[1].id:
+            raise RuntimeError("a constraint")
+        return certified(run_id, now)
+
+    monkeypatch.setattr(certifying, "_certified", failing)
+
+
+def statuses(runs: list[Run]) -> list[str]:
+    return [Run.objects.get(id=run.id).status for run in runs]
+
+
+class TestAStepThatFails:
+    @pytest.mark.usefixtures("second_fails")
+    def test_keeps_no_other_from_being_taken_and_is_an_error(
+        self, runs: list[Run], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        queue = QueueInHand()
+        check = check_hourly(queue=queue, now=NOW + HOUR)
+        assert statuses(runs) == ["CERTIFIED", "OPEN", "CERTIFIED"]
+        assert check.failed == [f"certify the run {runs[1].id}: a constraint"]
+        # The unknown payment is looked up all the same.
+        assert (check.sent, queue.messages[0].payments) == (1, (Payment.objects.get(status="UNKNOWN").id,))
+        (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+        assert (record.event, record.step) == (  # type: ignore[attr-defined]
+            "hourly.failed",
+            f"certify the run {runs[1].id}",
+        )
+        assert record.exc_info
+        metrics = [record for record in caplog.records if hasattr(record, "needs_person")]
+        assert [(record.unexplained, record.needs_person) for record in metrics] == [(0, 0)]  # type: ignore[attr-defined]
+
+    def test_to_send_keeps_runs_certified_and_what_is_overdue_handed_over(self, runs: list[Run]) -> None:
+        check = check_hourly(queue=RefusingQueue(), now=NOW + datetime.timedelta(days=5))
+        assert check.failed == [
+            f"send {what}: The queue can't be reached."
+            for what in (
+                "payments that were submitted",
+                "payments whose outcome is unknown",
+                "retries",
+                "refunds",
+            )
+        ]
+        assert statuses(runs) == ["CERTIFIED"] * 3
+        assert Payment.objects.get(status="UNKNOWN").needs_person
+
+    @pytest.mark.usefixtures("second_fails")
+    def test_fails_the_function_once_all_is_done(self, runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+        queue = QueueInHand()
+        monkeypatch.setattr("billing_site.lambda_entry.configured_queue", lambda: queue)
+        # It would close the connection whose transaction the test is undone by.
+        monkeypatch.setattr("billing_site.lambda_entry.close_old_connections", lambda: None)
+        event = {"command": "certify", "time": "2026-01-01T07:05:00Z"}
+        with pytest.raises(HourlyCheckFailed, match=f"certify the run {runs[1].id}: a constraint"):
+            handler(event, None)  # type: ignore[arg-type]
+        assert statuses(runs) == ["CERTIFIED", "OPEN", "CERTIFIED"]
+
+    @pytest.mark.usefixtures("second_fails")
+    def test_is_printed_by_the_command_which_exits_1(
+        self, runs: list[Run], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("rebilling.management.commands.certify.configured_queue", QueueInHand)
+        with pytest.raises(CommandError, match="1 steps of the check failed"):
+            call_command("certify")
+        captured = capsys.readouterr()
+        assert f"Failed: certify the run {runs[1].id}: a constraint" in captured.err
+        assert captured.out.count("CERTIFIED") == 2
