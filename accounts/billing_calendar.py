@@ -17,6 +17,9 @@ FIRST_DAY = datetime.date(1970, 1, 1)
 LAST_DAY = datetime.date(2200, 12, 31)
 """The days that billing knows. A date outside is a slip of the keyboard, not a billing date."""
 
+MAX_DUE_PERIODS = 36
+"""Due periods of one account, at most. Past that something is wrong, and a person should look before it is charged."""
+
 _DAYS_PER_UNIT = {"day": 1, "week": 7}
 _MONTHS_PER_UNIT = {"month": 1, "year": 12}
 

@@ -9,11 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 
-from accounts.billing_calendar import periods_due
+from accounts.billing_calendar import MAX_DUE_PERIODS, periods_due
 from accounts.models import Account
-
-MAX_PERIODS = 36
-"""Due periods of one account, at most. The sweep parks the first period of an account with more, and charges none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,7 +18,7 @@ class CatchUp:
     """Of the accounts that were added, those that are billed for days before `day`.
 
     `periods` are due by that day, and cost `amounts_minor`, in minor units by currency; `past_periods` of them are
-    over: they end by that day. `parked_accounts` have more than `MAX_PERIODS` due, and are in no other figure.
+    over: they end by that day. `parked_accounts` have more than `MAX_DUE_PERIODS` due, and are in no other figure.
     """
 
     day: datetime.date
@@ -40,8 +37,8 @@ class CatchUp:
             since=account.rebilling_date,
             as_of=self.day,
         )
-        periods = list(islice(due, MAX_PERIODS + 1))
-        if len(periods) > MAX_PERIODS:
+        periods = list(islice(due, MAX_DUE_PERIODS + 1))
+        if len(periods) > MAX_DUE_PERIODS:
             self.parked_accounts += 1
             return
         self.accounts += 1

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import BooleanField, Exists, F, OuterRef
 from django.db.models.expressions import RawSQL
 
-from accounts.billing_calendar import in_range, periods_due
+from accounts.billing_calendar import MAX_DUE_PERIODS, in_range, periods_due
 from accounts.billing_day import billing_day
 from accounts.ids import new_id
 from accounts.locks import lock_accounts
@@ -32,9 +32,6 @@ logger = logging.getLogger(__name__)
 
 BATCH_ACCOUNTS = 500
 """Accounts found due in one statement, and written in one transaction. Memory stays flat whatever is due."""
-
-MOST_PERIODS_AN_ACCOUNT = 36
-"""Due periods of one account, at most. Past that something is wrong, and a person should look before it is charged."""
 
 
 class DateToCome(Invalid):
@@ -171,7 +168,7 @@ def rows_for(
     PARKED row for the first of them; `let_go` lets 36 go and parks the next.
     """
     due = periods_due(anchor=account.anchor_date, interval=account.plan.interval, since=since, as_of=until)
-    periods = list(islice(due, MOST_PERIODS_AN_ACCOUNT + 1))
+    periods = list(islice(due, MAX_DUE_PERIODS + 1))
     rows = [
         Rebilling(
             run=run,
@@ -186,10 +183,10 @@ def rows_for(
         )
         for period in periods
     ]
-    if len(rows) > MOST_PERIODS_AN_ACCOUNT:
+    if len(rows) > MAX_DUE_PERIODS:
         rows = rows if let_go else rows[:1]
         rows[-1].status, rows[-1].reason = Rebilling.Status.PARKED, ParkReason.TOO_MANY_PERIODS
-        rows[-1].detail = f"more than {MOST_PERIODS_AN_ACCOUNT} periods are due"
+        rows[-1].detail = f"more than {MAX_DUE_PERIODS} periods are due"
     return rows
 
 

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from accounts.billing_calendar import first_start_on_or_after
+from accounts.billing_calendar import MAX_DUE_PERIODS, first_start_on_or_after
 from accounts.changing import change_account
 from accounts.models import Account, Plan
 from accounts.opening import AccountTerms, open_account
@@ -39,7 +39,7 @@ from rebilling.parked import NotItsTurn, RunIsHeld, cancel_parked, release_parke
 from rebilling.receiving import receive_payment
 from rebilling.refunding import NothingToRefund, left_to_refund, request_refund
 from rebilling.retries import UnableToRetry, retry_payment
-from rebilling.sweep import MOST_PERIODS_AN_ACCOUNT, DateToCome, sweep, write_rows
+from rebilling.sweep import DateToCome, sweep, write_rows
 from rebilling.writing_off import UnableToWriteOff, write_off
 from tests.builders import QueueInHand, a_plan, delivered, sent_again
 from tests.functional.kept_gateway import KeptGateway
@@ -340,7 +340,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def sweep(self) -> None:
         # Past 36 due periods of an account the rest are found by later sweeps, and are nobody's until then.
-        long_ago = self.today - datetime.timedelta(days=MOST_PERIODS_AN_ACCOUNT)
+        long_ago = self.today - datetime.timedelta(days=MAX_DUE_PERIODS)
         self.crowded |= Account.objects.filter(plan=self.plans[0], rebilling_date__lte=long_ago).exists()
         sweep(as_of=self.today, queue=self.queue, now=self.now)
 

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from accounts.catch_up import MAX_PERIODS, CatchUp
+from accounts.billing_calendar import MAX_DUE_PERIODS
+from accounts.catch_up import CatchUp
 from accounts.currencies import display
 from accounts.importing import Imported, UnableToImport, import_accounts
 from accounts.written_days import NotABillingDay, billing_day_from
@@ -107,7 +108,7 @@ def _caught_up(catch_up: CatchUp) -> list[str]:
     if parked := catch_up.parked_accounts:
         lines.append(
             f"{_counted(parked, 'account')} {_is(parked)} not billed until a person decides: "
-            f"more than {MAX_PERIODS} periods are due by {day}, and the sweep parks the first of them"
+            f"more than {MAX_DUE_PERIODS} periods are due by {day}, and the sweep parks the first of them"
         )
     return lines
 

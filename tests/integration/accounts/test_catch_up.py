@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from accounts.catch_up import MAX_PERIODS, CatchUp
+from accounts.catch_up import CatchUp
 from accounts.models import Account
 from rebilling.models import Rebilling
-from rebilling.sweep import MOST_PERIODS_AN_ACCOUNT, find_due
+from rebilling.sweep import find_due
 from tests.builders import a_plan
 from tests.databases import rolled_back
 from tests.integration.accounts.import_files import REQUIRED, file_of, take
@@ -92,9 +92,6 @@ class TestCatchUp:
         assert (found.periods, found.amounts_minor) == (len(billed), amounts)
         assert found.past_periods == sum(row.period_end <= TODAY for row in billed)
         assert min(found.accounts, found.parked_accounts, found.past_periods) > 100
-
-    def test_knows_the_sweep_s_limit(self) -> None:
-        assert MAX_PERIODS == MOST_PERIODS_AN_ACCOUNT
 
 
 class TestAnImportOfADayGoneBy:
