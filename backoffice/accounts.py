@@ -12,6 +12,7 @@ from backoffice.account_page import tables_of
 from backoffice.actions import Act, ActingAdmin, Action
 from backoffice.base import ReadOnlyAdmin, link, money
 from backoffice.forms import AmountForm, PaymentForm, WriteOffForm
+from backoffice.lists import FilteredList
 from ledger.balances import balance, balances
 from rebilling.adjustments import grant_credit
 from rebilling.lifecycle import close_account, reopen_account
@@ -34,7 +35,7 @@ class PlanAdmin(ReadOnlyAdmin):
         return plan.interval_unit if plan.interval_count == 1 else f"{plan.interval_count} {plan.interval_unit}s"
 
 
-class AccountList(ChangeList):
+class AccountList(FilteredList):
     """A page of accounts with what each owes, in one statement for the page."""
 
     def get_results(self, request: HttpRequest) -> None:

@@ -2,15 +2,17 @@
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from accounts.currencies import display
 from backoffice.links import link_to
+from backoffice.lists import FilteredList
 
 if TYPE_CHECKING:
     PlainAdmin = admin.ModelAdmin[Any]
@@ -18,10 +20,27 @@ else:
     PlainAdmin = admin.ModelAdmin
 
 
-class ReadOnlyAdmin(PlainAdmin):
-    """Pages to look at. Nothing is added, changed or deleted here, by anybody: operations do that."""
+class StaffPages(PlainAdmin):
+    """What all our pages share."""
 
     actions = None
+    linked_lookups: ClassVar[tuple[str, ...]] = ()
+    """What other pages' links filter the list by, beside the filters that it offers itself."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return FilteredList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return lookup in self.linked_lookups or super().lookup_allowed(lookup, value, request)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        # Django fails for an empty `?_to_field=`, which names no other field than none does.
+        return super().get_object(request, object_id, from_field or None)
+
+
+class ReadOnlyAdmin(StaffPages):
+    """Pages to look at. Nothing is added, changed or deleted here, by anybody: operations do that."""
+
     ordering = ("-id",)
     list_per_page = 50
     list_max_show_all = 200
@@ -50,10 +69,8 @@ class ReadOnlyAdmin(PlainAdmin):
         return super().get_search_results(request, queryset, search_term)
 
 
-class SuperusersOnly(PlainAdmin):
+class SuperusersOnly(StaffPages):
     """Pages that no permission opens: who may do what is for superusers to say."""
-
-    actions = None
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return _is_superuser(request)

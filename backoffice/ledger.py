@@ -55,6 +55,7 @@ class EntryAdmin(ActingAdmin):
         "created_by",
     )
     page_actions = (REVERSE,)
+    linked_lookups = ("account__id__exact",)
 
     account_link = link("account", description="account")
     amount = money("amount_minor", description="amount")

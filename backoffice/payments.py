@@ -128,6 +128,7 @@ class PaymentAdmin(ActingAdmin):
         "settled_at",
     )
     page_actions = (REFUND, RETRY, ASK, TAKEN, NOT_TAKEN, PUT_RIGHT)
+    linked_lookups = ("account__id__exact",)
 
     account_link = link("account", description="account")
     charge_link = link("charge", description="charge")

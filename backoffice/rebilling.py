@@ -194,6 +194,7 @@ class RebillingAdmin(ActingAdmin):
         "due_since",
     )
     page_actions = (RELEASE, SKIP)
+    linked_lookups = ("account__id__exact", "run__id__exact")
 
     account_link = link("account", description="account")
     run_link = link("run", description="run")

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from accounts.currencies import display
 from backoffice.actions import Act, ActingAdmin, Action
@@ -175,15 +174,10 @@ class RefundAdmin(ActingAdmin):
         "settled_at",
     )
     page_actions = (ASK, SENT, NOT_SENT, LATE, PUT_RIGHT)
-
-    of_account = "payment__account__id__exact"
-    """What an account's page filters the list by."""
+    linked_lookups = ("payment__account__id__exact",)
 
     payment_link = link("payment", description="payment")
     amount = money("amount_minor", description="amount")
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return lookup == self.of_account or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="account")
     def account_link(self, refund: Refund) -> Any:

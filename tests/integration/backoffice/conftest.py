@@ -1,10 +1,12 @@
 """People of the staff, logged in, and an account with something to see."""
 
 import datetime
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.test import Client
 
@@ -13,7 +15,7 @@ from backoffice.models import User
 from ledger.models import Entry, EntryType
 from payments.models import Payment
 from rebilling.models import Rebilling, Run
-from tests.builders import TODAY, QueueInHand, a_plan, an_account, billed, swept
+from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, swept
 from tests.integration.rebilling.owing import owing_two_months
 
 
@@ -63,6 +65,14 @@ def page(client: Client, path: str) -> str:
     response = client.get(f"/admin/{path}")
     assert response.status_code == 200, (path, response.status_code)
     return response.content.decode()
+
+
+def an_api_key() -> bytes:
+    hashed = hashlib.sha256(b"sk_secret").digest()
+    apps.get_model("api", "ApiKey").objects.create(
+        name="Shop", prefix="sk_abcd", key_hash=hashed, scopes=["accounts:read"], created_at=NOW
+    )
+    return hashed
 
 
 @dataclass(frozen=True)

@@ -35,3 +35,9 @@ class TestWhoSeesThem:
         )
         assert (response.status_code, response["Location"]) == (302, "/admin/")
         assert client.get("/admin/").status_code == 200
+
+    def test_a_cookie_that_can_name_no_session_is_like_none(self, db: None) -> None:
+        cookie = f'sessionid="{"a" * 31}\\000"'
+        response = Client().get("/admin/", headers={"cookie": cookie})
+        assert (response.status_code, response["Location"]) == (302, "/admin/login/?next=/admin/")
+        assert Client().get("/admin/login/", headers={"cookie": cookie}).status_code == 200

@@ -1,5 +1,4 @@
 import datetime
-import hashlib
 
 import pytest
 from django.apps import apps
@@ -13,17 +12,9 @@ from ledger.posting import Posting, post
 from rebilling.models import Rebilling
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, swept
 from tests.databases import rolled_back
-from tests.integration.backoffice.conftest import Billed, page
+from tests.integration.backoffice.conftest import Billed, an_api_key, page
 
 pytestmark = rolled_back
-
-
-def an_api_key() -> bytes:
-    hashed = hashlib.sha256(b"sk_secret").digest()
-    apps.get_model("api", "ApiKey").objects.create(
-        name="Shop", prefix="sk_abcd", key_hash=hashed, scopes=["accounts:read"], created_at=NOW
-    )
-    return hashed
 
 
 class TestPages:
