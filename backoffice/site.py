@@ -4,10 +4,23 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.apps import AdminConfig
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from payments.gateways.configured import configured_gateway_name
+from payments.gateways.logging_gateway import LoggingGateway
+
+NO_MONEY = (
+    "No money is collected: the logging gateway is configured. Payments are recorded as if they had succeeded. Set "
+    "PAYMENT_GATEWAY to collect them."
+)
+"""On every page of an installation that the world reaches: what its ledger calls cash is none."""
+NO_MONEY_HERE = "A trial on this machine: no money is collected. The logging gateway records each payment as succeeded."
+"""On the first page of one that isn't for anybody else."""
 
 
 class StaffSite(AdminSite):
@@ -15,6 +28,21 @@ class StaffSite(AdminSite):
     site_title = "Billing"
     index_title = "Who is billed, what they were charged, and what was paid"
     site_url = None
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context = super().each_context(request)
+        if settings.SECURE and self._collects_nothing(request):
+            context["gateway_notice"] = NO_MONEY
+        return context
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        if not settings.SECURE and self._collects_nothing(request):
+            extra_context = {"gateway_notice": NO_MONEY_HERE} | (extra_context or {})
+        return super().index(request, extra_context)
+
+    def _collects_nothing(self, request: HttpRequest) -> bool:
+        """For the staff alone: it is nobody else's to know."""
+        return self.has_permission(request) and configured_gateway_name() == LoggingGateway.name
 
     def get_urls(self) -> list[Any]:
         # No row has a page outside the admin, and Django's way there fails for an id that its kind can't have.

@@ -106,6 +106,14 @@ def _of_a_duty() -> Iterator[CheckMessage]:
     here = duties()
     if here & {Duty.API, Duty.WORKER} and not settings.REBILLING_QUEUE_URL:
         yield Error("REBILLING_QUEUE_URL is missing: set it to the queue's URL.", id="billing_site.E006")
+    if here & {Duty.API, Duty.WORKER} and not os.environ.get("PAYMENT_GATEWAY"):
+        # The default would book cash that nobody has collected, and nobody would have asked for that.
+        yield Error(
+            "PAYMENT_GATEWAY is missing: name the class that collects the money, as "
+            "payments.gateways.stripe_gateway.StripeGateway. To collect none and record payments as if they had "
+            "succeeded, name payments.gateways.logging_gateway.LoggingGateway.",
+            id="billing_site.E014",
+        )
     if Duty.WORKER in here and settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS <= 0:
         yield Error("PAYMENT_GATEWAY_TIMEOUT_SECONDS must be more than 0.", id="billing_site.E013")
     if Duty.API in here and not settings.ALLOWED_HOSTS:

@@ -28,6 +28,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 LOCALCLOUD = importlib.util.find_spec("localcloud") is not None
 
 INSTALLED_APPS = [
+    # Before the admin, of whose pages it has some itself.
+    "backoffice",
     "backoffice.site.StaffSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -42,7 +44,6 @@ INSTALLED_APPS = [
     "ledger",
     "payments",
     "rebilling",
-    "backoffice",
     "api",
     "billing_site",
     *(["localcloud"] if LOCALCLOUD else []),
@@ -114,6 +115,7 @@ REBILLING_BRAKE_FIRST_AMOUNTS = env.amounts("REBILLING_BRAKE_FIRST_AMOUNTS")
 
 # --- Payments ---
 
+# On Lambda it must be named: the default collects no money, and records payments as if they had succeeded.
 PAYMENT_GATEWAY = env.str("PAYMENT_GATEWAY", default="payments.gateways.logging_gateway.LoggingGateway")
 PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.float("PAYMENT_GATEWAY_TIMEOUT_SECONDS", default=20.0)
 # Longer than the gateway's deadline (a check holds it), so that two deliveries don't call it at once; shorter than

@@ -84,9 +84,8 @@ variable "allowed_hosts" {
 }
 
 variable "payment_gateway" {
-  description = "The class that talks to the payment provider, as a dotted path. The default only logs, and takes no money."
+  description = "The class that collects the money, as a dotted path: payments.gateways.stripe_gateway.StripeGateway. To collect none and record payments as if they had succeeded, payments.gateways.logging_gateway.LoggingGateway; the admin then says so on each page."
   type        = string
-  default     = "payments.gateways.logging_gateway.LoggingGateway"
 
   validation {
     condition     = can(regex("^[a-z_]+(\\.[a-z_]+)+\\.[A-Za-z]+$", var.payment_gateway))

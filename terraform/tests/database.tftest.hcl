@@ -6,6 +6,7 @@ variables {
   environment        = "production"
   allowed_hosts      = ["billing.example.com"]
   functions_deployed = true
+  payment_gateway    = "payments.gateways.logging_gateway.LoggingGateway"
 }
 
 run "a_database_that_is_hard_to_lose" {

@@ -6,6 +6,7 @@ variables {
   environment        = "production"
   allowed_hosts      = ["billing.example.com"]
   functions_deployed = true
+  payment_gateway    = "payments.gateways.logging_gateway.LoggingGateway"
 }
 
 run "each_function_may_do_its_duty_and_no_more" {

@@ -6,6 +6,7 @@ variables {
   environment        = "production"
   allowed_hosts      = ["billing.example.com"]
   functions_deployed = true
+  payment_gateway    = "payments.gateways.logging_gateway.LoggingGateway"
 }
 
 run "at_any_time_where_clocks_do_not_change" {

@@ -6,6 +6,7 @@ variables {
   environment        = "production"
   allowed_hosts      = ["billing.example.com"]
   functions_deployed = true
+  payment_gateway    = "payments.gateways.logging_gateway.LoggingGateway"
 }
 
 run "what_no_variable_takes" {

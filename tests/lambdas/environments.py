@@ -106,6 +106,7 @@ class Cloud:
             "DATABASE_APPLICATION_ROLE": ROLE,
             "DJANGO_SECRET_ARN": self.django.arn,
             "ALLOWED_HOSTS": SITE,
+            "PAYMENT_GATEWAY": "payments.gateways.logging_gateway.LoggingGateway",
             "REBILLING_QUEUE_URL": self.queue.endpoint.queue_url,
             "REBILLING_DLQ_URL": self.queue.endpoint.dead_letter_queue_url,
             "AWS_ENDPOINT_URL": self.queue.endpoint.endpoint_url,

@@ -11,6 +11,7 @@ environment       = "production"
 allowed_hosts     = ["billing.example.com"]
 alarm_emails      = ["billing@example.com"]
 billing_time_zone = "Europe/Berlin"
+payment_gateway   = "payments.gateways.logging_gateway.LoggingGateway"
 """
 # The provider waits 80 seconds for an RDS instance, and for ever for a redrive allow policy, which moto doesn't know.
 # Nor does it know of recursive loops. All three are asserted on by `terraform test`.

@@ -106,7 +106,7 @@ class TestConfiguration:
     def test_has_an_example_of_each_variable_that_must_be_given(self) -> None:
         required = {name for name, body in blocks("variable").items() if "\n  default" not in f"\n{body}"}
         example = (CONFIGURATION / "terraform.tfvars.example").read_text()
-        assert required == {"environment", "allowed_hosts"}
+        assert required == {"environment", "allowed_hosts", "payment_gateway"}
         given = set(re.findall(r"^#? ?(\w+) +=", example, re.MULTILINE))
         assert required <= given <= blocks("variable").keys()
 

@@ -34,6 +34,7 @@ def function(settings: Any, monkeypatch: pytest.MonkeyPatch, duty: str) -> Any:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "billing-production")
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PAYMENT_GATEWAY", "payments.gateways.logging_gateway.LoggingGateway")
     for name, value in GOOD.items():
         setattr(settings, name, value)
     settings.FUNCTION_DUTY = duty
@@ -73,6 +74,24 @@ class TestProductionChecks:
         function.PAYMENT_GATEWAY_TIMEOUT_SECONDS = seconds
         told = ("billing_site.E013", "PAYMENT_GATEWAY_TIMEOUT_SECONDS must be more than 0.")
         assert said() == ([told] if duty == "worker" else [])
+
+    @pytest.mark.parametrize("value", [None, ""])
+    def test_refuse_a_gateway_that_nobody_named(
+        self, function: Any, monkeypatch: pytest.MonkeyPatch, duty: str, value: str | None
+    ) -> None:
+        """Also before the function is there, by `check --deploy` on the machine that deploys it."""
+        monkeypatch.delenv("PAYMENT_GATEWAY")
+        if value is not None:
+            monkeypatch.setenv("PAYMENT_GATEWAY", value)
+        told = (
+            "billing_site.E014",
+            "PAYMENT_GATEWAY is missing: name the class that collects the money, as "
+            "payments.gateways.stripe_gateway.StripeGateway. To collect none and record payments as if they had "
+            "succeeded, name payments.gateways.logging_gateway.LoggingGateway.",
+        )
+        assert said() == ([] if duty == "migrate" else [told])
+        monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
+        assert said() == ([] if duty == "migrate" else [told])
 
     @pytest.mark.parametrize("name", ["SECRET_KEY", "STRIPE_API_KEY", "DATABASE_OWNER_URL"])
     def test_refuse_a_secret_in_a_variable(self, function: Any, monkeypatch: pytest.MonkeyPatch, name: str) -> None:

@@ -92,6 +92,8 @@ class TestWhatIsMissingOrWrong:
             ("worker", {"DEBUG": "true"}, "DEBUG is on: its pages show settings and data to anyone. Unset it. "),
             ("worker", {"DJANGO_SECRET_ARN": ""}, "There is no SECRET_KEY: set DJANGO_SECRET_ARN to a secret that "),
             ("worker", {"REBILLING_QUEUE_URL": ""}, "REBILLING_QUEUE_URL is missing: set it to the queue's URL. "),
+            ("api", {"PAYMENT_GATEWAY": ""}, "PAYMENT_GATEWAY is missing: name the class that collects the money, "),
+            ("worker", {"PAYMENT_GATEWAY": ""}, "PAYMENT_GATEWAY is missing: name the class that collects the money, "),
             ("worker", {"PAYMENT_GATEWAY": STRIPE}, "PAYMENT_GATEWAY is Stripe, and STRIPE_API_KEY is empty. "),
             ("api", {"PAYMENT_LEASE_SECONDS": "1"}, "PAYMENT_LEASE_SECONDS (1) must be longer than "),
             ("api", {"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is empty: set it to the host names that clients use. "),
