@@ -1,9 +1,12 @@
-"""Paths: the API, and the staff's admin."""
+"""Paths: the API, the staff's admin, and what leads to both."""
 
 from django.contrib import admin
 from django.urls import include, path
 
+from billing_site.front import front
+
 urlpatterns = [
+    path("", front),
     path("", include("api.urls")),
     path("admin/", admin.site.urls),
 ]
