@@ -99,7 +99,7 @@ class ActingAdmin(ReadOnlyAdmin):
             messages.error(request, f"There is no {self.opts.verbose_name} {object_id}.")
             return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
         form = action.form(request.POST if request.method == "POST" else None, subject=row)
-        if form.is_valid() and self._act(request, row, action, form.cleaned_data):
+        if form.is_valid() and self._act(request, row, action, form):
             return HttpResponseRedirect(page_of(row))
         context = {
             **self.admin_site.each_context(request),
@@ -113,18 +113,18 @@ class ActingAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "backoffice/action.html", context)
 
-    def _act(self, request: HttpRequest, row: Any, action: Action, said: dict[str, Any]) -> bool:
-        """Do it and keep it in the row's history, both or neither. A refusal becomes a message."""
+    def _act(self, request: HttpRequest, row: Any, action: Action, form: ReasonForm) -> bool:
+        """Do it and keep it in the row's history, both or neither. A refusal is told at the form's fields and above."""
         if not isinstance(request.user, User):
             raise PermissionDenied
         now = timezone.now()
         act = Act(author=request.user.author, today=billing_day(now), now=now)
         try:
             with transaction.atomic():
-                action.perform(row, said, act)
-                self.log_change(request, row, f"{action.label}: {said['reason']}")
+                action.perform(row, form.cleaned_data, act)
+                self.log_change(request, row, f"{action.label}: {form.cleaned_data['reason']}")
         except Refusal as refusal:
-            messages.error(request, " ".join([refusal.detail, *refusal.errors.values()]))
+            messages.error(request, form.refuse(refusal))
             return False
         messages.success(request, action.done)
         return True

@@ -2,18 +2,21 @@
 
 import re
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
-from accounts.currencies import EXPONENTS, display
+from accounts.currencies import EXPONENTS, MOST_MINOR, display
 from accounts.ids import new_id
 from accounts.models import Account
+from accounts.refusals import Refusal
 from payments.models import Payment
 from rebilling.models import Rebilling
 from rebilling.reasons import LONGEST
 from rebilling.receiving import LONGEST_REFERENCE
 from rebilling.refunding import left_to_refund
+
+OPEN_AGAIN = "This form was not sent as it was shown. Open it again."
 
 
 class ReasonForm(forms.Form):
@@ -22,10 +25,23 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=LONGEST, widget=forms.Textarea(attrs={"rows": 3, "cols": 60}), help_text="Kept with what is done."
     )
+    operations_names: ClassVar[dict[str, str]] = {}
+    """Our fields by what the operation calls them, where that is something else."""
 
     def __init__(self, *args: Any, subject: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.subject = subject
+
+    def refuse(self, refusal: Refusal) -> str:
+        """Show what the operation refused at the fields that it is about; returns what is about none of them."""
+        left = [refusal.detail]
+        for name, message in refusal.errors.items():
+            field = self.operations_names.get(name, name)
+            if field in self.fields:
+                self.add_error(field, message)
+            else:
+                left.append(message)
+        return " ".join(left)
 
 
 class AmountForm(ReasonForm):
@@ -35,7 +51,10 @@ class AmountForm(ReasonForm):
     """
 
     amount = forms.CharField(max_length=30)
-    submission = forms.UUIDField(widget=forms.HiddenInput, initial=new_id)
+    submission = forms.UUIDField(
+        widget=forms.HiddenInput, initial=new_id, error_messages=dict.fromkeys(("required", "invalid"), OPEN_AGAIN)
+    )
+    operations_names: ClassVar[dict[str, str]] = {"amount_minor": "amount"}
     field_order: tuple[str, ...] = ("amount", "reason", "submission")
     subject: Account | Payment
 
@@ -82,6 +101,7 @@ class TakenForm(ReasonForm):
 class WriteOffForm(ReasonForm):
     """The account's unpaid charges, all ticked. What wasn't unpaid yet when the person looked isn't written off."""
 
+    operations_names: ClassVar[dict[str, str]] = {"charge": "charges"}
     subject: Account
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -94,6 +114,10 @@ class WriteOffForm(ReasonForm):
             coerce=uuid.UUID,
             widget=forms.CheckboxSelectMultiple,
             help_text="" if choices else "The account has no unpaid charge.",
+            error_messages={
+                "required": "Tick the charges to write off.",
+                "invalid_choice": "A charge that was ticked isn't unpaid any more. Look again at what is.",
+            },
         )
         self.order_fields(["charges", "reason"])
 
@@ -104,7 +128,7 @@ def _unpaid_charge(rebilling: Rebilling) -> str:
 
 
 def minor_from(*, text: str, currency: str) -> int:
-    """The minor units that `text` ("19.99") says, without rounding. Raises `forms.ValidationError`."""
+    """The minor units that `text` ("19.99") says, without rounding, from 1 on. Raises `forms.ValidationError`."""
     exponent = EXPONENTS[currency]
     fraction_pattern = rf"(?:\.([0-9]{{1,{exponent}}}))?" if exponent else "()"
     written = re.fullmatch(rf"([0-9]{{1,19}}){fraction_pattern}", text)
@@ -113,7 +137,11 @@ def minor_from(*, text: str, currency: str) -> int:
             f"Write an amount in {currency} with digits and a point, like {_example(currency)}."
         )
     whole, fraction = written.groups(default="")
-    return int(whole + fraction.ljust(exponent, "0"))
+    amount_minor = int(whole + fraction.ljust(exponent, "0"))
+    if not 1 <= amount_minor <= MOST_MINOR:
+        least, most = (display(amount_minor=limit, currency=currency) for limit in (1, MOST_MINOR))
+        raise forms.ValidationError(f"Write an amount from {least} to {most}.")
+    return amount_minor
 
 
 def _example(currency: str) -> str:

@@ -27,3 +27,16 @@ class TestMinorFrom:
     def test_refuses_what_is_no_amount_of_the_currency(self, text: str, currency: str) -> None:
         with pytest.raises(forms.ValidationError, match=f"Write an amount in {currency}"):
             minor_from(text=text, currency=currency)
+
+    @pytest.mark.parametrize(
+        ("text", "currency", "limits"),
+        [
+            ("0", "JPY", "1 JPY to 9,223,372,036,854,775,807 JPY"),
+            ("0.00", "USD", "0.01 USD to 92,233,720,368,547,758.07 USD"),
+            ("92233720368547758.08", "USD", "0.01 USD to 92,233,720,368,547,758.07 USD"),
+        ],
+    )
+    def test_refuses_none_and_more_than_an_amount_can_be(self, text: str, currency: str, limits: str) -> None:
+        with pytest.raises(forms.ValidationError) as caught:
+            minor_from(text=text, currency=currency)
+        assert caught.value.messages == [f"Write an amount from {limits}."]
