@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from accounts.currencies import display
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     PlainAdmin = admin.ModelAdmin[Any]
 else:
     PlainAdmin = admin.ModelAdmin
+
+
+UNKNOWN_VALUE = "A filter had a value that it can't have, so this list is not filtered."
 
 
 class StaffPages(PlainAdmin):
@@ -32,6 +35,12 @@ class StaffPages(PlainAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup in self.linked_lookups or super().lookup_allowed(lookup, value, request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        # Django leads here from a filter whose value can't be one, and says nothing of it.
+        if set(request.GET) == {ERROR_FLAG}:
+            messages.warning(request, UNKNOWN_VALUE)
+        return super().changelist_view(request, extra_context)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         # Django fails for an empty `?_to_field=`, which names no other field than none does.

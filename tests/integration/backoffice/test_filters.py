@@ -115,6 +115,18 @@ class TestWhatWasSeen:
         for client in (superuser, support):
             assert client.get(f"/admin/{query}").status_code == status
 
+    def test_a_list_that_could_not_be_filtered_says_so(self, support: Client) -> None:
+        wrong = "/admin/ledger/entry/?effective_on__gte=2026-13-01"
+        response = support.get(wrong, follow=True)
+        assert response.redirect_chain == [("/admin/ledger/entry/?e=1", 302)]
+        assert [str(message) for message in response.context["messages"]] == [
+            "A filter had a value that it can't have, so this list is not filtered."
+        ]
+        # Django's own words for this are about a database that isn't there.
+        content = page(support, "ledger/entry/?e=1&effective_on__gte=2026-13-01")
+        assert "A filter in this address has a value that it can&#x27;t have" in content
+        assert "database" not in content
+
     def test_a_list_that_links_lead_to_is_filtered(self, support: Client, billed_account: Billed) -> None:
         account, run = billed_account.account.id, billed_account.run.id
         for query in (
