@@ -88,7 +88,7 @@ class TestReason:
     ) -> None:
         before = state()
         paths = every_action(rows)
-        assert len(paths) == 21
+        assert len(paths) == 22
         for path in paths:
             assert errors_of(operator, path, said | {"reason": reason}) == {"reason": [message]}, path
         assert state() == before
