@@ -10,6 +10,7 @@ from django.db.models.lookups import LessThanOrEqual
 from accounts.billing_calendar import Interval, IntervalUnit
 from accounts.currencies import MOST_MINOR
 from accounts.ids import new_id
+from accounts.metadata import MetadataField
 
 MOST_INTERVALS = 366
 """The largest interval count: a year of days. It bounds every date that the calendar can be asked for."""
@@ -95,7 +96,7 @@ class Account(models.Model):
     external_reference = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (unique when given)
     payment_customer = models.CharField(max_length=200, blank=True, default="")
     payment_method = models.CharField(max_length=200, blank=True, default="")
-    metadata = models.JSONField(default=dict, blank=True)
+    metadata = MetadataField(default=dict, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

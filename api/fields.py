@@ -109,7 +109,7 @@ def day_from(text: str) -> datetime.date | None:
 
 @extend_schema_field(OpenApiTypes.OBJECT)
 class Metadata(serializers.Field[dict[str, Any], dict[str, Any], dict[str, Any], Any]):
-    """A JSON object of the client's own, within bounds. It is kept and sent back, and never looked into."""
+    """A JSON object of the client's own, within bounds. It comes back as it was sent, and is never looked into."""
 
     default_error_messages = {
         "invalid": "Must be a JSON object.",

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import IO, Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from rest_framework.parsers import BaseParser
 
 MOST_DEPTH = 20
 """How deep objects and lists may lie in each other."""
+_MINUS_ZERO = -0.0
 
 
 class BodyTooLarge(APIException):
@@ -22,7 +24,8 @@ class BoundedJSONParser(BaseParser):
     """One JSON object in UTF-8, of at most `DATA_UPLOAD_MAX_MEMORY_SIZE` bytes.
 
     Stricter than Python's reader, because what is read is stored, hashed and sent back: a key given twice, a number
-    that is not finite, half of a surrogate pair, and a depth that could exhaust the stack are refused.
+    that is not finite or has more digits than a double holds, half of a surrogate pair, and a depth that could exhaust
+    the stack are refused.
     """
 
     media_type = "application/json"
@@ -49,7 +52,11 @@ def json_object(raw: bytes) -> dict[str, Any]:
     """The JSON object that these bytes hold. Raises `ParseError`."""
     try:
         value = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_object, parse_float=_finite, parse_constant=_not_a_number
+            raw.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_float=_exact,
+            parse_int=_whole,
+            parse_constant=_not_a_number,
         )
     except UnicodeDecodeError:
         raise ParseError("The body is not UTF-8.") from None
@@ -77,11 +84,23 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _finite(text: str) -> float:
+def _exact(text: str) -> float:
+    """The number that the text says, and not the nearest one that a double holds."""
     number = float(text)
     if not math.isfinite(number):
         raise _Refused("A number in the body is out of range.")
+    try:
+        exact = Decimal(repr(number)) == Decimal(text)
+    except InvalidOperation:  # an exponent of some twenty digits
+        exact = False
+    if not exact:
+        raise _Refused("A number in the body has more digits than are kept: write it as a text.")
     return number
+
+
+def _whole(text: str) -> int | float:
+    """As an integer, -0 would lose its sign."""
+    return _MINUS_ZERO if text == "-0" else int(text)
 
 
 def _not_a_number(name: str) -> Any:

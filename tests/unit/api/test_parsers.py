@@ -59,6 +59,7 @@ class TestJsonObject:
             (b'{"a": NaN}', "NaN"),
             (b'{"a": -1e400}', "out of range"),
             (b'{"a": %s}' % (b"1" * 4301), "too long"),
+            (b'{"a": 0.1234567890123456789}', "more digits"),
             (b'{"a": ["\\udc00"]}', "surrogate"),
             (b"[" * 10**6, "levels deep"),
         ],
