@@ -12,8 +12,11 @@ from accounts.currencies import MOST_MINOR
 from accounts.metadata import metadata_error
 from accounts.models import Account, Plan, StatusChange
 from accounts.refusals import Conflict, Invalid, refined
+from accounts.text import text_error
 
 MOST_QUANTITY = 2**31 - 1
+TEXTS = ("name", "email", "external_reference", "payment_customer", "payment_method")
+"""The fields of an account that people and clients write."""
 
 
 class UnableToOpenAccount(Invalid):
@@ -81,13 +84,14 @@ def account_from(*, terms: AccountTerms, plan: Plan | None, today: datetime.date
 
 
 def field_errors(account: Account) -> dict[str, str]:
-    """What the account's own fields can't hold: lengths, blanks, the form of an e-mail address, metadata."""
+    """What the account's own fields can't hold: lengths, blanks, the form of an e-mail address, texts, metadata."""
     errors = {}
     try:
         # The plan is there, and needs no look.
         account.clean_fields(exclude={"plan", "metadata"})
     except ValidationError as error:
         errors = {name: " ".join(messages) for name, messages in error.message_dict.items()}
+    errors |= {name: fault for name in TEXTS if (fault := text_error(getattr(account, name) or ""))}
     if unkeepable := metadata_error(account.metadata):
         errors["metadata"] = unkeepable
     return errors

@@ -8,7 +8,9 @@ from accounts.billing_calendar import IntervalUnit
 from accounts.currencies import EXPONENTS, MOST_MINOR
 from accounts.models import MOST_INTERVALS, Plan
 from accounts.refusals import Conflict, Invalid, Missing, refined
+from accounts.text import text_error
 
+MOST_NAME = 200
 MOST_TRIAL_DAYS = 730
 
 
@@ -40,6 +42,10 @@ def create_plan(
     Raises `UnableToCreatePlan` (errors by field) and `PlanCodeTaken`.
     """
     errors = {}
+    if not 1 <= len(name.strip()) <= MOST_NAME:
+        errors["name"] = f"Must have from 1 to {MOST_NAME} characters."
+    elif error := text_error(name):
+        errors["name"] = error
     if currency not in EXPONENTS:
         errors["currency"] = f"{currency!r} is not an ISO 4217 code of an active currency."
     if not 0 <= unit_amount_minor <= MOST_MINOR:

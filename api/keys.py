@@ -10,6 +10,7 @@ from contextlib import suppress
 from django.db.models import Q
 
 from accounts.refusals import Conflict, Invalid, Missing
+from accounts.text import text_error
 from api.models import ApiKey, Scope
 
 SECRET_MARK = "sk_"  # noqa: S105 (a mark by which people and scanners know a key)
@@ -45,8 +46,10 @@ def create_api_key(
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in Scope.values]
     errors = {}
-    if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
-        errors["name"] = f"Must be from 1 to {MOST_NAME} printable characters."
+    if not name.strip() or len(name) > MOST_NAME:
+        errors["name"] = f"Must be from 1 to {MOST_NAME} characters."
+    elif error := text_error(name):
+        errors["name"] = error
     if not wanted or unknown:
         errors["scopes"] = f"Must be one or more of {', '.join(Scope.values)}."
     if expires_at is not None and expires_at <= now:

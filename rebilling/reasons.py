@@ -1,6 +1,7 @@
 """Reasons that people give. Nothing that a person does to money or to an account goes without one."""
 
 from accounts.refusals import Invalid
+from accounts.text import text_error
 
 LONGEST = 500
 
@@ -10,12 +11,14 @@ class ReasonMissing(Invalid):
 
 
 def checked_reason(reason: str) -> str:
-    """The reason, stripped. Raises `ReasonMissing` when it is blank or longer than 500 characters."""
+    """The reason, stripped. Raises `ReasonMissing` when it is blank, longer than 500 characters or no plain text."""
     stripped = reason.strip()
     if not stripped:
         raise ReasonMissing("A reason is needed.", reason="Say why.")
     if len(stripped) > LONGEST:
         raise ReasonMissing("The reason is too long.", reason=f"At most {LONGEST} characters.")
+    if error := text_error(stripped):
+        raise ReasonMissing("The reason can't be accepted.", reason=error)
     return stripped
 
 

@@ -9,6 +9,7 @@ from accounts.currencies import MOST_MINOR
 from accounts.ids import new_id
 from accounts.locks import lock_account
 from accounts.refusals import Conflict, Invalid, refined
+from accounts.text import text_error
 from ledger.models import EntryType
 from ledger.posting import Posting, post
 from payments.models import OUTSIDE, Payment
@@ -86,6 +87,8 @@ def _checked(*, amount_minor: int, reference: str) -> str:
     stripped = reference.strip()
     if not 1 <= len(stripped) <= LONGEST_REFERENCE:
         errors["reference"] = f"Must have from 1 to {LONGEST_REFERENCE} characters."
+    elif error := text_error(stripped):
+        errors["reference"] = error
     if errors:
         raise UnableToReceive("No payment was recorded.", **errors)
     return stripped

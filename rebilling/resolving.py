@@ -8,6 +8,7 @@ from django.db import transaction
 
 from accounts.locks import lock_account
 from accounts.refusals import Conflict, Invalid, Missing, refined
+from accounts.text import text_error
 from payments.gateways import LONGEST_REFERENCE, Declined, Outcome, Succeeded
 from payments.models import Payment, Refund
 from rebilling.booking_refunds import book, settle_refunds
@@ -168,6 +169,8 @@ def _outcome(row: Payment | Refund, *, moved: bool, reference: str) -> Outcome:
 def _checked_reference(row: Payment | Refund, reference: str) -> str:
     if not 1 <= len(reference) <= LONGEST_REFERENCE:
         raise ReferenceMissing("Nothing was settled.", reference=f"From 1 to {LONGEST_REFERENCE} characters.")
+    if error := text_error(reference):
+        raise ReferenceMissing("Nothing was settled.", reference=error)
     # Known before, so that no error is logged of what is then undone.
     booked = type(row)._default_manager.filter(gateway=row.gateway, gateway_reference=reference, status="SUCCEEDED")
     if booked.exists():

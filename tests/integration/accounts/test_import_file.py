@@ -1,6 +1,5 @@
 import pytest
 
-from accounts.models import Account
 from tests.builders import a_plan
 from tests.databases import rolled_back
 from tests.integration.accounts.import_files import REQUIRED, file_of, names, refusals, row, take
@@ -182,17 +181,17 @@ class TestBadFiles:
         ]
 
     def test_lines_are_counted_through_quoted_line_breaks_and_blank_lines(self) -> None:
-        content = file_of(row("A1", name='"Ann\r\nLee\nLu"'), "", row("A2", email="x"), row("A3", name='"B\n"'), "A4")
+        content = file_of(row("A1", name='"\r\n\nAnn"'), "", row("A2", email="x"), row("A3", name='"B\n"'), "A4")
 
         assert refusals(content) == [
             "line 6: email: Enter a valid email address.",
             "line 9: Has 1 cell instead of 5.",
         ]
 
-    def test_a_quoted_line_break_is_kept(self) -> None:
-        take(file_of(row("A1", name='"Ann\nLee"')))
+    def test_a_quoted_line_break_within_a_name_is_refused(self) -> None:
+        content = file_of(row("A1", name='"Ann\nLee"'))
 
-        assert Account.objects.get().name == "Ann\nLee"
+        assert refusals(content) == ["line 2: name: Holds a line break: write it in one line."]
 
     def test_a_nul_byte_is_refused_with_its_line(self) -> None:
         assert refusals(file_of(row("A1"), row("A2", name="A\0n"))) == [

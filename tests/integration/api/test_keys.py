@@ -126,7 +126,7 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["create_api_key", " ", "--scope", "accounts:read"], "printable"),
+            (["create_api_key", " ", "--scope", "accounts:read"], "from 1 to 100 characters"),
             (["create_api_key", "crm"], "--scope"),
             (["create_api_key", "crm", "--scope", "everything"], "everything"),
             (["create_api_key", "crm", "--scope", "accounts:read", "--expires", "tomorrow"], "tomorrow"),
