@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 
 from django.db import transaction
 
-from accounts.currencies import MOST_MINOR
+from accounts.amounts import charge_error
 from accounts.locks import lock_account
 from accounts.models import Account
 from accounts.opening import MOST_QUANTITY, field_errors
@@ -40,9 +40,14 @@ def change_account(*, account_id: uuid.UUID, changes: AccountChanges) -> Account
             raise UnableToChangeAccount("The account was not changed.", **errors)
         if not 1 <= account.quantity <= MOST_QUANTITY:
             raise UnableToChangeAccount("The account was not changed.", quantity=f"Must be from 1 to {MOST_QUANTITY}.")
-        if account.charge_minor > MOST_MINOR:
-            message = f"Quantity times unit amount is past {MOST_MINOR}, the largest amount."
-            raise UnableToChangeAccount("The account was not changed.", quantity=message)
+        if "quantity" in changes and (error := _charge_error(account)):
+            raise UnableToChangeAccount("The account was not changed.", quantity=error)
         if changes:
             account.save(update_fields=list(changes))
         return account
+
+
+def _charge_error(account: Account) -> str:
+    return charge_error(
+        quantity=account.quantity, unit_amount_minor=account.unit_amount_minor, currency=account.currency
+    )

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts.amounts import amount_error, charge_error
 from accounts.billing_calendar import DayOutOfRange, first_start_on_or_after, in_range, is_period_start
-from accounts.currencies import MOST_MINOR
 from accounts.metadata import metadata_error
 from accounts.models import Account, Plan, StatusChange
 from accounts.refusals import Conflict, Invalid, refined
@@ -109,11 +109,8 @@ def _errors_of(*, terms: AccountTerms, plan: Plan | None) -> dict[str, str]:
         errors["plan"] = f"The plan {terms.plan!r} is retired."
     if not 1 <= terms.quantity <= MOST_QUANTITY:
         errors["quantity"] = f"Must be from 1 to {MOST_QUANTITY}."
-    amount = terms.unit_amount_minor
-    if amount is not None and not 0 <= amount <= MOST_MINOR:
-        errors["unit_amount_minor"] = f"Must be from 0 to {MOST_MINOR}."
-    elif plan is not None and terms.quantity * _unit_amount_minor(terms, plan) > MOST_MINOR:
-        errors["quantity"] = f"Quantity times unit amount is past {MOST_MINOR}, the largest amount."
+    if plan is not None:
+        errors |= _amount_errors(terms=terms, plan=plan, quantity_fits="quantity" not in errors)
     for name in ("anchor_date", "rebilling_date"):
         day = getattr(terms, name)
         try:
@@ -122,6 +119,14 @@ def _errors_of(*, terms: AccountTerms, plan: Plan | None) -> dict[str, str]:
         except DayOutOfRange as error:
             errors[name] = f"{error}."
     return errors
+
+
+def _amount_errors(*, terms: AccountTerms, plan: Plan, quantity_fits: bool) -> dict[str, str]:
+    amount, currency = _unit_amount_minor(terms, plan), plan.currency
+    if error := amount_error(amount_minor=amount, currency=currency, least=0):
+        return {"unit_amount_minor": error}
+    error = charge_error(quantity=terms.quantity, unit_amount_minor=amount, currency=currency)
+    return {"quantity": error} if error and quantity_fits else {}
 
 
 def open_account(*, terms: AccountTerms, author: str, today: datetime.date, now: datetime.datetime) -> Account:

@@ -4,8 +4,9 @@ import datetime
 
 from django.db import transaction
 
+from accounts.amounts import amount_error
 from accounts.billing_calendar import IntervalUnit
-from accounts.currencies import EXPONENTS, MOST_MINOR
+from accounts.currencies import EXPONENTS
 from accounts.models import MOST_INTERVALS, Plan
 from accounts.refusals import Conflict, Invalid, Missing, refined
 from accounts.text import text_error
@@ -48,8 +49,8 @@ def create_plan(
         errors["name"] = error
     if currency not in EXPONENTS:
         errors["currency"] = f"{currency!r} is not an ISO 4217 code of an active currency."
-    if not 0 <= unit_amount_minor <= MOST_MINOR:
-        errors["unit_amount_minor"] = f"Must be from 0 to {MOST_MINOR}."
+    elif error := amount_error(amount_minor=unit_amount_minor, currency=currency, least=0):
+        errors["unit_amount_minor"] = error
     if not 1 <= interval_count <= MOST_INTERVALS:
         errors["interval_count"] = f"Must be from 1 to {MOST_INTERVALS}."
     if interval_unit not in IntervalUnit._value2member_map_:

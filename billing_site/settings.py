@@ -96,6 +96,12 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 FORMAT_MODULE_PATH = "billing_site.formats"
 
+# --- Money ---
+
+# The most that one movement of money may be, in minor units of its currency: a price, a charge, a credit, a payment, a
+# refund. No more than leaves room for thousands of movements of one account within a number that JSON holds exactly.
+MAX_MOVEMENT_MINOR = env.count("MAX_MOVEMENT_MINOR", default=99_999_999, most=10**12)
+
 # --- Rebilling ---
 
 REBILLING_QUEUE_URL = env.str("REBILLING_QUEUE_URL", default="")

@@ -6,7 +6,16 @@ from collections.abc import Iterable
 
 from django.db.models import Case, F, Sum, When
 
+from accounts.amounts import MAX_BALANCE_MINOR
+from accounts.refusals import Conflict
 from ledger.models import Book, Entry
+
+
+class BalanceOutOfBounds(Conflict):
+    """The account would owe, or have as credit, more than a balance may be."""
+
+    code = "balance-out-of-bounds"
+
 
 # What an entry adds to what its account owes: receivable debits less credits.
 OWED = Case(
@@ -29,6 +38,14 @@ def balance(*, account_id: uuid.UUID, as_of: datetime.date | None = None) -> int
     if as_of is not None:
         entries = entries.filter(effective_on__lte=as_of)
     return int(entries.aggregate(owed=Sum(OWED, default=0))["owed"])
+
+
+def check_balance(*, account_id: uuid.UUID) -> None:
+    """Raises `BalanceOutOfBounds` where what was posted just now took the balance too far. The account is locked."""
+    if abs(balance(account_id=account_id)) > MAX_BALANCE_MINOR:
+        raise BalanceOutOfBounds(
+            f"The account's balance would be more than {MAX_BALANCE_MINOR} minor units, the most that it may be."
+        )
 
 
 def book_totals() -> dict[str, dict[str, int]]:

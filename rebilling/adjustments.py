@@ -6,10 +6,11 @@ import uuid
 from django.db import transaction
 from django.db.models import Sum
 
-from accounts.currencies import MOST_MINOR
+from accounts.amounts import amount_error
 from accounts.ids import new_id
 from accounts.locks import lock_account
 from accounts.refusals import Conflict, Invalid, Missing, refined
+from ledger.balances import check_balance
 from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
 from payments.models import Payment
@@ -58,14 +59,15 @@ def grant_credit(
     """Credit the account: its unpaid charges are paid from it first, what is left goes to the next charges.
 
     `amount_minor` is in minor units of the account's currency. Without an `idempotency_key` each call credits anew.
-    Raises `UnknownAccount`, `UnableToCredit`, `ReasonMissing`, and `AlreadyPosted` for a key used before.
+    Raises `UnknownAccount`, `UnableToCredit`, `ReasonMissing`, `BalanceOutOfBounds`, and `AlreadyPosted` for a key
+    used before.
     """
     reason = checked_reason(reason)
-    if not 1 <= amount_minor <= MOST_MINOR:
-        raise UnableToCredit("Nothing was credited.", amount_minor=f"Must be from 1 to {MOST_MINOR}.")
     used = AlreadyPosted("This credit was granted before.")
     with refined({"entry_idempotency_key_once": used}), transaction.atomic():
         account = lock_account(account_id)
+        if error := amount_error(amount_minor=amount_minor, currency=account.currency):
+            raise UnableToCredit("Nothing was credited.", amount_minor=error)
         entry_id = new_id()
         posting = Posting(
             id=entry_id,
@@ -87,7 +89,8 @@ def reverse_entry(
 
     A charge reversed is VOIDED and what was paid for it is credit; a charge whose reversal, or whose write-off, is
     reversed is owed again. Raises `UnknownEntry`, `UnableToReverse` (a payment or a refund; a charge that is written
-    off, or has a payment in flight; credit that a charge written off has used), `AlreadyReversed` and `ReasonMissing`.
+    off, or has a payment in flight; credit that a charge written off has used), `AlreadyReversed`, `BalanceOutOfBounds`
+    and `ReasonMissing`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
@@ -198,6 +201,7 @@ def _check_credit_was_given_back(account_id: uuid.UUID) -> None:
 def _post_and_follow(posting: Posting, *, author: str, today: datetime.date, now: datetime.datetime) -> Entry:
     """Post, then let the account's credit and status follow from it."""
     (entry,) = post(postings=[posting], author=author, now=now)
+    check_balance(account_id=posting.account_id)
     allocate_credit(account_ids=[posting.account_id], today=today)
     refresh_standing(account_ids=[posting.account_id], author=author, now=now)
     return entry

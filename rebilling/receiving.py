@@ -5,11 +5,12 @@ import uuid
 
 from django.db import transaction
 
-from accounts.currencies import MOST_MINOR
+from accounts.amounts import amount_error
 from accounts.ids import new_id
 from accounts.locks import lock_account
 from accounts.refusals import Conflict, Invalid, refined
 from accounts.text import text_error
+from ledger.balances import check_balance
 from ledger.models import EntryType
 from ledger.posting import Posting, post
 from payments.models import OUTSIDE, Payment
@@ -43,14 +44,14 @@ def receive_payment(
 
     `amount_minor` is in minor units of the account's currency; `reference` is what the bank statement says. An INACTIVE
     account may pay, too. A charge whose payment is in flight gets nothing of it until that is settled. Without an
-    `idempotency_key` each call is another payment. Raises `UnknownAccount`, `UnableToReceive`, `ReasonMissing`, and
-    `AlreadyReceived` for a key used before.
+    `idempotency_key` each call is another payment. Raises `UnknownAccount`, `UnableToReceive`, `ReasonMissing`,
+    `BalanceOutOfBounds`, and `AlreadyReceived` for a key used before.
     """
     reason = checked_reason(reason)
-    reference = _checked(amount_minor=amount_minor, reference=reference)
     used = AlreadyReceived("This payment was recorded before.")
     with refined({"entry_idempotency_key_once": used}), transaction.atomic():
         account = lock_account(account_id)
+        reference = _checked(amount_minor=amount_minor, currency=account.currency, reference=reference)
         payment_id = new_id()
         payment = Payment.objects.create(
             id=payment_id,
@@ -74,16 +75,17 @@ def receive_payment(
             payment_id=payment_id,
         )
         post(postings=[posting], author=author, now=now)
+        check_balance(account_id=account.id)
         allocate_credit(account_ids=[account.id], today=today)
         refresh_standing(account_ids=[account.id], author=author, now=now)
         return payment
 
 
-def _checked(*, amount_minor: int, reference: str) -> str:
+def _checked(*, amount_minor: int, currency: str, reference: str) -> str:
     """The reference, stripped."""
     errors = {}
-    if not 1 <= amount_minor <= MOST_MINOR:
-        errors["amount_minor"] = f"Must be from 1 to {MOST_MINOR}."
+    if error := amount_error(amount_minor=amount_minor, currency=currency):
+        errors["amount_minor"] = error
     stripped = reference.strip()
     if not 1 <= len(stripped) <= LONGEST_REFERENCE:
         errors["reference"] = f"Must have from 1 to {LONGEST_REFERENCE} characters."

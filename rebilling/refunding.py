@@ -10,6 +10,7 @@ import uuid
 from django.db import transaction
 from django.db.models import Sum
 
+from accounts.amounts import amount_error
 from accounts.currencies import display
 from accounts.locks import lock_account
 from accounts.refusals import Conflict, Invalid, refined
@@ -99,8 +100,8 @@ def left_to_refund(payment: Payment) -> int:
 
 def _check_sense(payment: Payment, *, amount_minor: int, account_id: uuid.UUID | None, currency: str | None) -> None:
     errors = {}
-    if amount_minor < 1:
-        errors["amount_minor"] = "Must be 1 or more."
+    if error := amount_error(amount_minor=amount_minor, currency=payment.currency):
+        errors["amount_minor"] = error
     if account_id not in (None, payment.account_id):
         errors["account"] = "The payment is another account's."
     if currency not in (None, payment.currency):

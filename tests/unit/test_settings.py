@@ -58,6 +58,8 @@ class TestSettings:
             ("REBILLING_DUE_MINUTES", "", "a whole number, 0 or more"),
             ("REBILLING_DUE_MINUTES", "-1", "a whole number, 0 or more"),
             ("PAYMENT_COLLECTORS", "0", "1 or more"),
+            ("MAX_MOVEMENT_MINOR", "0", "1 or more"),
+            ("MAX_MOVEMENT_MINOR", "1000000000001", "1000000000000 or less"),
             ("PAYMENT_GATEWAY_TIMEOUT_SECONDS", "20s", "a number, as 20 or 2.5"),
             ("PAYMENT_GATEWAY_TIMEOUT_SECONDS", "inf", "a number, as 20 or 2.5"),
             ("PAYMENT_RETRY_DAYS", "1,x", "whole numbers, as 1,3,5"),

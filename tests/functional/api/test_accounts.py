@@ -161,10 +161,16 @@ class TestChangeAccount:
             problem = problem_of(response, status=422, slug="invalid")
         assert list(problem["errors"]) == ["quantity"]
 
-    def test_refuses_a_quantity_that_takes_the_charge_past_64_bits(self, api: ApiClient) -> None:
-        account = an_account(unit_amount_minor=2**62)
+    def test_refuses_a_quantity_that_takes_the_charge_past_the_most(self, api: ApiClient) -> None:
+        account = an_account(unit_amount_minor=50_000_000)
         with nothing_moves():
-            problem_of(api.patch(f"/v1/accounts/{account.id}", {"quantity": 2}), status=422, slug="invalid")
+            problem = problem_of(api.patch(f"/v1/accounts/{account.id}", {"quantity": 2}), status=422, slug="invalid")
+        assert problem["errors"] == {
+            "quantity": [
+                "A period would cost 1,000,000.00 USD, which is more than 999,999.99 USD "
+                "(the setting MAX_MOVEMENT_MINOR)."
+            ]
+        }
         assert api.patch(f"/v1/accounts/{account.id}", {"quantity": 1}).status_code == 200
 
     @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ class TestCreatePlan:
             ("currency", "XXX"),
             ("currency", "usd"),
             ("unit_amount_minor", -1),
+            ("unit_amount_minor", 100_000_000),
             ("interval_count", 0),
             ("interval_count", 367),
             ("trial_days", -1),

@@ -102,14 +102,14 @@ class TestRequestRefund:
 
 @rolled_back
 class TestRefusedRefund:
-    @pytest.mark.parametrize("amount", [0, -1, -(2**63)])
+    @pytest.mark.parametrize("amount", [0, -1, -(2**63), 100_000_000, 2**63 - 1])
     def test_of_no_amount(self, api: ApiClient, amount: int) -> None:
         payment = paid()
         response = _refund(api, payment, PART | {"amount_minor": amount})
         assert list(problem_of(response, status=422, slug="invalid")["errors"]) == ["amount_minor"]
         assert Refund.objects.count() == 0
 
-    @pytest.mark.parametrize("amount", [2000, 2**63 - 1])
+    @pytest.mark.parametrize("amount", [2000, 99_999_999])
     def test_of_more_than_was_paid(self, api: ApiClient, amount: int) -> None:
         payment = paid()
         response = _refund(api, payment, PART | {"amount_minor": amount})

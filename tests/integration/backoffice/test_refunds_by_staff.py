@@ -83,7 +83,7 @@ class TestRefund:
         ("field", "value", "says"),
         [
             ("amount", "20.00", "Of this payment, 19.99 USD is left to refund."),
-            ("amount", "0", "Write an amount from 0.01 USD to 92,233,720,368,547,758.07 USD."),
+            ("amount", "0", "Must be from 0.01 USD to 999,999.99 USD (the setting MAX_MOVEMENT_MINOR)."),
             ("amount", "7.001", "errorlist"),
             ("amount", "-7", "errorlist"),
             ("reason", " ", "errorlist"),

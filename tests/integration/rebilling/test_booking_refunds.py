@@ -23,7 +23,7 @@ from tests.databases import committed, rolled_back
 from tests.integration.rebilling.owing import DECLINED, FEB_1, received, rows
 from tests.integration.rebilling.refunded import entries_of, paid, refunded, requested, sent
 
-MOST = 2**63 - 1
+MOST = 99_999_999
 TIMED_OUT = Unknown(reason="timed out", needs_person=True)
 FEB_2 = FEB_1.replace(day=2)
 SIGNED: dict[str, Any] = {"reason": "r", "author": "bo", "today": FEB_1, "now": at(FEB_1)}

@@ -1,0 +1,33 @@
+"""How much one movement of money may be, and how far an account's balance may go.
+
+One movement (a price, a charge, a credit, a payment received, a refund) is at most the setting `MAX_MOVEMENT_MINOR`,
+in minor units of its currency: an amount with three zeros too many is a mistake more often than a sale.
+"""
+
+from django.conf import settings
+
+from accounts.currencies import display
+
+MAX_BALANCE_MINOR = 2**53 - 1
+"""The largest number that every reader of JSON holds exactly; what an account owes, or has as credit, stays within."""
+
+
+def amount_error(*, amount_minor: int, currency: str, least: int = 1) -> str:
+    """Why one movement can't be of this amount, in a sentence, or an empty string. Raises `KeyError`: no currency."""
+    if least <= amount_minor <= settings.MAX_MOVEMENT_MINOR:
+        return ""
+    return f"Must be from {display(amount_minor=least, currency=currency)} to {_most(currency)}."
+
+
+def charge_error(*, quantity: int, unit_amount_minor: int, currency: str) -> str:
+    """Why a period can't cost this much, in a sentence, or an empty string. Raises `KeyError`: no currency."""
+    charge_minor = quantity * unit_amount_minor
+    if charge_minor <= settings.MAX_MOVEMENT_MINOR:
+        return ""
+    cost = display(amount_minor=charge_minor, currency=currency)
+    return f"A period would cost {cost}, which is more than {_most(currency)}."
+
+
+def _most(currency: str) -> str:
+    most = display(amount_minor=settings.MAX_MOVEMENT_MINOR, currency=currency)
+    return f"{most} (the setting MAX_MOVEMENT_MINOR)"
