@@ -224,8 +224,9 @@ class AccountEndpoint(Endpoint):
         request=ChangeAccountSerializer,
         response=AccountSerializer,
         missing=True,
+        idempotency_key="optional",
         examples=[OpenApiExample("Three units from the next period on", {"quantity": 3}, request_only=True)],
     )
-    def patch(self, request: Request, account_id: uuid.UUID) -> Response:
+    def patch(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         changes = cast(AccountChanges, self.body(ChangeAccountSerializer))
-        return Response(rendered_account(change_account(account_id=account_id, changes=changes)))
+        return self.once(lambda: Answer(200, rendered_account(change_account(account_id=account_id, changes=changes))))

@@ -94,7 +94,10 @@ class Endpoint(APIView):
         return dict(reader.validated_data)
 
     def once(self, work: Callable[[], Answer], *, moves_money: bool = False) -> HttpResponse:
-        """Do the work once an Idempotency-Key, which calls that move money must have."""
+        """Do the work of an unsafe call and answer, in one transaction; once for an Idempotency-Key.
+
+        Calls that move money must have such a key.
+        """
         return answer_once(
             request=self.request, api_key=self.api_key, work=work, key_required=moves_money, now=self.now
         )

@@ -77,11 +77,13 @@ def answer_once(
     """Do the work and answer, or give the answer that the same request was given before.
 
     `work` must not read the body: what could be wrong with its shape was found before, and isn't stored.
+    The work and the rendering of its answer are one transaction, with a key or without: no error comes after a commit.
     Raises the errors of this module, and `Missing` and bugs of the work as they are, with nothing stored.
     """
     key = _idempotency_key(request, required=key_required)
     if key is None:
-        return work().response()
+        with transaction.atomic():
+            return work().response()
     body_hash = hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).digest()
     method, path = str(request.method), request.path_info
     of_request = {"api_key": api_key, "method": method, "path": path, "idempotency_key": key}

@@ -102,11 +102,15 @@ def send_refund_when_committed(*, refund_id: uuid.UUID) -> None:
 
 
 def _try_to_send(model: type[Payment] | type[Refund], id_: uuid.UUID) -> None:
+    """What it is about is committed, so that whatever goes wrong here, an error would be a lie to who asked for it."""
+    what = str(model._meta.model_name)
+    about = {"event": f"{what}.unsent", what: str(id_)}
     try:
         configured_queue().send([_message_about(model, id_)])
     except (QueueNotConfigured, UnableToSend) as error:
-        what = str(model._meta.model_name)
-        logger.warning(str(error), extra={"event": f"{what}.unsent", what: str(id_)})
+        logger.warning(str(error), extra=about)
+    except Exception:
+        logger.exception("a %s was not sent; the hourly certify sends it", what, extra=about)
 
 
 def _message_about(model: type[Payment] | type[Refund], id_: uuid.UUID) -> AnyMessage:
