@@ -22,7 +22,9 @@ def main() -> None:
 
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import Error
 
+    from billing_site.command_errors import explained
     from billing_site.duties import duties
     from billing_site.refusals import UnableToStart
     from billing_site.secret_store import UnableToReadSecret
@@ -34,6 +36,10 @@ def main() -> None:
         sys.exit(f"error: {' '.join(str(refusal).split())}")
     try:
         execute_from_command_line(sys.argv)
+    except Error as error:
+        if not (line := explained(error)):
+            raise
+        sys.exit(f"error: {line}")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -1,10 +1,6 @@
-"""Problem details (RFC 9457): how every error of the API reads.
+"""What errors become: each a problem, of the status and the slug that belong to it."""
 
-`type` is the path of a stable slug, `/problems/unknown-plan`: clients compare it and don't fetch it. `title` is the
-slug in words, `detail` says what to mend, and `errors` names the fields, each with its messages, where there are any.
-"""
-
-import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +11,8 @@ from django.views import defaults
 from rest_framework import exceptions
 
 from accounts.refusals import Invalid, Missing, Refusal
-
-PROBLEM_TYPE = "application/problem+json"
-
-MOST_ERRORS = 50
-MOST_FIELD_NAME = 100
+from api.problem_details import is_api, problem
+from api.unavailable import unavailable
 
 _SLUGS = {
     "authentication_failed": "unauthorized",
@@ -29,27 +22,6 @@ _SLUGS = {
     "permission_denied": "missing-scope",
 }
 """Slugs of REST framework's own codes; those of ours are their own slug."""
-
-
-def problem(
-    *,
-    status: int,
-    slug: str,
-    detail: str,
-    errors: Mapping[str, list[str]] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> HttpResponse:
-    """The answer that describes one error."""
-    body: dict[str, Any] = {
-        "type": f"/problems/{slug}",
-        "title": slug.replace("-", " ").capitalize(),
-        "status": status,
-        "detail": detail,
-    }
-    if errors:
-        # A client's own field names come back to it, so their number and length have a bound.
-        body["errors"] = {name[:MOST_FIELD_NAME]: errors[name] for name in list(errors)[:MOST_ERRORS]}
-    return HttpResponse(json.dumps(body), status=status, content_type=PROBLEM_TYPE, headers=headers)
 
 
 def refusal_problem(refusal: Refusal) -> HttpResponse:
@@ -71,7 +43,8 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
         return problem(status=400, slug="malformed-body", detail="The body broke off.")
     if isinstance(error, exceptions.APIException):
         return _api_problem(error)
-    return None
+    # The page of a bug that a developer's site shows is of no use to a client.
+    return unavailable(request=context["request"], error=error)
 
 
 def _api_problem(error: exceptions.APIException) -> HttpResponse:
@@ -94,13 +67,13 @@ def _not_found() -> HttpResponse:
     return problem(status=404, slug="not-found", detail="There is nothing here.")
 
 
-def is_api(request: HttpRequest) -> bool:
-    """Whether the API answers this path; the rest of the site has pages."""
-    return request.path_info.startswith("/v1/") or request.path_info in ("/v1", "/healthz")
-
-
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """`handler400`: a request that Django itself refuses, such as one for a foreign host."""
+    """`handler400`: a request that Django itself refuses, such as one for a foreign host.
+
+    Or one whose session it could not save: that may be the database's trouble.
+    """
+    if answer := unavailable(request=request, error=exception):
+        return answer
     if is_api(request):
         return problem(status=400, slug="bad-request", detail="The request can't be understood.")
     return defaults.bad_request(request, exception)
@@ -112,7 +85,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """`handler500`: what went wrong is in the log and nowhere else."""
+    """`handler500`: what went wrong is in the log and nowhere else. The database's trouble is 503, wherever it was met:
+    in a view, or in the middleware that saves a session.
+    """
+    error = sys.exception()
+    if isinstance(error, Exception) and (answer := unavailable(request=request, error=error)):
+        return answer
     if is_api(request):
         return problem(status=500, slug="internal-error", detail="The server failed; nothing was changed.")
     return defaults.server_error(request)

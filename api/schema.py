@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from api.idempotency import HEADER, REPLAYED
-from api.problems import PROBLEM_TYPE
+from api.problem_details import PROBLEM_TYPE
 
 View = TypeVar("View", bound=Callable[..., Any])
 

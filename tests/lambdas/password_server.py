@@ -35,6 +35,14 @@ class PasswordServer:
             cursor.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
+    @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Nobody else comes to the table."""
+        with closing(self._superuser(DATABASE)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"BEGIN; LOCK TABLE {table}")
+            yield
+            cursor.execute("ROLLBACK")
+
     def accepts(self, *, username: str, password: str) -> bool:
         try:
             psycopg2.connect(host=HOST, port=self.port, user=username, password=password, dbname=DATABASE).close()

@@ -13,9 +13,11 @@ from rest_framework import exceptions
 from accounts.refusals import Conflict, Invalid, Missing, Refusal
 from api.problems import problem_response, server_error
 
+REQUEST = RequestFactory().get("/v1/plans")
+
 
 def _problem(error: Exception) -> tuple[int, dict[str, Any]]:
-    response = problem_response(error, {})
+    response = problem_response(error, {"request": REQUEST})
     assert isinstance(response, HttpResponse)
     assert response["Content-Type"] == "application/problem+json"
     return response.status_code, json.loads(response.content)
@@ -65,7 +67,7 @@ class TestProblemResponse:
         assert _problem(exceptions.ValidationError(["Odd."]))[1]["errors"] == {"request": ["Odd."]}
 
     def test_leaves_a_bug_to_the_log(self) -> None:
-        assert problem_response(ZeroDivisionError(), {}) is None
+        assert problem_response(ZeroDivisionError(), {"request": REQUEST}) is None
 
 
 class TestServerError:

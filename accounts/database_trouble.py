@@ -1,0 +1,55 @@
+"""Whether an error is the database's own trouble: it is away, full, read-only, busy or restarting.
+
+Nobody's request and no code of ours is wrong then, and what was tried may be tried again. Told by SQLSTATE, as the
+manual lists them (Appendix A, PostgreSQL Error Codes), and never by an error's text.
+"""
+
+from collections.abc import Iterator
+
+from django.db import InterfaceError, OperationalError
+
+_BY_SQLSTATE = {
+    "25006": "The database is read-only.",
+    "25P03": "The database took too long.",
+    "25P04": "The database took too long.",
+    "40001": "The database had two changes at once that don't go together.",
+    "40P01": "The database had two changes at once that waited for each other.",
+    "53100": "The database's disk is full.",
+    "53200": "The database is out of memory.",
+    "53300": "The database has no connection left.",
+    "55P03": "The database had a row or a table locked for too long.",
+    "57014": "The database took too long.",
+}
+_BY_CLASS = {
+    "08": "The database can't be reached.",
+    "53": "The database is out of resources.",
+    "57": "The database is restarting.",
+    "58": "The database's server has a fault of its own.",
+}
+_AWAY = "The database can't be reached."
+
+
+def sqlstate_of(error: BaseException | None) -> str:
+    """The error's SQLSTATE, or an empty string: an error of a connection that can't be had, or that broke, has none."""
+    return next((code for below in _below(error) if (code := getattr(below, "pgcode", None))), "")
+
+
+def database_trouble(error: BaseException | None) -> str:
+    """What the database's trouble is, in a sentence, or an empty string for any other error."""
+    if sqlstate := sqlstate_of(error):
+        return _BY_SQLSTATE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2], "")
+    return _AWAY if any(isinstance(below, OperationalError | InterfaceError) for below in _below(error)) else ""
+
+
+def _below(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those that it was raised of: Django's have the driver's as their cause, and a session that can't be
+    saved has Django's below its own.
+    """
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def told_in_a_line(error: BaseException) -> str:
+    """The error's own words, which may run over lines, in one."""
+    return " ".join(str(error).split())

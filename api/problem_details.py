@@ -1,0 +1,42 @@
+"""Problem details (RFC 9457): how every error of the API reads.
+
+`type` is the path of a stable slug, `/problems/unknown-plan`: clients compare it and don't fetch it. `title` is the
+slug in words, `detail` says what to mend, and `errors` names the fields, each with its messages, where there are any.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+PROBLEM_TYPE = "application/problem+json"
+
+MOST_ERRORS = 50
+MOST_FIELD_NAME = 100
+
+
+def problem(
+    *,
+    status: int,
+    slug: str,
+    detail: str,
+    errors: Mapping[str, list[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """The answer that describes one error."""
+    body: dict[str, Any] = {
+        "type": f"/problems/{slug}",
+        "title": slug.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        # A client's own field names come back to it, so their number and length have a bound.
+        body["errors"] = {name[:MOST_FIELD_NAME]: errors[name] for name in list(errors)[:MOST_ERRORS]}
+    return HttpResponse(json.dumps(body), status=status, content_type=PROBLEM_TYPE, headers=headers)
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether the API answers this path; the rest of the site has pages."""
+    return request.path_info.startswith("/v1/") or request.path_info in ("/v1", "/healthz")
