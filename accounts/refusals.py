@@ -33,9 +33,14 @@ class Invalid(Refusal):
 
 
 class Conflict(Refusal):
-    """The request is sound but the present state forbids it."""
+    """The request is sound but the present state forbids it.
+
+    Where `passing` is true, waiting changes that by itself: a payment's outcome comes, a lease ends. The same request
+    may then be done later, and no interface keeps its refusal as the answer for good.
+    """
 
     code = "conflict"
+    passing = False
 
 
 def violated_constraint(error: IntegrityError) -> str:

@@ -24,6 +24,10 @@ from ledger.balances import balances
 
 TAG = "Accounts"
 
+OPENS_A_SECOND = (
+    "Sent again, this request would open a second account: it needs an Idempotency-Key header or an external_reference."
+)
+
 
 class AccountSerializer(serializers.ModelSerializer[Account]):
     """Who is billed; one account is one subscription."""
@@ -180,7 +184,8 @@ class AccountsEndpoint(ListEndpoint):
         "open_account",
         tag=TAG,
         summary="Open an account",
-        description="It is charged for the first time on its rebilling date.",
+        description="It is charged for the first time on its rebilling date. It needs an Idempotency-Key or an "
+        "`external_reference`: sent again without either, the request would open a second account.",
         scope=Scope.ACCOUNTS_WRITE,
         request=OpenAccountSerializer,
         response=AccountSerializer,
@@ -196,9 +201,9 @@ class AccountsEndpoint(ListEndpoint):
 
         def work() -> Answer:
             account = open_account(terms=terms, author=self.author, today=self.today, now=self.now)
-            return Answer(201, rendered_account(account))
+            return Answer(201, rendered_account(account), location=f"/v1/accounts/{account.id}")
 
-        return self.once(work)
+        return self.once(work, needs_key="" if terms.external_reference else OPENS_A_SECOND)
 
 
 class AccountEndpoint(Endpoint):

@@ -93,13 +93,13 @@ class Endpoint(APIView):
         reader.is_valid(raise_exception=True)
         return dict(reader.validated_data)
 
-    def once(self, work: Callable[[], Answer], *, moves_money: bool = False) -> HttpResponse:
+    def once(self, work: Callable[[], Answer], *, needs_key: str = "") -> HttpResponse:
         """Do the work of an unsafe call and answer, in one transaction; once for an Idempotency-Key.
 
-        Calls that move money must have such a key.
+        `needs_key` is why it must have such a key, where it must.
         """
         return answer_once(
-            request=self.request, api_key=self.api_key, work=work, key_required=moves_money, now=self.now
+            request=self.request, client_id=self.api_key.client_id, work=work, needs_key=needs_key, now=self.now
         )
 
 

@@ -16,7 +16,7 @@ from api.accounts import account_or_refuse
 from api.endpoints import Body, Endpoint, ListEndpoint
 from api.fields import Text, WholeNumber, day_from
 from api.filtering import ChoiceFilter, DayFilter, FilterSet
-from api.idempotency import Answer
+from api.idempotency import MOVES_MONEY, Answer
 from api.lifecycle import ReasonSerializer
 from api.models import Scope
 from api.schema import call
@@ -201,9 +201,9 @@ class CreditsEndpoint(Endpoint):
 
         def work() -> Answer:
             entry = grant_credit(account_id=account_id, **values, author=self.author, today=self.today, now=self.now)
-            return Answer(201, EntrySerializer(entry).data)
+            return Answer(201, EntrySerializer(entry).data, location=f"/v1/ledger/{entry.id}")
 
-        return self.once(work, moves_money=True)
+        return self.once(work, needs_key=MOVES_MONEY)
 
 
 class ReversalsEndpoint(Endpoint):
@@ -228,6 +228,6 @@ class ReversalsEndpoint(Endpoint):
 
         def work() -> Answer:
             entry = reverse_entry(entry_id=entry_id, reason=reason, author=self.author, today=self.today, now=self.now)
-            return Answer(201, EntrySerializer(entry).data)
+            return Answer(201, EntrySerializer(entry).data, location=f"/v1/ledger/{entry.id}")
 
-        return self.once(work, moves_money=True)
+        return self.once(work, needs_key=MOVES_MONEY)

@@ -1,16 +1,19 @@
 """Requests that may be sent again: the `Idempotency-Key` header.
 
-A key belongs to the API key, the method and the path. The first request with it does the work and stores its answer
-in the same transaction; the same request again gets that answer, byte for byte. "The same" goes by the JSON that the
-body holds, not by its spelling: a client that writes its keys in another order next time still repeats itself.
+A key belongs to the client, the method and the path: a client whose API key was replaced by another repeats itself with
+that one, too. The first request with it does the work and stores its answer in the same transaction; the same request
+again gets that answer, byte for byte. "The same" goes by the JSON that the body holds, not by its spelling: a client
+that writes its keys in another order next time still repeats itself.
 
-Stored are successes and what the domain refused with 409 or 422; everything else may be sent again as if new.
+Stored are successes, and what the domain refused with 409 or 422 for good. Everything else may be sent again as if new,
+a refusal that waiting changes (`Conflict.passing`) first of all.
 """
 
 import datetime
 import hashlib
 import json
 import re
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +25,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from accounts.refusals import Conflict, Invalid
-from api.models import ApiKey, IdempotentAnswer
+from api.models import IdempotentAnswer
 from api.problems import refusal_problem
 
 HEADER = "Idempotency-Key"
@@ -36,10 +39,15 @@ MOST_FORGOTTEN = 20
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 
 
+MOVES_MONEY = "This call moves money, so it needs an Idempotency-Key header."
+"""Why a call needs a key, when it does."""
+
+
 class IdempotencyKeyMissing(APIException):
+    """Its detail is the call's own reason to need one."""
+
     status_code = 400
     default_code = "idempotency_key_missing"
-    default_detail = "This call moves money, so it needs an Idempotency-Key header."
 
 
 class IdempotencyKeyMalformed(APIException):
@@ -62,33 +70,37 @@ class RequestInFlight(APIException):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call answers: a status of success, and what JSON can hold."""
+    """What a call answers: a status of success, what JSON can hold, and where what was made is found."""
 
     status: int
     data: Any
+    location: str = ""
 
     def response(self) -> HttpResponse:
-        return HttpResponse(JSONRenderer().render(self.data), status=self.status, content_type="application/json")
+        content = JSONRenderer().render(self.data)
+        return _response(content, status=self.status, content_type="application/json", location=self.location)
 
 
 def answer_once(
-    *, request: Request, api_key: ApiKey, work: Callable[[], Answer], key_required: bool, now: datetime.datetime
+    *, request: Request, client_id: uuid.UUID, work: Callable[[], Answer], needs_key: str, now: datetime.datetime
 ) -> HttpResponse:
     """Do the work and answer, or give the answer that the same request was given before.
 
-    `work` must not read the body: what could be wrong with its shape was found before, and isn't stored.
+    `needs_key` is why the call needs a key, or empty where it may come without one. `work` must not read the body: what
+    could be wrong with its shape was found before, and isn't stored.
     The work and the rendering of its answer are one transaction, with a key or without: no error comes after a commit.
-    Raises the errors of this module, and `Missing` and bugs of the work as they are, with nothing stored.
+    Raises the errors of this module, and `Missing`, refusals that pass and bugs of the work as they are, with nothing
+    stored.
     """
-    key = _idempotency_key(request, required=key_required)
+    key = _idempotency_key(request, needed_because=needs_key)
     if key is None:
         with transaction.atomic():
             return work().response()
     body_hash = hashlib.sha256(json.dumps(request.data, sort_keys=True).encode()).digest()
     method, path = str(request.method), request.path_info
-    of_request = {"api_key": api_key, "method": method, "path": path, "idempotency_key": key}
+    of_request = {"client_id": client_id, "method": method, "path": path, "idempotency_key": key}
     with transaction.atomic():
-        if not _lock([str(api_key.id), method, path, key]):
+        if not _lock([str(client_id), method, path, key]):
             raise RequestInFlight
         stored = IdempotentAnswer.objects.filter(**of_request).first()
         if stored is not None:
@@ -100,6 +112,7 @@ def answer_once(
             status_code=response.status_code,
             content_type=response["Content-Type"],
             content=response.content,
+            location=response.get("Location", ""),
             created_at=now,
         )
         forget_old_answers(now=now, most=MOST_FORGOTTEN)
@@ -118,11 +131,11 @@ def forget_old_answers(*, now: datetime.datetime, most: int = 1000) -> int:
         return IdempotentAnswer.objects.filter(id__in=ids).delete()[0] if ids else 0
 
 
-def _idempotency_key(request: Request, *, required: bool) -> str | None:
+def _idempotency_key(request: Request, *, needed_because: str) -> str | None:
     key = request.headers.get(HEADER)
     if key is None:
-        if required:
-            raise IdempotencyKeyMissing
+        if needed_because:
+            raise IdempotencyKeyMissing(needed_because)
         return None
     if not _PRINTABLE.fullmatch(key):
         raise IdempotencyKeyMalformed
@@ -143,15 +156,21 @@ def _work_or_refusal(work: Callable[[], Answer]) -> HttpResponse:
         with transaction.atomic():  # a refused operation leaves nothing; its answer is stored all the same
             return work().response()
     except (Conflict, Invalid) as refusal:
+        if isinstance(refusal, Conflict) and refusal.passing:
+            raise
         return refusal_problem(refusal)
 
 
 def _replay(stored: IdempotentAnswer, *, body_hash: bytes) -> HttpResponse:
     if bytes(stored.body_hash) != body_hash:
         raise IdempotencyKeyReused
-    return HttpResponse(
-        bytes(stored.content),
-        status=stored.status_code,
-        content_type=stored.content_type,
-        headers={REPLAYED: "true"},
+    response = _response(
+        bytes(stored.content), status=stored.status_code, content_type=stored.content_type, location=stored.location
     )
+    response[REPLAYED] = "true"
+    return response
+
+
+def _response(content: bytes, *, status: int, content_type: str, location: str) -> HttpResponse:
+    headers = {"Location": location} if location else None
+    return HttpResponse(content, status=status, content_type=content_type, headers=headers)

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from django.db.models import Q
 
+from accounts.ids import new_id
 from accounts.refusals import Conflict, Invalid, Missing
 from accounts.text import text_error
 from api.models import ApiKey, Scope
@@ -37,11 +38,16 @@ def key_hash(secret: str) -> bytes:
 
 
 def create_api_key(
-    *, name: str, scopes: Iterable[str], expires_at: datetime.datetime | None, now: datetime.datetime
+    *,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime.datetime | None,
+    now: datetime.datetime,
+    client_id: uuid.UUID | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key; the text beside it is the secret, and this is the only time that anyone sees it.
 
-    Raises `UnableToCreateApiKey` with errors by field.
+    It is of a new client, unless `client_id` names one. Raises `UnableToCreateApiKey` with errors by field.
     """
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in Scope.values]
@@ -58,6 +64,7 @@ def create_api_key(
         raise UnableToCreateApiKey("The key was not created.", **errors)
     secret = SECRET_MARK + secrets.token_urlsafe(SECRET_BYTES)
     key = ApiKey.objects.create(
+        client_id=client_id or new_id(),
         name=name,
         prefix=secret[:PREFIX_LENGTH],
         key_hash=key_hash(secret),
@@ -68,8 +75,40 @@ def create_api_key(
     return key, secret
 
 
+def replace_api_key(
+    *,
+    prefix_or_id: str,
+    now: datetime.datetime,
+    expires_at: datetime.datetime | None = None,
+    name: str | None = None,
+    scopes: Iterable[str] | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key for the client of another, with that one's name and scopes unless others are given.
+
+    The client's Idempotency-Keys are known across both. The other key goes on working until it is revoked or expires.
+    Raises as `create_api_key` and `api_key_named`.
+    """
+    replaced = api_key_named(prefix_or_id)
+    return create_api_key(
+        name=replaced.name if name is None else name,
+        scopes=replaced.scopes if scopes is None else scopes,
+        expires_at=expires_at,
+        now=now,
+        client_id=replaced.client_id,
+    )
+
+
 def revoke_api_key(*, prefix_or_id: str, now: datetime.datetime) -> ApiKey:
-    """Let a key work no more, from now on. Revoking it again changes nothing.
+    """Let a key work no more, from now on. Revoking it again changes nothing. Raises as `api_key_named`."""
+    key = api_key_named(prefix_or_id)
+    if key.revoked_at is None:
+        key.revoked_at = now
+        key.save(update_fields=["revoked_at"])
+    return key
+
+
+def api_key_named(prefix_or_id: str) -> ApiKey:
+    """The key that begins so, or has this id.
 
     Raises `UnknownApiKey`, and `AmbiguousApiKey` where two keys share the prefix (then its id tells them apart).
     """
@@ -82,8 +121,4 @@ def revoke_api_key(*, prefix_or_id: str, now: datetime.datetime) -> ApiKey:
         raise UnknownApiKey(f"There is no such key; give its first {PREFIX_LENGTH} characters or its id.")
     if len(found) > 1:
         raise AmbiguousApiKey("More than one key starts so; give its id.")
-    key = found[0]
-    if key.revoked_at is None:
-        key.revoked_at = now
-        key.save(update_fields=["revoked_at"])
-    return key
+    return found[0]

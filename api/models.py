@@ -1,4 +1,4 @@
-"""Keys that clients present, and the answers kept for idempotent replay."""
+"""Keys that clients present, and the answers kept for idempotent replay. Both belong to a client, by its id."""
 
 from typing import ClassVar
 
@@ -18,9 +18,13 @@ class Scope(models.TextChoices):
 
 
 class ApiKey(models.Model):
-    """A client's key. Only its SHA-256 is stored; `prefix` is shown so that people can tell keys apart."""
+    """A client's key. Only its SHA-256 is stored; `prefix` is shown so that people can tell keys apart.
+
+    A key that replaces another is of the same client, so that the client's requests are known across both.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    client_id = models.UUIDField(default=new_id, editable=False)
     name = models.CharField(max_length=100)
     prefix = models.CharField(max_length=12)
     key_hash = models.BinaryField(max_length=32)
@@ -45,10 +49,13 @@ class ApiKey(models.Model):
 
 
 class IdempotentAnswer(models.Model):
-    """The answer that a request with an Idempotency-Key was given, stored in the transaction of its work."""
+    """The answer that a request with an Idempotency-Key was given, stored in the transaction of its work.
+
+    `location` is the address of what was made, or empty.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="answers")
+    client_id = models.UUIDField()
     method = models.CharField(max_length=6)
     path = models.CharField(max_length=500)
     idempotency_key = models.CharField(max_length=255)
@@ -56,12 +63,13 @@ class IdempotentAnswer(models.Model):
     status_code = models.PositiveSmallIntegerField()
     content_type = models.CharField(max_length=100)
     content = models.BinaryField()
+    location = models.CharField(max_length=500, blank=True, default="")
     created_at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
-                fields=["api_key", "method", "path", "idempotency_key"], name="idempotent_answer_once"
+                fields=["client_id", "method", "path", "idempotency_key"], name="idempotent_answer_once"
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [

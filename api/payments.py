@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from api.accounts import account_or_refuse
 from api.endpoints import Body, Endpoint, ListEndpoint, NothingSerializer
 from api.fields import Text, TextOrNull, WholeNumber
-from api.idempotency import Answer
+from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
 from payments.gateways.configured import configured_gateway_name
@@ -105,9 +105,9 @@ class AccountPaymentsEndpoint(ListEndpoint):
             payment = receive_payment(
                 account_id=account_id, **values, author=self.author, today=self.today, now=self.now
             )
-            return Answer(201, PaymentSerializer(payment).data)
+            return Answer(201, PaymentSerializer(payment).data, location=f"/v1/payments/{payment.id}")
 
-        return self.once(work, moves_money=True)
+        return self.once(work, needs_key=MOVES_MONEY)
 
 
 class PaymentEndpoint(Endpoint):
@@ -150,6 +150,6 @@ class RetryPaymentEndpoint(Endpoint):
         def work() -> Answer:
             payment = retry_payment(payment_id=payment_id, gateway=configured_gateway_name(), now=self.now)
             send_when_committed(payment_id=payment.id)
-            return Answer(202, PaymentSerializer(payment).data)
+            return Answer(202, PaymentSerializer(payment).data, location=f"/v1/payments/{payment.id}")
 
-        return self.once(work, moves_money=True)
+        return self.once(work, needs_key=MOVES_MONEY)

@@ -93,7 +93,12 @@ class PlansEndpoint(ListEndpoint):
     )
     def post(self, request: Request) -> HttpResponse:
         values = self.body(CreatePlanSerializer)
-        return self.once(lambda: Answer(201, PlanSerializer(create_plan(**values, now=self.now)).data))
+
+        def work() -> Answer:
+            plan = create_plan(**values, now=self.now)
+            return Answer(201, PlanSerializer(plan).data, location=f"/v1/plans/{plan.code}")
+
+        return self.once(work)
 
 
 class PlanEndpoint(Endpoint):

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from api.endpoints import Body, Endpoint, ListEndpoint
 from api.fields import Identifier, Text, TextOrNull, WholeNumber
-from api.idempotency import Answer
+from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.payments import TAG
 from api.schema import call
@@ -117,9 +117,9 @@ class PaymentRefundsEndpoint(ListEndpoint):
                 today=self.today,
                 now=self.now,
             )
-            return Answer(202, RefundSerializer(refund).data)
+            return Answer(202, RefundSerializer(refund).data, location=f"/v1/refunds/{refund.id}")
 
-        return self.once(work, moves_money=True)
+        return self.once(work, needs_key=MOVES_MONEY)
 
 
 class RefundEndpoint(Endpoint):

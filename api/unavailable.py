@@ -1,6 +1,7 @@
 """503: what a request gets while the database is in trouble, and the one line that the log gets."""
 
 import logging
+from typing import cast
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.log import log_response
@@ -37,6 +38,7 @@ def _answer(request: HttpRequest, *, trouble: str, sqlstate: str, error: str) ->
         page = ERROR_PAGE_TEMPLATE % {"title": "Service unavailable", "details": details}
         response = HttpResponse(page, status=503, headers=headers | {"Cache-Control": "no-store"})
     # Django's own function also marks the response, so that its handlers don't log it a second time, with a traceback.
-    line = logging.LoggerAdapter(logger, {"event": "database.unavailable", "sqlstate": sqlstate, "error": error})
+    said = {"event": "database.unavailable", "sqlstate": sqlstate, "error": error}
+    line = cast(logging.Logger, logging.LoggerAdapter(logger, said))  # it has what is called of a logger
     log_response("%s %s: %s", request.method, request.path, trouble, response=response, request=request, logger=line)
     return response

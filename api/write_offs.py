@@ -11,9 +11,10 @@ from rest_framework.request import Request
 from api.endpoints import Body, Endpoint
 from api.entries import TAG, EntrySerializer
 from api.fields import Identifier, Text
-from api.idempotency import Answer
+from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
+from ledger.models import EntryType
 from rebilling.writing_off import write_off
 
 
@@ -61,6 +62,7 @@ class WriteOffsEndpoint(Endpoint):
                 today=self.today,
                 now=self.now,
             )
-            return Answer(201, WrittenOffSerializer({"entries": entries}).data)
+            location = f"/v1/accounts/{account_id}/ledger?type={EntryType.WRITE_OFF}"
+            return Answer(201, WrittenOffSerializer({"entries": entries}).data, location=location)
 
-        return self.once(work, moves_money=True)
+        return self.once(work, needs_key=MOVES_MONEY)

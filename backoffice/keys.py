@@ -11,4 +11,4 @@ from backoffice.base import ReadOnlyAdmin
 class ApiKeyAdmin(ReadOnlyAdmin):
     list_display = ("name", "prefix", "scopes", "created_at", "expires_at", "revoked_at")
     search_fields = ("name", "=prefix")
-    fields = ("id", "name", "prefix", "scopes", "created_at", "expires_at", "revoked_at")
+    fields = ("id", "client_id", "name", "prefix", "scopes", "created_at", "expires_at", "revoked_at")

@@ -39,6 +39,12 @@ class UnableToReverse(Conflict):
     code = "unable-to-reverse"
 
 
+class NotYetReversible(UnableToReverse):
+    """A payment of the charge is on its way."""
+
+    passing = True
+
+
 class AlreadyReversed(Conflict):
     code = "already-reversed"
 
@@ -152,7 +158,7 @@ def _change_rebilling(entry: Entry, today: datetime.date) -> None:
 
 def _check_nothing_in_flight(rebilling: Rebilling) -> None:
     if Payment.objects.filter(charge_id=rebilling.charge_id, status__in=Payment.IN_FLIGHT).exists():
-        raise UnableToReverse("A payment of this charge is on its way: wait until its outcome is known.")
+        raise NotYetReversible("A payment of this charge is on its way: wait until its outcome is known.")
 
 
 def _charge_stands(rebilling: Rebilling, stands: bool) -> None:

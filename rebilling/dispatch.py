@@ -78,6 +78,7 @@ class UnableToAsk(Conflict):
     """The queue, by which the gateway is asked, takes nothing at present."""
 
     code = "unable-to-ask"
+    passing = True
 
 
 def ask_again(*, row: Payment | Refund) -> None:

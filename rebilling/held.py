@@ -29,6 +29,7 @@ class NotHeld(Conflict):
 
 class StillSwept(Conflict):
     code = "run-still-swept"
+    passing = True
 
 
 def release_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.datetime, queue: Queue) -> Run:

@@ -26,6 +26,7 @@ class NotParked(Conflict):
 
 class NotItsTurn(Conflict):
     code = "earlier-periods-first"
+    passing = True
 
 
 class NotBegun(Conflict):

@@ -34,6 +34,12 @@ class NothingToRefund(Conflict):
     code = "nothing-to-refund"
 
 
+class NotYetRefundable(NothingToRefund):
+    """An outcome is open: the payment's, or that of a refund which may give its amount back."""
+
+    passing = True
+
+
 class AlreadyRequested(Conflict):
     code = "already-requested"
 
@@ -112,10 +118,15 @@ def _check_sense(payment: Payment, *, amount_minor: int, account_id: uuid.UUID |
 
 def check_left(payment: Payment, *, amount_minor: int) -> None:
     """Raises `NothingToRefund` when so much isn't left of the payment, whose account the caller has locked."""
+    if payment.status in Payment.IN_FLIGHT:
+        raise NotYetRefundable(f"The payment is {payment.status}, not SUCCEEDED: wait until its outcome is known.")
     if payment.status != Payment.Status.SUCCEEDED:
         raise NothingToRefund(f"The payment is {payment.status}, not SUCCEEDED.")
     left = left_to_refund(payment)
-    if amount_minor > left:
-        raise NothingToRefund(
-            f"Of this payment, {display(amount_minor=left, currency=payment.currency)} is left to refund."
-        )
+    if amount_minor <= left:
+        return
+    told = f"Of this payment, {display(amount_minor=left, currency=payment.currency)} is left to refund"
+    in_flight = payment.refunds.filter(status__in=Refund.IN_FLIGHT).aggregate(amount=Sum("amount_minor", default=0))
+    if amount_minor <= left + int(in_flight["amount"]):
+        raise NotYetRefundable(f"{told} while the outcome of another refund is open.")
+    raise NothingToRefund(f"{told}.")

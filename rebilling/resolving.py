@@ -33,6 +33,12 @@ class UnableToResolve(Conflict):
     code = "unable-to-resolve"
 
 
+class NotYetResolvable(UnableToResolve):
+    """Somebody else is about to learn the outcome."""
+
+    passing = True
+
+
 class ReferenceMissing(Invalid):
     code = "reference-missing"
 
@@ -152,7 +158,7 @@ def _check_waits(row: Payment | Refund, now: datetime.datetime) -> None:
     if row.status not in Payment.IN_FLIGHT or not row.needs_person:
         raise UnableToResolve(f"The {row._meta.model_name} is {row.status} and doesn't need a person.")
     if row.leased_until is not None and row.leased_until > now:
-        raise UnableToResolve("The gateway is being asked about it this moment: try again in some minutes.")
+        raise NotYetResolvable("The gateway is being asked about it this moment: try again in some minutes.")
 
 
 def _outcome(row: Payment | Refund, *, moved: bool, reference: str) -> Outcome:

@@ -39,6 +39,12 @@ class UnableToRetry(Conflict):
     code = "unable-to-retry"
 
 
+class NotYetRetriable(UnableToRetry):
+    """The outcome of this payment, or of another one of its charge, is open."""
+
+    passing = True
+
+
 def next_retry(*, first_declined_on: datetime.date, as_of: datetime.date) -> datetime.date | None:
     """The first date of the schedule after `as_of`, or None when there is none left."""
     days = (first_declined_on + datetime.timedelta(days=days) for days in settings.PAYMENT_RETRY_DAYS)
@@ -152,16 +158,17 @@ def retry_payment(*, payment_id: uuid.UUID, gateway: str, now: datetime.datetime
             raise UnknownPayment(f"There is no payment {payment_id}.")
         accounts = lock_accounts([declined.account_id])
         declined.refresh_from_db()
+        if declined.status in Payment.IN_FLIGHT:
+            raise NotYetRetriable(f"The payment is {declined.status}, not DECLINED: wait until its outcome is known.")
         if declined.status != Payment.Status.DECLINED:
             raise UnableToRetry(f"The payment is {declined.status}, not DECLINED.")
         charge = Rebilling.objects.filter(charge_id=declined.charge_id)
         submitted = _submit(charge, accounts=accounts, gateway=gateway, now=now)
         if not submitted:
             row = charge.get()
-            why = (
-                "another payment of it is on its way" if row.status == Rebilling.Status.UNPAID else "nothing to collect"
-            )
-            raise UnableToRetry(f"The payment's charge is {row.status}: {why}.")
+            if row.status == Rebilling.Status.UNPAID:
+                raise NotYetRetriable(f"The payment's charge is {row.status}: another payment of it is on its way.")
+            raise UnableToRetry(f"The payment's charge is {row.status}: nothing to collect.")
         return submitted[0]
 
 

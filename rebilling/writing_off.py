@@ -28,10 +28,17 @@ class NothingUnpaid(Conflict):
     code = "nothing-unpaid"
 
 
+class NotYetUnpaid(NothingUnpaid):
+    """The first payment of the charge is on its way."""
+
+    passing = True
+
+
 class UnableToWriteOff(Conflict):
     """Not now: a payment of the charge is on its way."""
 
     code = "unable-to-write-off"
+    passing = True
 
 
 def write_off(
@@ -85,6 +92,8 @@ def _unpaid(account_id: uuid.UUID, charge_ids: Collection[uuid.UUID] | None) -> 
     else:
         found = list(rows.filter(charge_id__in=charge_ids))
         _check_named(found, charge_ids)
+    if not found and rows.filter(status=Rebilling.Status.CHARGED).exists():
+        raise NotYetUnpaid("The account's unpaid charge has a payment on its way: wait until its outcome is known.")
     if not found:
         raise NothingUnpaid("The account has no unpaid charge.")
     in_flight = Payment.objects.filter(charge_id__in=[row.charge_id for row in found], status__in=Payment.IN_FLIGHT)
@@ -98,6 +107,8 @@ def _check_named(found: Sequence[Rebilling], charge_ids: Collection[uuid.UUID]) 
     if unknown:
         raise UnknownCharge("Nothing was written off.", charge=f"The account has no charge {unknown[0]}.")
     for row in found:
+        if row.status == Rebilling.Status.CHARGED:
+            raise NotYetUnpaid(f"The payment of the charge {row.charge_id} is on its way: wait for its outcome.")
         if row.status != Rebilling.Status.UNPAID:
             raise NothingUnpaid(f"The charge {row.charge_id} is {row.status}, not UNPAID.")
 

@@ -2,6 +2,7 @@
 
 import datetime
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +57,8 @@ class Traffic:
         wait_until(lambda: self.lost or all(self.answered[kind] >= before[kind] + NEEDED_EACH for kind in KINDS))
 
     def open(self) -> None:
-        told = self.opener.invoke(request_event("/v1/accounts", key=self.key, body=_TERMS))
+        terms = _TERMS | {"external_reference": str(uuid.uuid4())}
+        told = self.opener.invoke(request_event("/v1/accounts", key=self.key, body=terms))
         self._note("account opened", told, right=told.get("answer", {}).get("statusCode") == 201)
 
     def read(self) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py create_api_key NAME --scope S ... [--expires DATE]`."""
+"""`manage.py create_api_key NAME --scope S ... [--expires DATE]`, or `--replaces KEY`."""
 
 import datetime
 from argparse import ArgumentParser, ArgumentTypeError
@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from accounts.refusals import Refusal
 from api.fields import day_from
-from api.keys import create_api_key
-from api.models import Scope
+from api.keys import create_api_key, replace_api_key
+from api.models import ApiKey, Scope
 
 
 def _end_of(text: str) -> datetime.datetime:
@@ -28,9 +28,14 @@ class Command(BaseCommand):
     help = "Make an API key and print it. This is the only time that it can be seen."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="who the key is for; what it does is signed with this name")
+        parser.add_argument("name", nargs="?", help="who the key is for; what it does is signed with this name")
+        parser.add_argument("--scope", nargs="+", action="extend", choices=Scope.values, help="what it may do")
         parser.add_argument(
-            "--scope", nargs="+", action="extend", required=True, choices=Scope.values, help="what it may do"
+            "--replaces",
+            metavar="KEY",
+            help="make it for the client of this key (its first 12 characters or its id), with that one's name and "
+            "scopes unless others are given; the client's Idempotency-Keys are known across both, and the old key goes "
+            "on working until it is revoked or expires",
         )
         parser.add_argument(
             "--expires", type=_end_of, metavar="DATE", help="the last day on which it works; without it, it doesn't end"
@@ -38,12 +43,30 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            key, secret = create_api_key(
-                name=options["name"], scopes=options["scope"], expires_at=options["expires"], now=timezone.now()
-            )
+            key, secret = self._made(options)
         except Refusal as refusal:
-            raise CommandError(f"{refusal.detail} {' '.join(refusal.errors.values())}") from None
+            raise CommandError(" ".join([refusal.detail, *refusal.errors.values()])) from None
         until = f"until {key.expires_at.isoformat()}" if key.expires_at else "until it is revoked"
-        # The key alone on stdout, so that a script can take it.
         self.stderr.write(f"{key.name}: {', '.join(key.scopes)}, {until}. Kept as a hash: note it now.")
+        if options["replaces"]:
+            self.stderr.write(
+                "The key that it replaces works on: when its client has this one, revoke it "
+                f"(`manage.py revoke_api_key {options['replaces']}`)."
+            )
+        # The key alone on stdout, so that a script can take it.
         self.stdout.write(secret)
+
+    def _made(self, options: dict[str, Any]) -> tuple[ApiKey, str]:
+        if options["replaces"]:
+            return replace_api_key(
+                prefix_or_id=options["replaces"],
+                name=options["name"],
+                scopes=options["scope"],
+                expires_at=options["expires"],
+                now=timezone.now(),
+            )
+        if not options["name"] or not options["scope"]:
+            raise CommandError("Give a NAME and its --scope, or the key that it --replaces.")
+        return create_api_key(
+            name=options["name"], scopes=options["scope"], expires_at=options["expires"], now=timezone.now()
+        )

@@ -4,6 +4,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 from django.db.models import Model
@@ -11,7 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import Account, Plan, StatusChange
-from api.keys import create_api_key
+from api.keys import create_api_key, replace_api_key
 from api.models import ApiKey, IdempotentAnswer, Scope
 from ledger.models import Entry
 from payments.models import Payment, Refund
@@ -40,6 +41,12 @@ class ApiClient:
 
     def __init__(self, *scopes: Scope, name: str = "tests", expires_at: Any = None) -> None:
         self.key, self.secret = create_api_key(name=name, scopes=scopes or Scope.values, expires_at=expires_at, now=NOW)
+
+    def replaced(self) -> "ApiClient":
+        """The same client, with a key that replaces this one."""
+        client = copy(self)
+        client.key, client.secret = replace_api_key(prefix_or_id=str(self.key.id), now=NOW)
+        return client
 
     def get(self, path: str, **query: Any) -> Any:
         return self.send("GET", path, query=query)

@@ -9,12 +9,20 @@ import time_machine
 
 from accounts.models import Account
 from accounts.refusals import Conflict
+from api.keys import revoke_api_key
 from api.models import IdempotentAnswer, Scope
 from ledger.models import Entry
+from payments.gateways import Declined, Succeeded, Unknown
+from rebilling.booking_refunds import settle_refunds
 from rebilling.lifecycle import close_account
-from tests.builders import NOW, a_plan, an_account
+from rebilling.retries import retry_payment
+from rebilling.settling import settle
+from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
 from tests.databases import rolled_back
 from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.integration.rebilling.refunded import paid, requested
+
+DECLINED, TAKEN = "declined", "taken"
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
 
@@ -113,7 +121,7 @@ class TestKey:
             assert "Idempotent-Replayed" not in api.post(path, SORRY, once="one")
         assert Entry.objects.count() == 2
 
-    def test_belongs_to_its_api_key(self, api: ApiClient, credits: str) -> None:
+    def test_belongs_to_its_client(self, api: ApiClient, credits: str) -> None:
         for client in (api, ApiClient(Scope.LEDGER_WRITE, name="other")):
             assert client.post(credits, SORRY, once="one").status_code == 201
         assert Entry.objects.count() == 2
@@ -160,6 +168,116 @@ class TestKey:
     def test_means_nothing_to_a_read(self, api: ApiClient) -> None:
         for _ in range(2):
             assert "Idempotent-Replayed" not in api.send("GET", "/v1/plans", once="one")
+
+
+@rolled_back
+class TestKeyThatReplacesAnother:
+    def test_knows_what_was_done_with_the_other(self, api: ApiClient, credits: str) -> None:
+        first = api.post(credits, SORRY, once="one")
+        new = api.replaced()
+        revoke_api_key(prefix_or_id=api.key.prefix, now=NOW)
+        with nothing_moves():
+            again = new.post(credits, SORRY, once="one")
+            problem_of(
+                new.post(credits, SORRY | {"amount_minor": 501}, once="one"), status=422, slug="idempotency-key-reused"
+            )
+        assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
+        assert new.post(credits, SORRY, once="two").json()["created_by"] == f"key:tests:{new.key.prefix}"
+        assert Entry.objects.count() == 2
+
+    def test_works_beside_the_other(self, api: ApiClient, credits: str) -> None:
+        new = api.replaced()
+        first = new.post(credits, SORRY, once="one")
+        assert api.post(credits, SORRY, once="one").content == first.content
+        assert Entry.objects.count() == 1
+
+
+@rolled_back
+class TestRefusalThatPasses:
+    """What waiting changes isn't kept as the answer: under the same key it is done once the outcome is known."""
+
+    @pytest.fixture
+    def unknown(self, db: None) -> Account:
+        """An account whose one payment has an unknown outcome."""
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="timed out")))
+        return account
+
+    @pytest.mark.parametrize(
+        ("path", "body", "slug", "outcome"),
+        [
+            ("/v1/accounts/{account}/write-offs", {"reason": "gone"}, "nothing-unpaid", DECLINED),
+            ("/v1/accounts/{account}/write-offs", {"reason": "gone", "charge": "{charge}"}, "nothing-unpaid", DECLINED),
+            ("/v1/ledger/{charge}/reversals", {"reason": "a mistake"}, "unable-to-reverse", DECLINED),
+            ("/v1/payments/{payment}/retry", {}, "unable-to-retry", DECLINED),
+            ("/v1/payments/{payment}/refunds", {"reason": "sorry", "amount_minor": 1}, "nothing-to-refund", TAKEN),
+        ],
+    )
+    def test_is_not_kept(
+        self, api: ApiClient, unknown: Account, path: str, body: dict[str, Any], slug: str, outcome: str
+    ) -> None:
+        payment = unknown.payments.get()
+        names = {"account": unknown.id, "payment": payment.id, "charge": payment.charge_id}
+        path = path.format(**names)
+        body = {name: value.format(**names) if isinstance(value, str) else value for name, value in body.items()}
+        with nothing_moves():
+            refused = problem_of(api.post(path, body, once="one"), status=409, slug=slug)
+            assert problem_of(api.post(path, body, once="one"), status=409, slug=slug) == refused
+        taken = Succeeded(reference="ref", key=payment.id, amount_minor=payment.amount_minor, currency="USD")
+        result = taken if outcome == TAKEN else Declined(code="card_declined")
+        settle(outcomes={payment.id: result}, as_of=TODAY, now=NOW)
+        done = api.post(path, body, once="one")
+        assert done.status_code in (201, 202), done.content
+        with nothing_moves():
+            assert api.post(path, body, once="one")["Idempotent-Replayed"] == "true"
+
+    def test_of_a_refund_that_another_one_leaves_too_little_for_is_not_kept(self, api: ApiClient) -> None:
+        payment = paid()
+        first = requested(payment, 1500)
+        path, body = f"/v1/payments/{payment.id}/refunds", {"amount_minor": 1000, "reason": "sorry"}
+        with nothing_moves():
+            problem_of(api.post(path, body, once="one"), status=409, slug="nothing-to-refund")
+        settle_refunds(outcomes={first.id: Declined(code="closed")}, as_of=TODAY, now=NOW)
+        assert api.post(path, body, once="one").status_code == 202
+
+    def test_of_a_write_off_while_a_retry_is_on_its_way_is_not_kept(self, api: ApiClient) -> None:
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
+        retried = retry_payment(payment_id=account.payments.get().id, gateway="scripted", now=NOW)
+        path, body = f"/v1/accounts/{account.id}/write-offs", {"reason": "gone"}
+        with nothing_moves():
+            problem_of(api.post(path, body, once="one"), status=409, slug="unable-to-write-off")
+        settle(outcomes={retried.id: Declined(code="card_declined")}, as_of=TODAY, now=NOW)
+        assert api.post(path, body, once="one").status_code == 201
+
+
+@rolled_back
+class TestLocation:
+    def test_is_where_what_was_made_is_found_and_comes_again_with_a_replay(self, api: ApiClient) -> None:
+        payment = paid()
+        account_id = payment.account_id
+        account = {"name": "Ada", "email": "ada@example.com", "plan": "new"}
+        plan = {"code": "new", "name": "New", "currency": "USD", "unit_amount_minor": 1}
+        calls: list[tuple[str, Any]] = [
+            ("/v1/plans", plan | {"interval_count": 1, "interval_unit": "month"}),
+            ("/v1/accounts", account),
+            (f"/v1/accounts/{account_id}/credits", SORRY),
+            (f"/v1/accounts/{account_id}/payments", SORRY | {"reference": "SEPA 17"}),
+            (f"/v1/payments/{payment.id}/refunds", {"amount_minor": 1, "reason": "sorry"}),
+            (f"/v1/ledger/{payment.charge_id}/reversals", {"reason": "a mistake"}),
+        ]
+        for path, body in calls:
+            made = api.post(path, body, once="one")
+            assert made.status_code in (201, 202), made.content
+            assert api.get(made["Location"]).json() == made.json()
+            again = api.post(path, body, once="one")
+            assert (again["Location"], again["Idempotent-Replayed"]) == (made["Location"], "true")
+
+    def test_of_write_offs_is_their_list(self, api: ApiClient) -> None:
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
+        made = api.post(f"/v1/accounts/{account.id}/write-offs", {"reason": "gone"}, once="one")
+        assert api.send("GET", made["Location"]).json()["results"] == made.json()["entries"]
 
 
 @rolled_back

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Account, StatusChange
+from api.models import IdempotentAnswer
 from tests.builders import a_plan, an_account
 from tests.databases import rolled_back
 from tests.functional.api.client import ApiClient, nothing_moves, problem_of
@@ -21,7 +22,7 @@ def _a_plan(db: None) -> None:
 @rolled_back
 class TestOpenAccount:
     def test_answers_with_the_account(self, api: ApiClient) -> None:
-        response = api.post("/v1/accounts", ADA)
+        response = api.post("/v1/accounts", ADA, once="one")
         assert response.status_code == 201
         account = Account.objects.get()
         assert response.json() == {
@@ -46,7 +47,7 @@ class TestOpenAccount:
         assert api.get(f"/v1/accounts/{account.id}").json() == response.json()
 
     def test_signs_its_history_with_the_key(self, api: ApiClient) -> None:
-        api.post("/v1/accounts", ADA)
+        api.post("/v1/accounts", ADA, once="one")
         assert StatusChange.objects.get().author == f"key:tests:{api.key.prefix}"
 
     def test_takes_every_term(self, api: ApiClient) -> None:
@@ -60,18 +61,18 @@ class TestOpenAccount:
             "payment_method": "pm_1",
             "metadata": {"seats": [1, 2], "vip": True, "note": "caf\u00e9 \\u0000", "rate": 1.5},
         }
-        response = api.post("/v1/accounts", terms)
+        response = api.post("/v1/accounts", terms, once="one")
         assert response.status_code == 201
         assert terms.items() <= response.json().items()
         assert Account.objects.get().rebilling_date == datetime.date(2025, 11, 30)
 
     def test_counts_from_an_old_anchor_but_bills_from_today(self, api: ApiClient) -> None:
-        opened = api.post("/v1/accounts", ADA | {"anchor_date": "2025-01-31"}).json()
+        opened = api.post("/v1/accounts", ADA | {"anchor_date": "2025-01-31"}, once="one").json()
         assert (opened["anchor_date"], opened["rebilling_date"]) == ("2025-01-31", "2026-01-31")
 
     def test_opens_a_trial_as_active(self, api: ApiClient) -> None:
         a_plan(code="try", trial_days=14)
-        opened = api.post("/v1/accounts", ADA | {"plan": "try"}).json()
+        opened = api.post("/v1/accounts", ADA | {"plan": "try"}, once="one").json()
         assert (opened["status"], opened["anchor_date"]) == ("ACTIVE", "2026-01-15")
 
     def test_reads_null_as_not_given(self, api: ApiClient) -> None:
@@ -85,7 +86,7 @@ class TestOpenAccount:
                 "payment_method",
             ]
         )
-        opened = api.post("/v1/accounts", ADA | nulls).json()
+        opened = api.post("/v1/accounts", ADA | nulls, once="one").json()
         assert (opened["unit_amount_minor"], opened["anchor_date"]) == (1999, "2026-01-01")
         assert (opened["external_reference"], opened["payment_method"]) == (None, None)
 
@@ -98,6 +99,22 @@ class TestRefuseToOpenAccount:
             response = api.post("/v1/accounts", ADA | {"external_reference": "crm-1"})
             problem = problem_of(response, status=409, slug="external-reference-taken")
         assert list(problem["errors"]) == ["external_reference"]
+
+    @pytest.mark.parametrize("reference", [None, "absent"])
+    def test_refuses_what_a_repetition_would_open_twice(self, api: ApiClient, reference: str | None) -> None:
+        body = ADA if reference else ADA | {"external_reference": reference}
+        with nothing_moves():
+            problem = problem_of(api.post("/v1/accounts", body), status=400, slug="idempotency-key-missing")
+        assert problem["detail"] == (
+            "Sent again, this request would open a second account: it needs an Idempotency-Key header or an "
+            "external_reference."
+        )
+
+    def test_opens_one_account_however_often_it_is_asked(self, api: ApiClient) -> None:
+        named = ADA | {"external_reference": "crm-1"}
+        assert [api.post("/v1/accounts", named).status_code for _ in range(3)] == [201, 409, 409]
+        assert [api.post("/v1/accounts", ADA, once="one").status_code for _ in range(3)] == [201, 201, 201]
+        assert Account.objects.count() == 2
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -115,14 +132,15 @@ class TestRefuseToOpenAccount:
         ],
     )
     def test_refuses_a_value_that_makes_no_sense(self, api: ApiClient, field: str, value: Any) -> None:
-        with nothing_moves():
-            problem = problem_of(api.post("/v1/accounts", ADA | {field: value}), status=422, slug="invalid")
+        with nothing_moves(but=IdempotentAnswer):
+            response = api.post("/v1/accounts", ADA | {field: value}, once="one")
+            problem = problem_of(response, status=422, slug="invalid")
         assert list(problem["errors"]) == [field]
 
     def test_refuses_a_charge_past_the_most(self, api: ApiClient) -> None:
         terms = ADA | {"quantity": 2, "unit_amount_minor": 50_000_000}
-        with nothing_moves():
-            problem = problem_of(api.post("/v1/accounts", terms), status=422, slug="invalid")
+        with nothing_moves(but=IdempotentAnswer):
+            problem = problem_of(api.post("/v1/accounts", terms, once="one"), status=422, slug="invalid")
         assert list(problem["errors"]) == ["quantity"]
 
     @pytest.mark.parametrize(

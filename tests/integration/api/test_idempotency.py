@@ -100,7 +100,7 @@ class TestTwin:
 def _answers(number: int, *, key: ApiKey, created_at: datetime.datetime) -> None:
     IdempotentAnswer.objects.bulk_create(
         IdempotentAnswer(
-            api_key=key,
+            client_id=key.client_id,
             method="POST",
             path="/v1/plans",
             idempotency_key=f"{created_at} {n}",

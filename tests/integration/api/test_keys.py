@@ -10,7 +10,15 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from accounts.refusals import Refusal
-from api.keys import AmbiguousApiKey, UnableToCreateApiKey, UnknownApiKey, create_api_key, key_hash, revoke_api_key
+from api.keys import (
+    AmbiguousApiKey,
+    UnableToCreateApiKey,
+    UnknownApiKey,
+    create_api_key,
+    key_hash,
+    replace_api_key,
+    revoke_api_key,
+)
 from api.models import ApiKey
 from tests.builders import NOW
 from tests.databases import rolled_back
@@ -57,6 +65,34 @@ class TestCreateApiKey:
         with pytest.raises(UnableToCreateApiKey) as refused:
             _key(**changes)
         assert list(refused.value.errors) == [field]
+        assert ApiKey.objects.count() == 0
+
+
+@rolled_back
+class TestReplaceApiKey:
+    def test_is_of_the_same_client_with_the_same_name_and_scopes(self) -> None:
+        old, _ = _key(expires_at=NOW + datetime.timedelta(days=1))
+        other, _ = _key()
+        new, secret = replace_api_key(prefix_or_id=old.prefix, now=NOW)
+        assert (new.client_id, new.name, new.scopes, new.expires_at) == (old.client_id, "crm", ["accounts:read"], None)
+        assert new.author == f"key:crm:{secret[:12]}"
+        assert other.client_id != old.client_id
+        old.refresh_from_db()
+        assert (old.revoked_at, old.expires_at) == (None, NOW + datetime.timedelta(days=1))
+
+    def test_may_have_another_name_and_other_scopes(self) -> None:
+        old, _ = _key()
+        new, _ = replace_api_key(prefix_or_id=str(old.id), name="crm 2", scopes=["runs:read"], now=NOW)
+        assert (new.client_id, new.name, new.scopes) == (old.client_id, "crm 2", ["runs:read"])
+
+    def test_may_replace_one_that_is_revoked(self) -> None:
+        old, _ = _key()
+        revoke_api_key(prefix_or_id=old.prefix, now=NOW)
+        assert replace_api_key(prefix_or_id=old.prefix, now=NOW)[0].client_id == old.client_id
+
+    def test_refuses_what_names_no_key(self) -> None:
+        with pytest.raises(UnknownApiKey):
+            replace_api_key(prefix_or_id="sk_nobody", now=NOW)
         assert ApiKey.objects.count() == 0
 
 
@@ -117,6 +153,15 @@ class TestCommands:
         _run("create_api_key", "crm", "--scope", "accounts:read", "--expires", "2026-01-31")
         assert ApiKey.objects.get().expires_at == datetime.datetime(2026, 2, 1, 5, tzinfo=datetime.UTC)
 
+    def test_replace_a_key_and_say_that_it_works_on(self) -> None:
+        old, _ = _key()
+        out, err = _run("create_api_key", "--replaces", old.prefix, "--expires", "2026-01-31")
+        new = ApiKey.objects.exclude(id=old.id).get()
+        assert bytes(new.key_hash) == key_hash(out.strip())
+        assert (new.client_id, new.name, new.scopes) == (old.client_id, "crm", ["accounts:read"])
+        assert new.expires_at == datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC)
+        assert f"when its client has this one, revoke it (`manage.py revoke_api_key {old.prefix}`)" in err
+
     def test_revoke_by_prefix(self) -> None:
         key, _ = _key()
         out, _ = _run("revoke_api_key", key.prefix)
@@ -128,6 +173,8 @@ class TestCommands:
         [
             (["create_api_key", " ", "--scope", "accounts:read"], "from 1 to 100 characters"),
             (["create_api_key", "crm"], "--scope"),
+            (["create_api_key", "--scope", "accounts:read"], "NAME"),
+            (["create_api_key", "--replaces", "sk_nobody"], "no such key"),
             (["create_api_key", "crm", "--scope", "everything"], "everything"),
             (["create_api_key", "crm", "--scope", "accounts:read", "--expires", "tomorrow"], "tomorrow"),
             (["create_api_key", "crm", "--scope", "accounts:read", "--expires", "9999-12-31"], "9999"),

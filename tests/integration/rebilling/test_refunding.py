@@ -17,7 +17,7 @@ from rebilling.lifecycle import close_account
 from rebilling.models import Rebilling
 from rebilling.queue import UnableToSend
 from rebilling.reasons import ReasonMissing
-from rebilling.refunding import AlreadyRequested, NothingToRefund, UnableToRefund, left_to_refund
+from rebilling.refunding import AlreadyRequested, NothingToRefund, NotYetRefundable, UnableToRefund, left_to_refund
 from rebilling.retries import UnknownPayment
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed
 from tests.databases import rolled_back
@@ -90,10 +90,12 @@ class TestRequestRefund:
     def test_of_all_that_is_left_is_taken_to_the_cent_and_not_one_more(self) -> None:
         payment = paid()
         requested(payment, 1000)
-        refused = refusal_of(payment, NothingToRefund, 1000)
-        assert refused.detail == "Of this payment, 9.99 USD is left to refund."
+        refused = refusal_of(payment, NotYetRefundable, 1000)
+        left = "Of this payment, 9.99 USD is left to refund"
+        assert refused.detail == f"{left} while the outcome of another refund is open."
+        assert refusal_of(payment, NothingToRefund, 2000).detail == f"{left}."
         requested(payment, 999)
-        assert refusal_of(payment, NothingToRefund, 1).detail == "Of this payment, 0.00 USD is left to refund."
+        assert refusal_of(payment, NotYetRefundable, 1).detail.startswith("Of this payment, 0.00 USD is left to refund")
         assert Refund.objects.count() == 2
 
     @pytest.mark.parametrize(
@@ -149,14 +151,22 @@ class TestRefusedRefund:
         }
 
     @pytest.mark.parametrize(
-        ("answer", "status"), [(Declined(code="card_declined"), "DECLINED"), (Unknown(reason="timed out"), "UNKNOWN")]
+        ("answer", "refusal", "says"),
+        [
+            (Declined(code="card_declined"), NothingToRefund, "DECLINED, not SUCCEEDED."),
+            (
+                Unknown(reason="timed out"),
+                NotYetRefundable,
+                "UNKNOWN, not SUCCEEDED: wait until its outcome is known.",
+            ),
+        ],
     )
-    def test_of_a_payment_that_did_not_succeed(self, answer: Any, status: str) -> None:
+    def test_of_a_payment_that_did_not_succeed(self, answer: Any, refusal: type[Refusal], says: str) -> None:
         account = an_account()
         billed(as_of=TODAY, gateway=ScriptedGateway(answer))
         payment = account.payments.get()
-        refused = refusal_of(payment, NothingToRefund)
-        assert refused.detail == f"The payment is {status}, not SUCCEEDED."
+        refused = refusal_of(payment, refusal)
+        assert (type(refused), refused.detail) == (refusal, f"The payment is {says}")
         assert left_to_refund(payment) == 0
 
     @pytest.mark.parametrize("amount", [500, 1999])
