@@ -4,18 +4,18 @@ import uuid
 from typing import Any, ClassVar, cast
 
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.changing import AccountChanges, change_account
 from accounts.locks import UnknownAccount
 from accounts.models import Account, Plan
-from accounts.opening import AccountTerms, open_account
+from accounts.opening import MOST_QUANTITY, AccountTerms, open_account
 from api.endpoints import Body, Endpoint, ListEndpoint
-from api.fields import ClearableText, Day, Email, Metadata, Text, TextOrNull, WholeNumber
+from api.fields import Amount, ClearableText, Day, Email, Metadata, Movement, Text, TextOrNull, WholeNumber
 from api.filtering import CharFilter, ChoiceFilter, DayFilter, FilterSet, ModelChoiceFilter
 from api.idempotency import Answer
 from api.models import Scope
@@ -29,15 +29,19 @@ OPENS_A_SECOND = (
 )
 
 
+@extend_schema_field({"type": "string", "enum": Account.InactiveReason.values}, component_name="InactiveReason")
+class InactiveReasonField(TextOrNull):
+    """Why an account isn't billed, or null."""
+
+
 class AccountSerializer(serializers.ModelSerializer[Account]):
     """Who is billed; one account is one subscription."""
 
     # Balances come in the context, by account id, so that a list of accounts takes one statement for all of them.
-    inactive_reason = TextOrNull(help_text="Why an INACTIVE account isn't billed: closed, unpaid or imported.")
+    inactive_reason = InactiveReasonField(help_text="Why an INACTIVE account isn't billed.")
     plan = serializers.CharField(source="plan.code", read_only=True, help_text="The plan's code.")
-    unit_amount_minor = WholeNumber(
-        read_only=True, help_text="What one unit costs for each interval, as agreed when the account was opened."
-    )
+    quantity = WholeNumber(read_only=True, least=1, most=MOST_QUANTITY)
+    unit_amount_minor = Amount(help_text="What one unit costs for each interval, as agreed at the opening.")
     balance_minor = serializers.SerializerMethodField(help_text="What it owes now; below zero, it has credit.")
     payment_customer = TextOrNull(help_text="The customer at the payment gateway.")
     payment_method = TextOrNull(help_text="The payment method at the payment gateway.")
@@ -66,7 +70,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
         )
         read_only_fields = fields
 
-    @extend_schema_field(OpenApiTypes.INT64)
+    @extend_schema_field(Amount(least=-MAX_BALANCE_MINOR))
     def get_balance_minor(self, account: Account) -> int:
         return int(self.context["balances"][account.id])
 
@@ -77,8 +81,13 @@ class OpenAccountSerializer(Body):
     name = Text(max_length=200)
     email = Email(max_length=254)
     plan = Text(max_length=64, help_text="The code of a plan that is not retired.")
-    quantity = WholeNumber(required=False, help_text="Units charged for, 1 or more; else 1.")
-    unit_amount_minor = WholeNumber(required=False, allow_null=True, help_text="A negotiated price; else the plan's.")
+    quantity = WholeNumber(required=False, least=1, most=MOST_QUANTITY, help_text="Units charged for; else 1.")
+    unit_amount_minor = Movement(
+        required=False,
+        allow_null=True,
+        least=0,
+        help_text="A negotiated price in minor units; else the plan's. Quantity times price has the same maximum.",
+    )
     anchor_date = Day(
         required=False, allow_null=True, help_text="The day from which periods count; else today, after any trial."
     )
@@ -101,7 +110,7 @@ class ChangeAccountSerializer(Body):
 
     name = Text(required=False, max_length=200)
     email = Email(required=False, max_length=254)
-    quantity = WholeNumber(required=False, help_text="Counts from the next period on.")
+    quantity = WholeNumber(required=False, least=1, most=MOST_QUANTITY, help_text="Counts from the next period on.")
     payment_customer = ClearableText(max_length=200)
     payment_method = ClearableText(max_length=200)
     metadata = Metadata(required=False, help_text="Replaces the whole object.")

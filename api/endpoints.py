@@ -35,7 +35,7 @@ class Body(serializers.Serializer[Any]):
         return value
 
 
-class NothingSerializer(Body):
+class EmptyBody(Body):
     """An empty object, or no body at all."""
 
 

@@ -11,15 +11,16 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.billing_calendar import DayOutOfRange, in_range
 from api.accounts import account_or_refuse
 from api.endpoints import Body, Endpoint, ListEndpoint
-from api.fields import Text, WholeNumber, day_from
+from api.fields import Amount, Movement, Text, day_from
 from api.filtering import ChoiceFilter, DayFilter, FilterSet
 from api.idempotency import MOVES_MONEY, Answer
 from api.lifecycle import ReasonSerializer
 from api.models import Scope
-from api.schema import call
+from api.schema import DAY, DAYS, call
 from ledger.balances import balance
 from ledger.models import Book, Entry, EntryType
 from rebilling.adjustments import UnknownEntry, grant_credit, reverse_entry
@@ -35,7 +36,7 @@ class BookField(serializers.CharField):
 class EntrySerializer(serializers.ModelSerializer[Entry]):
     """One whole double entry: the amount moves from the credit book to the debit book. It is never changed."""
 
-    amount_minor = WholeNumber(read_only=True)
+    amount_minor = Amount(least=1)
     debit = BookField(read_only=True)
     credit = BookField(read_only=True)
     payment = serializers.UUIDField(source="payment_id", read_only=True, allow_null=True)
@@ -68,14 +69,14 @@ class BalanceSerializer(serializers.Serializer[Any]):
 
     account = serializers.UUIDField()
     as_of = serializers.DateField(allow_null=True, help_text="The day at whose end it was so; null for now.")
-    balance_minor = WholeNumber()
+    balance_minor = Amount(least=-MAX_BALANCE_MINOR)
     currency = serializers.CharField()
 
 
 class GrantCreditSerializer(Body):
     """Credit to grant."""
 
-    amount_minor = WholeNumber(help_text="In minor units of the account's currency; 1 or more.")
+    amount_minor = Movement(help_text="In minor units of the account's currency.")
     reason = Text(max_length=500)
 
 
@@ -143,9 +144,7 @@ class BalanceEndpoint(Endpoint):
         scope=Scope.LEDGER_READ,
         response=BalanceSerializer,
         missing=True,
-        parameters=[
-            OpenApiParameter("as_of", {"type": "string", "format": "date"}, description="1970-01-01 to 2200-12-31.")
-        ],
+        parameters=[OpenApiParameter("as_of", DAY, description=f"The day; now without it. {DAYS}")],
         examples=[
             OpenApiExample(
                 "End of November",

@@ -6,11 +6,13 @@ import re
 import uuid
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.metadata import metadata_error
 
 MOST_METADATA_KEYS = 50
@@ -69,14 +71,20 @@ class TextOrNull(serializers.Field[str, str, str | None, Any]):
         return value or None
 
 
-@extend_schema_field(OpenApiTypes.INT64)
 class WholeNumber(serializers.Field[int, int, int, Any]):
-    """A JSON integer of 64 bits: not "5", not 5.0, not true. Its range is the operation's to judge."""
+    """A JSON integer of 64 bits: not "5", not 5.0, not true.
+
+    `least` and `most` describe it. That a value lies between them is the operation's to judge, which knows why.
+    """
 
     default_error_messages = {
         "invalid": "Must be a whole number.",
         "too_large": "Must fit 64 bits.",
     }
+
+    def __init__(self, *, least: int = -MOST_64_BITS - 1, most: int = MOST_64_BITS, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.least, self.most = least, most
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
@@ -87,6 +95,28 @@ class WholeNumber(serializers.Field[int, int, int, Any]):
 
     def to_representation(self, value: int) -> int:
         return value
+
+
+class Movement(WholeNumber):
+    """Minor units of one movement of money, asked for: at most what the settings allow."""
+
+    def __init__(self, *, least: int = 1, **kwargs: Any) -> None:
+        super().__init__(least=least, most=settings.MAX_MOVEMENT_MINOR, **kwargs)
+
+
+class Amount(WholeNumber):
+    """Minor units, told: every reader of JSON holds them exactly."""
+
+    def __init__(self, *, least: int = 0, **kwargs: Any) -> None:
+        super().__init__(least=least, most=MAX_BALANCE_MINOR, read_only=True, **kwargs)
+
+
+@extend_schema_field({"type": "string", "pattern": "^[A-Z]{3}$"})
+class Currency(Text):
+    """An ISO 4217 code; which of them, the operation knows."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=3, **kwargs)
 
 
 class Day(serializers.DateField):
@@ -107,7 +137,7 @@ def day_from(text: str) -> datetime.date | None:
         return None
 
 
-@extend_schema_field(OpenApiTypes.OBJECT)
+@extend_schema_field({"type": "object", "additionalProperties": {}, "maxProperties": MOST_METADATA_KEYS})
 class Metadata(serializers.Field[dict[str, Any], dict[str, Any], dict[str, Any], Any]):
     """A JSON object of the client's own, within bounds. It comes back as it was sent, and is never looked into."""
 

@@ -24,7 +24,7 @@ class HealthEndpoint(Endpoint):
     permission_classes = ()
     scopes: ClassVar = {}
 
-    @call("get_health", tag="Health", summary="Get the health", scope=None, response=HealthSerializer, also=[503])
+    @call("get_health", tag="Health", summary="Get the health", scope=None, response=HealthSerializer)
     def get(self, request: Request) -> Response | HttpResponse:
         # A replica that isn't promoted yet says so here too. What goes wrong is told as everywhere: api/unavailable.py.
         with connection.cursor() as cursor:

@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.accounts import account_or_refuse
-from api.endpoints import Body, Endpoint, ListEndpoint, NothingSerializer
-from api.fields import Text, TextOrNull, WholeNumber
+from api.endpoints import Body, EmptyBody, Endpoint, ListEndpoint
+from api.fields import Amount, Movement, Text, TextOrNull
 from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
@@ -28,7 +28,7 @@ TAG = "Payments"
 class PaymentSerializer(serializers.ModelSerializer[Payment]):
     """One attempt to collect a charge at the gateway, or money received outside it (then `charge` is null)."""
 
-    amount_minor = WholeNumber(read_only=True)
+    amount_minor = Amount(least=1)
     decline_code = TextOrNull(help_text="Why the gateway declined it.")
     gateway_reference = TextOrNull(help_text="The payment's name at the gateway, or on the bank statement.")
 
@@ -54,7 +54,7 @@ class PaymentSerializer(serializers.ModelSerializer[Payment]):
 class ReceivePaymentSerializer(Body):
     """Money that was received outside the gateway."""
 
-    amount_minor = WholeNumber(help_text="In minor units of the account's currency; 1 or more.")
+    amount_minor = Movement(help_text="In minor units of the account's currency.")
     reference = Text(
         max_length=LONGEST_REFERENCE, help_text="What the bank statement says; it becomes the `gateway_reference`."
     )
@@ -138,14 +138,14 @@ class RetryPaymentEndpoint(Endpoint):
         description="At once, whatever its schedule says, and also when its retries are spent: a new payment for what "
         "is owed by then, after credits. It answers with that payment, SUBMITTED; look it up for its outcome.",
         scope=Scope.LEDGER_WRITE,
-        request=NothingSerializer,
+        request=None,
         response=PaymentSerializer,
         status=202,
         missing=True,
         idempotency_key="required",
     )
     def post(self, request: Request, payment_id: uuid.UUID) -> HttpResponse:
-        self.body(NothingSerializer)
+        self.body(EmptyBody)
 
         def work() -> Answer:
             payment = retry_payment(payment_id=payment_id, gateway=configured_gateway_name(), now=self.now)

@@ -3,15 +3,15 @@
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiExample
+from drf_spectacular.utils import OpenApiExample, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Plan
-from accounts.plans import create_plan, plan_by_code, retire_plan
-from api.endpoints import Body, Endpoint, ListEndpoint, NothingSerializer
-from api.fields import Text, WholeNumber
+from accounts.models import MOST_INTERVALS, Plan
+from accounts.plans import MOST_TRIAL_DAYS, create_plan, plan_by_code, retire_plan
+from api.endpoints import Body, EmptyBody, Endpoint, ListEndpoint
+from api.fields import Amount, Currency, Movement, Text, WholeNumber
 from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
@@ -22,7 +22,9 @@ TAG = "Plans"
 class PlanSerializer(serializers.ModelSerializer[Plan]):
     """A price offered. It is never edited: retire it and open a new one."""
 
-    unit_amount_minor = WholeNumber(read_only=True, help_text="What one unit costs for each interval.")
+    unit_amount_minor = Amount(help_text="What one unit costs for each interval.")
+    interval_count = WholeNumber(read_only=True, least=1, most=MOST_INTERVALS)
+    trial_days = WholeNumber(read_only=True, least=0, most=MOST_TRIAL_DAYS)
 
     class Meta:
         model = Plan
@@ -39,16 +41,23 @@ class PlanSerializer(serializers.ModelSerializer[Plan]):
         read_only_fields = fields
 
 
+@extend_schema_field({"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]*$", "minLength": 1, "maxLength": 64})
+class PlanCode(Text):
+    """A slug."""
+
+
 class CreatePlanSerializer(Body):
     """A price to offer."""
 
-    code = Text(max_length=64, help_text="Lower-case letters, digits, hyphens and underscores; unique for ever.")
+    code = PlanCode(max_length=64, help_text="Lower-case letters, digits, hyphens and underscores; unique for ever.")
     name = Text(max_length=200)
-    currency = Text(max_length=3, help_text="An ISO 4217 code.")
-    unit_amount_minor = WholeNumber(help_text="What one unit costs for each interval, in minor units; 0 or more.")
-    interval_count = WholeNumber(help_text="How many interval units a period has, 1 to 366.")
+    currency = Currency(help_text="An ISO 4217 code.")
+    unit_amount_minor = Movement(least=0, help_text="What one unit costs for each interval, in minor units.")
+    interval_count = WholeNumber(least=1, most=MOST_INTERVALS, help_text="How many interval units a period has.")
     interval_unit = serializers.ChoiceField(Plan.Unit.choices)
-    trial_days = WholeNumber(required=False, help_text="Days that are free before the first period, 0 to 730; else 0.")
+    trial_days = WholeNumber(
+        required=False, least=0, most=MOST_TRIAL_DAYS, help_text="Days that are free before the first period; else 0."
+    )
 
 
 _MONTHLY = {
@@ -125,11 +134,11 @@ class RetirePlanEndpoint(Endpoint):
         summary="Retire a plan",
         description="No account can be opened on it any more; those on it go on. Retiring it again changes nothing.",
         scope=Scope.ACCOUNTS_WRITE,
-        request=NothingSerializer,
+        request=None,
         response=PlanSerializer,
         missing=True,
         idempotency_key="optional",
     )
     def post(self, request: Request, code: str) -> HttpResponse:
-        self.body(NothingSerializer)
+        self.body(EmptyBody)
         return self.once(lambda: Answer(200, PlanSerializer(retire_plan(code=code)).data))

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.endpoints import Body, Endpoint, ListEndpoint
-from api.fields import Identifier, Text, TextOrNull, WholeNumber
+from api.fields import Amount, Currency, Identifier, Movement, Text, TextOrNull
 from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.payments import TAG
@@ -26,7 +26,7 @@ class RefundSerializer(serializers.ModelSerializer[Refund]):
     """Money sent back against a payment: SUBMITTED until the gateway has answered."""
 
     account = serializers.UUIDField(source="payment.account_id", read_only=True)
-    amount_minor = WholeNumber(read_only=True)
+    amount_minor = Amount(least=1)
     failure_code = TextOrNull(help_text="Why it failed; no money was sent.")
     gateway_reference = TextOrNull(help_text="The refund's name at the gateway.")
 
@@ -54,9 +54,9 @@ class RefundSerializer(serializers.ModelSerializer[Refund]):
 class RefundPaymentSerializer(Body):
     """What to send back."""
 
-    amount_minor = WholeNumber(help_text="In minor units of the payment's currency; 1 or more.")
+    amount_minor = Movement(help_text="In minor units of the payment's currency.")
     reason = Text(max_length=500, help_text="It becomes the description of the ledger entry.")
-    currency = Text(required=False, max_length=3, help_text="To be on the safe side: refused unless the payment's.")
+    currency = Currency(required=False, help_text="To be on the safe side: refused unless the payment's.")
     account = Identifier(required=False, help_text="To be on the safe side: refused unless the payment's.")
 
 

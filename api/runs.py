@@ -21,23 +21,23 @@ TAG = "Runs"
 class TallySerializer(serializers.Serializer[Any]):
     """Periods, and what they amount to in minor units by currency."""
 
-    periods = serializers.IntegerField()
-    amount_minor = serializers.DictField(child=WholeNumber(), help_text="By currency.")
+    periods = WholeNumber(least=0)
+    amount_minor = serializers.DictField(child=WholeNumber(least=0), help_text="By currency.")
 
 
 class TallyByReasonSerializer(TallySerializer):
     """Periods set aside, with how many for each reason."""
 
-    reasons = serializers.DictField(child=serializers.IntegerField())
+    reasons = serializers.DictField(child=WholeNumber(least=0))
 
 
 class OutcomesSerializer(serializers.Serializer[Any]):
     """The payments of the run's charges, by status."""
 
-    succeeded = serializers.IntegerField()
-    declined = serializers.IntegerField()
-    unknown = serializers.IntegerField()
-    submitted = serializers.IntegerField()
+    succeeded = WholeNumber(least=0)
+    declined = WholeNumber(least=0)
+    unknown = WholeNumber(least=0)
+    submitted = WholeNumber(least=0)
 
 
 class RunSerializer(serializers.Serializer[Any]):

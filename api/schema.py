@@ -1,14 +1,21 @@
-"""How the calls are described in OpenAPI."""
+"""How the calls are described in OpenAPI: each with what it takes, what it answers, and what may go wrong."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
+    OpenApiSerializerFieldExtension,
+)
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
+from accounts.billing_calendar import FIRST_DAY, LAST_DAY
 from api.idempotency import HEADER, REPLAYED
 from api.problem_details import PROBLEM_TYPE
+
+REQUEST_ID = "^[A-Za-z0-9._-]{1,128}$"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -42,6 +49,26 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         }
 
 
+class WholeNumberShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """A whole number with its bounds."""
+
+    target_class = "api.fields.WholeNumber"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        bounds = {"minimum": self.target.least, "maximum": self.target.most}
+        return {"type": "integer", "format": "int64"} | bounds
+
+
+class DayShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """A date that a body holds, with its bounds."""
+
+    target_class = "api.fields.Day"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return DAY
+
+
 class BodyShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """Bodies take the fields that they name and no other."""
 
@@ -62,9 +89,19 @@ _PROBLEMS = {
     413: "The body is too large.",
     415: "The body is not `application/json`.",
     422: "A value can't be accepted, or the Idempotency-Key was used for another body.",
-    503: "The database can't be reached.",
+    503: "The database is away, full, read-only, too slow or restarting. Send the request again after `Retry-After`.",
 }
-_REFUSED_BODY = (413, 415, 422)
+_OF_A_KEY = (401, 403)
+_OF_A_CHANGE = (409, 413, 415, 422)
+
+DAY = {
+    "type": "string",
+    "format": "date",
+    # OpenAPI 3.0 has no bounds of dates.
+    "x-minimum": FIRST_DAY.isoformat(),
+    "x-maximum": LAST_DAY.isoformat(),
+}
+DAYS = f"From {FIRST_DAY} to {LAST_DAY}."
 
 
 def call(
@@ -78,17 +115,15 @@ def call(
     response: Any,
     status: int = 200,
     missing: bool = False,
-    also: Sequence[int] = (),
     idempotency_key: Literal["required", "optional"] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     examples: Sequence[OpenApiExample] = (),
 ) -> Callable[[View], View]:
     """Describe one call: what it takes and answers, and with which problems it may answer instead."""
-    problems = [400, *also]
-    problems += [401, 403] if scope else []
+    problems = [400, 503]
+    problems += _OF_A_KEY if scope else []
     problems += [404] if missing else []
-    problems += [409] if idempotency_key else []
-    problems += [*_REFUSED_BODY] if request is not None else []
+    problems += _OF_A_CHANGE if idempotency_key else []
     responses: dict[Any, Any] = {status: OpenApiResponse(response, description=summary + ".")}
     responses |= {
         (code, PROBLEM_TYPE): OpenApiResponse(ProblemSerializer, description=_PROBLEMS[code]) for code in problems
@@ -102,7 +137,7 @@ def call(
         request=request,
         responses=responses,
         auth=None if scope else [],
-        parameters=[*parameters, *_idempotency(idempotency_key, status)],
+        parameters=[*parameters, *_idempotency(idempotency_key, status), *_headers(status)],
         examples=list(examples),
     )
 
@@ -117,7 +152,9 @@ def _idempotency(needed: str | None, status: int) -> list[OpenApiParameter]:
             OpenApiParameter.HEADER,
             required=needed == "required",
             description="Makes the call safe to repeat: the same key and body get the first answer again, for 24 hours "
-            "at least. It belongs to the API key, the method and the path.",
+            "at least; the same key with another body is 422. It belongs to the client (an API key that replaces "
+            "another keeps its client), the method and the path. Not kept are a 404, a 409 that waiting changes and an "
+            "error of the server: after those the same request is done as if it were new.",
         ),
         OpenApiParameter(
             REPLAYED,
@@ -127,3 +164,43 @@ def _idempotency(needed: str | None, status: int) -> list[OpenApiParameter]:
             description="There when the answer is that of an earlier request with the same Idempotency-Key.",
         ),
     ]
+
+
+def _headers(status: int) -> list[OpenApiParameter]:
+    headers = [
+        OpenApiParameter(
+            "X-Request-Id",
+            {"type": "string", "pattern": REQUEST_ID},
+            OpenApiParameter.HEADER,
+            response=True,
+            description="The request's name in our log: the client's own, where it sent a well-formed one.",
+        ),
+        OpenApiParameter(
+            "Retry-After",
+            {"type": "integer", "minimum": 1},
+            OpenApiParameter.HEADER,
+            response=[503],
+            description="Seconds after which to send the request again.",
+        ),
+    ]
+    location = OpenApiParameter(
+        "Location",
+        {"type": "string", "format": "uri-reference"},
+        OpenApiParameter.HEADER,
+        response=[status],
+        description="Where what was made is found.",
+    )
+    return [*headers, location] if status in (201, 202) else headers
+
+
+def share_enums(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """A hook of drf-spectacular: a filter whose values are those of a component names it, and lists none of them."""
+    components = result["components"]["schemas"].items()
+    shared = {frozenset(shape["enum"]): name for name, shape in components if "enum" in shape}
+    for methods in result["paths"].values():
+        for described in methods.values():
+            for parameter in described.get("parameters", []):
+                name = shared.get(frozenset(parameter["schema"].get("enum", ())))
+                if name:
+                    parameter["schema"] = {"$ref": f"#/components/schemas/{name}"}
+    return result

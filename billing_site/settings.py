@@ -50,6 +50,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "billing_site.request_ids.name_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "backoffice.sessions.StaffSessionMiddleware",
@@ -166,6 +167,19 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # What may be left out of a change is optional in its serializer already.
+    "COMPONENT_SPLIT_PATCH": False,
+    "SERVERS": [{"url": "/", "description": "The host that this description comes from."}],
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AccountStatus": "accounts.models.Account.Status",
+        "EntryType": "ledger.models.EntryType",
+        "IntervalUnit": "accounts.models.Plan.Unit",
+        "PaymentStatus": "payments.models.Payment.Status",
+        "RefundStatus": "payments.models.Refund.Status",
+        "RunStatus": "rebilling.models.Run.Status",
+    },
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.schema.share_enums"],
 }
 
 # --- The admin ---

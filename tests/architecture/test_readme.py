@@ -7,7 +7,7 @@ from django.core.management import get_commands
 
 from tests.architecture.project_files import ROOT
 
-PAGES = ["README.md", "docs/architecture.md", "docs/states.md", "docs/stripe.md", "CHANGELOG.md"]
+PAGES = ["README.md", "docs/api.md", "docs/architecture.md", "docs/states.md", "docs/stripe.md", "CHANGELOG.md"]
 _IN_CODE = re.compile(r"`([^`\n]+)`")
 _PATH = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?")
 

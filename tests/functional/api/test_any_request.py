@@ -1,14 +1,15 @@
 """Requests of any kind, allowed or not: each is answered as the description says, and none breaks a call."""
 
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
+from django.db import close_old_connections, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
@@ -19,19 +20,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from ledger.models import Entry
 from tests.builders import TODAY, a_plan, an_account, billed
 from tests.databases import rolled_back
 from tests.functional.api.client import ApiClient
+from tests.integration.rebilling.refunded import refunded
 
 EXAMPLES_A_CALL = 15
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-    negative_data_rejection,
-]
+OF_ANY_STATUS = [status_code_conformance, content_type_conformance, response_schema_conformance]
+CHECKS = [not_a_server_error, *OF_ANY_STATUS, negative_data_rejection]
 
 
 @pytest.fixture
@@ -42,24 +38,66 @@ def calls(db: None) -> Iterator[list[Any]]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
         schema: Any = schemathesis.openapi.from_wsgi("/v1/openapi.json", get_wsgi_application())
-    yield [result.ok() for result in schema.get_all_operations()]
+    described = [result.ok() for result in schema.get_all_operations()]
+    # The health takes nothing that could be wrong.
+    yield [call for call in described if call.path != "/healthz"]
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def ids(db: None) -> dict[str, str]:
+    """Of things that are there, by the names that paths have for them."""
+    account = an_account(plan=a_plan(code="pro"))
+    run = billed(as_of=TODAY)
+    payment = account.payments.get()
+    return {
+        "account_id": str(account.id),
+        "code": "pro",
+        "entry_id": str(payment.charge_id),
+        "payment_id": str(payment.id),
+        "refund_id": str(refunded(payment, 1).id),
+        "run_id": str(run.id),
+    }
 
 
 @rolled_back
 class TestAnyRequest:
     @pytest.mark.parametrize("mode", list(GenerationMode))
-    def test_is_answered_as_described(self, api: ApiClient, calls: list[Any], mode: GenerationMode) -> None:
-        account = an_account(plan=a_plan(code="pro"))
-        billed(as_of=TODAY)
-        ids = {"account_id": str(account.id), "entry_id": str(Entry.objects.all()[0].id), "code": "pro"}
+    def test_is_answered_as_described(
+        self, api: ApiClient, calls: list[Any], ids: dict[str, str], mode: GenerationMode
+    ) -> None:
         for call in calls:
-            if call.path != "/healthz":
-                _try(call, api=api, mode=mode, ids=ids)
+            _try(call, api=api, mode=mode, ids=ids)
+
+    @pytest.mark.parametrize("mode", list(GenerationMode))
+    def test_that_meets_the_databases_trouble_is_503_or_no_error_of_the_server(
+        self, api: ApiClient, calls: list[Any], ids: dict[str, str], mode: GenerationMode
+    ) -> None:
+        """The database takes no changes, as after a failover, until the end of the savepoint."""
+        seen: Counter[int] = Counter()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+            for call in calls:
+                _try(call, api=api, mode=mode, ids=ids, unavailable=seen)
+            transaction.set_rollback(True)
+        assert {status for status in seen if status >= 500} == {503}
+        assert seen[503] > 0
 
 
-def _try(call: Any, *, api: ApiClient, mode: GenerationMode, ids: dict[str, str]) -> None:
+def _never_any_other_error_of_the_server(seen: Counter[int]) -> Callable[..., None]:
+    def check(ctx: Any, response: Any, case: Any) -> None:
+        seen[response.status_code] += 1
+        assert response.status_code < 500 or response.status_code == 503, (case.formatted_path, response.content)
+
+    return check
+
+
+def _try(
+    call: Any, *, api: ApiClient, mode: GenerationMode, ids: dict[str, str], unavailable: Counter[int] | None = None
+) -> None:
+    checks = CHECKS if unavailable is None else [_never_any_other_error_of_the_server(unavailable), *OF_ANY_STATUS]
+
     @settings(
         max_examples=EXAMPLES_A_CALL,
         deadline=None,
@@ -72,6 +110,6 @@ def _try(call: Any, *, api: ApiClient, mode: GenerationMode, ids: dict[str, str]
         if mode == GenerationMode.POSITIVE:
             # Of things that are there.
             case.path_parameters |= {name: id_ for name, id_ in ids.items() if name in case.path_parameters}
-        case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {api.secret}"})
+        case.call_and_validate(checks=checks, headers={"Authorization": f"Bearer {api.secret}"})
 
     attempt()
