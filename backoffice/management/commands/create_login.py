@@ -26,6 +26,6 @@ class Command(BaseCommand):
             else:
                 password = make_superuser(username=username, email=email)
         except Refusal as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(" ".join([error.detail, *error.errors.values()])) from error
         self.stdout.write(f"{username}: note the password now, and change it under /admin/password_change/.")
         self.stdout.write(password)

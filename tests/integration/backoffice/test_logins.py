@@ -34,6 +34,17 @@ class TestCreateLogin:
         assert authenticate(username="anna", password=password) is not None
         assert User.objects.get().email == "anna@example.com"
 
+    @pytest.mark.parametrize("name", ["", " ", "an na", "anna\n", "\u202eanna", "\u200b", "anna\x1b[31m", "x" * 151])
+    def test_refuses_a_name_that_nothing_can_be_signed_with(self, name: str) -> None:
+        with pytest.raises(CommandError, match=r"^No login was made\. "):
+            ran(name, "--email", "anna@example.com")
+        assert User.objects.count() == 0
+
+    def test_refuses_what_is_no_e_mail_address(self) -> None:
+        with pytest.raises(CommandError, match=r"^No login was made\. Enter a valid email address\.$"):
+            ran("anna", "--email", "anna")
+        assert User.objects.count() == 0
+
     def test_gives_a_new_password_and_ends_what_was_begun_with_the_old_one(self) -> None:
         before = ran("anna", "--email", "anna@example.com")
         client = Client()
