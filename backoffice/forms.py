@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from accounts.currencies import EXPONENTS, MOST_MINOR, display
+from accounts.amounts import amount_error
+from accounts.currencies import EXPONENTS, display
 from accounts.ids import new_id
 from accounts.models import Account
 from accounts.refusals import Refusal
@@ -128,7 +129,10 @@ def _unpaid_charge(rebilling: Rebilling) -> str:
 
 
 def minor_from(*, text: str, currency: str) -> int:
-    """The minor units that `text` ("19.99") says, without rounding, from 1 on. Raises `forms.ValidationError`."""
+    """The minor units that `text` ("19.99") says, not rounded, and no more than one movement may be.
+
+    Raises `forms.ValidationError`.
+    """
     exponent = EXPONENTS[currency]
     fraction_pattern = rf"(?:\.([0-9]{{1,{exponent}}}))?" if exponent else "()"
     written = re.fullmatch(rf"([0-9]{{1,19}}){fraction_pattern}", text)
@@ -138,9 +142,8 @@ def minor_from(*, text: str, currency: str) -> int:
         )
     whole, fraction = written.groups(default="")
     amount_minor = int(whole + fraction.ljust(exponent, "0"))
-    if not 1 <= amount_minor <= MOST_MINOR:
-        least, most = (display(amount_minor=limit, currency=currency) for limit in (1, MOST_MINOR))
-        raise forms.ValidationError(f"Write an amount from {least} to {most}.")
+    if error := amount_error(amount_minor=amount_minor, currency=currency):
+        raise forms.ValidationError(error)
     return amount_minor
 
 

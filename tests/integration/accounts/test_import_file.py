@@ -1,5 +1,6 @@
 import pytest
 
+from accounts.models import Account
 from tests.builders import a_plan
 from tests.databases import rolled_back
 from tests.integration.accounts.import_files import REQUIRED, file_of, names, refusals, row, take

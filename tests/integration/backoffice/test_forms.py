@@ -31,12 +31,12 @@ class TestMinorFrom:
     @pytest.mark.parametrize(
         ("text", "currency", "limits"),
         [
-            ("0", "JPY", "1 JPY to 9,223,372,036,854,775,807 JPY"),
-            ("0.00", "USD", "0.01 USD to 92,233,720,368,547,758.07 USD"),
-            ("92233720368547758.08", "USD", "0.01 USD to 92,233,720,368,547,758.07 USD"),
+            ("0", "JPY", "1 JPY to 99,999,999 JPY"),
+            ("0.00", "USD", "0.01 USD to 999,999.99 USD"),
+            ("1000000.00", "USD", "0.01 USD to 999,999.99 USD"),
         ],
     )
-    def test_refuses_none_and_more_than_an_amount_can_be(self, text: str, currency: str, limits: str) -> None:
+    def test_refuses_none_and_more_than_one_movement_may_be(self, text: str, currency: str, limits: str) -> None:
         with pytest.raises(forms.ValidationError) as caught:
             minor_from(text=text, currency=currency)
-        assert caught.value.messages == [f"Write an amount from {limits}."]
+        assert caught.value.messages == [f"Must be from {limits} (the setting MAX_MOVEMENT_MINOR)."]

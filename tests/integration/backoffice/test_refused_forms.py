@@ -26,7 +26,7 @@ REQUIRED = "This field is required."
 NO_NUL = "Null characters are not allowed."
 TOO_LONG = "Ensure this value has at most {} characters (it has {})."
 NO_AMOUNT = "Write an amount in USD with digits and a point, like 20.50."
-LIMITS = "Write an amount from 0.01 USD to 92,233,720,368,547,758.07 USD."
+LIMITS = "Must be from 0.01 USD to 999,999.99 USD (the setting MAX_MOVEMENT_MINOR)."
 OPEN_AGAIN = "This form was not sent as it was shown. Open it again."
 SAID = {
     "reason": "as was agreed",
