@@ -2,11 +2,11 @@
 
 import re
 
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts import clock
 from api.keys import key_hash
 from api.models import ApiKey
 
@@ -36,4 +36,4 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 def is_valid(key: ApiKey) -> bool:
     """Whether the key is neither revoked nor expired."""
-    return key.revoked_at is None and (key.expires_at is None or timezone.now() < key.expires_at)
+    return key.revoked_at is None and (key.expires_at is None or clock.now() < key.expires_at)

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 
+from accounts import clock
 from accounts.billing_day import billing_day
 from accounts.refusals import Refusal
 from backoffice.base import ReadOnlyAdmin
@@ -117,7 +117,7 @@ class ActingAdmin(ReadOnlyAdmin):
         """Do it and keep it in the row's history, both or neither. A refusal is told at the form's fields and above."""
         if not isinstance(request.user, User):
             raise PermissionDenied
-        now = timezone.now()
+        now = clock.now()
         act = Act(author=request.user.author, today=billing_day(now), now=now)
         try:
             with transaction.atomic():

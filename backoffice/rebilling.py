@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
-from django.utils import timezone
 
+from accounts import clock
 from accounts.refusals import Refusal
 from backoffice.actions import Act, ActingAdmin, Action
 from backoffice.base import link, money
@@ -97,7 +97,7 @@ class RunAdmin(ActingAdmin):
     page_actions = (RELEASE_RUN, CANCEL_RUN, CANCEL_PARKED)
 
     def page_context(self, row: Run) -> dict[str, Any]:
-        found = certificate(run=row, now=timezone.now())
+        found = certificate(run=row, now=clock.now())
         return {"tables": [_certificate_table(found), _payments_table(found)]}
 
 

@@ -20,6 +20,7 @@ FEWEST_CHARACTERS = 5
 """Both as in Django's own security.W009."""
 ENCRYPTED = {"require", "verify-full"}
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+REAL_CLOCK = "django.utils.timezone.now"
 
 
 @register("rebilling")
@@ -65,6 +66,11 @@ def _of_every_function() -> Iterator[CheckMessage]:
             f"SECRET_KEY is weak: it must be a random text of at least {SHORTEST_SECRET_KEY} characters. "
             "Put one into the secret of DJANGO_SECRET_ARN.",
             id="billing_site.E002",
+        )
+    if settings.CLOCK != REAL_CLOCK:
+        yield Error(
+            "The clock isn't the real one, and customers would be billed by it. Unset LOCAL_CLOCK.",
+            id="billing_site.E014",
         )
     yield from _of_authorities()
     if not on_lambda():

@@ -17,8 +17,8 @@ start()
 
 from django.conf import settings  # noqa: E402
 from django.db import close_old_connections  # noqa: E402
-from django.utils import timezone  # noqa: E402
 
+from accounts import clock  # noqa: E402
 from accounts.billing_day import billing_day  # noqa: E402
 from billing_site.commands_by_duty import run_command  # noqa: E402
 from billing_site.events import Kind, kind_of  # noqa: E402
@@ -78,7 +78,7 @@ def _routed(event: dict[str, Any], context: Context) -> dict[str, Any]:
 
 def _scheduled(event: dict[str, Any]) -> dict[str, Any]:
     """A schedule's command. Dates go by the schedule's own time: a late start doesn't move the billing day."""
-    queue, now = configured_queue(), timezone.now()
+    queue, now = configured_queue(), clock.now()
     if event["command"] == "sweep":
         run = sweep(as_of=billing_day(datetime.datetime.fromisoformat(event["time"])), queue=queue, now=now)
         return {"run": str(run.id)}
@@ -119,7 +119,7 @@ def _queued(records: list[dict[str, Any]], context: Context) -> dict[str, Any]:
 def _surroundings(context: Context) -> Surroundings:
     gateway, queue = configured_gateway(), configured_queue()
     # After those, which load libraries: the time that is left is measured from here.
-    now = timezone.now()
+    now = clock.now()
     return Surroundings(
         gateway=gateway,
         queue=queue,

@@ -93,6 +93,9 @@ DATABASE_APPLICATION_SECRET_ARN = env.str("DATABASE_APPLICATION_SECRET_ARN", def
 USE_TZ = True
 TIME_ZONE = "UTC"
 BILLING_TIME_ZONE = env.zone("BILLING_TIME_ZONE", default="UTC")
+# The function by which `accounts.clock` tells the time. Only the platform of a data folder has another than the real
+# one: `manage.py` sets LOCAL_CLOCK for it. Where `localcloud` isn't, as on Lambda, the variable does nothing.
+CLOCK = "localcloud.clock.now" if LOCALCLOUD and env.str("LOCAL_CLOCK", default="") else "django.utils.timezone.now"
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 FORMAT_MODULE_PATH = "billing_site.formats"

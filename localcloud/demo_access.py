@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
-from django.utils import timezone
 from django.utils.crypto import get_random_string
 
+from accounts import clock
 from api.keys import create_api_key
 from api.models import Scope
 
@@ -32,7 +32,7 @@ def demo_access(*, data: Path) -> Access:
     )
     user.set_password(password)
     user.save(update_fields=["password"])
-    _, secret = create_api_key(name="demonstration", scopes=Scope.values, expires_at=None, now=timezone.now())
+    _, secret = create_api_key(name="demonstration", scopes=Scope.values, expires_at=None, now=clock.now())
     access = Access(username=USERNAME, password=password, api_key=secret)
     path.touch(mode=0o600)
     path.write_text(json.dumps(asdict(access)))

@@ -7,8 +7,7 @@ import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.utils import timezone
-
+from accounts import clock
 from accounts.billing_day import billing_day
 from accounts.models import Account, Plan
 from accounts.opening import AccountTerms, open_account
@@ -64,7 +63,7 @@ def open_accounts(*, progress: Progress) -> int:
     there = set(Account.objects.values_list("external_reference", flat=True))
     missing = [number for number in range(ACCOUNTS) if reference_of(number) not in there]
     for done, number in enumerate(missing, start=1):
-        now = timezone.now()
+        now = clock.now()
         today = billing_day(now)
         account = open_account(terms=_terms(number=number, today=today), author=AUTHOR, today=today, now=now)
         if number == WITH_STATEMENT:
@@ -82,13 +81,13 @@ def open_accounts(*, progress: Progress) -> int:
 
 def sweep_today() -> Run:
     """One sweep as of today's billing date, as the daily schedule runs it."""
-    now = timezone.now()
+    now = clock.now()
     return sweep(as_of=billing_day(now), queue=configured_queue(), now=now)
 
 
 def close_some() -> int:
     """Closes a few accounts whose messages are on their way, and returns how many."""
-    now = timezone.now()
+    now = clock.now()
     references = [reference_of(number) for number in CLOSED_IN_FLIGHT]
     accounts = Account.objects.filter(external_reference__in=references).exclude(status=Account.Status.INACTIVE)
     for account in accounts:
@@ -108,7 +107,7 @@ def process(*, poller: Poller, progress: Progress) -> int:
 
 def certificate_of(*, run: Run) -> Certificate:
     """The run's certificate; a run in which everything is explained is CERTIFIED by this."""
-    return certify(runs=[run], now=timezone.now())[0]
+    return certify(runs=[run], now=clock.now())[0]
 
 
 def reference_of(number: int) -> str:
@@ -127,7 +126,7 @@ def _create_plan(offer: Offer) -> None:
         unit_amount_minor=offer.unit_amount_minor,
         interval_count=1,
         interval_unit=offer.interval_unit,
-        now=timezone.now(),
+        now=clock.now(),
     )
 
 

@@ -35,6 +35,15 @@ def attach(*, data: Path, durable: bool = True) -> None:
             queue_endpoint.use(endpoint=endpoint)
 
 
+def names_database_of(*, data: Path) -> bool:
+    """Whether `DATABASE_URL` is that of the PostgreSQL that runs in `data`, as `attach` or somebody else set it."""
+    socket_folder = postgres.running(cluster=data.resolve() / "postgres")
+    if socket_folder is None:
+        return False
+    urls = {database_url(socket_folder=socket_folder, role=role) for role in (APPLICATION_ROLE, OWNER_ROLE)}
+    return os.environ.get("DATABASE_URL") in urls
+
+
 def _attach_database(*, data: Path, durable: bool) -> None:
     try:
         data.mkdir(parents=True, exist_ok=True)

@@ -68,6 +68,12 @@ def ensure_running(*, cluster: Path, durable: bool) -> Path:
     raise UnableToStart(f"PostgreSQL isn't ready after {START_TIMEOUT_SECONDS} seconds: see {log}")
 
 
+def running(*, cluster: Path) -> Path | None:
+    """The folder of the socket of the cluster's server; None when it doesn't run."""
+    postmaster = _postmaster(cluster)
+    return postmaster.socket_folder if postmaster else None
+
+
 def stop(*, cluster: Path) -> None:
     """Stops the cluster's server, if it runs, and removes its socket's folder.
 

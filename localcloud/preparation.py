@@ -5,7 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from localcloud.embedded import attach
+from localcloud import clock
+from localcloud.embedded import attach, names_database_of
 from localcloud.ports import DEFAULT_PORT, ensure_free
 from localcloud.refusals import UnableToStart
 
@@ -31,10 +32,18 @@ def prepare(*, argv: list[str]) -> None:
         if argv[0] in SERVING and serves(argv[0]):
             ensure_free(port=options.port)
         attach(data=options.data)
+        _name_clock(data=options.data)
     except UnableToStart as refusal:
         sys.exit(f"error: {refusal}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _name_clock(*, data: Path) -> None:
+    """The clock of the data folder is for its own database. Any other database's is the real one."""
+    os.environ.pop(clock.VARIABLE, None)
+    if names_database_of(data=data):
+        os.environ[clock.VARIABLE] = str(clock.file_of(data=data.resolve()))
 
 
 def data_folder() -> Path:

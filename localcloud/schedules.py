@@ -1,18 +1,19 @@
 """EventBridge Scheduler on this machine: the daily sweep and the hourly certify, with the same events.
 
-A time that passed while the machine slept fires once, when it wakes. One that passed while nothing ran doesn't: the
-next sweep catches every missed period up.
+They go by the platform's clock. A time that passed while the machine slept fires once, when it wakes. One that passed
+while nothing ran doesn't: the next sweep catches every missed period up. Nor does one that the clock was moved past:
+whoever moves it does that day's work (`localcloud.days`), and the next times are counted from where it stands then.
 """
 
 import datetime
 import logging
 import threading
 import zoneinfo
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from django.db import connections
 
+from localcloud import clock
 from localcloud.invocation import Handler, invoke
 
 CHECK_SECONDS = 20
@@ -21,8 +22,6 @@ SWEEP_AT = datetime.time(0, 10)
 CERTIFY_AT_MINUTE = 5
 
 _logger = logging.getLogger(__name__)
-
-NextTime = Callable[[datetime.datetime], datetime.datetime]
 
 
 def next_sweep(after: datetime.datetime, *, zone: zoneinfo.ZoneInfo) -> datetime.datetime:
@@ -53,28 +52,27 @@ class Schedules:
 
     def run(self, *, stopping: threading.Event) -> None:
         """Fires each schedule at its times until told to stop; starts with one certify."""
-        nexts: Mapping[str, NextTime] = {
-            "certify": next_certify,
-            "sweep": lambda after: next_sweep(after, zone=self.zone),
-        }
         try:
+            found = clock.setting()
             # The queue is new and empty: what was in it when the platform last stopped is sent again.
-            self._fire(command="certify", time=_now())
-            times = {command: next_time(_now()) for command, next_time in nexts.items()}
+            self._fire(command="certify", time=clock.at(found))
+            times = self._next_times(after=clock.at(found))
             while not stopping.wait(CHECK_SECONDS):
+                before, found = found, clock.setting()
+                if found.offset_seconds != before.offset_seconds:
+                    times = self._next_times(after=clock.at(found))
                 for command, time in times.items():
-                    if time <= _now():
+                    if time <= clock.at(found):
                         self._fire(command=command, time=time)
-                        times[command] = nexts[command](_now())
+                        times[command] = self._next_times(after=clock.at(found))[command]
         finally:
             connections.close_all()
+
+    def _next_times(self, *, after: datetime.datetime) -> dict[str, datetime.datetime]:
+        return {"certify": next_certify(after), "sweep": next_sweep(after, zone=self.zone)}
 
     def _fire(self, *, command: str, time: datetime.datetime) -> None:
         try:
             invoke(handler=self.handler, event=scheduled_event(command=command, time=time))
         except Exception:
             _logger.exception("schedule failed", extra={"command": command})
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from accounts import clock as platform_clock
 from localcloud.provider.faults import Fault, FaultPlan, Kind
 from localcloud.provider.intents import Intents
 from localcloud.provider.keys import Keys
@@ -29,19 +30,19 @@ class NoAnswer(Exception):
 class SimulatedProvider:
     """What `api_key` is told to `faults`; served over HTTP by `serving`. `records` are its own.
 
-    `clock` tells its time, which needn't be the real one: keys are forgotten and processing ends by it. `faults` may be
-    replaced at any time.
+    `clock` tells its time, which is the platform's unless another is given: keys are forgotten and processing ends by
+    it. `faults` may be replaced at any time.
     """
 
     def __init__(
         self,
         *,
-        clock: Callable[[], datetime.datetime] | None = None,
+        clock: Callable[[], datetime.datetime] = platform_clock.now,
         faults: FaultPlan | None = None,
         api_key: str = "sk_test_simulated",
         hold_seconds: float = HOLD_SECONDS,
     ) -> None:
-        self.clock = clock or (lambda: datetime.datetime.now(datetime.UTC))
+        self.clock = clock
         self.faults = faults or FaultPlan()
         self.api_key = api_key
         self.hold_seconds = hold_seconds

@@ -2,10 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from tests.architecture.project_files import DOMAIN, all_files, modules, text_of, tree_of
+from tests.architecture.project_files import DOMAIN, PRODUCT, all_files, modules, text_of, tree_of
 
 MOST_LINES = 250
 MOST_LINES_OF_TESTS = 500
@@ -15,6 +15,9 @@ CLOCKS = {
     *("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "timezone.now", "timezone.localdate"),
     *("timezone.localtime", "time.time", "time.time_ns", "time.localtime", "time.gmtime", "functions.Now", "Now"),
 }
+THE_CLOCK = "clock.now"
+"""`accounts.clock`, which follows the local platform's day."""
+READS_REAL_TIME = {Path("localcloud/clock.py")}
 _CLOCK_OF_SQL = re.compile(r"\b(now\(\)|current_date|current_timestamp|clock_timestamp|localtimestamp)", re.IGNORECASE)
 
 
@@ -52,12 +55,12 @@ def floats_of(path: Path) -> list[str]:
     ]
 
 
-def clocks_of(path: Path) -> list[str]:
-    """Where the source reads a clock, itself or by SQL."""
+def clocks_of(path: Path, *, clocks: Collection[str] = frozenset({*CLOCKS, THE_CLOCK})) -> list[str]:
+    """Where the source reads one of the clocks, or one by SQL."""
     return [
         f"{path}:{node.lineno}"
         for node in ast.walk(tree_of(path))
-        if (isinstance(node, ast.Attribute | ast.Name) and dotted(node) in CLOCKS)
+        if (isinstance(node, ast.Attribute | ast.Name) and dotted(node) in clocks)
         or (isinstance(node, ast.keyword) and node.arg in {"auto_now", "auto_now_add"})
         or (isinstance(node, ast.Constant) and isinstance(node.value, str) and _CLOCK_OF_SQL.search(node.value))
     ]
@@ -103,6 +106,12 @@ class TestTime:
         """What is looked for is found: commands and Lambda's entry point read the clock."""
         assert clocks_of(Path("rebilling/management/commands/sweep.py"))
         assert clocks_of(Path("billing_site/lambda_entry.py"))
+
+    def test_comes_from_one_clock(self) -> None:
+        """One that reads the real clock itself would stay behind when the local platform's clock is moved."""
+        others = [path for path in modules(*PRODUCT) if path not in READS_REAL_TIME]
+        assert [place for path in others for place in clocks_of(path, clocks=CLOCKS)] == []
+        assert [clocks_of(path, clocks=CLOCKS) != [] for path in READS_REAL_TIME] == [True]
 
 
 class TestPartialIndexes:

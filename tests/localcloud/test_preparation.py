@@ -1,5 +1,6 @@
 """`manage.py` before Django's settings: which database, which port, which queue."""
 
+import datetime
 import hashlib
 import json
 import os
@@ -59,6 +60,37 @@ class TestPort:
                     "choose another with PORT= (make) or --port (manage.py)\n"
                 )
         assert not (tmp_path / "data").exists()
+
+
+class TestClock:
+    def now(self, data: Path, **environment: str) -> datetime.datetime:
+        code = "from accounts import clock; print(clock.now().isoformat())"
+        return datetime.datetime.fromisoformat(shell(code, BILLING_DATA=str(data), **environment))
+
+    def set_forward(self, data: Path) -> Path:
+        """A year, less the seconds that a process takes."""
+        file = data / "clock.json"
+        file.write_text(json.dumps({"offset_seconds": 31_536_000, "unfinished": ""}))
+        return file
+
+    def test_is_the_data_folders_for_its_own_database(self, tmp_path: Path, hold: Hold) -> None:
+        holder = hold(tmp_path)
+        self.set_forward(tmp_path)
+        real = datetime.datetime.now(datetime.UTC)
+        year = datetime.timedelta(days=365)
+        named = {"DATABASE_URL": holder.url, "SECRET_KEY": "of this test"}
+        for environment in ({}, named):
+            assert year <= self.now(tmp_path, **environment) - real < year + datetime.timedelta(minutes=1)
+
+    def test_of_another_database_is_the_real_one_whatever_the_environment_says(
+        self, tmp_path: Path, hold: Hold
+    ) -> None:
+        holder = hold(tmp_path / "other")
+        (tmp_path / "data").mkdir()
+        file = self.set_forward(tmp_path / "data")
+        real = datetime.datetime.now(datetime.UTC)
+        named = {"DATABASE_URL": holder.url, "SECRET_KEY": "of this test", "LOCAL_CLOCK": str(file)}
+        assert abs(self.now(tmp_path / "data", **named) - real) < datetime.timedelta(minutes=1)
 
 
 class TestQueue:

@@ -3,11 +3,13 @@
 import datetime
 import threading
 import zoneinfo
+from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
-from localcloud import schedules
+from localcloud import clock, schedules
 from localcloud.schedules import Schedules, next_certify, next_sweep, scheduled_event
 
 
@@ -50,29 +52,60 @@ class TestScheduledEvent:
 
 
 class TestRun:
-    def test_certifies_at_the_start_and_then_at_each_time_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        clock = iter(
-            map(
-                utc,
-                # the start's certify, both first times, then two looks a check: one before the times, two after them
-                [*["2026-01-30T23:50:00"] * 3, *["2026-01-30T23:59:00"] * 2, *["2026-01-31T00:20:00"] * 6],
-            )
-        )
-        monkeypatch.setattr(schedules, "_now", lambda: next(clock))
+    """Real time is given by the test, and the platform's clock is set by a file."""
+
+    @pytest.fixture(autouse=True)
+    def _often(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(schedules, "CHECK_SECONDS", 0)
+        monkeypatch.setenv(clock.VARIABLE, str(clock.file_of(data=tmp_path)))
+
+    def run(self, *, times: list[str], moves: dict[int, str]) -> list[dict[str, Any]]:
+        """What is sent when `times` pass, a look at each; before the nth of them the clock is moved, as `moves` has it.
+
+        The first is the start's. The second event fails, which doesn't stop the others.
+        """
         sent: list[dict[str, Any]] = []
-        stopping = threading.Event()
 
         def handler(event: dict[str, Any], context: Any) -> None:
             sent.append(event)
             if len(sent) == 2:
                 raise RuntimeError("a schedule that fails doesn't stop the others")
-            if len(sent) == 3:
-                stopping.set()
 
-        Schedules(handler=handler, zone=zoneinfo.ZoneInfo("UTC")).run(stopping=stopping)
-        assert sent == [
+        with time_machine.travel(utc(times[0]), tick=False) as traveller:
+            looks = _Looks(traveller=traveller, times=times[1:], moves=moves)
+            Schedules(handler=handler, zone=zoneinfo.ZoneInfo("UTC")).run(stopping=looks)
+        return sent
+
+    def test_certifies_at_the_start_and_then_at_each_time_once(self) -> None:
+        times = ["2026-01-30T23:50:00", "2026-01-30T23:59:00", "2026-01-31T00:20:00", "2026-01-31T00:21:00"]
+        assert self.run(times=times, moves={}) == [
             {"command": "certify", "time": "2026-01-30T23:50:00Z"},
             {"command": "certify", "time": "2026-01-31T00:05:00Z"},
             {"command": "sweep", "time": "2026-01-31T00:10:00Z"},
         ]
+
+    def test_fires_nothing_for_days_that_the_clock_was_moved_past_and_goes_on_from_there(self) -> None:
+        times = ["2026-01-30T23:50:00", "2026-01-30T23:51:00", "2026-01-30T23:52:00", "2026-01-31T00:45:00"]
+        assert self.run(times=times, moves={1: "2026-03-01T23:30:00"}) == [
+            {"command": "certify", "time": "2026-01-30T23:50:00Z"},
+            # The clock stands at half past eleven of March 1 when it is 23:51, and at 00:24 of March 2 at the end.
+            {"command": "certify", "time": "2026-03-02T00:05:00Z"},
+            {"command": "sweep", "time": "2026-03-02T00:10:00Z"},
+        ]
+
+
+class _Looks(threading.Event):
+    """Lets the schedules look once at each time, then stops them."""
+
+    def __init__(self, *, traveller: Any, times: list[str], moves: dict[int, str]) -> None:
+        super().__init__()
+        self.traveller, self.times, self.moves, self.looked = traveller, times, moves, 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if self.looked == len(self.times):
+            return True
+        self.traveller.move_to(utc(self.times[self.looked]))
+        self.looked += 1
+        if self.looked in self.moves:
+            clock.move_to(utc(self.moves[self.looked]), unfinished=None)
+        return False

@@ -1,5 +1,6 @@
 """Settings that can't be read: each is refused by its name, in one line, and what it was set to is never shown."""
 
+import importlib.util
 import re
 import runpy
 import subprocess
@@ -142,3 +143,17 @@ class TestCommands:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"error: {told}")
         assert done.stderr.count("\n") == 1
+
+
+class TestClock:
+    def test_is_the_real_one_wherever_nothing_names_another(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert loaded(monkeypatch)["CLOCK"] == "django.utils.timezone.now"
+
+    def test_is_the_local_platforms_where_manage_py_names_its_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert loaded(monkeypatch, LOCAL_CLOCK="/data/clock.json")["CLOCK"] == "localcloud.clock.now"
+
+    def test_is_the_real_one_where_there_is_no_local_platform(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in the Lambda package, which never has it."""
+        found = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "localcloud" else found(name))
+        assert loaded(monkeypatch, LOCAL_CLOCK="/data/clock.json")["CLOCK"] == "django.utils.timezone.now"

@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from accounts import clock
 from accounts.billing_calendar import MAX_DUE_PERIODS
 from accounts.catch_up import CatchUp
 from accounts.currencies import display
@@ -42,7 +42,7 @@ class Command(BaseCommand):
                     file=file,
                     as_of=as_of,
                     author=AUTHOR,
-                    now=timezone.now(),
+                    now=clock.now(),
                     dry_run=options["dry_run"],
                     progress=self._show_progress,
                 )

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
+from accounts import clock
 from accounts.refusals import Refusal
 from api.fields import day_from
 from api.keys import create_api_key, replace_api_key
@@ -63,10 +63,10 @@ class Command(BaseCommand):
                 name=options["name"],
                 scopes=options["scope"],
                 expires_at=options["expires"],
-                now=timezone.now(),
+                now=clock.now(),
             )
         if not options["name"] or not options["scope"]:
             raise CommandError("Give a NAME and its --scope, or the key that it --replaces.")
         return create_api_key(
-            name=options["name"], scopes=options["scope"], expires_at=options["expires"], now=timezone.now()
+            name=options["name"], scopes=options["scope"], expires_at=options["expires"], now=clock.now()
         )

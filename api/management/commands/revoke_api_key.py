@@ -4,8 +4,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
+from accounts import clock
 from accounts.refusals import Refusal
 from api.keys import revoke_api_key
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            key = revoke_api_key(prefix_or_id=options["key"], now=timezone.now())
+            key = revoke_api_key(prefix_or_id=options["key"], now=clock.now())
         except Refusal as refusal:
             raise CommandError(refusal.detail) from None
         self.stdout.write(f"{key} is revoked.")

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from accounts import clock
 from accounts.billing_day import billing_day
 from accounts.currencies import display
 from accounts.models import Account
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         self._show_statement(demonstration.shown_account())
 
     def _show_statement(self, account: Account) -> None:
-        today = billing_day(timezone.now())
+        today = billing_day(clock.now())
         found = statement(account_id=account.id, since=account.anchor_date, until=today)
         rows = [
             [

@@ -6,8 +6,8 @@ import uuid
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from accounts import clock
 from rebilling.certify import certify
 from rebilling.hourly_check import HourlyCheck, check_hourly
 from rebilling.models import Run
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
 
     def handle(self, *args: Any, run: uuid.UUID | None, **options: Any) -> None:
-        now = timezone.now()
+        now = clock.now()
         check = self._check_all(now) if run is None else self._look_at(run, now)
         if options["json"]:
             self.stdout.write(json.dumps([as_json(certificate) for certificate in check.certificates], indent=2))

@@ -4,8 +4,8 @@ import uuid
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from accounts import clock
 from accounts.refusals import Refusal
 from rebilling.certificate import certificate
 from rebilling.held import release_run
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
 
     def handle(self, *args: Any, run: uuid.UUID, reason: str, **options: Any) -> None:
-        now = timezone.now()
+        now = clock.now()
         try:
             released = release_run(run_id=run, reason=reason, author=AUTHOR, now=now, queue=configured_queue())
         except (Refusal, QueueNotConfigured) as error:

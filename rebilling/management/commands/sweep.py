@@ -7,8 +7,8 @@ from operator import attrgetter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from accounts import clock
 from accounts.written_days import NotABillingDay, billing_day_from
 from rebilling.brake import add_account, foreseen
 from rebilling.brake_limits import Size
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
 
     def handle(self, *args: Any, as_of: datetime.date, dry_run: bool, **options: Any) -> None:
-        now = timezone.now()
+        now = clock.now()
         try:
             if dry_run:
                 self._print_due(as_of, now)

@@ -59,6 +59,15 @@ class TestProductionChecks:
         function.DEBUG = True
         assert said() == [("billing_site.E001", "DEBUG is on: its pages show settings and data to anyone. Unset it.")]
 
+    def test_refuse_a_clock_that_is_not_the_real_one(self, function: Any) -> None:
+        function.CLOCK = "localcloud.clock.now"
+        assert said() == [
+            (
+                "billing_site.E014",
+                "The clock isn't the real one, and customers would be billed by it. Unset LOCAL_CLOCK.",
+            )
+        ]
+
     @pytest.mark.parametrize("key", ["short-hidden", "h" * 60, f"django-insecure-{SECRET_KEY}"])
     def test_refuse_a_weak_key_and_do_not_show_it(self, function: Any, key: str) -> None:
         function.SECRET_KEY = key
