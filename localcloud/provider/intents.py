@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from localcloud.provider.faults import Fault, Kind
+from localcloud.provider.minimums import ensure_large_enough
 from localcloud.provider.records import Movement, Records
 from localcloud.provider.wire import Answer, Call, Refusal, answered, ensure_known, invalid, missing, page, whole_number
 
@@ -105,6 +106,7 @@ class Intents:
         currency = params.get("currency", "")
         if len(currency) != 3 or currency != currency.lower():
             raise invalid(f"Invalid currency: {currency}", param="currency")
+        ensure_large_enough(amount=amount, currency=currency)
         for param in ("customer", "payment_method"):
             id_ = params.get(param, "")
             if not id_ or id_.endswith(MISSING):

@@ -145,10 +145,10 @@ class TestAmount:
             ("KWD", 5120, 5120),
             ("UGX", 5, 500),
             ("ISK", 5, 500),
-            ("HUF", 1045, 1045),
+            ("HUF", 17545, 17545),
             ("TWD", 80045, 80045),
             ("MGA", 2000, 20),
-            ("USD", 1, 1),
+            ("USD", 50, 50),
         ],
     )
     def test_goes_and_comes_back_in_each_ones_units(
@@ -168,6 +168,13 @@ class TestAmount:
         request = a_payment(currency=currency, amount_minor=minor)
         assert collected(bench, request) == Declined("amount_not_expressible")
         assert bench.provider.records.calls == {}
+
+    @pytest.mark.parametrize(("currency", "minor"), [("USD", 49), ("GBP", 29), ("JPY", 49), ("HUF", 17_499)])
+    def test_below_stripes_minimum_is_declined_softly(self, bench: StripeBench, currency: str, minor: int) -> None:
+        request = a_payment(currency=currency, amount_minor=minor)
+        assert collected(bench, request) == Declined("amount_too_small")
+        assert bench.provider.records.calls == {"payment.create": 1}
+        assert bench.taken(request) == []
 
     def test_that_we_cannot_write_is_for_a_person(self, bench: StripeBench) -> None:
         """One more unit of Stripe's is a hundredth of a krona, which has none."""

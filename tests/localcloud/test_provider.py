@@ -140,6 +140,51 @@ class TestRefusal:
         assert client(f"/v1/payment_intents/{id_}")[1]["status"] == "succeeded"
 
 
+class TestMinimum:
+    @pytest.mark.parametrize(
+        ("currency", "least", "told"),
+        [
+            ("usd", 50, "0.50"),
+            ("eur", 50, "0.50"),
+            ("gbp", 30, "0.30"),
+            ("jpy", 50, "50"),
+            ("mxn", 1000, "10.00"),
+            ("czk", 1500, "15.00"),
+            # Two decimals at Stripe, although nobody pays hundredths of a forint.
+            ("huf", 17_500, "175.00"),
+        ],
+    )
+    def test_is_charged_and_less_is_refused_as_stripe_refuses_it(
+        self, client: Client, currency: str, least: int, told: str
+    ) -> None:
+        status, body, _ = client.pay("k1", currency=currency, amount=str(least - 1))
+        assert (status, body) == (
+            400,
+            {
+                "error": {
+                    "type": "invalid_request_error",
+                    "message": f"Amount must be at least {told} {currency}",
+                    "code": "amount_too_small",
+                    "param": "amount",
+                }
+            },
+        )
+        assert client.provider.records.taken == []
+        assert client("/v1/payment_intents")[1]["data"] == []
+        assert client.pay("k1", currency=currency, amount=str(least))[1]["status"] == "succeeded"
+        assert client.provider.records.totals() == {currency.upper(): least}
+
+    def test_of_a_currency_for_which_stripe_names_none_is_the_smallest_unit(self, client: Client) -> None:
+        assert client.pay("k1", currency="krw", amount="1")[1]["status"] == "succeeded"
+        assert client.provider.records.totals() == {"KRW": 1}
+
+    def test_does_not_hold_for_what_is_sent_back(self, client: Client) -> None:
+        intent = client.pay("k1")[1]["id"]
+        status, body, _ = client("/v1/refunds", {"payment_intent": intent, "amount": "1"}, key="k2")
+        assert (status, body["status"]) == (200, "succeeded")
+        assert client.provider.records.totals() == {"USD": 1998}
+
+
 class TestList:
     def test_is_paged_newest_first(self, client: Client) -> None:
         ids = [client.pay(f"k{number}")[1]["id"] for number in range(5)]
