@@ -17,8 +17,9 @@ export PIP_ROOT_USER_ACTION := ignore
 
 ENVIRONMENT ?= production
 
+# TODAY=2026-01-31 begins a new data folder on that day.
 demo: $(VENV)/local.stamp
-	@exec $(RUN) manage.py demo --port $(PORT)
+	@exec $(RUN) manage.py demo --port $(PORT) $(if $(TODAY),--today '$(TODAY)')
 
 setup: $(VENV)/dev.stamp
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts.billing_day import billing_day
 from localcloud.private_files import replace_text
+from localcloud.refusals import UnableToMove
 
 VARIABLE = "LOCAL_CLOCK"
 """Names the file to a process's settings and to this module; `manage.py` sets it for the database of a data folder."""
@@ -30,10 +31,6 @@ class Setting:
 
     offset_seconds: int = 0
     unfinished: str = ""
-
-
-class UnableToMove(Exception):
-    """The clock isn't this machine's to move, or would go back. The text says what to do."""
 
 
 def file_of(*, data: Path) -> Path:
@@ -100,8 +97,5 @@ def at_time(day: datetime.date, time: datetime.time) -> datetime.datetime:
 def _write(new: Setting) -> None:
     path = os.environ.get(VARIABLE)
     if not path:
-        raise UnableToMove(
-            "only the platform on this machine has a clock that can be moved: "
-            "unset DATABASE_URL and DATABASE_SECRET_ARN to use the one of a data folder"
-        )
+        raise UnableToMove("only the platform of a data folder on this machine has a clock of its own")
     replace_text(path=Path(path), text=json.dumps(asdict(new)))

@@ -1,6 +1,6 @@
 """The whole platform in one process: SQS, its poller, the schedules and the web server."""
 
-import fcntl
+import datetime
 import os
 import signal
 import threading
@@ -14,31 +14,58 @@ import boto3
 from django.conf import settings
 from django.core.management import call_command
 from django.core.servers.basehttp import ThreadedWSGIServer
+from django.db import connections
 
-from localcloud import queue_endpoint, web
+from localcloud import clock, queue_endpoint, web
 from localcloud.invocation import entry_point
+from localcloud.locality import ensure_local
+from localcloud.locks import AlreadyLocked, locked
 from localcloud.platform_log import errors_to_terminal, log_to_file
 from localcloud.poller import Poller
-from localcloud.refusals import UnableToStart
+from localcloud.preparation import command_line
+from localcloud.private_files import make_folder
+from localcloud.refusals import UnableToMove, UnableToStart
 from localcloud.schedules import Schedules
 from localcloud.sqs import create_queues, local_sqs
 
+LOCK = "platform.lock"
 LOOK_SECONDS = 0.2
 STOP_SECONDS = 10
 """How long a batch in hand may take when the platform stops. Cut off, it is finished after the next start."""
 
 
 @contextmanager
-def foundation(*, data: Path) -> Iterator[None]:
-    """The database migrated and a queue to use, while the block runs. Raises UnableToStart when another has them."""
+def foundation(*, data: Path, today: datetime.date | None = None) -> Iterator[None]:
+    """The database migrated and a queue to use, while the block runs. A new data folder begins on `today`, if given.
+
+    Raises UnableToStart when another process has them, and when the platform is there already and has another day.
+    """
     with _only_one(data):
         # The product first: loading it sets logging up anew.
         entry_point()
         web.application()
         log_to_file(data=data)
+        if today is not None:
+            _begin(data=data, today=today)
         call_command("migrate", interactive=False, verbosity=0)
         with _queue(data):
             yield
+
+
+def join(*, data: Path) -> bool:
+    """Whether a platform runs on the data folder; this process's log lines go beside that one's then.
+
+    Raises UnableToStart when it runs and has no queue for others yet, or no more.
+    """
+    try:
+        with locked(data / LOCK):
+            return False
+    except AlreadyLocked:
+        if not settings.REBILLING_QUEUE_URL:
+            raise UnableToStart(f"the platform on {data} is just starting or stopping: try again") from None
+    entry_point()
+    log_to_file(data=data, shared=True)
+    return True
 
 
 def serve(*, server: ThreadedWSGIServer, announce: Callable[[], None]) -> None:
@@ -70,15 +97,27 @@ def configured_poller() -> Poller:
 @contextmanager
 def _only_one(data: Path) -> Iterator[None]:
     """Two platforms on one data folder would each have a queue that the other's commands don't find."""
-    data.mkdir(parents=True, exist_ok=True)
-    lock = os.open(data / "platform.lock", os.O_RDONLY | os.O_CREAT, 0o644)
+    make_folder(data)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
+        with locked(data / LOCK):
+            yield
+    except AlreadyLocked as error:
         raise UnableToStart(f"the platform is already running on {data}: stop it, or name another --data") from error
-    finally:
-        os.close(lock)
+
+
+def _begin(*, data: Path, today: datetime.date) -> None:
+    """Sets the clock where there is nothing in the database yet."""
+    try:
+        ensure_local()
+        if not connections["owner"].introspection.table_names():
+            clock.begin_on(today)
+    except UnableToMove as refusal:
+        raise UnableToStart(f"--today: {refusal}") from refusal
+    if clock.today() != today:
+        raise UnableToStart(
+            f"the platform in {data} is there already, and its day is {clock.today()}: leave --today (TODAY=) out, "
+            f"move it forward with `{command_line(f'clock --to {today}')}`, or begin in another folder with --data"
+        )
 
 
 @contextmanager

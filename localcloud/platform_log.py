@@ -1,15 +1,39 @@
 """Where the platform's log lines go: into a file of the data folder, and while it serves errors to the terminal too."""
 
 import logging
-from logging.handlers import RotatingFileHandler
+import os
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler, WatchedFileHandler
 from pathlib import Path
+
+from localcloud.private_files import open_private
 
 MOST_BYTES = 10 * 1024 * 1024
 
 
-def log_to_file(*, data: Path) -> None:
-    """Moves what goes to the terminal to a file. Call it once the settings have set logging up."""
-    file = RotatingFileHandler(data / "platform.log", maxBytes=MOST_BYTES, backupCount=1, encoding="utf-8")
+class _OwnLog(RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        return _opened(self)
+
+
+class _SharedLog(WatchedFileHandler):
+    """Follows the file when the platform begins a new one, and begins none itself."""
+
+    def _open(self) -> TextIOWrapper:
+        return _opened(self)
+
+
+def log_to_file(*, data: Path, shared: bool = False) -> None:
+    """Moves what goes to the terminal to a file. Call it once the settings have set logging up.
+
+    `shared` is for a process beside the platform, whose file it is.
+    """
+    path = data / "platform.log"
+    file: logging.FileHandler = (
+        _SharedLog(path, encoding="utf-8")
+        if shared
+        else _OwnLog(path, maxBytes=MOST_BYTES, backupCount=1, encoding="utf-8")
+    )
     root = logging.getLogger()
     for handler in list(root.handlers):
         file.setFormatter(handler.formatter)
@@ -19,6 +43,12 @@ def log_to_file(*, data: Path) -> None:
     requests = logging.getLogger("django.server")
     requests.handlers.clear()
     requests.propagate = True
+
+
+def _opened(handler: logging.FileHandler) -> TextIOWrapper:
+    """The handler's file, as logging opens it, but only for its owner's eyes."""
+    descriptor = open_private(handler.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    return os.fdopen(descriptor, "a", encoding=handler.encoding, errors=handler.errors)
 
 
 def errors_to_terminal() -> None:

@@ -16,6 +16,7 @@ from localcloud.invocation import Handler, invoke
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.literals import QueueAttributeNameType
     from types_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef, MessageTypeDef
 
 BATCH_SIZE = 10
@@ -59,10 +60,19 @@ class Poller:
 
     def waiting(self) -> int:
         """How many messages could be received now; those in flight elsewhere and those that failed aren't counted."""
-        answer = self.client.get_queue_attributes(
-            QueueUrl=self.queue_url, AttributeNames=["ApproximateNumberOfMessages"]
+        return self._messages("ApproximateNumberOfMessages")
+
+    def on_queue(self) -> int:
+        """How many messages are to be worked still: those too that are in flight, or failed and come again."""
+        return self._messages(
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
         )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+    def _messages(self, *names: "QueueAttributeNameType") -> int:
+        answer = self.client.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
 
     def run(self, *, stopping: threading.Event) -> None:
         """Polls until told to stop. A queue that doesn't answer is logged and asked again."""

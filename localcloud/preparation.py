@@ -2,15 +2,18 @@
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from localcloud import clock
+from localcloud.arguments import billing_date
 from localcloud.embedded import attach, names_database_of
 from localcloud.ports import DEFAULT_PORT, ensure_free
 from localcloud.refusals import UnableToStart
 
 ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_DATA = ROOT / ".local"
 NEED_NO_DATABASE = {"help", "version", "--help", "-h", "--version"}
 SERVING = {"runlocal", "demo"}
 
@@ -48,7 +51,13 @@ def _name_clock(*, data: Path) -> None:
 
 def data_folder() -> Path:
     """The data folder of this process, as `prepare` found it."""
-    return Path(os.environ.get("BILLING_DATA") or ROOT / ".local").resolve()
+    return Path(os.environ.get("BILLING_DATA") or DEFAULT_DATA).resolve()
+
+
+def command_line(command: str) -> str:
+    """How a command of `manage.py` is typed at the root of the clone, for this process's data folder."""
+    data = data_folder()
+    return f".venv/bin/python manage.py {command}{'' if data == DEFAULT_DATA else f' --data {shlex.quote(str(data))}'}"
 
 
 def serves(command: str) -> bool:
@@ -61,6 +70,9 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    # Refused in a line, before anything is started.
+    if option := {"runlocal": "--today", "demo": "--today", "clock": "--to"}.get(argv[0]):
+        parser.add_argument(option, type=billing_date)
     try:
         return parser.parse_known_args(argv)[0]
     except argparse.ArgumentError as error:

@@ -7,6 +7,11 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
 
+def make_folder(path: Path) -> None:
+    """Makes the folder where it isn't there, for its owner alone. One that is there is left as its owner has it."""
+    path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+
+
 def open_private(path: str, flags: int) -> int:
     """An `opener` for `open` and for log handlers: a file that it makes is its owner's, whatever the umask."""
     return os.open(path, flags, FILE_MODE)

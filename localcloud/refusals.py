@@ -7,3 +7,7 @@ class UnableToStart(Exception):
 
 class UnableToStop(Exception):
     """A server that was told to stop goes on."""
+
+
+class UnableToMove(Exception):
+    """The clock isn't this machine's to move, or can't be moved so; the text says what to do."""

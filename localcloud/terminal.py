@@ -1,5 +1,6 @@
 """What a command shows: progress on a terminal and not in a pipe, and tables."""
 
+import datetime
 from collections.abc import Sequence
 
 from django.core.management.base import OutputWrapper
@@ -29,6 +30,32 @@ class ProgressLine:
         if self.live:
             count = f" {done:,} of {self.total:,}" if self.total else ""
             self.out.write(f"\r\033[K{self.doing}...{count}", ending="")
+            self.out.flush()
+
+
+class DayLines:
+    """A line for each day that is worth one; on a terminal a last line tells which day it is, and what it waits for."""
+
+    def __init__(self, *, out: OutputWrapper) -> None:
+        self.out = out
+        self.live = out.isatty()
+
+    def wait(self, *, day: datetime.date, left: int) -> None:
+        self._show(f"{day}  queue: {left:,}")
+
+    def add(self, line: str, *, worth_keeping: bool) -> None:
+        if worth_keeping:
+            self.end(line)
+        else:
+            self._show(line)
+
+    def end(self, line: str) -> None:
+        self.out.write(f"\r\033[K{line}" if self.live else line)
+        self.out.flush()
+
+    def _show(self, line: str) -> None:
+        if self.live:
+            self.out.write(f"\r\033[K{line}", ending="")
             self.out.flush()
 
 

@@ -1,9 +1,7 @@
 """Real processes on real folders. Each is ended by its own id, whatever a test did."""
 
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,14 +9,20 @@ import pytest
 
 from localcloud import postgres
 from tests.localcloud.processes import HOLD, ROOT, Hold, Holder, bare_environment
+from tests.support.platforms import Start, data_folder, platforms
 
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """A folder that isn't below pytest's own: each start of pytest by root closes that to PostgreSQL's user."""
-    folder = Path(tempfile.mkdtemp(prefix="billing-test-")).resolve()
-    yield folder
-    shutil.rmtree(folder)
+    with data_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts commands on the test's folder."""
+    with platforms(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture

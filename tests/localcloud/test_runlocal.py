@@ -3,76 +3,24 @@
 import json
 import re
 import signal
-import subprocess
-import sys
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from localcloud import postgres
-from tests.localcloud.processes import PRINT_QUEUE, ROOT, bare_environment, manage, server_pid, shell
-
-Platform = subprocess.Popen[str]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
-    """Starts a serving command on the test's folder and any free port; ends what is left of it."""
-    processes: list[Platform] = []
-
-    def start(command: str = "runlocal", *more: str) -> Platform:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", command, "--port", "0", "--data", str(tmp_path), *more],
-            cwd=ROOT,
-            env=bare_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        with process:
-            process.wait(timeout=60)
-    postgres.stop(cluster=(tmp_path / "postgres").resolve())
-
-
-def output_until_serving(process: Platform) -> str:
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line == "Ctrl-C stops it.\n":
-            return "".join(lines)
-    pytest.fail(f"ended instead of serving: {''.join(lines)}")
-
-
-def status_of(url: str, *, key: str = "") -> int:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
+from tests.localcloud.processes import PRINT_QUEUE, manage, server_pid, shell
+from tests.support.platforms import Start, base_of, output_until_serving, status_of
 
 
 class TestRunlocal:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_serves_until_it_is_told_to_end_and_leaves_nothing(
-        self, tmp_path: Path, start: Callable[..., Platform], number: signal.Signals
+        self, tmp_path: Path, start: Start, number: signal.Signals
     ) -> None:
         process = start()
         output = output_until_serving(process)
-        base = re.findall(r"http://127\.0\.0\.1:\d+", output)[0]
+        base = base_of(output)
         assert status_of(f"{base}/healthz") == 200
         assert status_of(f"{base}/v1/accounts") == 401
         assert status_of(f"{base}/admin/login/") == 200
@@ -85,9 +33,7 @@ class TestRunlocal:
         assert server_pid(tmp_path) is None
         assert not (tmp_path / "queue.json").exists()
 
-    def test_gives_other_commands_its_queue_and_refuses_a_second(
-        self, tmp_path: Path, start: Callable[..., Platform]
-    ) -> None:
+    def test_gives_other_commands_its_queue_and_refuses_a_second(self, tmp_path: Path, start: Start) -> None:
         output_until_serving(start())
         assert shell(PRINT_QUEUE, BILLING_DATA=str(tmp_path)).endswith("/rebilling")
         assert manage("process_queue", "--until-empty", BILLING_DATA=str(tmp_path)).returncode == 0
@@ -97,17 +43,17 @@ class TestRunlocal:
         assert second.returncode == 1
         assert f"the platform is already running on {tmp_path}" in second.stderr
 
-    def test_starts_again_after_a_kill(self, tmp_path: Path, start: Callable[..., Platform]) -> None:
+    def test_starts_again_after_a_kill(self, tmp_path: Path, start: Start) -> None:
         first = start()
         output_until_serving(first)
         first.kill()
         first.wait(timeout=60)
         assert shell(PRINT_QUEUE, BILLING_DATA=str(tmp_path)) == ""
         assert server_pid(tmp_path) is None, "the shell was the last one out"
-        base = re.findall(r"http://127\.0\.0\.1:\d+", output_until_serving(start()))[0]
+        base = base_of(output_until_serving(start()))
         assert status_of(f"{base}/healthz") == 200
 
-    def test_collects_from_a_simulated_provider_when_told_to(self, start: Callable[..., Platform]) -> None:
+    def test_collects_from_a_simulated_provider_when_told_to(self, start: Start) -> None:
         output = output_until_serving(start("runlocal", "--simulated-provider"))
         (records,) = re.findall(r"  taken   (http\S+)   ", output)
         with urllib.request.urlopen(records, timeout=10) as answer:
@@ -115,9 +61,7 @@ class TestRunlocal:
 
 
 class TestDemo:
-    def test_bills_a_thousand_accounts_once_and_serves_them(
-        self, tmp_path: Path, start: Callable[..., Platform]
-    ) -> None:
+    def test_bills_a_thousand_accounts_once_and_serves_them(self, tmp_path: Path, start: Start) -> None:
         done = manage("demo", "--data", str(tmp_path), DEMO_SERVE="0")
         assert (done.returncode, done.stderr) == (0, "")
         assert "opened 1,000 accounts on 3 plans\n" in done.stdout

@@ -10,6 +10,7 @@ import time_machine
 
 from accounts import clock as the_clock
 from localcloud import clock
+from localcloud.refusals import UnableToMove
 
 REAL = datetime.datetime(2026, 1, 10, 15, 30, tzinfo=datetime.UTC)
 
@@ -57,9 +58,7 @@ class TestMoveTo:
         with time_machine.travel(REAL, tick=False):
             clock.move_to(utc("2026-06-30T00:10:00"), unfinished=None)
             before = file.read_text()
-            with pytest.raises(
-                clock.UnableToMove, match=r"^the clock can't go back: it stands at 2026-06-30 00:10 UTC$"
-            ):
+            with pytest.raises(UnableToMove, match=r"^the clock can't go back: it stands at 2026-06-30 00:10 UTC$"):
                 clock.move_to(utc("2026-06-30T00:09:59"), unfinished=None)
             assert file.read_text() == before
 
@@ -69,7 +68,7 @@ class TestMoveTo:
         monkeypatch.delenv(clock.VARIABLE, raising=False)
         with (
             time_machine.travel(REAL, tick=False),
-            pytest.raises(clock.UnableToMove, match=r"^only the platform on this machine has a clock"),
+            pytest.raises(UnableToMove, match=r"^only the platform of a data folder"),
         ):
             clock.move_to(utc("2026-06-30T00:10:00"), unfinished=None)
         assert list(tmp_path.iterdir()) == []

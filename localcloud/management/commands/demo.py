@@ -1,5 +1,6 @@
 """`manage.py demo`, which `make demo` runs: the platform at work on demonstration data, then serving it."""
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from accounts.currencies import display
 from accounts.models import Account
 from ledger.statements import statement
 from localcloud import demonstration
+from localcloud.arguments import add_data_option, add_today_option
 from localcloud.demo_access import demo_access
 from localcloud.platform import configured_poller, foundation, serve
 from localcloud.ports import DEFAULT_PORT
@@ -26,17 +28,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of 127.0.0.1; 0 takes any")
-        # `manage.py` read it before the settings; see localcloud.preparation.
-        parser.add_argument("--data", type=Path, help="the data folder (default: BILLING_DATA, or .local)")
+        add_today_option(parser)
+        add_data_option(parser)
 
-    def handle(self, *, port: int, **options: Any) -> None:
+    def handle(self, *, port: int, today: datetime.date | None, **options: Any) -> None:
         data = data_folder()
         try:
             if not serves("demo"):
-                with foundation(data=data):
+                with foundation(data=data, today=today):
                     self._bill()
                 return
-            with listening(port=port) as server, foundation(data=data):
+            with listening(port=port) as server, foundation(data=data, today=today):
                 self._bill()
                 base = address(server=server)
                 serve(server=server, announce=lambda: self._announce(base, data))
@@ -67,8 +69,7 @@ class Command(BaseCommand):
         self._show_statement(demonstration.shown_account())
 
     def _show_statement(self, account: Account) -> None:
-        today = billing_day(clock.now())
-        found = statement(account_id=account.id, since=account.anchor_date, until=today)
+        found = statement(account_id=account.id, since=account.anchor_date, until=billing_day(clock.now()))
         rows = [
             [
                 line.entry.effective_on.isoformat(),

@@ -1,11 +1,11 @@
 """`manage.py process_queue`: Lambda's SQS poller, by hand."""
 
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from localcloud.arguments import add_data_option
 from localcloud.platform import configured_poller
 from localcloud.poller import BATCH_SIZE, Delivery
 
@@ -23,8 +23,7 @@ class Command(BaseCommand):
             help="return when no message can be received; those that another worker has in hand aren't waited for",
         )
         parser.add_argument("--max-messages", type=int, metavar="N", help="return after N messages")
-        # `manage.py` read it before the settings; see localcloud.preparation.
-        parser.add_argument("--data", type=Path, help="the data folder (default: BILLING_DATA, or .local)")
+        add_data_option(parser)
 
     def handle(self, *, until_empty: bool, max_messages: int | None, **options: Any) -> None:
         if not settings.REBILLING_QUEUE_URL:

@@ -1,11 +1,13 @@
 """`manage.py runlocal`: the whole platform on this machine, without demonstration data."""
 
+import datetime
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from localcloud.arguments import add_data_option, add_today_option
 from localcloud.platform import foundation, serve
 from localcloud.ports import DEFAULT_PORT
 from localcloud.preparation import data_folder
@@ -19,19 +21,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="of 127.0.0.1; 0 takes any")
-        # `manage.py` read it before the settings; see localcloud.preparation.
-        parser.add_argument("--data", type=Path, help="the data folder (default: BILLING_DATA, or .local)")
+        add_today_option(parser)
+        add_data_option(parser)
         parser.add_argument(
             "--simulated-provider",
             action="store_true",
             help="collect through the Stripe adapter, from a payment provider that is simulated on this machine",
         )
 
-    def handle(self, *, port: int, simulated_provider: bool, **options: Any) -> None:
+    def handle(self, *, port: int, today: datetime.date | None, simulated_provider: bool, **options: Any) -> None:
         data = data_folder()
         provider = attached.simulated_provider() if simulated_provider else nullcontext("")
         try:
-            with listening(port=port) as server, foundation(data=data), provider as records:
+            with listening(port=port) as server, foundation(data=data, today=today), provider as records:
                 serve(server=server, announce=lambda: self._announce(address(server=server), data, records))
         except UnableToStart as refusal:
             raise CommandError(str(refusal)) from refusal

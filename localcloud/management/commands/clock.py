@@ -1,0 +1,106 @@
+"""`manage.py clock [--to DATE]`: the day of the platform on this machine, and how it is moved forward."""
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
+
+from localcloud import clock
+from localcloud.arguments import add_data_option, billing_date
+from localcloud.days import Days, PassedDay, QueueStuck, QueueUntilEmpty, RunHeld
+from localcloud.invocation import entry_point
+from localcloud.locality import ensure_local
+from localcloud.locks import AlreadyLocked, locked
+from localcloud.platform import configured_poller, foundation, join
+from localcloud.preparation import command_line, data_folder
+from localcloud.refusals import UnableToMove, UnableToStart
+from localcloud.terminal import DayLines
+from rebilling.queue import UnableToSend
+
+
+class Command(BaseCommand):
+    help = (
+        "Print the platform's day, or move it forward. Each day is swept, its messages, retries and look-ups are "
+        "worked, and it is checked, as on as many real days. Only on the platform of a data folder, and never back."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--to", type=billing_date, metavar="DATE", help="the day to come to, YYYY-MM-DD")
+        add_data_option(parser)
+
+    def handle(self, *, to: datetime.date | None, **options: Any) -> None:
+        try:
+            ensure_local()
+            if to is None:
+                self.stdout.write(clock.today().isoformat())
+            else:
+                with locked(data_folder() / "clock.lock"):
+                    self._move(to)
+        except AlreadyLocked as error:
+            raise CommandError("the clock is being moved by another command: wait for it, or stop it") from error
+        except (UnableToMove, UnableToStart) as refusal:
+            raise CommandError(str(refusal)) from refusal
+
+    def _move(self, to: datetime.date) -> None:
+        today = clock.today()
+        if to < today:
+            raise UnableToMove(f"the clock can't go back: it is {today} already, and {to} has passed")
+        if to == today and not clock.unfinished_day():
+            raise UnableToMove(f"it is {today} already: name a later day")
+        lines, again = DayLines(out=self.stdout), f"go on with `{command_line(f'clock --to {to}')}`"
+        try:
+            with self._queue(lines) as empty_queue:
+                for done in Days(handler=entry_point(), empty_queue=empty_queue).pass_until(to):
+                    happened = bool(done.due or done.payments or done.unexplained)
+                    lines.add(_told(done), worth_keeping=happened)
+        except RunHeld as held:
+            raise _stopped(f"{held}. {_decisions(held)} Then {again}") from held
+        except (UnableToSend, BotoCoreError, ClientError) as error:
+            raise _stopped(f"the queue can't be reached. If the platform was stopped, {again}") from error
+        except (QueueStuck, OperationalError) as error:
+            raise _stopped(f"{' '.join(str(error).split())}. See platform.log, then {again}") from error
+        except KeyboardInterrupt:
+            self.stderr.write(str(_stopped(again)))
+            raise
+        lines.end(f"it is {clock.today()}")
+
+    @contextmanager
+    def _queue(self, lines: DayLines) -> Iterator[QueueUntilEmpty]:
+        """The queue of the running platform, whose poller works it, or without one a queue that this process works."""
+
+        def tell(left: int) -> None:
+            lines.wait(day=clock.today(), left=left)
+
+        data = data_folder()
+        if join(data=data):
+            yield QueueUntilEmpty(poller=configured_poller(), works_itself=False, tell=tell)
+        else:
+            with foundation(data=data):
+                yield QueueUntilEmpty(poller=configured_poller(), works_itself=True, tell=tell)
+
+
+def _stopped(why: str) -> CommandError:
+    return CommandError(f"stopped on {clock.today()}: {why}")
+
+
+def _decisions(held: RunHeld) -> str:
+    release, cancel = (
+        f"`{command_line(f'{name} {held.run.id} --reason R')}`" for name in ("release_run", "cancel_run")
+    )
+    return f"Look into it and release it, with the platform running ({release}), or cancel it ({cancel})."
+
+
+def _told(done: PassedDay) -> str:
+    counts = [_counted(done.due, "period due"), _counted(done.payments, "payment")]
+    if done.unexplained:
+        counts.append(f"{done.unexplained:,} UNEXPLAINED")
+    return f"{done.day}  {', '.join(counts)}"
+
+
+def _counted(number: int, what: str) -> str:
+    first, _, rest = what.partition(" ")
+    return f"{number:,} {first if number == 1 else f'{first}s'} {rest}".rstrip()
