@@ -10,6 +10,7 @@ from django.utils.crypto import get_random_string
 from accounts import clock
 from api.keys import create_api_key
 from api.models import Scope
+from localcloud.private_files import replace_text
 
 USERNAME = "admin"
 
@@ -34,6 +35,5 @@ def demo_access(*, data: Path) -> Access:
     user.save(update_fields=["password"])
     _, secret = create_api_key(name="demonstration", scopes=Scope.values, expires_at=None, now=clock.now())
     access = Access(username=USERNAME, password=password, api_key=secret)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(asdict(access)))
+    replace_text(path=path, text=json.dumps(asdict(access)))
     return access

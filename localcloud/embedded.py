@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud import postgres, queue_endpoint
+from localcloud.private_files import make_folder, open_private, replace_text
 from localcloud.refusals import UnableToStart
 from localcloud.roles import APPLICATION_ROLE, OWNER_ROLE, database_url, ensure_roles
 from localcloud.signals import end_by_exit, held_back
@@ -46,7 +47,7 @@ def names_database_of(*, data: Path) -> bool:
 
 def _attach_database(*, data: Path, durable: bool) -> None:
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        make_folder(data)
         users = _open_lock(data / "postgres.users")
         starting = _open_lock(data / "postgres.starting")
     except OSError as error:
@@ -90,18 +91,14 @@ def _alone(starting: int) -> Iterator[None]:
 
 
 def _open_lock(path: Path) -> int:
-    return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    return open_private(str(path), os.O_RDONLY | os.O_CREAT)
 
 
 def _secret_key(data: Path) -> str:
     """This data folder's key, made at the first use and kept, so that sessions outlive a restart."""
     path = data / "secret_key"
     if not path.exists():
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(secrets.token_urlsafe(48))
-        unfinished.rename(path)
+        replace_text(path=path, text=secrets.token_urlsafe(48))
     return path.read_text()
 
 

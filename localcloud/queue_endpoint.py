@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from localcloud.private_files import replace_text
+
 REGION = "us-east-1"
 
 
@@ -22,9 +24,7 @@ class QueueEndpoint:
 def leave(*, data: Path, endpoint: QueueEndpoint) -> None:
     """Writes where this process serves SQS, for commands on the same data and database."""
     record = asdict(endpoint) | {"pid": os.getpid(), "database": _database()}
-    unfinished = _file(data).with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(record))
-    unfinished.rename(_file(data))
+    replace_text(path=_file(data), text=json.dumps(record))
 
 
 def remove(*, data: Path) -> None:

@@ -1,6 +1,7 @@
 """`runlocal` and `demo` as processes: what they serve, how they end, and what the next one finds."""
 
 import json
+import os
 import re
 import signal
 import urllib.request
@@ -42,6 +43,21 @@ class TestRunlocal:
         second = manage("runlocal", "--port", "0", BILLING_DATA=str(tmp_path))
         assert second.returncode == 1
         assert f"the platform is already running on {tmp_path}" in second.stderr
+
+    def test_keeps_its_files_to_itself_whatever_the_umask(self, tmp_path: Path, start: Start) -> None:
+        data = tmp_path / "new"
+        before = os.umask(0o022)
+        try:
+            output_until_serving(start("runlocal", "--data", str(data), "--today", "2026-03-01"))
+        finally:
+            os.umask(before)
+        files = {path.relative_to(data).as_posix(): path for path in data.iterdir() if path.is_file()}
+        assert {"clock.json", "platform.lock", "platform.log", "queue.json", "secret_key"} <= files.keys()
+        files["postgres/server.log"] = data / "postgres" / "server.log"
+        assert {name: oct(path.stat().st_mode & 0o777) for name, path in files.items()} == dict.fromkeys(files, "0o600")
+        # Where root lends PostgreSQL to another user, that one must pass through.
+        passing = 0o001 if os.geteuid() == 0 else 0
+        assert {data.stat().st_mode & 0o777, (data / "postgres").stat().st_mode & 0o777} == {0o700 | passing, 0o700}
 
     def test_starts_again_after_a_kill(self, tmp_path: Path, start: Start) -> None:
         first = start()

@@ -1,0 +1,52 @@
+"""The platform's log file: its owner's alone, also once it is begun anew, and shared with who works beside it."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcloud import platform_log
+from localcloud.platform_log import log_to_file
+
+
+@pytest.fixture(autouse=True)
+def _loggers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the call changes is put back; the umask is the usual one."""
+    root, requests = logging.getLogger(), logging.getLogger("django.server")
+    handlers = (list(root.handlers), list(requests.handlers), requests.propagate)
+    root.handlers.clear()
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+    for handler in root.handlers:
+        handler.close()
+    root.handlers[:], requests.handlers[:], requests.propagate = handlers
+
+
+def mode(path: Path) -> str:
+    return oct(path.stat().st_mode & 0o777)
+
+
+def test_is_begun_anew_when_it_is_full_and_both_files_are_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform_log, "MOST_BYTES", 100)
+    log_to_file(data=tmp_path)
+    for _ in range(3):
+        logging.getLogger("a test").error("x" * 60)
+    assert {path.name: mode(path) for path in tmp_path.iterdir()} == {
+        "platform.log": "0o600",
+        "platform.log.1": "0o600",
+    }
+
+
+def test_is_followed_by_who_shares_it_when_the_platform_begins_a_new_one(tmp_path: Path) -> None:
+    log_to_file(data=tmp_path, shared=True)
+    logging.getLogger("a test").error("before")
+    (tmp_path / "platform.log").rename(tmp_path / "platform.log.1")
+    logging.getLogger("a test").error("after")
+    read = [(tmp_path / name).read_text() for name in ("platform.log.1", "platform.log")]
+    assert [("before" in text, "after" in text) for text in read] == [(True, False), (False, True)]
+    assert mode(tmp_path / "platform.log") == "0o600"
