@@ -7,8 +7,10 @@ stops it at its end. What is in the environment already always wins.
 
 import atexit
 import fcntl
+import logging
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,11 @@ from localcloud.private_files import make_folder, open_private, replace_text
 from localcloud.refusals import UnableToStart
 from localcloud.roles import APPLICATION_ROLE, OWNER_ROLE, database_url, ensure_roles
 from localcloud.signals import end_by_exit, held_back
+
+LOOK_SECONDS = 0.5
+PAUSE_AFTER_ERROR_SECONDS = 10
+
+_logger = logging.getLogger(__name__)
 
 
 def attach(*, data: Path, durable: bool = True) -> None:
@@ -66,6 +73,25 @@ def _attach_database(*, data: Path, durable: bool) -> None:
         ensure_roles(socket_folder=socket_folder)
         secret_key = _secret_key(data)
     _set_environment(socket_folder=socket_folder, secret_key=secret_key)
+
+
+def keep_running(*, data: Path, stopping: threading.Event) -> None:
+    """Starts the data folder's PostgreSQL again when it was killed, until told to stop. For a process that uses it."""
+    cluster, starting = data / "postgres", _open_lock(data / "postgres.starting")
+    try:
+        while not stopping.wait(LOOK_SECONDS):
+            if postgres.running(cluster=cluster) is not None:
+                continue
+            _logger.error("PostgreSQL has gone and is started again")
+            try:
+                # A lock of this thread's own: the one that `attach` opened is the main thread's, for leaving.
+                with _alone(starting):
+                    postgres.ensure_running(cluster=cluster, durable=True)
+            except UnableToStart:
+                _logger.exception("PostgreSQL couldn't be started again")
+                stopping.wait(PAUSE_AFTER_ERROR_SECONDS)
+    finally:
+        os.close(starting)
 
 
 def _leave(*, users: int, starting: int, cluster: Path) -> None:

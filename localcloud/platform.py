@@ -8,6 +8,7 @@ import time
 import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import boto3
@@ -17,6 +18,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer
 from django.db import connections
 
 from localcloud import clock, queue_endpoint, web
+from localcloud.embedded import keep_running, names_database_of
 from localcloud.invocation import entry_point
 from localcloud.locality import ensure_local
 from localcloud.locks import AlreadyLocked, locked
@@ -68,12 +70,17 @@ def join(*, data: Path) -> bool:
     return True
 
 
-def serve(*, server: ThreadedWSGIServer, announce: Callable[[], None]) -> None:
-    """Works the queue, keeps the schedules and answers requests until Ctrl-C, SIGTERM or SIGHUP."""
+def serve(*, data: Path, server: ThreadedWSGIServer, announce: Callable[[], None]) -> None:
+    """Works the queue, keeps the schedules and answers requests until Ctrl-C, SIGTERM or SIGHUP.
+
+    The data folder's PostgreSQL, where the platform uses that, is started again when it was killed.
+    """
     told_to_end, stopping = _ending_signals(), threading.Event()
     errors_to_terminal()
     schedules = Schedules(handler=entry_point(), zone=zoneinfo.ZoneInfo(settings.BILLING_TIME_ZONE))
-    work = {"poller": configured_poller().run, "schedules": schedules.run}
+    work: dict[str, Callable[..., None]] = {"poller": configured_poller().run, "schedules": schedules.run}
+    if names_database_of(data=data):
+        work["database"] = partial(keep_running, data=data)
     threads = [
         threading.Thread(target=run, kwargs={"stopping": stopping}, name=name, daemon=True)
         for name, run in work.items()

@@ -55,5 +55,12 @@ def errors_to_terminal() -> None:
     """A line for each error; the file has the rest."""
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.ERROR)
-    terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s (see platform.log)"))
+    terminal.setFormatter(_OneLine())
     logging.getLogger().addHandler(terminal)
+
+
+class _OneLine(logging.Formatter):
+    """Without the traceback, which the file has."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname}: {record.getMessage()} (see platform.log)"

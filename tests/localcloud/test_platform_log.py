@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import platform_log
-from localcloud.platform_log import log_to_file
+from localcloud.platform_log import errors_to_terminal, log_to_file
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +50,14 @@ def test_is_followed_by_who_shares_it_when_the_platform_begins_a_new_one(tmp_pat
     read = [(tmp_path / name).read_text() for name in ("platform.log.1", "platform.log")]
     assert [("before" in text, "after" in text) for text in read] == [(True, False), (False, True)]
     assert mode(tmp_path / "platform.log") == "0o600"
+
+
+def test_keeps_tracebacks_which_the_terminal_does_not_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log_to_file(data=tmp_path)
+    errors_to_terminal()
+    try:
+        raise ValueError("of this test")
+    except ValueError:
+        logging.getLogger("a test").exception("it failed")
+    assert capsys.readouterr().err == "ERROR: it failed (see platform.log)\n"
+    assert 'raise ValueError("of this test")' in (tmp_path / "platform.log").read_text()

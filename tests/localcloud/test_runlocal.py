@@ -4,14 +4,15 @@ import json
 import os
 import re
 import signal
+import time
 import urllib.request
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.localcloud.processes import PRINT_QUEUE, manage, server_pid, shell
-from tests.support.platforms import Start, base_of, output_until_serving, status_of
+from tests.localcloud.processes import PRINT_QUEUE, kill_server, manage, server_pid, shell
+from tests.support.platforms import Api, Start, base_of, output_until_serving, status_of
 
 
 class TestRunlocal:
@@ -68,6 +69,25 @@ class TestRunlocal:
         assert server_pid(tmp_path) is None, "the shell was the last one out"
         base = base_of(output_until_serving(start()))
         assert status_of(f"{base}/healthz") == 200
+
+    def test_starts_its_postgresql_again_when_that_was_killed(self, tmp_path: Path, start: Start) -> None:
+        process = start()
+        api = Api.of(base=base_of(output_until_serving(process)), data=tmp_path)
+        plan = {"code": "p", "name": "P", "currency": "USD", "unit_amount_minor": 1, "interval_unit": "month"}
+        api.post("/v1/plans", plan | {"interval_count": 1})
+        killed = server_pid(tmp_path)
+        kill_server(tmp_path)
+        deadline = time.monotonic() + 30
+        while status_of(f"{api.base}/v1/plans/p", key=api.key) != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+        assert server_pid(tmp_path) not in {None, killed}
+        assert api.get("/v1/plans/p")["unit_amount_minor"] == 1
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (0, "stopped\n")
+        assert "ERROR: PostgreSQL has gone and is started again (see platform.log)\n" in err
+        assert server_pid(tmp_path) is None
 
     def test_collects_from_a_simulated_provider_when_told_to(self, start: Start) -> None:
         output = output_until_serving(start("runlocal", "--simulated-provider"))

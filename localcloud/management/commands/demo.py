@@ -41,7 +41,7 @@ class Command(BaseCommand):
             with listening(port=port) as server, foundation(data=data, today=today):
                 self._bill()
                 base = address(server=server)
-                serve(server=server, announce=lambda: self._announce(base, data))
+                serve(data=data, server=server, announce=lambda: self._announce(base, data))
         except UnableToStart as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write("stopped")

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         provider = attached.simulated_provider() if simulated_provider else nullcontext("")
         try:
             with listening(port=port) as server, foundation(data=data, today=today), provider as records:
-                serve(server=server, announce=lambda: self._announce(address(server=server), data, records))
+                serve(data=data, server=server, announce=lambda: self._announce(address(server=server), data, records))
         except UnableToStart as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write("stopped")
