@@ -7,19 +7,23 @@ import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.db.models import Count
+
 from accounts import clock
 from accounts.billing_day import billing_day
 from accounts.models import Account, Plan
 from accounts.opening import AccountTerms, open_account
 from accounts.plans import create_plan
 from localcloud.poller import Poller
+from payments.models import Payment
 from rebilling.adjustments import grant_credit
 from rebilling.certificate import Certificate
 from rebilling.certify import certify
 from rebilling.lifecycle import close_account
-from rebilling.models import Run
+from rebilling.models import Rebilling, Run
 from rebilling.queue import configured_queue
-from rebilling.sweep import sweep
+from rebilling.retries import retries_due
+from rebilling.sweep import find_due, sweep
 
 ACCOUNTS = 1000
 AUTHOR = "manage.py demo"
@@ -77,6 +81,26 @@ def open_accounts(*, progress: Progress) -> int:
             )
         progress(done)
     return len(missing)
+
+
+def something_to_do() -> bool:
+    """Whether a sweep of today would find or send anything; what is held waits for a person."""
+    now = clock.now()
+    today = billing_day(now)
+    due = Rebilling.objects.filter(status=Rebilling.Status.DUE).exclude(run__status=Run.Status.HELD)
+    submitted = Payment.objects.filter(status=Payment.Status.SUBMITTED)
+    if due.exists() or submitted.exists() or retries_due(as_of=today).exists():
+        return True
+    return next(find_due(as_of=today, now=now), None) is not None
+
+
+def accounts_by_status() -> dict[str, int]:
+    return dict(Account.objects.values_list("status").annotate(count=Count("id")).order_by("status"))
+
+
+def last_run() -> Run | None:
+    """The newest run that found something."""
+    return Run.objects.filter(rebillings__isnull=False).order_by("-as_of", "-id").first()
 
 
 def sweep_today() -> Run:

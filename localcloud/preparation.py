@@ -60,6 +60,13 @@ def command_line(command: str) -> str:
     return f".venv/bin/python manage.py {command}{'' if data == DEFAULT_DATA else f' --data {shlex.quote(str(data))}'}"
 
 
+def clock_line(*, label: str) -> list[str]:
+    """For what a serving command announces: the platform's day, where it has one, and how it is moved on."""
+    if not os.environ.get(clock.VARIABLE):
+        return []
+    return [f"  {label}{clock.today()}   (a later one: {command_line('clock --to DATE')})"]
+
+
 def serves(command: str) -> bool:
     """`DEMO_SERVE=0 make demo` ends after its work instead of serving."""
     return command != "demo" or os.environ.get("DEMO_SERVE", "1") != "0"

@@ -88,5 +88,7 @@ def connected_queue(url: str) -> SqsQueue:
 def configured_queue() -> SqsQueue:
     """The queue of `REBILLING_QUEUE_URL`. Raises `QueueNotConfigured`."""
     if not settings.REBILLING_QUEUE_URL:
-        raise QueueNotConfigured("There is no queue: start `manage.py runlocal`, or set REBILLING_QUEUE_URL.")
+        raise QueueNotConfigured(
+            "There is no queue: start `.venv/bin/python manage.py runlocal`, or set REBILLING_QUEUE_URL."
+        )
     return connected_queue(settings.REBILLING_QUEUE_URL)

@@ -64,7 +64,9 @@ class DeadLetter:
 def configured_dead_letters() -> SqsQueue:
     """The queue of `REBILLING_DLQ_URL`. Raises `QueueNotConfigured`."""
     if not settings.REBILLING_DLQ_URL:
-        raise QueueNotConfigured("There is no dead-letter queue: start `manage.py runlocal`, or set REBILLING_DLQ_URL.")
+        raise QueueNotConfigured(
+            "There is no dead-letter queue: start `.venv/bin/python manage.py runlocal`, or set REBILLING_DLQ_URL."
+        )
     return connected_queue(settings.REBILLING_DLQ_URL)
 
 

@@ -134,4 +134,7 @@ class TestQueue:
     def test_that_is_missing_is_said(self, tmp_path: Path) -> None:
         done = manage("process_queue", "--until-empty", BILLING_DATA=str(tmp_path))
         assert done.returncode == 1
-        assert "start `manage.py runlocal`" in done.stderr
+        assert done.stderr == (
+            f"CommandError: There is no queue: start `.venv/bin/python manage.py runlocal --data {tmp_path}`, or set "
+            "REBILLING_QUEUE_URL.\n"
+        )

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.localcloud.processes import PRINT_QUEUE, kill_server, manage, server_pid, shell
+from tests.localcloud.processes import PRINT_QUEUE, ROOT, kill_server, manage, server_pid, shell
 from tests.support.platforms import Api, Start, base_of, output_until_serving, status_of
 
 
@@ -96,11 +96,34 @@ class TestRunlocal:
             assert json.loads(answer.read()) == {"taken": [], "sent_back": [], "totals": {}, "calls": {}}
 
 
+PRINT_GATEWAYS = """
+from django.db.models import Count
+from payments.models import Payment
+rows = Payment.objects.values_list("gateway", "status").annotate(count=Count("id")).order_by("gateway", "status")
+print([tuple(row) for row in rows])
+"""
+
+
+class TestAnnouncement:
+    def test_names_commands_that_the_readme_names(self, tmp_path: Path, start: Start) -> None:
+        output = output_until_serving(start("runlocal", "--today", "2026-03-01"))
+        assert (
+            f"  day     2026-03-01   (a later one: .venv/bin/python manage.py clock --to DATE --data {tmp_path})\n"
+            in output
+        )
+        typed = re.findall(r"(\S+) manage\.py (\w+)", output)
+        assert typed == [(".venv/bin/python", "create_login"), (".venv/bin/python", "clock")]
+        assert len(re.findall("manage.py", output)) == len(typed)
+        readme = (ROOT / "README.md").read_text()
+        assert [command for _, command in typed if f"| `manage.py {command} " not in readme] == []
+
+
 class TestDemo:
-    def test_bills_a_thousand_accounts_once_and_serves_them(self, tmp_path: Path, start: Start) -> None:
-        done = manage("demo", "--data", str(tmp_path), DEMO_SERVE="0")
+    def test_bills_a_thousand_accounts_once_and_goes_on_from_there(self, tmp_path: Path, start: Start) -> None:
+        done = manage("demo", "--data", str(tmp_path), "--today", "2026-03-01", DEMO_SERVE="0")
         assert (done.returncode, done.stderr) == (0, "")
         assert "opened 1,000 accounts on 3 plans\n" in done.stdout
+        assert "swept as of 2026-03-01: 1,398 periods had fallen due since the last sweep\n" in done.stdout
         assert "  due             1,398  " in done.stdout
         assert "  charged         1,390  " in done.stdout
         assert "  unexplained         0\n" in done.stdout
@@ -108,12 +131,36 @@ class TestDemo:
         assert "\r" not in done.stdout
         assert server_pid(tmp_path) is None
 
-        output = output_until_serving(start("demo"))
+        second = start("demo")
+        self._says_what_is_there(output_until_serving(second), data=tmp_path)
+        assert shell("from rebilling.models import Run; print(Run.objects.count())", BILLING_DATA=str(tmp_path)) == "1"
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(timeout=60) == 0
+        self._bills_on_by_the_simulated_provider(tmp_path, start)
+
+    def _says_what_is_there(self, output: str, *, data: Path) -> None:
         assert "found the 1,000 accounts of an earlier demonstration\n" in output
-        assert "0 periods had fallen due since the last sweep\n" in output
+        assert "nothing is due on 2026-03-01, and all that was due is done\n" in output
+        assert "\n  accounts  894 ACTIVE, 5 INACTIVE, 101 PENDING\n" in output
+        assert re.search(r"\n  last run  \S+ as of 2026-03-01, CERTIFIED: 1,398 periods\n", output)
+        assert "\ncash      20,024.00 EUR   9,751,000 JPY   8,493.00 USD\n" in output
+        assert "\ncredits       10.00 EUR           0 JPY       0.00 USD\n" in output
+        assert "\nrevenue  -20,034.00 EUR  -9,751,000 JPY  -8,493.00 USD\n" in output
         found = re.search(r"curl -H 'Authorization: Bearer (sk_\S+)' (http\S+)", output)
         assert found is not None
         assert status_of(found[2], key=found[1]) == 200
-        kept = tmp_path / "demo-access.json"
+        kept = data / "demo-access.json"
         assert json.loads(kept.read_text())["api_key"] == found[1]
         assert kept.stat().st_mode & 0o777 == 0o600
+
+    def _bills_on_by_the_simulated_provider(self, data: Path, start: Start) -> None:
+        """The demonstration's payment methods are taken there, and its earlier payments stay the logging gateway's."""
+        before = shell(PRINT_GATEWAYS, BILLING_DATA=str(data))
+        output = output_until_serving(start("runlocal", "--simulated-provider"))
+        (records_url,) = re.findall(r"  taken   (http\S+)   ", output)
+        moved = manage("clock", "--to", "2026-03-06", BILLING_DATA=str(data))
+        assert (moved.returncode, moved.stderr) == (0, "")
+        with urllib.request.urlopen(records_url, timeout=10) as answer:
+            assert len(json.loads(answer.read())["taken"]) == 98
+        after = shell(PRINT_GATEWAYS, BILLING_DATA=str(data))
+        assert after == f"{before[:-1]}, ('stripe', 'SUCCEEDED', 98)]"

@@ -10,13 +10,14 @@ from accounts import clock
 from accounts.billing_day import billing_day
 from accounts.currencies import display
 from accounts.models import Account
+from ledger.balances import book_totals
 from ledger.statements import statement
 from localcloud import demonstration
 from localcloud.arguments import add_data_option, add_today_option
 from localcloud.demo_access import demo_access
 from localcloud.platform import configured_poller, foundation, serve
 from localcloud.ports import DEFAULT_PORT
-from localcloud.preparation import data_folder, serves
+from localcloud.preparation import clock_line, data_folder, serves
 from localcloud.refusals import UnableToStart
 from localcloud.terminal import ProgressLine, table
 from localcloud.web import address, listening
@@ -54,11 +55,18 @@ class Command(BaseCommand):
             if opened
             else f"found the {demonstration.ACCOUNTS:,} accounts of an earlier demonstration"
         )
+        if opened or demonstration.something_to_do():
+            self._run(close=bool(opened))
+        else:
+            self._show_what_is_there()
+        self._show_statement(demonstration.shown_account())
+
+    def _run(self, *, close: bool) -> None:
         line = ProgressLine(out=self.stdout, doing="sweeping")
         run = demonstration.sweep_today()
         due = run.rebillings.count()
         line.end(f"swept as of {run.as_of}: {due:,} periods had fallen due since the last sweep")
-        if opened and (closed := demonstration.close_some()):
+        if close and (closed := demonstration.close_some()):
             self.stdout.write(f"closed {closed} accounts while their messages were on their way")
         line = ProgressLine(out=self.stdout, doing="processing the queue")
         failed = demonstration.process(poller=configured_poller(), progress=line)
@@ -66,7 +74,22 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(f"{failed} messages failed: see platform.log in the data folder.")
         self.stdout.write(f"\n{as_text(demonstration.certificate_of(run=run))}")
-        self._show_statement(demonstration.shown_account())
+
+    def _show_what_is_there(self) -> None:
+        self.stdout.write(f"nothing is due on {billing_day(clock.now())}, and all that was due is done")
+        statuses = ", ".join(f"{count:,} {status}" for status, count in demonstration.accounts_by_status().items())
+        self.stdout.write(f"\n  accounts  {statuses}")
+        if run := demonstration.last_run():
+            self.stdout.write(
+                f"  last run  {run.id} as of {run.as_of}, {run.status}: {run.rebillings.count():,} periods"
+            )
+        totals = book_totals()
+        rows = [
+            [book, *(display(amount_minor=totals[currency][book], currency=currency) for currency in sorted(totals))]
+            for book in sorted({book for books in totals.values() for book in books if books[book]})
+        ]
+        self.stdout.write("")
+        self.stdout.write(table(head=("book", *sorted(totals)), rows=rows, right=range(1, len(totals) + 1)))
 
     def _show_statement(self, account: Account) -> None:
         found = statement(account_id=account.id, since=account.anchor_date, until=billing_day(clock.now()))
@@ -93,6 +116,7 @@ class Command(BaseCommand):
             f"  admin    {base}/admin/   {access.username} / {access.password}",
             f"  API key  {access.api_key}",
             f"  log      {data / 'platform.log'}",
+            *clock_line(label="day      "),
             "",
             f"  curl -H 'Authorization: Bearer {access.api_key}' {base}/v1/accounts/{account.id}/ledger",
             "",

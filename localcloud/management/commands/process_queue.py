@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from localcloud.arguments import add_data_option
 from localcloud.platform import configured_poller
 from localcloud.poller import BATCH_SIZE, Delivery
+from localcloud.preparation import command_line
 
 
 class Command(BaseCommand):
@@ -27,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *, until_empty: bool, max_messages: int | None, **options: Any) -> None:
         if not settings.REBILLING_QUEUE_URL:
-            raise CommandError("There is no queue: start `manage.py runlocal`, or set REBILLING_QUEUE_URL.")
+            raise CommandError(f"There is no queue: start `{command_line('runlocal')}`, or set REBILLING_QUEUE_URL.")
         if max_messages is not None and max_messages < 1:
             raise CommandError("--max-messages must be at least 1.")
         poller = configured_poller()

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from localcloud.arguments import add_data_option, add_today_option
 from localcloud.platform import foundation, serve
 from localcloud.ports import DEFAULT_PORT
-from localcloud.preparation import data_folder
+from localcloud.preparation import clock_line, command_line, data_folder
 from localcloud.provider import attached
 from localcloud.refusals import UnableToStart
 from localcloud.web import address, listening
@@ -44,8 +44,9 @@ class Command(BaseCommand):
             f"The billing platform is running, with its data in {data}",
             f"  API     {base}/v1/",
             f"  docs    {base}/v1/docs",
-            f"  admin   {base}/admin/   (an account: manage.py createsuperuser)",
+            f"  admin   {base}/admin/   (a login: {command_line('create_login NAME --email E')})",
             f"  log     {data / 'platform.log'}",
+            *clock_line(label="day     "),
             *([f"  taken   {records}   (by the simulated provider)"] if records else []),
             "Ctrl-C stops it.",
         )
