@@ -70,7 +70,7 @@ def _of_every_function() -> Iterator[CheckMessage]:
     if settings.CLOCK != REAL_CLOCK:
         yield Error(
             "The clock isn't the real one, and customers would be billed by it. Unset LOCAL_CLOCK.",
-            id="billing_site.E014",
+            id="billing_site.E015",
         )
     yield from _of_authorities()
     if not on_lambda():

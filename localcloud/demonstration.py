@@ -32,6 +32,8 @@ NOT_DUE_EACH = 10
 WITH_STATEMENT = 2
 """Its statement is shown: three weekly periods, and a credit that is used first."""
 CREDIT_MINOR = 1000
+BEHIND_EACH = 40
+"""Every fortieth account comes with three weeks unbilled. Where more do, the brake holds the run."""
 NEVER_BILLED = 502
 """Comes with so many unbilled weeks that a person should look first."""
 CLOSED_IN_FLIGHT = range(100, 105)
@@ -155,11 +157,12 @@ def _create_plan(offer: Offer) -> None:
 
 
 def _terms(*, number: int, today: datetime.date) -> AccountTerms:
-    """An account that fell due on one of the last three days, as if no sweep had run on them; weekly ones since two
-    weeks earlier. A few fall due later, and one should have been billed long ago.
+    """An account that fell due on one of the last three days, as if no sweep had run on them; a few of the weekly ones
+    since two weeks earlier. Some fall due later, and one should have been billed long ago.
     """
     offer = OFFERS[number % len(OFFERS)]
-    anchor = today - datetime.timedelta(days=number % 3, weeks=2 if offer is TEAM else 0)
+    behind = number % BEHIND_EACH == WITH_STATEMENT
+    anchor = today - datetime.timedelta(days=number % 3, weeks=2 if behind else 0)
     if number == NEVER_BILLED:
         anchor = today - datetime.timedelta(weeks=52)
     elif number % NOT_DUE_EACH == NOT_DUE_EACH - 1:

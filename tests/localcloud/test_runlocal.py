@@ -123,8 +123,8 @@ class TestDemo:
         done = manage("demo", "--data", str(tmp_path), "--today", "2026-03-01", DEMO_SERVE="0")
         assert (done.returncode, done.stderr) == (0, "")
         assert "opened 1,000 accounts on 3 plans\n" in done.stdout
-        assert "swept as of 2026-03-01: 1,398 periods had fallen due since the last sweep\n" in done.stdout
-        assert "  due             1,398  " in done.stdout
+        assert "swept as of 2026-03-01: 950 periods had fallen due since the last sweep\n" in done.stdout
+        assert "  due               950  " in done.stdout
         assert "  charged         1,390  " in done.stdout
         assert "  unexplained         0\n" in done.stdout
         assert "Statement of Amber Coffee 1 (Team, 4 seats)\n" in done.stdout
@@ -142,7 +142,7 @@ class TestDemo:
         assert "found the 1,000 accounts of an earlier demonstration\n" in output
         assert "nothing is due on 2026-03-01, and all that was due is done\n" in output
         assert "\n  accounts  894 ACTIVE, 5 INACTIVE, 101 PENDING\n" in output
-        assert re.search(r"\n  last run  \S+ as of 2026-03-01, CERTIFIED: 1,398 periods\n", output)
+        assert re.search(r"\n  last run  \S+ as of 2026-03-01, CERTIFIED: 950 periods\n", output)
         assert "\ncash      20,024.00 EUR   9,751,000 JPY   8,493.00 USD\n" in output
         assert "\ncredits       10.00 EUR           0 JPY       0.00 USD\n" in output
         assert "\nrevenue  -20,034.00 EUR  -9,751,000 JPY  -8,493.00 USD\n" in output

@@ -17,10 +17,11 @@ from localcloud.arguments import add_data_option, add_today_option
 from localcloud.demo_access import demo_access
 from localcloud.platform import configured_poller, foundation, serve
 from localcloud.ports import DEFAULT_PORT
-from localcloud.preparation import clock_line, data_folder, serves
+from localcloud.preparation import clock_line, command_line, data_folder, serves
 from localcloud.refusals import UnableToStart
 from localcloud.terminal import ProgressLine, table
 from localcloud.web import address, listening
+from rebilling.models import Run
 from rebilling.presentation import as_text
 
 
@@ -74,6 +75,9 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(f"{failed} messages failed: see platform.log in the data folder.")
         self.stdout.write(f"\n{as_text(demonstration.certificate_of(run=run))}")
+        if run.status == Run.Status.HELD:
+            # As after weeks in which the demonstration didn't run: many weekly accounts have two periods due.
+            self.stdout.write(f"To let it through: {command_line(f'release_run {run.id} --reason ...')}")
 
     def _show_what_is_there(self) -> None:
         self.stdout.write(f"nothing is due on {billing_day(clock.now())}, and all that was due is done")

@@ -63,7 +63,7 @@ class TestProductionChecks:
         function.CLOCK = "localcloud.clock.now"
         assert said() == [
             (
-                "billing_site.E014",
+                "billing_site.E015",
                 "The clock isn't the real one, and customers would be billed by it. Unset LOCAL_CLOCK.",
             )
         ]
