@@ -20,10 +20,17 @@ from rebilling.refunding import left_to_refund
 OPEN_AGAIN = "This form was not sent as it was shown. Open it again."
 
 
+class OneLineField(forms.CharField):
+    """A text that may be written over several lines, and is kept as one: line breaks and runs of spaces are a space."""
+
+    def to_python(self, value: Any) -> str:
+        return " ".join(super().to_python(value).split())
+
+
 class ReasonForm(forms.Form):
     """Every action needs a reason. `subject` is what it is about."""
 
-    reason = forms.CharField(
+    reason = OneLineField(
         max_length=LONGEST, widget=forms.Textarea(attrs={"rows": 3, "cols": 60}), help_text="Kept with what is done."
     )
     operations_names: ClassVar[dict[str, str]] = {}

@@ -99,6 +99,12 @@ class TestReason:
         ]
         assert owing.account.status_changes.latest("id").reason == "x" * 500
 
+    def test_may_be_written_over_several_lines_and_is_kept_as_one(self, operator: Client, owing: Owing) -> None:
+        written = {"reason": f" called twice,\r\nmoved away \t today {'x' * 469}"}
+        assert messages_of(operator, path_of(owing.account, "close"), written) == ["The account was closed."]
+        kept = owing.account.status_changes.latest("id").reason
+        assert (kept[:31], len(kept)) == ("called twice, moved away today ", 500)
+
 
 class TestFields:
     @pytest.mark.parametrize(
