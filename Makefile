@@ -1,16 +1,13 @@
-# A fresh clone needs only Python 3.11 with venv, and make:  make demo,  make test.
+# A fresh clone needs only Python 3.11, 3.12 or 3.13 with venv, and make:  make demo,  make test.
+# PYTHON=python3.13 names one; otherwise setup/find_python does.
 
-ifndef PYTHON
-PYTHON := $(shell command -v python3.11 || command -v python3)
-endif
 PORT ?= 8000
-VENV := .venv
+VENV ?= .venv
 RUN := $(VENV)/bin/python
 
 # A machine with a C locale has no UTF-8 unless Python is told.
 export PYTHONUTF8 := 1
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export PIP_ROOT_USER_ACTION := ignore
+export VENV
 
 .NOTPARALLEL:
 .PHONY: demo setup bench soak check test test-deploy test-all lock audit package zappa-settings clean
@@ -64,7 +61,7 @@ check: $(VENV)/dev.stamp
 	$(RUN) manage.py check
 	$(RUN) manage.py spectacular --validate --fail-on-warn --file /dev/null
 
-# The larger set comes first and holds the smaller ones to its versions, so that one .venv serves them all. Extras are
+# One lock for every Python from 3.11 on. The larger set comes first and holds the smaller ones to its versions, so that one .venv serves them all. Extras are
 # kept: pip before 23.3 doesn't hold `coverage[toml]` to a pin of `coverage`, and fails once there is a newer release.
 lock: $(VENV)/dev.stamp
 	$(call compile,dev)
@@ -80,24 +77,18 @@ clean:
 	rm -rf $(VENV) build .local-test .coverage htmlcov staticfiles .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/local.stamp: requirements/local.txt
-	$(call install,local,about half a minute)
-	@touch $@
+# Looked at each time where a Python is named, which may be another than the environment's, and where that one is broken.
+LOOK := $(if $(PYTHON),FORCE,$(shell $(RUN) -c '' 2>/dev/null || echo FORCE))
+FORCE:
 
-$(VENV)/dev.stamp: requirements/dev.txt
-	$(call install,dev,about a minute)
-	@touch $(VENV)/local.stamp $@
+$(VENV)/local.stamp: requirements/local.txt $(LOOK)
+	@setup/environment local
 
-define install
-@test -n "$(PYTHON)" || { echo "make: Python 3.11 is needed, and none was found; name one with PYTHON=/path/to/python3.11" >&2; exit 1; }
-@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "make: Python 3.11 is needed, and $(PYTHON) isn't; name one with PYTHON=/path/to/python3.11" >&2; exit 1; }
-@echo "setting up $(VENV) from requirements/$(1).txt ($(2))..."
-@$(RUN) -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
-@$(RUN) -m pip install --quiet --require-hashes --use-pep517 --requirement requirements/$(1).txt
-endef
+$(VENV)/dev.stamp: requirements/dev.txt $(LOOK)
+	@setup/environment dev && touch $(VENV)/local.stamp
 
 define compile
-$(RUN) -m uv pip compile --quiet --upgrade --generate-hashes --no-strip-extras --python-version 3.11 $(2) \
+$(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-strip-extras $(2) \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' \
 	--output-file requirements/$(1).txt requirements/$(1).in
 endef

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3.11
+#!/usr/bin/env python3
 """Django's commands. Without a DATABASE_URL the embedded database is attached before the settings load."""
 
 import os

@@ -25,7 +25,7 @@ NEWEST_GLIBC = (2, 26)
 
 _ZAPPA_SETTINGS = "zappa_settings.py"
 NEVER = [
-    *("tests", "terraform", "localcloud", "docs", "benchmarks", "deploy", "requirements", "build"),
+    *("tests", "terraform", "localcloud", "docs", "benchmarks", "deploy", "requirements", "setup", "build"),
     *(".env*", ".git*", ".venv*", ".local*", "manage.py", "Makefile", "zappa_settings.json", "package_info.json"),
 ]
 """At the zip's root."""

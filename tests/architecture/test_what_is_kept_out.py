@@ -89,4 +89,5 @@ class TestRequirements:
 
     def test_of_stripe_are_an_extra_that_fits_the_others(self) -> None:
         assert pinned("stripe").items() <= pinned("dev").items()
+        assert pinned("stripe").items() <= pinned("local").items()
         assert "stripe" not in pinned("runtime")
