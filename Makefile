@@ -10,7 +10,7 @@ export PYTHONUTF8 := 1
 export VENV
 
 .NOTPARALLEL:
-.PHONY: demo setup bench soak check test test-deploy test-all lock audit package zappa-settings clean
+.PHONY: demo setup bench soak check test test-deploy test-all test-core lock audit package zappa-settings clean
 
 ENVIRONMENT ?= production
 
@@ -32,10 +32,16 @@ test-deploy: $(VENV)/dev.stamp
 test-all: check
 	$(RUN) -m pytest -q -n 2 --dist loadgroup --cov
 
+# The product's own tests, which CI runs on a second Python too: make test-core PYTHON=python3.13 VENV=build/venv-3.13
+test-core: $(VENV)/dev.stamp
+	$(RUN) -m pytest -q -n 2 tests/unit tests/functional tests/conformance tests/integration
+
 # The Lambda zip, by Zappa. ENVIRONMENT=staging for another; EXTRAS=stripe puts requirements/stripe.txt in.
+# RUNTIME=python3.12 and ARCHITECTURE=arm64 change what zappa_settings.json says that the functions run on.
 package: export EXTRAS := $(EXTRAS)
 package: $(VENV)/dev.stamp
-	@$(RUN) -m deploy package --environment $(ENVIRONMENT)
+	@$(RUN) -m deploy package --environment $(ENVIRONMENT) \
+		$(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
 # Fills zappa_settings.json from Terraform's outputs, or from a file: OUTPUTS=outputs.json.
 zappa-settings: $(VENV)/dev.stamp
@@ -61,8 +67,9 @@ check: $(VENV)/dev.stamp
 	$(RUN) manage.py check
 	$(RUN) manage.py spectacular --validate --fail-on-warn --file /dev/null
 
-# One lock for every Python from 3.11 on. The larger set comes first and holds the smaller ones to its versions, so that one .venv serves them all. Extras are
-# kept: pip before 23.3 doesn't hold `coverage[toml]` to a pin of `coverage`, and fails once there is a newer release.
+# One lock for every Python from 3.11 on. The larger set comes first and holds the smaller ones to its versions, so that
+# one .venv serves them all. Extras are kept: pip before 23.3 doesn't hold `coverage[toml]` to a pin of `coverage`, and
+# fails once there is a newer release.
 lock: $(VENV)/dev.stamp
 	$(call compile,dev)
 	$(call compile,local,--constraints requirements/dev.txt)
@@ -77,7 +84,7 @@ clean:
 	rm -rf $(VENV) build .local-test .coverage htmlcov staticfiles .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Looked at each time where a Python is named, which may be another than the environment's, and where that one is broken.
+# An environment is looked at each time where a Python is named, which may be another than its own, and where it is broken.
 LOOK := $(if $(PYTHON),FORCE,$(shell $(RUN) -c '' 2>/dev/null || echo FORCE))
 FORCE:
 

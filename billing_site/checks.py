@@ -1,5 +1,6 @@
 """What settings must be. Those of production are looked at by a function's start, and by `manage.py check --deploy`."""
 
+import datetime
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from billing_site.authorities import BUNDLE, fault_of
 from billing_site.duties import Duty, duties, on_lambda
+from billing_site.lambda_runtimes import RUNTIMES, warning_of
 from payments.gateways.configured import configured_gateway, configured_gateway_name
 from rebilling.brake_limits import check_limits
 
@@ -55,6 +57,14 @@ def gateway_can_be_had(**_: Any) -> list[CheckMessage]:
 def fit_for_production(**_: Any) -> list[CheckMessage]:
     """Each message names the setting that it is about and says what to mend. None holds a value that may be secret."""
     return [*_of_every_function(), *_of_a_duty()]
+
+
+@register("runtime", deploy=True)
+def runtime_is_supported(**_: Any) -> list[CheckMessage]:
+    """A warning in time. It has a tag of its own, as a function's start refuses whatever those of production say."""
+    runtime = RUNTIMES.get(os.environ.get("AWS_EXECUTION_ENV", "").removeprefix("AWS_Lambda_"))
+    warning = runtime and warning_of(runtime, today=datetime.datetime.now(datetime.UTC).date())
+    return [Warning(f"{warning}.", id="billing_site.W001")] if warning else []
 
 
 def _of_every_function() -> Iterator[CheckMessage]:

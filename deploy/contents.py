@@ -1,27 +1,23 @@
 """What may be in the package, and how large it may be: looked for in the zip itself, however it was made."""
 
 import ast
-import io
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
-from elftools.elf.elffile import ELFFile
-from elftools.elf.gnuversions import GNUVerNeedSection
-
 from billing_site.authorities import BUNDLE, fault_of
 from deploy.environment import ROOT, TASK_ROOT
 from deploy.source import SHIPPED, STATIC_FOLDER
+from deploy.target import ARCHITECTURES, Target
 
 MIB = 1024 * 1024
 MOST_ZIPPED_BYTES = 50 * MIB
 """The most that Lambda takes in a direct upload."""
 MOST_UNZIPPED_BYTES = 250 * MIB
 """The most that Lambda unpacks."""
-NEWEST_GLIBC = (2, 26)
-"""Of Amazon Linux 2, which Lambda's python3.11 runs on."""
 
 _ZAPPA_SETTINGS = "zappa_settings.py"
 NEVER = [
@@ -42,16 +38,19 @@ NEEDED = [
 NO_AUTHORITIES = f"DATABASE_SSLROOTCERT needs {BUNDLE}: download it (docs/deploy.md) and make the package anew"
 _UNCHECKED_HASH = 1
 """The flags of byte code that is used without a look at its source (PEP 552)."""
+_MACHINES = {each.elf_machine: each.name for each in ARCHITECTURES.values()}
+_OF_ONE_PYTHON = re.compile(r"\.(cpython-\d+)-[^/]*\.so$")
 
 
 def faults_of(
-    zip_path: Path, *, variables: Mapping[str, str] | None = None, modules: Collection[str] = ()
+    zip_path: Path, *, target: Target, variables: Mapping[str, str] | None = None, modules: Collection[str] = ()
 ) -> list[str]:
     """Everything that keeps a package from being deployed, a line each; none of it when it is fit.
 
-    `variables` are the stage's: they may name a payment gateway, whose library is an extra, and the authorities by
-    which the database is verified. Either may have been left out. `modules` are those that it must hold. Only of a
-    package that was made just now they are known to be the checkout's: one that was kept is another release's.
+    `target` is what the stage's functions run on. `variables` are the stage's: they may name a payment gateway, whose
+    library is an extra, and the authorities by which the database is verified. Either may have been left out. `modules`
+    are those that it must hold. Only of a package that was made just now they are known to be the checkout's: one that
+    was kept is another release's.
     """
     wanted = variables or {}
     gateway = wanted.get("PAYMENT_GATEWAY", "")
@@ -60,8 +59,8 @@ def faults_of(
             *_too_large(zip_path, package),
             *_out_of_place(package),
             *(f"{name} is missing" for name in [*NEEDED, *modules] if name not in package.NameToInfo),
-            *_unfit_libraries(package),
-            *_stale_byte_code(package),
+            *_unfit_libraries(package, target=target),
+            *_stale_byte_code(package, target=target),
             *_settings_that_zappa_wrote(package),
             *(
                 f"PAYMENT_GATEWAY needs {extra}: make package EXTRAS={extra}"
@@ -129,43 +128,41 @@ def modules_of_the_checkout() -> list[str]:
     return [path.relative_to(ROOT).as_posix() for shipped in SHIPPED for path in sorted((ROOT / shipped).rglob("*.py"))]
 
 
-def _unfit_libraries(package: zipfile.ZipFile) -> Iterator[str]:
-    """Compiled libraries for another machine, or that need a newer glibc than Lambda's."""
+def _unfit_libraries(package: zipfile.ZipFile, *, target: Target) -> Iterator[str]:
+    """Compiled libraries for another machine or another Python. The wheels' tags promise that its glibc is enough."""
     for name in package.namelist():
-        with package.open(name) as start:
-            if start.read(4) != b"\x7fELF":
-                continue
-        library = ELFFile(io.BytesIO(package.read(name)))
-        if library["e_machine"] != "EM_X86_64":
-            yield f"{name} is for {library['e_machine']}, not for x86_64"
-        newest = max(glibc_needs(library), default=(0, 0))
-        if newest > NEWEST_GLIBC:
-            needs, has = ".".join(map(str, newest)), ".".join(map(str, NEWEST_GLIBC))
-            yield f"{name} needs glibc {needs}: Lambda's python3.11 has {has}"
+        with package.open(name) as file:
+            header = file.read(20)
+        if header[:4] != b"\x7fELF":
+            continue
+        machine = int.from_bytes(header[18:20], "little")
+        if machine != target.architecture.elf_machine:
+            yield f"{name} is for {_MACHINES.get(machine, f'machine {machine}')}, not for {target.architecture.name}"
+        found = _OF_ONE_PYTHON.search(name)
+        if found and found[1] != target.cache_tag:
+            yield f"{name} is for another Python than {target.runtime.name}"
 
 
-def glibc_needs(library: ELFFile) -> Iterator[tuple[int, ...]]:
-    """The versions of glibc that a library asks its loader for."""
-    for section in library.iter_sections():
-        if isinstance(section, GNUVerNeedSection):
-            for _, versions in section.iter_versions():
-                for version in versions:
-                    prefix, _, number = version.name.partition("_")
-                    if prefix == "GLIBC" and number[:1].isdigit():
-                        yield tuple(map(int, number.split(".")))
-
-
-def _stale_byte_code(package: zipfile.ZipFile) -> Iterator[str]:
+def _stale_byte_code(package: zipfile.ZipFile, *, target: Target) -> Iterator[str]:
     """Byte code that Lambda would throw away, and modules of the product that have none."""
     names = {*package.namelist()}
-    for name in sorted(names):
-        if name.endswith(".pyc") and int.from_bytes(package.read(name)[4:8], "little") != _UNCHECKED_HASH:
+    begins = {name: package.read(name)[:8] for name in sorted(names) if name.endswith(".pyc")}
+    of_another = [name for name, begin in begins.items() if begin[:4] != target.magic_number]
+    if of_another:
+        # All of it, mostly: one line will do.
+        yield (
+            f"{of_another[0]} is byte code of another Python than {target.runtime.name}, and so are "
+            f"{len(of_another) - 1} more: make the package anew, or let the settings' runtime be the package's"
+        )
+        return
+    for name, begin in begins.items():
+        if int.from_bytes(begin[4:8], "little") != _UNCHECKED_HASH:
             yield f"{name} is byte code with a date: it would be stale on Lambda"
     for name in sorted(names):
         folder, _, base = name.rpartition("/")
         # Zappa makes packages of the folders of byte code too.
         own = name.split("/")[0] in SHIPPED and name.endswith(".py") and "__pycache__" not in name
-        if own and f"{folder}/__pycache__/{base.removesuffix('.py')}.cpython-311.pyc" not in names:
+        if own and f"{folder}/__pycache__/{base.removesuffix('.py')}.{target.cache_tag}.pyc" not in names:
             yield f"{name} has no byte code"
 
 

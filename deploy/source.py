@@ -4,11 +4,13 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from billing_site.authorities import BUNDLE
 from deploy.environment import BUILD, ROOT, compile_for_lambda, python_of
 from deploy.refusals import UnableToShip
+from deploy.target import Target
 
 SHIPPED = ["accounts", "api", "backoffice", "billing_site", "ledger", "payments", "rebilling"]
 """All of the product but `localcloud`."""
@@ -17,7 +19,7 @@ AUTHORITIES = ROOT / BUNDLE
 """RDS's, where an operator has downloaded them."""
 
 
-def staged_source(*, environment: Path, build: Path = BUILD) -> Path:
+def staged_source(*, environment: Path, target: Target, build: Path = BUILD) -> Path:
     """A folder of what is shipped, made anew: the packages, their byte code, the static files collected, and the
     authorities where they are.
 
@@ -27,19 +29,22 @@ def staged_source(*, environment: Path, build: Path = BUILD) -> Path:
     shutil.rmtree(source, ignore_errors=True)
     for name in SHIPPED:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    _collect_static_files(source=source, environment=environment)
+    # Within the environment that is shipped, so that what is missing there is missed here. Where this machine can't
+    # load its libraries, within that of this process: it holds the same versions.
+    python = python_of(environment)
+    _collect_static_files(source=source, python=python if target.is_of_this_machine else Path(sys.executable))
     if AUTHORITIES.is_file():
         copied = source / BUNDLE
         copied.parent.mkdir()
         shutil.copyfile(AUTHORITIES, copied)
-    compile_for_lambda(source)
+    compile_for_lambda(source, python=python)
     return source
 
 
-def _collect_static_files(*, source: Path, environment: Path) -> None:
-    """Within the environment and the folder that are shipped: what is missing there is missed here."""
+def _collect_static_files(*, source: Path, python: Path) -> None:
+    """Within the folder that is shipped."""
     done = subprocess.run(
-        [str(python_of(environment)), "-B", "-m", "django", "collectstatic", "--noinput", "--verbosity", "0"],
+        [str(python), "-B", "-m", "django", "collectstatic", "--noinput", "--verbosity", "0"],
         cwd=source,
         env={
             "PATH": os.environ.get("PATH", ""),

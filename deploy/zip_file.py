@@ -5,6 +5,8 @@ from pathlib import Path
 
 # It names this machine's user and the time, and nothing reads it.
 UNWANTED = {"package_info.json"}
+# Zappa makes a package of every folder, those of byte code too. Django would look for template tags in them.
+NO_PACKAGE = "__pycache__/__init__.py"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date that a zip can hold."""
 
@@ -16,7 +18,7 @@ def write_reproducibly(zip_path: Path) -> None:
     """
     unfinished = zip_path.with_suffix(".unfinished")
     with zipfile.ZipFile(zip_path) as made, zipfile.ZipFile(unfinished, "w") as written:
-        for name in sorted({*made.namelist()} - UNWANTED):
+        for name in sorted(name for name in {*made.namelist()} - UNWANTED if not name.endswith(NO_PACKAGE)):
             entry = zipfile.ZipInfo(name, date_time=EPOCH)
             entry.create_system = 3  # Unix, so that the mode counts
             entry.external_attr = 0o644 << 16

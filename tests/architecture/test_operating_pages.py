@@ -105,7 +105,9 @@ class TestPage:
         targets = set(re.findall(r"^([a-z-]+):(?!=)", text_of(Path("Makefile")), re.MULTILINE))
         assert {words[0] for words in commands(name, "make")} <= targets
         for words in commands(name, "make"):
-            assert {word.split("=")[0] for word in words[1:]} <= {"ENVIRONMENT", "OUTPUTS", "EXTRAS"}
+            assert {word.split("=")[0] for word in words[1:]} <= {
+                *("ENVIRONMENT", "OUTPUTS", "EXTRAS", "RUNTIME", "ARCHITECTURE")
+            }
 
     def test_asks_aws_for_what_it_has(self, name: str) -> None:
         """Each operation and option, held against the description of the service that the AWS CLI itself goes by."""

@@ -75,7 +75,8 @@ class TestEveryStage:
         assert whole(stage)["endpoint_configuration"] == ["REGIONAL"]
 
     def test_runs_on_the_python_that_is_packed_for(self, stage: str) -> None:
-        assert whole(stage)["runtime"] == "python3.11"
+        assert whole(stage)["runtime"] == "python3.13"
+        assert whole(stage)["architecture"] == "x86_64"
 
     def test_keeps_releases_to_roll_back_to(self, stage: str) -> None:
         assert whole(stage)["num_retained_versions"] == 10

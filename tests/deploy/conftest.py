@@ -1,11 +1,8 @@
 """The package, made once for all tests here, and AWS's runtime client beside it."""
 
-import importlib.metadata
 import json
 import os
-import platform
-import shutil
-import sys
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,24 +10,31 @@ from pathlib import Path
 import pytest
 
 from deploy.__main__ import SETTINGS, make_package
+from deploy.environment import ROOT, install_for
+from deploy.target import Target, python_for, read_settings, target_of, whole_stage
 from localcloud.queue_endpoint import REGION
 from tests.deploy.runtime_api import Function
 from tests.deploy.surroundings import StartFunction, Surroundings, make_surroundings, starter
 from tests.workers.queues import local_queue
 
 RUNTIME_CLIENT = ["awslambdaric", "simplejson", "snapshot-restore-py"]
-"""What Lambda's python3.11 brings besides boto3: its client, and what that needs."""
+"""What Lambda's own runtimes bring besides boto3: their client, and what that needs."""
 
 
 @pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def target() -> Target:
+    """What the package is made for, as the settings say."""
+    return target_of(whole_stage(read_settings(SETTINGS), "production"))
+
+
+@pytest.fixture(scope="session")
+def package(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip, as `make package` makes it of settings that are filled: Zappa writes the region into it.
 
     Where none can be made the tests say so and are skipped; in CI they fail.
     """
-    here = f"{platform.system()} on {platform.machine()}"
-    if here != "Linux on x86_64":
-        reason = f"the package holds libraries for Linux on x86_64, and this is {here}"
+    if not target.is_of_this_machine:
+        reason = f"the package holds libraries for Linux on {target.architecture.name}, and this machine is another"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     settings = json.loads(SETTINGS.read_text(encoding="utf-8"))
     settings["production"]["aws_region"] = REGION
@@ -49,21 +53,21 @@ def task_root(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def runtime_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the runtime client and nothing else."""
+def runtime_client(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the runtime client and nothing else, for the Python that the functions run on."""
     folder = tmp_path_factory.mktemp("runtime")
-    for name in RUNTIME_CLIENT:
-        for file in importlib.metadata.files(name) or []:
-            if ".." not in file.parts:
-                (folder / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(str(file.locate()), folder / file)
-    return folder
+    pins = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
+    found = [re.search(rf"^{name}==(.*\\\n)+.*\n", pins, re.MULTILINE) for name in RUNTIME_CLIENT]
+    lock = folder / "lock.txt"
+    lock.write_text("".join(pin[0] for pin in found if pin), encoding="utf-8")
+    install_for(target, locks=[lock], packages=folder / "packages")
+    return folder / "packages"
 
 
 @pytest.fixture(scope="session")
-def bare_python() -> Path:
-    """The interpreter that the environment of the tests was made from, so that nothing of theirs is on its path."""
-    return Path(os.path.realpath(sys.executable))
+def bare_python(target: Target) -> Path:
+    """The Python that the functions run on; it isn't an environment's, so that nothing of the tests is on its path."""
+    return python_for(target)
 
 
 @pytest.fixture(scope="session")

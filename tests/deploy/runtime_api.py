@@ -90,7 +90,10 @@ def running_function(
     name: str = "billing-test",
     timeout_seconds: float = 60,
 ) -> Iterator[Function]:
-    """A function until the block ends. It has its variables, the package and the runtime client, and nothing else."""
+    """A function until the block ends. It has its variables, the package and the runtime client, and nothing else.
+
+    `python` is named for its version, as Lambda's runtimes are.
+    """
     exchange = _Exchange()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(exchange))
     server.daemon_threads = True
@@ -106,7 +109,7 @@ def running_function(
         "AWS_LAMBDA_FUNCTION_NAME": name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{python.name}",
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "local",

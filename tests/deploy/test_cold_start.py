@@ -1,11 +1,23 @@
 """The real package refuses to start with bad settings: one line says what to mend, and no secret is in it."""
 
 import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from deploy.target import Target
 from tests.deploy.runtime_api import FunctionError
-from tests.deploy.surroundings import StartFunction, Surroundings, make_secret, needs_the_package
+from tests.deploy.surroundings import (
+    StartFunction,
+    Surroundings,
+    http_event,
+    make_secret,
+    needs_the_package,
+    starter,
+)
 
 pytestmark = needs_the_package
 WEAK = "weak-but-secret"
@@ -66,3 +78,48 @@ class TestStart:
         url = around.queue.endpoint.queue_url + "-gone"
         message, _ = refused(start_function, "worker", around.variables("worker") | {"REBILLING_QUEUE_URL": url})
         assert message.startswith("the queue in REBILLING_QUEUE_URL can't be used")
+
+
+class TestByteCode:
+    """All of it is the runtime's own, and used as it is."""
+
+    @pytest.fixture
+    def without_sources(self, package: Path, tmp_path: Path) -> Iterator[Path]:
+        """The package with a text that is no Python in the place of every source that has byte code."""
+        spoiled = tmp_path / "task"
+        with zipfile.ZipFile(package) as zipped:
+            zipped.extractall(spoiled)
+        compiled = [*spoiled.rglob("__pycache__/*.pyc")]
+        assert len(compiled) > 1500
+        for file in compiled:
+            source = file.parent.parent / f"{file.name.split('.')[0]}.py"
+            if source.is_file():
+                source.write_text("this is not Python")
+        yield spoiled
+        shutil.rmtree(spoiled)
+
+    def test_is_of_the_python_that_lambda_has(self, package: Path, target: Target) -> None:
+        with zipfile.ZipFile(package) as zipped:
+            begins = {zipped.read(name)[:8] for name in zipped.namelist() if name.endswith(".pyc")}
+        # 3571 is what Python 3.13 begins it with. 1: it is used without a look at its source.
+        assert target.runtime.name == "python3.13"
+        assert begins == {(3571).to_bytes(2, "little") + b"\r\n" + (1).to_bytes(4, "little")}
+
+    def test_is_all_that_a_start_needs(
+        self, around: Surroundings, without_sources: Path, runtime_client: Path, bare_python: Path, tmp_path: Path
+    ) -> None:
+        """Where a source were read, the start would fail of its syntax; and what is compiled is written down here.
+
+        That is only the few lines of settings that Zappa writes into the package.
+        """
+        before = {*without_sources.rglob("*.pyc")}
+        start = starter(
+            task_root=without_sources, runtime_client=runtime_client, bare_python=bare_python, logs=tmp_path
+        )
+        for duty in ("api", "worker"):
+            with start(duty, around.variables(duty)) as function:
+                function.wait_until_started()
+                if duty == "api":
+                    assert function.invoke(http_event("GET", "/admin/login/"))["statusCode"] == 200
+        compiled = {*without_sources.rglob("*.pyc")} - before
+        assert [file.name for file in compiled] == ["zappa_settings.cpython-313.pyc"]

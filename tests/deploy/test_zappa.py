@@ -50,7 +50,7 @@ class TestDeploy:
         found, given = deployed.configuration(stage), deployed.outputs[stage]
         assert found["FunctionName"] == NAMES[stage]
         assert found["Handler"] == "billing_site.lambda_entry.handler"
-        assert found["Runtime"] == "python3.11"
+        assert found["Runtime"] == "python3.13"
         assert found["Timeout"] == TIMEOUTS[stage]
         assert found["Role"] == given["role_arn"]
         assert found["VpcConfig"]["SubnetIds"] == given["vpc_config"]["SubnetIds"]

@@ -90,7 +90,7 @@ def deploy_functions(*, cloud: Cloud, settings: dict[str, dict[str, Any]], names
         duty = stage["aws_environment_variables"]["FUNCTION_DUTY"]
         cloud.client("lambda").create_function(
             FunctionName=names[duty],
-            Runtime="python3.11",
+            Runtime="python3.13",
             Role=stage["role_arn"],
             Handler="billing_site.lambda_entry.handler",
             Code={"ZipFile": package.getvalue()},

@@ -1,21 +1,19 @@
 """What a package is refused for: each fault in a small zip of its own."""
 
-import importlib.metadata
-import importlib.util
-import io
 import marshal
 import py_compile
 import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
-from elftools.elf.elffile import ELFFile
 
 from billing_site.authorities import BUNDLE
 from deploy import contents
-from deploy.contents import faults_of, glibc_needs, modules_of_the_checkout, report_of
+from deploy.contents import modules_of_the_checkout, report_of
+from deploy.target import target_of
 from deploy.zip_file import write_reproducibly
 from tests.lambdas.tls import a_certificate
 
@@ -28,9 +26,22 @@ AWS_EVENT_MAPPING={}
 """
 
 
-def byte_code(*, flags: int) -> bytes:
+TARGET = target_of({"runtime": "python3.13", "architecture": "x86_64"})
+
+
+def faults_of(zip_path: Path, **more: Any) -> list[str]:
+    """On x86_64, for 3.13."""
+    return contents.faults_of(zip_path, target=TARGET, **more)
+
+
+def byte_code(*, flags: int, magic_number: bytes = TARGET.magic_number) -> bytes:
     code = marshal.dumps(compile("", "x", "exec"))
-    return importlib.util.MAGIC_NUMBER + flags.to_bytes(4, "little") + bytes(8) + code
+    return magic_number + flags.to_bytes(4, "little") + bytes(8) + code
+
+
+def library(*, machine: int) -> bytes:
+    """The header of a compiled library, as ELF has it."""
+    return b"\x7fELF\x02\x01\x01".ljust(18, b"\0") + machine.to_bytes(2, "little") + bytes(44)
 
 
 def a_zip(folder: Path, changes: Mapping[str, bytes | str | None] | None = None) -> Path:
@@ -38,7 +49,7 @@ def a_zip(folder: Path, changes: Mapping[str, bytes | str | None] | None = None)
     files: dict[str, bytes | str | None] = dict.fromkeys(contents.NEEDED, "")
     files |= {
         "zappa_settings.py": GOOD_SETTINGS,
-        "billing_site/__pycache__/lambda_entry.cpython-311.pyc": byte_code(flags=1),
+        "billing_site/__pycache__/lambda_entry.cpython-313.pyc": byte_code(flags=1),
         **(changes or {}),
     }
     path = folder / "package.zip"
@@ -111,21 +122,34 @@ class TestFaults:
 
     @pytest.mark.parametrize(("flags", "fit"), [(0, False), (1, True), (3, False)])
     def test_name_byte_code_that_lambda_would_throw_away(self, tmp_path: Path, flags: int, fit: bool) -> None:
-        found = faults_of(a_zip(tmp_path, {"x/__pycache__/y.cpython-311.pyc": byte_code(flags=flags)}))
+        found = faults_of(a_zip(tmp_path, {"x/__pycache__/y.cpython-313.pyc": byte_code(flags=flags)}))
         assert (found == []) is fit
 
     def test_know_byte_code_as_python_writes_it(self, tmp_path: Path) -> None:
         source = tmp_path / "y.py"
         source.write_text("")
-        for mode, fit in (
-            (py_compile.PycInvalidationMode.UNCHECKED_HASH, True),
-            (py_compile.PycInvalidationMode.TIMESTAMP, False),
+        # Of this Python, which need not be the package's.
+        here = target_of({"runtime": "python{}.{}".format(*max(sys.version_info, (3, 12))), "architecture": "x86_64"})
+        for mode, flags in (
+            (py_compile.PycInvalidationMode.UNCHECKED_HASH, 1),
+            (py_compile.PycInvalidationMode.TIMESTAMP, 0),
         ):
             compiled = Path(str(py_compile.compile(str(source), invalidation_mode=mode))).read_bytes()
-            assert (faults_of(a_zip(tmp_path, {"x/__pycache__/y.cpython-311.pyc": compiled})) == []) is fit
+            assert int.from_bytes(compiled[4:8], "little") == flags
+            assert (compiled[:4] == here.magic_number) is (sys.version_info >= (3, 12))
+
+    def test_name_byte_code_of_another_python_once(self, tmp_path: Path) -> None:
+        """As a whole package for another runtime has it: a line for each file would be thousands."""
+        of_311 = byte_code(flags=1, magic_number=b"\xa7\r\r\n")
+        changes: dict[str, bytes | str | None] = {f"x/__pycache__/{n}.cpython-311.pyc": of_311 for n in "abc"}
+        changes["billing_site/__pycache__/lambda_entry.cpython-313.pyc"] = None
+        assert faults_of(a_zip(tmp_path, changes)) == [
+            "x/__pycache__/a.cpython-311.pyc is byte code of another Python than python3.13, and so are 2 more: "
+            "make the package anew, or let the settings' runtime be the package's"
+        ]
 
     def test_name_a_module_without_byte_code(self, tmp_path: Path) -> None:
-        changes = {"billing_site/__pycache__/lambda_entry.cpython-311.pyc": None}
+        changes = {"billing_site/__pycache__/lambda_entry.cpython-313.pyc": None}
         assert faults_of(a_zip(tmp_path, changes)) == ["billing_site/lambda_entry.py has no byte code"]
 
     @pytest.mark.parametrize(
@@ -184,28 +208,30 @@ class TestAuthorities:
 
 
 class TestLibraries:
-    def test_that_need_a_newer_glibc_are_named(self, tmp_path: Path) -> None:
-        """`cryptography` is built for a newer one than Lambda's python3.11 has."""
-        files = importlib.metadata.files("cryptography") or []
-        (library,) = [Path(str(file.locate())) for file in files if file.name.startswith("_rust")]
-        (fault,) = faults_of(a_zip(tmp_path, {"cryptography/_rust.abi3.so": library.read_bytes()}))
-        assert fault.startswith("cryptography/_rust.abi3.so needs glibc 2.")
-        assert fault.endswith("Lambda's python3.11 has 2.26")
-
-    def test_that_lambda_can_load_are_not(self, tmp_path: Path) -> None:
+    def test_that_lambda_can_load_are_not_named(self, tmp_path: Path) -> None:
         import psycopg2._psycopg
 
-        content = Path(psycopg2._psycopg.__file__).read_bytes()
-        assert max(glibc_needs(ELFFile(io.BytesIO(content)))) <= (2, 26)
-        assert faults_of(a_zip(tmp_path, {"psycopg2/_psycopg.so": content})) == []
+        here = Path(psycopg2._psycopg.__file__).read_bytes()
+        changes = {"a/any.so": here, "a/own.cpython-313-x86_64-linux-gnu.so": here, "a/every.abi3.so": here}
+        assert faults_of(a_zip(tmp_path, changes)) == []
 
     def test_for_another_machine_are_named(self, tmp_path: Path) -> None:
-        import psycopg2._psycopg
+        arm, mips = library(machine=183), library(machine=8)
+        assert faults_of(a_zip(tmp_path, {"a/one.so": arm, "a/two.so": mips})) == [
+            "a/one.so is for arm64, not for x86_64",
+            "a/two.so is for machine 8, not for x86_64",
+        ]
+        on_arm = target_of({"runtime": "python3.13", "architecture": "arm64"})
+        assert contents.faults_of(a_zip(tmp_path, {"a/one.so": arm}), target=on_arm) == []
+        assert contents.faults_of(a_zip(tmp_path, {"a/one.so": library(machine=62)}), target=on_arm) == [
+            "a/one.so is for x86_64, not for arm64"
+        ]
 
-        content = bytearray(Path(psycopg2._psycopg.__file__).read_bytes())
-        content[18:20] = (183).to_bytes(2, "little")  # e_machine: EM_AARCH64
-        (fault,) = faults_of(a_zip(tmp_path, {"psycopg2/_psycopg.so": bytes(content)}))
-        assert fault == "psycopg2/_psycopg.so is for EM_AARCH64, not for x86_64"
+    def test_for_another_python_are_named(self, tmp_path: Path) -> None:
+        name = "psycopg2/_psycopg.cpython-311-x86_64-linux-gnu.so"
+        assert faults_of(a_zip(tmp_path, {name: library(machine=62)})) == [
+            f"{name} is for another Python than python3.13"
+        ]
 
 
 class TestReport:
@@ -226,6 +252,7 @@ class TestWrittenOnceMore:
                 for name in names:
                     package.writestr(zipfile.ZipInfo(name, (2020 + number, 1, 1, 0, 0, 0)), name)
                 package.writestr("package_info.json", str(number))
+                package.writestr("__pycache__/__init__.py", "")
             write_reproducibly(path)
             written.append(path.read_bytes())
             with zipfile.ZipFile(path) as package:
@@ -234,7 +261,3 @@ class TestWrittenOnceMore:
                 assert package.getinfo("a").external_attr >> 16 == 0o644
         assert written[0] == written[1]
         assert sorted(path.name for path in tmp_path.iterdir()) == ["0.zip", "1.zip"]
-
-
-def test_the_tests_run_on_the_python_that_is_shipped() -> None:
-    assert sys.version_info[:2] == (3, 11)
