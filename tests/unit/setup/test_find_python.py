@@ -83,6 +83,12 @@ class TestFindPython:
         told = f"{NEEDED}PYTHON={shim} doesn't start: name another, or none; {HOW}\n"
         assert find(tmp_path, PYTHON=str(shim)) == (1, "", told)
 
+    def test_takes_one_behind_a_shim_where_a_version_is_named(self, tmp_path: Path) -> None:
+        broken_shim(tmp_path / "bin" / "python3.13")
+        assert find(tmp_path, PYTHON="python3.13")[2].startswith(f"{NEEDED}PYTHON=python3.13 doesn't start: ")
+        taken = stand_in(tmp_path / "home" / ".pyenv" / "versions" / "3.13.0" / "bin" / "python", "3.13")
+        assert find(tmp_path, PYTHON="python3.13") == (0, f"{taken}\n", "")
+
     def test_goes_on_with_an_untested_one_and_says_so(self, tmp_path: Path) -> None:
         taken = stand_in(tmp_path / "bin" / "python3", "3.14")
         said = "make: Python 3.14 is untested: going on with it, as "
