@@ -1,5 +1,5 @@
 # A fresh clone needs only Python 3.11, 3.12 or 3.13 with venv, and make:  make demo,  make test.
-# PYTHON=python3.13 names one; otherwise setup/find_python does.
+# PYTHON=python3.13 names one; otherwise requirements/find_python does.
 
 PORT ?= 8000
 VENV ?= .venv
@@ -89,10 +89,10 @@ LOOK := $(if $(PYTHON),FORCE,$(shell $(RUN) -c '' 2>/dev/null || echo FORCE))
 FORCE:
 
 $(VENV)/local.stamp: requirements/local.txt $(LOOK)
-	@setup/environment local
+	@requirements/environment local
 
 $(VENV)/dev.stamp: requirements/dev.txt $(LOOK)
-	@setup/environment dev && touch $(VENV)/local.stamp
+	@requirements/environment dev && touch $(VENV)/local.stamp
 
 define compile
 $(RUN) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-strip-extras $(2) \

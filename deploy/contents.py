@@ -21,7 +21,7 @@ MOST_UNZIPPED_BYTES = 250 * MIB
 
 _ZAPPA_SETTINGS = "zappa_settings.py"
 NEVER = [
-    *("tests", "terraform", "localcloud", "docs", "benchmarks", "deploy", "requirements", "setup", "build"),
+    *("tests", "terraform", "localcloud", "docs", "benchmarks", "deploy", "requirements", "build"),
     *(".env*", ".git*", ".venv*", ".local*", "manage.py", "Makefile", "zappa_settings.json", "package_info.json"),
 ]
 """At the zip's root."""

@@ -13,7 +13,7 @@ from billing_site.lambda_runtimes import RUNTIMES, Runtime
 from deploy.refusals import UnableToShip
 from deploy.zappa_settings import Stages, stages_of
 
-FIND_PYTHON = Path(__file__).resolve().parent.parent / "setup" / "find_python"
+FIND_PYTHON = Path(__file__).resolve().parent.parent / "requirements" / "find_python"
 
 MAGIC_NUMBERS = {"python3.12": 3531, "python3.13": 3571}
 """What byte code begins with: a Python throws away what another one wrote (`importlib.util.MAGIC_NUMBER`)."""

@@ -16,7 +16,7 @@ from deploy import target as target_module
 from deploy import zappa_hooks
 from deploy.refusals import UnableToShip
 from deploy.target import python_for, read_settings, retargeted, target_of, whole_stage
-from tests.unit.setup.scripts import a_script
+from tests.unit.requirements.scripts import a_script
 
 SETTINGS = read_settings(commands.SETTINGS)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.setup.scripts import a_script, run_script
+from tests.unit.requirements.scripts import a_script, run_script
 
 SETTING_UP = "setting up .venv from requirements/one.txt on Python"
 HERE = "{}.{}".format(*sys.version_info)

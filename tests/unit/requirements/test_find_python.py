@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.setup.scripts import broken_shim, run_script, stand_in
+from tests.unit.requirements.scripts import broken_shim, run_script, stand_in
 
 HOW = "`uv python install 3.13`, `pyenv install 3.13` or your distribution's package brings one"
 NEEDED = "make: Python 3.11, 3.12 or 3.13 with 64 bits is needed, and "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.setup.scripts import ROOT, a_script, stand_in
+from tests.unit.requirements.scripts import ROOT, a_script, stand_in
 
 SUMMARY = "1 failed, 2 passed in 3.00s"
 

@@ -1,4 +1,4 @@
-"""The scripts of `setup/`, run with nothing around them but what a test puts there."""
+"""The scripts of `requirements/`, run with nothing around them but what a test puts there."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ def run_script(
 ) -> tuple[int, str, str]:
     """A script's exit code, and what it printed to each of its streams."""
     done = subprocess.run(
-        [str(ROOT / "setup" / name), *arguments],
+        [str(ROOT / "requirements" / name), *arguments],
         cwd=cwd,
         env={"PATH": path, "HOME": str(home), "PYTHONUTF8": "1", **variables},
         stdin=subprocess.DEVNULL,
