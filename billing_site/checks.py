@@ -1,6 +1,5 @@
 """What settings must be. Those of production are looked at by a function's start, and by `manage.py check --deploy`."""
 
-import datetime
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts import clock
 from billing_site.authorities import BUNDLE, fault_of
 from billing_site.duties import Duty, duties, on_lambda
 from billing_site.lambda_runtimes import RUNTIMES, warning_of
@@ -63,7 +63,7 @@ def fit_for_production(**_: Any) -> list[CheckMessage]:
 def runtime_is_supported(**_: Any) -> list[CheckMessage]:
     """A warning in time. It has a tag of its own, as a function's start refuses whatever those of production say."""
     runtime = RUNTIMES.get(os.environ.get("AWS_EXECUTION_ENV", "").removeprefix("AWS_Lambda_"))
-    warning = runtime and warning_of(runtime, today=datetime.datetime.now(datetime.UTC).date())
+    warning = runtime and warning_of(runtime, today=clock.now().date())
     return [Warning(f"{warning}.", id="billing_site.W001")] if warning else []
 
 
