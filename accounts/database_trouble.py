@@ -41,6 +41,11 @@ def database_trouble(error: BaseException | None) -> str:
     return _AWAY if any(isinstance(below, OperationalError | InterfaceError) for below in _below(error)) else ""
 
 
+def database_is_away(error: BaseException | None) -> bool:
+    """Whether nothing can be asked of the database at all, so that there is no use in going on with something else."""
+    return sqlstate_of(error).startswith("57P") or database_trouble(error) == _AWAY
+
+
 def _below(error: BaseException | None) -> Iterator[BaseException]:
     """The error and those that it was raised of: Django's have the driver's as their cause, and a session that can't be
     saved has Django's below its own.

@@ -24,7 +24,7 @@ class OneLineField(forms.CharField):
     """A text that may be written over several lines, and is kept as one: line breaks and runs of spaces are a space."""
 
     def to_python(self, value: Any) -> str:
-        return " ".join(super().to_python(value).split())
+        return " ".join((super().to_python(value) or "").split())
 
 
 class ReasonForm(forms.Form):

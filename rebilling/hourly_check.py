@@ -13,6 +13,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db.models import QuerySet
 
+from accounts.database_trouble import database_is_away
 from payments.deadlines import hand_over_overdue, waiting_for_a_person
 from rebilling.brake import cut_off_runs, let_through
 from rebilling.certificate import Certificate
@@ -41,10 +42,15 @@ class HourlyCheck:
         return sum(certificate.unexplained.periods for certificate in self.certificates)
 
     def attempt(self, step: str, work: Callable[[], T]) -> T | None:
-        """What `work` brings. Failing, it is logged as an error with its traceback, and the check goes on."""
+        """What `work` brings. Failing, it is logged as an error with its traceback, and the check goes on.
+
+        Raises what the work raised where the database is away: no other step could do anything either.
+        """
         try:
             return work()
         except Exception as error:
+            if database_is_away(error):
+                raise
             logger.exception("a step of the hourly check failed", extra={"event": "hourly.failed", "step": step})
             self.failed.append(f"{step}: {error}")
             return None
@@ -53,8 +59,8 @@ class HourlyCheck:
 def check_hourly(*, queue: Queue | None, now: datetime.datetime) -> HourlyCheck:
     """Weigh, certify, hand over what is overdue, and send again what was left; without a queue nothing is sent.
 
-    Certified before anything is sent: an alarm doesn't wait for a queue that may be what is wrong. Raises nothing: the
-    caller makes an alarm of `failed`.
+    Certified before anything is sent: an alarm doesn't wait for a queue that may be what is wrong. Raises what a
+    database that is away raises, and nothing else: the caller makes an alarm of `failed`.
     """
     check = HourlyCheck()
     for run in check.attempt("find sweeps that were cut off", cut_off_runs) or []:

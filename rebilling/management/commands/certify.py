@@ -48,8 +48,8 @@ class Command(BaseCommand):
     def _check_all(self, now: datetime.datetime) -> HourlyCheck:
         """Without a queue the runs are certified all the same: a certificate reads rows alone."""
         try:
-            queue = configured_queue()
+            return check_hourly(queue=configured_queue(), now=now)
         except QueueNotConfigured as error:
+            check = check_hourly(queue=None, now=now)
             self.stderr.write(f"Leftovers were not sent again: {error}")
-            queue = None
-        return check_hourly(queue=queue, now=now)
+            return check

@@ -14,7 +14,7 @@ class TestMinorFrom:
             ("0.01", "USD", 1),
             ("500", "JPY", 500),
             ("1.005", "BHD", 1005),
-            ("92233720368547758.07", "USD", 2**63 - 1),
+            ("999999.99", "USD", 99_999_999),
         ],
     )
     def test_reads_major_units_exactly(self, text: str, currency: str, amount_minor: int) -> None:
