@@ -24,16 +24,28 @@ def server() -> Iterator[PasswordServer]:
         yield made
 
 
+@pytest.fixture
+def migrated(server: PasswordServer) -> PasswordServer:
+    """The same server, with the product's tables: made by whichever test needs them first."""
+    if server.query("SELECT to_regclass('api_apikey')") == [(None,)]:
+        assert _run(server, "migrate").returncode == 0
+    return server
+
+
 @contextmanager
 def _altered(server: PasswordServer, setting: str, back: str) -> Iterator[None]:
     """Both roles are so."""
+    with _altered_role(server, OWNER, setting, back), _altered_role(server, APPLICATION, setting, back):
+        yield
+
+
+@contextmanager
+def _altered_role(server: PasswordServer, role: str, setting: str, back: str) -> Iterator[None]:
     try:
-        for role in (OWNER, APPLICATION):
-            server.query(f"ALTER ROLE {role} {setting}")
+        server.query(f"ALTER ROLE {role} {setting}")
         yield
     finally:
-        for role in (OWNER, APPLICATION):
-            server.query(f"ALTER ROLE {role} {back}")
+        server.query(f"ALTER ROLE {role} {back}")
 
 
 def _run(server: PasswordServer, *arguments: str, port: int = 0) -> subprocess.CompletedProcess[str]:
@@ -66,39 +78,47 @@ def _refused(done: subprocess.CompletedProcess[str], *, says: str) -> None:
 
 
 class TestCommand:
-    """In the order of an installation: the tables come with the one about a read-only database."""
-
     @pytest.mark.parametrize("arguments", [CREATE_KEY, ["certify"], ["migrate"]])
     def test_says_that_there_is_no_server(self, server: PasswordServer, arguments: list[str]) -> None:
         # The port of nothing: privileged, and given to nobody.
         _refused(_run(server, *arguments, port=1), says="The database can't be reached.")
 
-    def test_says_what_to_do_about_missing_tables(self, server: PasswordServer) -> None:
-        done = _run(server, *CREATE_KEY)
+    def test_says_what_to_do_about_missing_tables(self, migrated: PasswordServer) -> None:
+        migrated.query("ALTER TABLE api_apikey RENAME TO api_apikey_of_another_release")
+        try:
+            done = _run(migrated, *CREATE_KEY)
+        finally:
+            migrated.query("ALTER TABLE api_apikey_of_another_release RENAME TO api_apikey")
         _refused(done, says="The database lacks this release's tables: run `manage.py migrate`.")
 
-    def test_says_that_the_database_is_read_only(self, server: PasswordServer) -> None:
-        with _altered(server, *READ_ONLY):
-            _refused(_run(server, "migrate"), says="The database is read-only.")
-        assert _run(server, "migrate").returncode == 0
-        with _altered(server, *READ_ONLY):
-            _refused(_run(server, *CREATE_KEY), says="The database is read-only.")
-        assert server.query("SELECT count(*) FROM api_apikey") == [(0,)]
+    def test_says_that_the_database_is_read_only(self, migrated: PasswordServer) -> None:
+        before = migrated.query("SELECT count(*) FROM api_apikey")
+        with _altered(migrated, *READ_ONLY):
+            _refused(_run(migrated, *CREATE_KEY), says="The database is read-only.")
+        assert migrated.query("SELECT count(*) FROM api_apikey") == before
 
-    def test_says_that_it_can_not_connect(self, server: PasswordServer) -> None:
-        with _altered(server, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"):
-            done = _run(server, *CREATE_KEY)
+    def test_says_that_a_database_to_migrate_is_read_only(self) -> None:
+        with password_server() as empty, _altered_role(empty, OWNER, *READ_ONLY):
+            _refused(_run(empty, "migrate"), says="The database is read-only.")
+            assert empty.query("SELECT to_regclass('django_migrations')") == [(None,)]
+
+    def test_says_that_it_can_not_connect(self, migrated: PasswordServer) -> None:
+        with _altered(migrated, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"):
+            done = _run(migrated, *CREATE_KEY)
         _refused(done, says="The database can't be reached.")
         assert "too many connections" in done.stderr
 
-    def test_says_that_it_waited_too_long(self, server: PasswordServer) -> None:
-        with _altered(server, "SET lock_timeout = '50ms'", "RESET lock_timeout"), server.locked("api_apikey"):
-            done = _run(server, *CREATE_KEY)
+    def test_says_that_it_waited_too_long(self, migrated: PasswordServer) -> None:
+        with _altered(migrated, "SET lock_timeout = '50ms'", "RESET lock_timeout"), migrated.locked("api_apikey"):
+            done = _run(migrated, *CREATE_KEY)
         _refused(done, says="The database had a row or a table locked for too long.")
 
-    def test_has_no_word_for_a_bug(self, server: PasswordServer) -> None:
-        """Which is a traceback still: here, a table that lacks what it must have."""
-        server.query("ALTER TABLE api_apikey ADD COLUMN surprise integer NOT NULL")
-        done = _run(server, *CREATE_KEY)
+    def test_has_no_word_for_a_bug(self, migrated: PasswordServer) -> None:
+        """Which is a traceback still: here, a table that wants what nobody gives it."""
+        migrated.query("ALTER TABLE api_apikey ADD CONSTRAINT surprise CHECK (name = '') NOT VALID")
+        try:
+            done = _run(migrated, *CREATE_KEY)
+        finally:
+            migrated.query("ALTER TABLE api_apikey DROP CONSTRAINT surprise")
         assert done.returncode == 1
         assert "Traceback" in done.stderr
