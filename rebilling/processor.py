@@ -8,17 +8,18 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from django.db import connection
 
 from payments.collection import Collected, collect
 from payments.gateways import Gateway
-from payments.models import Payment, Refund
+from payments.models import Payment
 from payments.sending_back import send_back
 from payments.settlement import Written
 from rebilling.booking_refunds import settle_refunds
 from rebilling.charging import charge_due
+from rebilling.known_items import columns_of, known, known_refunds
 from rebilling.message import (
     MOST_ITEMS,
     AnyMessage,
@@ -119,16 +120,10 @@ def process(*, message: Message, surroundings: Surroundings) -> None:
 
     Raises `ItemsRefused`, `GatewayRefuses` and `CollectedElsewhere` after what could be done was done.
     """
-    unknown_periods, unknown_payments = _unknown_periods(message.rebillings), _unknown(Payment, message.payments)
-    rebillings = tuple(key for key in message.rebillings if key not in unknown_periods)
-    payments = tuple(id_ for id_ in message.payments if id_ not in unknown_payments)
-    if rebillings or payments:
-        _charge_and_collect(replace(message, rebillings=rebillings, payments=payments), surroundings)
-    _check_no_faults(
-        *message.faults,
-        *(f"no sweep found the period {key}" for key in sorted(unknown_periods)),
-        *(f"there is no payment {id_}" for id_ in sorted(unknown_payments)),
-    )
+    message = known(message)
+    if message.rebillings or message.payments:
+        _charge_and_collect(message, surroundings)
+    _check_no_faults(message)
 
 
 def _charge_and_collect(message: Message, surroundings: Surroundings) -> None:
@@ -159,9 +154,9 @@ def process_refunds(*, message: RefundsMessage, surroundings: Surroundings) -> N
 
     Raises as `process` does.
     """
-    unknown = _unknown(Refund, message.refunds)
+    message = known_refunds(message)
     sent_back = send_back(
-        refund_ids=[id_ for id_ in message.refunds if id_ not in unknown],
+        refund_ids=message.refunds,
         gateway=surroundings.gateway,
         seconds_left=surroundings.seconds_left,
         now=surroundings.by_now(),
@@ -170,12 +165,12 @@ def process_refunds(*, message: RefundsMessage, surroundings: Surroundings) -> N
     _check_all_reached(
         sent_back, rest=lambda ids: RefundsMessage(refunds=ids), what="refunds", queue=surroundings.queue
     )
-    _check_no_faults(*message.faults, *(f"there is no refund {id_}" for id_ in sorted(unknown)))
+    _check_no_faults(message)
 
 
-def _check_no_faults(*faults: str) -> None:
-    if faults:
-        raise ItemsRefused(f"{len(faults)} items of the message were refused, the first: {faults[0]}")
+def _check_no_faults(message: AnyMessage) -> None:
+    if message.faults:
+        raise ItemsRefused(f"{len(message.faults)} items of the message were refused, the first: {message.faults[0]}")
 
 
 def _check_all_reached(
@@ -208,15 +203,6 @@ def _count(settled: Iterable[tuple[Payment, Written]], now: datetime.datetime) -
     )
 
 
-_UNKNOWN = """
-    SELECT key.account_id, key.period_start
-    FROM unnest(%(accounts)s::uuid[], %(starts)s::date[]) AS key (account_id, period_start)
-    WHERE NOT EXISTS (
-        SELECT FROM rebilling_rebilling AS row
-        WHERE row.account_id = key.account_id AND row.period_start = key.period_start
-    )
-"""
-
 _SUBMITTED = """
     SELECT payment.id
     FROM unnest(%(accounts)s::uuid[], %(starts)s::date[]) AS key (account_id, period_start)
@@ -226,24 +212,8 @@ _SUBMITTED = """
 """
 
 
-def _unknown_periods(keys: Collection[PeriodKey]) -> set[PeriodKey]:
-    with connection.cursor() as cursor:
-        cursor.execute(_UNKNOWN, _columns(keys))
-        return {PeriodKey(*row) for row in cursor.fetchall()}
-
-
-def _unknown(model: type[Payment] | type[Refund], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    if not ids:
-        return set()
-    return set(ids).difference(model.objects.filter(id__in=ids).values_list("id", flat=True))
-
-
 def _payments_submitted(keys: Collection[PeriodKey]) -> list[uuid.UUID]:
     """The payments of these periods' charges that are still to be collected, from this delivery or an earlier one."""
     with connection.cursor() as cursor:
-        cursor.execute(_SUBMITTED, _columns(keys))
+        cursor.execute(_SUBMITTED, columns_of(keys))
         return [id_ for (id_,) in cursor.fetchall()]
-
-
-def _columns(keys: Collection[PeriodKey]) -> dict[str, list[object]]:
-    return {"accounts": [key.account_id for key in keys], "starts": [key.period_start for key in keys]}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from rebilling.known_items import faults_of
 from rebilling.message import AnyMessage, MalformedMessage, from_json
 from rebilling.queue import QueueNotConfigured, SqsQueue, connected_queue
 
@@ -53,12 +54,18 @@ class DeadLetter:
 
     @cached_property
     def contents(self) -> AnyMessage | MalformedMessage:
-        """What it carries, or why it can only fail again. What is sound of it was done each time it was received."""
+        """What it carries, or why nobody can tell."""
         try:
-            message = from_json(self.body)
+            return from_json(self.body)
         except MalformedMessage as error:
             return error
-        return MalformedMessage("; ".join(message.faults)) if message.faults else message
+
+    @cached_property
+    def fault(self) -> str:
+        """Why it can only fail again, or an empty string. What is sound of it was done each time it was received."""
+        if isinstance(self.contents, MalformedMessage):
+            return str(self.contents)
+        return "; ".join(faults_of(self.contents))
 
 
 def configured_dead_letters() -> SqsQueue:
@@ -85,10 +92,10 @@ def send_back(*, letters: Collection[DeadLetter], dead: SqsQueue, queue: SqsQueu
     """Send letters to the queue as they are, and yield each that was moved.
 
     Each is deleted only once it was sent: cut off between the two it is in both, and what is done twice is charged
-    once. Malformed ones are passed over: they would only fail again. Raises `UnableToRedrive`.
+    once. Those with a fault are passed over: they would only fail again. Raises `UnableToRedrive`.
     """
     for letter in letters:
-        if isinstance(letter.contents, MalformedMessage):
+        if letter.fault:
             continue
         try:
             queue.client.send_message(QueueUrl=queue.url, MessageBody=letter.body)
@@ -99,10 +106,10 @@ def send_back(*, letters: Collection[DeadLetter], dead: SqsQueue, queue: SqsQueu
 
 
 def discard(*, letters: Collection[DeadLetter], dead: SqsQueue) -> None:
-    """Delete malformed letters for good. Raises `UnableToRedrive`, and deletes none, when one of them isn't."""
+    """Delete letters that can only fail again. Raises `UnableToRedrive`, and deletes none, when one of them may not."""
     for letter in letters:
-        if not isinstance(letter.contents, MalformedMessage):
-            raise UnableToRedrive(f"The letter {letter.message_id} isn't malformed, so it isn't discarded: send it.")
+        if not letter.fault:
+            raise UnableToRedrive(f"Nothing is wrong with the letter {letter.message_id}: send it, don't discard it.")
     try:
         for letter in letters:
             dead.client.delete_message(QueueUrl=dead.url, ReceiptHandle=letter.receipt)

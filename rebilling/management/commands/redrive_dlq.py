@@ -23,8 +23,8 @@ LONGEST_FAULT = 200
 
 class Command(BaseCommand):
     help = (
-        "Show the messages in the dead-letter queue. With --send those that can be read go back to the queue, and "
-        "malformed ones stay. Nothing is charged twice by that, and what is still wrong comes back."
+        "Show the messages in the dead-letter queue. With --send those that nothing is wrong with go back to the "
+        "queue; malformed ones and ones with refused items stay. Nothing is charged twice by that."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,7 +33,11 @@ class Command(BaseCommand):
             "--message", action="append", default=[], metavar="ID", help="only this message; may be given again"
         )
         parser.add_argument(
-            "--discard", action="append", default=[], metavar="ID", help="delete this malformed message for good"
+            "--discard",
+            action="append",
+            default=[],
+            metavar="ID",
+            help="delete this message, which can only fail again, for good",
         )
         parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
 
@@ -78,16 +82,17 @@ class Command(BaseCommand):
         done += [f"{discarded:,} discarded"] if discarded else []
         self.stdout.write(", ".join([*done, f"{left:,} left in the dead-letter queue"]) + ".")
         if left and not send:
-            self.stdout.write("Nothing was sent: --send sends back those that aren't malformed.")
+            self.stdout.write("Nothing was sent: --send sends back those that nothing is wrong with.")
 
 
 def _contents(letter: DeadLetter) -> str:
     contents = letter.contents
     if isinstance(contents, MalformedMessage):
         return f"MALFORMED, {str(contents)[:LONGEST_FAULT]}"
+    refused = f", REFUSED ITEMS: {letter.fault[:LONGEST_FAULT]}" if letter.fault else ""
     if isinstance(contents, RefundsMessage):
-        return f"{len(contents.refunds):,} refunds"
+        return f"{len(contents.refunds):,} refunds{refused}"
     return (
         f"run {contents.run_id} as of {contents.as_of}, {len(contents.rebillings):,} periods, "
-        f"{len(contents.payments):,} payments"
+        f"{len(contents.payments):,} payments{refused}"
     )

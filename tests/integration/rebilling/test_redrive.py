@@ -17,6 +17,8 @@ from rebilling import redrive
 from rebilling.management.commands import redrive_dlq
 from rebilling.message import Message, PeriodKey, RefundsMessage, to_json
 from rebilling.queue import SqsQueue
+from tests.builders import TODAY, a_message, an_account, billed
+from tests.databases import rolled_back
 from tests.workers.queues import LocalQueue, local_queue
 
 DAY = datetime.date(2026, 1, 1)
@@ -72,6 +74,13 @@ def bodies(local: LocalQueue) -> list[str]:
     return sorted(local._take(local.endpoint.queue_url))
 
 
+@pytest.fixture(autouse=True)
+def _items_exist(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The letters' items are made up; `TestItems` has real ones, and asks the database."""
+    if request.cls is not TestItems:
+        monkeypatch.setattr(redrive, "faults_of", lambda message: message.faults)
+
+
 class TestShow:
     def test_says_what_each_carries_and_moves_nothing(self, local: LocalQueue) -> None:
         first = bury(local, good(periods=2, payments=1))
@@ -85,7 +94,7 @@ class TestShow:
         )
         assert shown[-2:] == [
             "2 left in the dead-letter queue.",
-            "Nothing was sent: --send sends back those that aren't malformed.",
+            "Nothing was sent: --send sends back those that nothing is wrong with.",
         ]
         assert (local.visible, local.dead) == (0, 2)
         # Not hidden from whoever looks next.
@@ -95,7 +104,7 @@ class TestShow:
         body = to_json(RefundsMessage(refunds=(uuid.uuid4(), uuid.uuid4())))
         letter = bury(local, body)
         assert ran()[0].endswith("received 1x: 2 refunds")
-        assert "isn't malformed" in refused("--discard", letter)
+        assert "Nothing is wrong with the letter" in refused("--discard", letter)
         assert (local.dead, bodies(local)) == (1, [])
         ran("--send")
         assert (local.dead, bodies(local)) == (0, [body])
@@ -165,8 +174,33 @@ class TestDiscard:
     def test_refuses_one_that_can_be_read(self, local: LocalQueue) -> None:
         letter, poison = bury(local, good()), bury(local, "poison")
         why = refused("--discard", poison, "--discard", letter)
-        assert why == f"The letter {letter} isn't malformed, so it isn't discarded: send it."
+        assert why == f"Nothing is wrong with the letter {letter}: send it, don't discard it."
         assert (local.visible, local.dead) == (0, 2)
+
+
+@rolled_back
+class TestItems:
+    def test_that_do_not_exist_are_named_and_their_letter_is_discarded_and_never_sent(self, local: LocalQueue) -> None:
+        account = an_account()
+        run = billed(as_of=TODAY)
+        sound = a_message(run=run, keys=[PeriodKey(account.id, TODAY)])
+        unknown = PeriodKey(account.id, TODAY.replace(day=2))
+        bury(local, sound)
+        letter = bury(local, a_message(run=run, keys=[PeriodKey(account.id, TODAY), unknown]))
+        (shown,) = (line for line in ran() if line.startswith(letter))
+        assert shown.endswith(f"2 periods, 0 payments, REFUSED ITEMS: no sweep found the period {unknown}")
+        assert ran("--send")[-1] == "1 sent back, 1 left in the dead-letter queue."
+        assert bodies(local) == [sound]
+        assert ran("--discard", letter)[-1] == "1 discarded, 0 left in the dead-letter queue."
+
+    def test_that_make_no_sense_are_named(self, local: LocalQueue) -> None:
+        body = to_json(RefundsMessage(refunds=(uuid.UUID(int=7),)))
+        letter = bury(local, body.replace('["', '["text","'))
+        assert ran()[0].endswith(
+            "1 refunds, REFUSED ITEMS: refunds[0] is not a UUID in its usual form: 'text'; there is no refund "
+            "00000000-0000-0000-0000-000000000007"
+        )
+        assert ran("--discard", letter)[-1] == "1 discarded, 0 left in the dead-letter queue."
 
 
 class TestRefusals:
