@@ -28,7 +28,7 @@ class AccountChanges(TypedDict, total=False):
 
 
 def change_account(*, account_id: uuid.UUID, changes: AccountChanges) -> Account:
-    """Change an account. A quantity counts from the next period that is charged.
+    """Change an account. A quantity counts from the next period that is found due.
 
     Raises `UnknownAccount` and `UnableToChangeAccount`.
     """

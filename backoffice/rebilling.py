@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Count, F, Sum
 
 from accounts import clock
+from accounts.currencies import display
 from accounts.refusals import Refusal
 from backoffice.actions import Act, ActingAdmin, Action
 from backoffice.base import link, money
@@ -16,6 +18,7 @@ from rebilling.models import Rebilling, Run
 from rebilling.parked import cancel_parked, release_parked, skip_parked
 from rebilling.presentation import amounts_of, verdict
 from rebilling.queue import Queue, QueueNotConfigured, configured_queue
+from rebilling.retries import retries_due
 
 
 def _release_run(run: Run, said: dict[str, Any], act: Act) -> None:
@@ -42,14 +45,14 @@ def _is_held(run: Run) -> bool:
 
 
 def _has_parked(run: Run) -> bool:
-    return not _is_held(run) and run.rebillings.filter(status=Rebilling.Status.PARKED).exists()
+    return run.rebillings.filter(status=Rebilling.Status.PARKED).exists()
 
 
 RELEASE_RUN = Action(
     name="release",
     label="Release this run",
-    explanation="Everything that the run found due is sent and charged. Look first at why it is held, at its periods "
-    "and at their amounts.",
+    explanation="Everything that the run found due is sent and charged, and charges of before whose retry has come are "
+    "collected again. Look first at why it is held, at its periods, and at their amounts.",
     done="The run was released: it is being charged.",
     permission="release_run",
     offered=_is_held,
@@ -58,7 +61,7 @@ RELEASE_RUN = Action(
 CANCEL_RUN = Action(
     name="cancel",
     label="Cancel this run",
-    explanation="Nothing of the run is charged. The next sweep finds again what is due then: mend before that what "
+    explanation="Nothing of the run is charged. The next sweep finds again what is due then: correct before that what "
     "made this one wrong.",
     done="The run was cancelled: nothing of it is charged.",
     permission="cancel_run",
@@ -98,7 +101,10 @@ class RunAdmin(ActingAdmin):
 
     def page_context(self, row: Run) -> dict[str, Any]:
         found = certificate(run=row, now=clock.now())
-        return {"tables": [_certificate_table(found), _payments_table(found)]}
+        tables = [_certificate_table(found), _payments_table(found)]
+        if _is_held(row):
+            tables.append(_retries_table(row))
+        return {"tables": tables}
 
 
 def _certificate_table(found: Certificate) -> Table:
@@ -131,6 +137,23 @@ def _payments_table(found: Certificate) -> Table:
         title="Payments of its charges",
         columns=("Status", "Payments"),
         rows=[(status, f"{count:,}") for status, count in found.payments.items()],
+    )
+
+
+def _retries_table(run: Run) -> Table:
+    """The charges that the run's release collects again: whoever decides must be able to look at them."""
+    retries = retries_due(as_of=run.as_of)
+    amounts = (
+        retries.values_list("currency")
+        .annotate(charges=Count("id"), amount=Sum(F("amount_minor") - F("credit_minor") - F("paid_minor")))
+        .order_by("currency")
+    )
+    return Table(
+        title="Charges to be collected again with it",
+        columns=("Charges", "Amount"),
+        rows=[(f"{charges:,}", display(amount_minor=int(amount), currency=of)) for of, charges, amount in amounts],
+        all_url=list_of(Rebilling, retry_on__lte=run.as_of.isoformat()),
+        all_label="These charges",
     )
 
 
@@ -185,6 +208,7 @@ class RebillingAdmin(ActingAdmin):
         "status",
         "reason",
         "detail",
+        "quantity",
         "amount",
         "credit",
         "paid",
@@ -194,7 +218,7 @@ class RebillingAdmin(ActingAdmin):
         "due_since",
     )
     page_actions = (RELEASE, SKIP)
-    linked_lookups = ("account__id__exact", "run__id__exact")
+    linked_lookups = ("account__id__exact", "run__id__exact", "retry_on__lte")
 
     account_link = link("account", description="account")
     run_link = link("run", description="run")

@@ -132,7 +132,7 @@ def _change_rebilling(entry: Entry, today: datetime.date) -> None:
     """Bring the rebilling in step with the reversal of `entry`, which may itself be a reversal, and so on.
 
     At the end of that chain is what was written first; each further reversal undoes it or makes it stand again. What
-    is owed again is collected by the next sweep from `today` on.
+    is owed again is collected by the first sweep after `today`.
     """
     stands = False
     while entry.reverses is not None:

@@ -54,7 +54,7 @@ def allocate_credit(*, account_ids: Collection[uuid.UUID], today: datetime.date)
     """Give the spendable credit of accounts (locked by the caller) to their unpaid charges.
 
     Where credit that charges had taken is gone (it was reversed), the newest of them give it back and are unpaid: the
-    next sweep from `today` on collects that.
+    first sweep after `today` collects that.
     A charge whose payment is in flight is left alone: the gateway was asked for the whole of the rest.
     """
     free = {account_id: amount for account_id, amount in spendable_credit(account_ids=account_ids).items() if amount}

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable
 from django.db import transaction
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
 
+from accounts.billing_day import billing_day
 from rebilling.brake_limits import HISTORY_DAYS, Excess, History, Size, check_limits, counted, excesses
 from rebilling.models import Rebilling, Run
 from rebilling.retries import retries_due
@@ -35,25 +36,33 @@ def let_through(*, run: Run, now: datetime.datetime) -> bool:
     """Whether what the run found due may be sent. If so it is passed, and otherwise HELD, and an error is logged.
 
     The caller is the run's sweep, which has found everything, or knows that it was cut off. What other sweeps that were
-    cut off found is weighed with it and passed with it: a sweep that is cut off and started again doesn't get more
+    cut off found is weighed with it and passed or held with it: a sweep that is cut off and started again gets no more
     through in parts than in one. Sweeps that are still at work are left alone: half of what they find is no measure.
     """
     limits = check_limits()
     with transaction.atomic():
-        undecided = Run.objects.filter(UNDECIDED).select_for_update(no_key=True).order_by("id")
+        undecided = list(Run.objects.filter(UNDECIDED).select_for_update(no_key=True).order_by("id"))
         ids = [row.id for row in undecided if row.id == run.id or not is_at_work(row.id)]
         if run.id not in ids:
             # Somebody else has taken it for cut off, and decided.
             run.refresh_from_db()
             return run.passed_at is not None
-        due = _due(ids, as_of=run.as_of)
-        found = excesses(due=due, history=_history(as_of=run.as_of, without=ids), limits=limits)
+        weighed = [row for row in undecided if row.id in ids]
+        due = _due(ids, as_of=max(row.as_of for row in weighed))
+        found = excesses(due=due, history=_history(today=billing_day(now), without=ids), limits=limits)
         if not found:
             Run.objects.filter(id__in=ids).update(passed_at=now)
             run.passed_at = now
             return True
-        run.status, run.passed_at, run.held_because = Run.Status.HELD, None, _because(found, others=len(ids) - 1)
-        run.save(update_fields=["status", "passed_at", "held_because"])
+        # All of them: what is too much together isn't let through in parts.
+        run.status, run.held_because = Run.Status.HELD, _because(found, others=len(ids) - 1)
+        Run.objects.filter(id__in=ids).update(status=run.status, held_because=run.held_because)
+    for row in weighed:
+        _log_held(row, due=due, because=run.held_because)
+    return False
+
+
+def _log_held(run: Run, *, due: Size, because: str) -> None:
     logger.error(
         "a run is held: release or cancel it",
         extra={
@@ -62,10 +71,9 @@ def let_through(*, run: Run, now: datetime.datetime) -> bool:
             "as_of": run.as_of.isoformat(),
             "periods": due.periods,
             "amount_minor": dict(due.amount_minor),
-            "because": run.held_because,
+            "because": because,
         },
     )
-    return False
 
 
 def add_account(size: Size, rows: Collection[Rebilling]) -> None:
@@ -79,11 +87,12 @@ def add_account(size: Size, rows: Collection[Rebilling]) -> None:
             size.add(periods=1, amount_minor=row.amount_minor, currency=row.currency)
 
 
-def foreseen(*, due: Size, as_of: datetime.date) -> str:
+def foreseen(*, due: Size, as_of: datetime.date, today: datetime.date) -> str:
     """Why a sweep that finds this due would be held; empty when it would be let through. Nothing is written."""
-    ids = [run.id for run in cut_off_runs()]
-    _add(due, _due(ids, as_of=as_of))
-    found = excesses(due=due, history=_history(as_of=as_of, without=ids), limits=check_limits())
+    runs = cut_off_runs()
+    ids = [run.id for run in runs]
+    _add(due, _due(ids, as_of=max(as_of, *(run.as_of for run in runs)) if runs else as_of))
+    found = excesses(due=due, history=_history(today=today, without=ids), limits=check_limits())
     return _because(found, others=len(ids))
 
 
@@ -93,15 +102,18 @@ def _because(found: Iterable[Excess], *, others: int) -> str:
     return because and f"{because[: 500 - len(also)]}{also}"
 
 
-def _history(*, as_of: datetime.date, without: Collection[uuid.UUID]) -> History:
-    """What the runs of the last 35 days had. HELD and CANCELLED ones are no history, nor are those with nothing due."""
-    since = as_of - datetime.timedelta(days=HISTORY_DAYS)
-    runs = Run.objects.filter(passed_at__isnull=False, as_of__range=(since, as_of)).exclude(id__in=without)
+def _history(*, today: datetime.date, without: Collection[uuid.UUID]) -> History:
+    """What the runs of the last 35 days had. HELD and CANCELLED ones are no history, nor are those with nothing due.
+
+    From `today` back, whatever day is swept: a year ago, by a slip, there may be no history to measure by.
+    """
+    since = today - datetime.timedelta(days=HISTORY_DAYS)
+    runs = Run.objects.filter(passed_at__isnull=False, as_of__range=(since, today)).exclude(id__in=without)
     # Sweeps pass over the accounts of a held run. What they left is due after its release or cancellation, so days
     # are counted from the last run that didn't.
     held_then = Run.objects.filter(started_at__lt=OuterRef("started_at"), decided_at__gt=OuterRef("started_at"))
     days = runs.aggregate(last=Max("as_of", filter=~Exists(held_then)), first=Min("as_of"))
-    last = days["last"] or days["first"] or as_of
+    last = days["last"] or days["first"] or today
     sizes = _sizes(runs.values_list("id", flat=True))
     largest: dict[str, int] = {}
     for size in sizes:
@@ -113,7 +125,7 @@ def _history(*, as_of: datetime.date, without: Collection[uuid.UUID]) -> History
         amount_minor=largest,
         # Rounded up.
         each_minor={currency: -(-total.amount_minor[currency] // total.periods_in[currency]) for currency in largest},
-        days=max(1, (as_of - last).days),
+        days=max(1, (today - last).days),
     )
 
 

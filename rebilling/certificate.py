@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db.models import Count, Q, Sum
 
+from accounts.billing_day import billing_day
 from payments.models import Payment
 from rebilling.coverage import MissingPeriod, missing_periods
 from rebilling.message import PeriodKey
 from rebilling.models import Rebilling, Run
+from rebilling.sweep_lock import is_at_work
 
 MOST_NAMED = 20
 """Unexplained periods that a certificate names."""
@@ -55,7 +57,7 @@ class Certificate:
     unexplained_first: list[str] = field(default_factory=list)
     """The first of the unexplained periods, for the person who looks for them: the period's key, and what is wrong."""
     sweeping: bool = False
-    """Whether the sweep may still be at work, so that not everything due has been found."""
+    """Whether the sweep is at work, or was cut off so shortly that another may make up for it."""
 
     @property
     def waiting(self) -> int:
@@ -83,14 +85,15 @@ def certificates(*, runs: Collection[Run], now: datetime.datetime) -> list[Certi
         run.id: Certificate(run_id=run.id, as_of=run.as_of, status=run.status, held_because=run.held_because)
         for run in runs
     }
+    for run in runs:
+        soon = now < run.started_at + _time_limit()
+        by_run[run.id].sweeping = run.swept_at is None and (soon or is_at_work(run.id))
     _count_rows(by_run, now)
     _count_payments(by_run)
-    for run in runs:
-        by_run[run.id].sweeping = run.swept_at is None and now < run.started_at + _time_limit()
     # A certified run has answered; one that is being swept has not got to every account yet.
     answering = [run for run in runs if run.status == Run.Status.OPEN and not by_run[run.id].sweeping]
     if answering:
-        _count_missing(by_run, answering)
+        _count_missing(by_run, answering, today=billing_day(now))
     return list(by_run.values())
 
 
@@ -123,7 +126,7 @@ def _count_rows(by_run: dict[uuid.UUID, Certificate], now: datetime.datetime) ->
         if status != Rebilling.Status.DUE:
             tally: Tally = getattr(certificate, _TALLY_BY_STATUS.get(status, "charged"))
             tally.add(periods=periods, amount_minor=int(amount), currency=currency, reason=reason)
-        elif late:
+        elif late and not certificate.sweeping:
             certificate.unexplained.add(periods=late, amount_minor=int(late_amount), currency=currency)
     for certificate in by_run.values():
         if certificate.unexplained.periods:
@@ -142,9 +145,9 @@ def _count_payments(by_run: dict[uuid.UUID, Certificate]) -> None:
         by_run[run_id].payments[status.lower()] = count
 
 
-def _count_missing(by_run: dict[uuid.UUID, Certificate], runs: Collection[Run]) -> None:
-    """Each missing period counts against every run that should have found it."""
-    for missing in missing_periods(as_of=max(run.as_of for run in runs)):
+def _count_missing(by_run: dict[uuid.UUID, Certificate], runs: Collection[Run], *, today: datetime.date) -> None:
+    """Each missing period counts against every run that should have found it; none that starts after today is due."""
+    for missing in missing_periods(as_of=min(today, max(run.as_of for run in runs))):
         for run in runs:
             if _answers_for(run, missing):
                 certificate = by_run[run.id]

@@ -22,11 +22,16 @@ def certify(*, runs: Collection[Run], now: datetime.datetime) -> list[Certificat
     """
     found = certificates(runs=runs, now=now)
     for certificate in found:
-        if certificate.status == Run.Status.OPEN and certificate.clean and not certificate.sweeping:
-            certificate.status = _certified(certificate.run_id, now)
-        level, message = _alarm(certificate)
-        logger.log(level, message, extra={"event": "run.certificate", "certificate": asdict(certificate)})
+        conclude(certificate, now=now)
     return found
+
+
+def conclude(certificate: Certificate, *, now: datetime.datetime) -> None:
+    """Certify the certificate's run if everything in it is explained, and log what it comes to."""
+    if certificate.status == Run.Status.OPEN and certificate.clean and not certificate.sweeping:
+        certificate.status = _certified(certificate.run_id, now)
+    level, message = _alarm(certificate)
+    logger.log(level, message, extra={"event": "run.certificate", "certificate": asdict(certificate)})
 
 
 def _certified(run_id: uuid.UUID, now: datetime.datetime) -> str:

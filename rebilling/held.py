@@ -76,12 +76,16 @@ def _decided(run_id: uuid.UUID, *, reason: str, author: str, now: datetime.datet
         raise UnknownRun(f"There is no run {run_id}.")
     if run.status != Run.Status.HELD:
         raise NotHeld(f"The run is {run.status}, not HELD.")
-    if is_at_work(run.id):
-        # Rows that it writes after this would be nobody's.
-        raise StillSwept("The run's sweep is still at work. Try again when it has ended.")
+    check_sweep_ended(run)
     accounts.update(billing_since=now)
     run.decided_at, run.decision = now, decision
     return run
+
+
+def check_sweep_ended(run: Run) -> None:
+    """Raise `StillSwept` while the run's sweep is at work: rows that it writes after a decision would be nobody's."""
+    if is_at_work(run.id):
+        raise StillSwept("The run's sweep is still at work. Try again when it has ended.")
 
 
 def _send(run: Run, queue: Queue) -> None:

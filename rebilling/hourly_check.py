@@ -13,11 +13,12 @@ from typing import TypeVar
 from django.conf import settings
 from django.db.models import QuerySet
 
+from accounts.billing_day import billing_day
 from accounts.database_trouble import database_is_away
 from payments.deadlines import hand_over_overdue, waiting_for_a_person
 from rebilling.brake import cut_off_runs, let_through
-from rebilling.certificate import Certificate
-from rebilling.certify import certify, open_runs
+from rebilling.certificate import Certificate, certificates
+from rebilling.certify import conclude, open_runs
 from rebilling.dispatch import send_due, send_refunds, send_retries, send_submitted, send_unknown
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
@@ -65,13 +66,24 @@ def check_hourly(*, queue: Queue | None, now: datetime.datetime) -> HourlyCheck:
     check = HourlyCheck()
     for run in check.attempt("find sweeps that were cut off", cut_off_runs) or []:
         check.attempt(f"weigh the run {run.id}", partial(let_through, run=run, now=now))
-    for run in check.attempt("find open runs", open_runs) or []:
-        check.certificates += check.attempt(f"certify the run {run.id}", partial(certify, runs=[run], now=now)) or []
+    check.certificates = _certificates(check, now)
+    for certificate in check.certificates:
+        check.attempt(f"certify the run {certificate.run_id}", partial(conclude, certificate, now=now))
     check.attempt("hand over what is overdue", partial(hand_over_overdue, now=now))
     if queue is not None:
         _send_leftovers(check, queue, now)
     check.attempt("count what needs a person", lambda: _emit(check, now))
     return check
+
+
+def _certificates(check: HourlyCheck, now: datetime.datetime) -> list[Certificate]:
+    """Of all open runs at once, which is one look at the accounts; or of each by itself, where one fails that."""
+    runs = check.attempt("find open runs", open_runs) or []
+    found = check.attempt("look at open runs", partial(certificates, runs=runs, now=now))
+    if found is not None:
+        return found
+    each = (check.attempt(f"look at the run {run.id}", partial(certificates, runs=[run], now=now)) for run in runs)
+    return [certificate for of_run in each for certificate in of_run or []]
 
 
 def _emit(check: HourlyCheck, now: datetime.datetime) -> None:
@@ -86,35 +98,36 @@ def _send_leftovers(check: HourlyCheck, queue: Queue, now: datetime.datetime) ->
     """
     before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
     for what, send in (
-        ("periods that are due", partial(_send_due, queue, before)),
+        ("periods that are due", partial(_send_due, queue, before, now)),
         ("payments that were submitted", partial(_send_submitted, queue, before, now)),
         ("payments whose outcome is unknown", partial(_send_unknown, queue, now)),
-        ("retries", partial(_send_retries, queue, before)),
+        ("retries", partial(_send_retries, queue, before, now)),
         ("refunds", partial(send_refunds, queue=queue, now=now)),
     ):
         check.sent += check.attempt(f"send {what}", send) or 0
 
 
-def _send_due(queue: Queue, before: datetime.datetime) -> int:
+def _send_due(queue: Queue, before: datetime.datetime, now: datetime.datetime) -> int:
     late = Rebilling.objects.filter(status=Rebilling.Status.DUE, due_since__lt=before)
-    run = _passed_runs().filter(rebillings__in=late).first()
+    run = _passed_runs(now).filter(rebillings__in=late).first()
     return send_due(run=run, queue=queue, due_before=before) if run else 0
 
 
 def _send_submitted(queue: Queue, before: datetime.datetime, now: datetime.datetime) -> int:
-    newest = _passed_runs().first()
+    newest = _passed_runs(now).first()
     return send_submitted(run=newest, queue=queue, submitted_before=before, now=now) if newest else 0
 
 
 def _send_unknown(queue: Queue, now: datetime.datetime) -> int:
-    newest = _passed_runs().first()
+    newest = _passed_runs(now).first()
     return send_unknown(run=newest, queue=queue, now=now) if newest else 0
 
 
-def _send_retries(queue: Queue, before: datetime.datetime) -> int:
-    newest = _passed_runs().first()
+def _send_retries(queue: Queue, before: datetime.datetime, now: datetime.datetime) -> int:
+    newest = _passed_runs(now).first()
     return send_retries(run=newest, queue=queue) if newest and newest.started_at < before else 0
 
 
-def _passed_runs() -> QuerySet[Run]:
-    return Run.objects.filter(passed_at__isnull=False).order_by("-as_of", "-id")
+def _passed_runs(now: datetime.datetime) -> QuerySet[Run]:
+    """Runs that were let through, newest first; not one of a day to come, should there be any."""
+    return Run.objects.filter(passed_at__isnull=False, as_of__lte=billing_day(now)).order_by("-as_of", "-id")

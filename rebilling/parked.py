@@ -9,7 +9,7 @@ from accounts.billing_day import billing_day
 from accounts.locks import lock_account, lock_accounts
 from accounts.models import Account
 from accounts.refusals import Conflict, Missing
-from rebilling.held import UnknownRun
+from rebilling.held import UnknownRun, check_sweep_ended
 from rebilling.models import ParkReason, Rebilling, Run, SkipReason
 from rebilling.reasons import checked_reason, signed
 from rebilling.setting_aside import give_up
@@ -33,10 +33,6 @@ class NotBegun(Conflict):
     """The period starts after today: it isn't charged before."""
 
     code = "period-not-begun"
-
-
-class RunIsHeld(Conflict):
-    code = "run-held"
 
 
 class NothingParked(Conflict):
@@ -89,11 +85,10 @@ def skip_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datet
 
 
 def cancel_parked(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Run:
-    """Give up all parked periods of a run that was let through; the next sweep finds again what is due then.
+    """Give up all parked periods of a run, HELD or let through; the next sweep finds again what is due then.
 
-    For what a wrong date or import has parked, once that is corrected. Their accounts' rebilling dates stay. Raises
-    `UnknownRun`, `RunIsHeld` (cancel the run, which takes its parked periods with it), `NothingParked` and
-    `ReasonMissing`.
+    For what a wrong date or import has parked, once that is corrected. Their accounts' rebilling dates stay, and so do
+    the run's other periods. Raises `UnknownRun`, `StillSwept`, `NothingParked` and `ReasonMissing`.
     """
     detail = signed(checked_reason(reason), author)
     with transaction.atomic():
@@ -104,8 +99,7 @@ def cancel_parked(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.
         # Those that are parked once the accounts are locked, and no others.
         parked = parked.filter(account_id__in=lock_accounts(parked.values_list("account_id", flat=True)))
         run = Run.objects.select_for_update(no_key=True).get(id=run_id)
-        if run.status == Run.Status.HELD:
-            raise RunIsHeld("The run is HELD: release or cancel all of it.")
+        check_sweep_ended(run)
         rows = list(parked)
         if not rows:
             raise NothingParked("The run has no parked periods.")

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from django.db import Error, connection
+from django.db import InterfaceError, OperationalError, connection
 
 _NUMBER = "hashtextextended('sweep:' || %s, 0)"
 
@@ -21,13 +21,17 @@ def at_work(run_id: uuid.UUID) -> Iterator[None]:
     try:
         yield
     finally:
-        # Refused only where the connection is broken or its transaction is, and then the lock goes with it.
-        with suppress(Error), connection.cursor() as cursor:
+        # A connection that is broken has lost the lock with its session.
+        with suppress(InterfaceError, OperationalError), connection.cursor() as cursor:
             cursor.execute(f"SELECT pg_advisory_unlock({_NUMBER})", [str(run_id)])
 
 
 def is_at_work(run_id: uuid.UUID) -> bool:
-    """Whether another session's sweep of this run is at work. In a transaction, at whose end nothing is left locked."""
+    """Whether another session's sweep of this run is at work.
+
+    Asked by a shared lock, so that two who ask at once don't take each other for the sweep. It lasts as long as the
+    caller's transaction.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT NOT pg_try_advisory_xact_lock({_NUMBER})", [str(run_id)])
+        cursor.execute(f"SELECT NOT pg_try_advisory_xact_lock_shared({_NUMBER})", [str(run_id)])
         return bool(cursor.fetchone()[0])

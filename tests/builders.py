@@ -68,6 +68,12 @@ def an_account(
     return open_account(terms=AccountTerms(**terms), author="test", today=today, now=now or at(today))
 
 
+def due(count: int, *, on: datetime.date, unit: str = "month", **plan: Any) -> list[Account]:
+    """So many accounts that are first due on that day."""
+    made = a_plan(interval_unit=unit, **plan)
+    return [an_account(plan=made, anchor_date=on, rebilling_date=on) for _ in range(count)]
+
+
 class QueueInHand:
     """A queue that keeps what was sent, as the bodies that SQS would carry."""
 

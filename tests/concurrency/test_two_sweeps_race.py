@@ -118,6 +118,8 @@ class TestASweepThatIsStillWriting:
         run = swept(as_of=DAY, queue=queue)
         assert (run.status, run.rebillings.count(), queue.bodies) == ("HELD", 30, [])
         assert run.held_because.startswith("40 periods are due, more than 30")
+        check = check_hourly(queue=queue, now=at(DAY) + datetime.timedelta(hours=3))
+        assert (check.failed, queue.bodies) == ([], [])
 
     @contextlib.contextmanager
     def stopped_before_its_second_batch(self) -> Iterator[tuple[Gate, QueueInHand]]:

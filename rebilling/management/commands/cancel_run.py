@@ -1,4 +1,4 @@
-"""`manage.py cancel_run RUN [--parked] --reason R`: gives up a HELD run, or the parked periods of one let through."""
+"""`manage.py cancel_run RUN [--parked] --reason R`: gives up a HELD run, or only the parked periods of any."""
 
 import uuid
 from typing import Any
@@ -17,14 +17,14 @@ AUTHOR = "command:cancel_run"
 
 class Command(BaseCommand):
     help = (
-        "Cancel a run that the brake holds, or the parked periods of one that it let through: nothing of them is "
-        "charged, and the next sweep finds again what is due."
+        "Cancel a run that the brake holds, or only the parked periods of any run: nothing of them is charged, and the "
+        "next sweep finds again what is due."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("run", type=uuid.UUID, help="the run's id")
         parser.add_argument(
-            "--parked", action="store_true", help="only the parked periods, of a run that was let through"
+            "--parked", action="store_true", help="only its parked periods, also of a run that was let through"
         )
         parser.add_argument("--reason", required=True, help="who decided, and why; kept with the run")
         parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
+from accounts.billing_day import billing_day
 from accounts.written_days import NotABillingDay, billing_day_from
 from rebilling.brake import add_account, foreseen
 from rebilling.brake_limits import Size
@@ -64,5 +65,5 @@ class Command(BaseCommand):
         self.stdout.write(f"As of {as_of} a sweep would find {due.periods:,} periods due: {amounts_of(due)}")
         if parked.periods:
             self.stdout.write(f"and park {parked.periods:,}: {amounts_of(parked)}")
-        if because := foreseen(due=size, as_of=as_of):
+        if because := foreseen(due=size, as_of=as_of, today=billing_day(now)):
             self.stdout.write(f"The brake would hold it: {because}")

@@ -2,15 +2,13 @@
 
 import datetime
 import logging
-from collections.abc import Iterator
-from functools import partial
 from typing import Any
 from unittest import mock
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -22,22 +20,19 @@ from rebilling.adjustments import reverse_entry
 from rebilling.brake import let_through
 from rebilling.certificate import certificate
 from rebilling.certify import certify, open_runs
-from rebilling.held import StillSwept, cancel_run, release_run
-from rebilling.hourly_check import check_hourly
+from rebilling.held import cancel_run, release_run
 from rebilling.lifecycle import close_account
 from rebilling.message import PeriodKey
 from rebilling.models import Rebilling, Run
 from rebilling.presentation import as_text
-from rebilling.sweep import rows_for, write_rows
 from tests.builders import (
     TODAY,
     QueueInHand,
     a_message,
-    a_plan,
-    an_account,
     at,
     billed,
     delivered,
+    due,
     sent_again,
     statuses_of,
     swept,
@@ -54,12 +49,6 @@ pytestmark = rolled_back
 @pytest.fixture(autouse=True)
 def _no_run_is_small(settings: Any) -> None:
     settings.REBILLING_BRAKE_SMALL_RUN = 0
-
-
-def due(count: int, *, on: datetime.date, unit: str = "month", **plan: Any) -> list[Account]:
-    """So many accounts that are first due on that day."""
-    made = a_plan(interval_unit=unit, **plan)
-    return [an_account(plan=made, anchor_date=on, rebilling_date=on) for _ in range(count)]
 
 
 def held(*, first: int = 1, then: int = 4) -> tuple[Run, list[Account]]:
@@ -272,96 +261,6 @@ class TestHistory:
             billed(as_of=TODAY + days * DAY)
         # A savepoint and its end, the lock, sizes, accounts, retries, days, history, and the answer.
         assert statements() == one == 9
-
-
-class TestASweepThatWasCutOff:
-    """Its rows are there, and the brake hasn't looked at them."""
-
-    def _cut_off(self, count: int, *, on: datetime.date) -> Run:
-        due(count, on=on)
-        with mock.patch("rebilling.sweep.let_through", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
-            swept(as_of=on, queue=QueueInHand())
-        return Run.objects.latest("id")
-
-    def test_is_weighed_with_the_next_one(self) -> None:
-        due(1, on=TODAY)
-        billed(as_of=TODAY)
-        first = self._cut_off(2, on=NEXT)
-        due(2, on=NEXT)
-        queue = QueueInHand()
-        run = swept(as_of=NEXT, queue=queue)
-        assert (run.status, queue.bodies) == ("HELD", [])
-        assert run.held_because.startswith("4 periods are due, more than 3")
-        assert run.held_because.endswith("; with what was found by 1 sweep that the brake hadn't looked at")
-        first.refresh_from_db()
-        assert (first.status, first.passed_at) == ("OPEN", None)
-
-    def test_is_let_through_with_the_next_one(self) -> None:
-        due(1, on=TODAY)
-        billed(as_of=TODAY)
-        first = self._cut_off(2, on=NEXT)
-        due(1, on=NEXT)
-        run = billed(as_of=NEXT)
-        assert certificate(run=first, now=at(NEXT)).charged.periods == 2
-        assert certificate(run=run, now=at(NEXT)).charged.periods == 1
-
-    @pytest.mark.parametrize(("count", "status", "sent"), [(3, "OPEN", 1), (4, "HELD", 0)])
-    def test_is_weighed_by_the_hourly_check_when_none_comes(self, count: int, status: str, sent: int) -> None:
-        due(1, on=TODAY)
-        billed(as_of=TODAY)
-        first = self._cut_off(count, on=NEXT)
-        queue = QueueInHand()
-        assert sent_again(queue=queue, now=at(NEXT) + 20 * MINUTES) == sent
-        first.refresh_from_db()
-        assert (first.status, sum(len(message.rebillings) for message in queue.messages)) == (status, count * sent)
-
-    def test_that_found_nothing_stops_no_hourly_check(self) -> None:
-        """It is passed, and then certified; before it is, it isn't certified, which the database refuses."""
-        run = self._cut_off(0, on=NEXT)
-        (found,) = certify(runs=[run], now=at(NEXT) + 120 * MINUTES)
-        assert (found.status, found.clean) == ("OPEN", True)
-        check = check_hourly(queue=QueueInHand(), now=at(NEXT) + 120 * MINUTES)
-        assert (check.failed, [found.status for found in check.certificates]) == ([], ["CERTIFIED"])
-
-
-class TestASweepAtWork:
-    """Another session holds its lock: what it has found so far is no measure."""
-
-    @pytest.fixture
-    def at_work(self) -> Iterator[Run]:
-        due(1, on=TODAY)
-        billed(as_of=TODAY)
-        run = Run.objects.create(as_of=NEXT, status="OPEN", started_at=at(NEXT))
-        for account in due(4, on=NEXT):
-            write_rows(rows_for(account=account, run=run, since=NEXT, until=NEXT, let_go=False, now=at(NEXT)))
-        # A session of its own. Its lock needs no row.
-        with connections["default"].copy("default").cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sweep:{run.id}"])
-            yield run
-            cursor.db.close()
-
-    def test_is_neither_weighed_nor_passed_by_another_sweep(self, at_work: Run) -> None:
-        (other,), queue = due(1, on=NEXT + DAY), QueueInHand()
-        run = swept(as_of=NEXT + DAY, queue=queue)
-        assert (run.status, run.passed_at) == ("OPEN", at(NEXT + DAY))
-        at_work.refresh_from_db()
-        assert (at_work.status, at_work.passed_at) == ("OPEN", None)
-        assert [message.rebillings for message in queue.messages] == [(PeriodKey(other.id, NEXT + DAY),)]
-        assert at_work.rebillings.filter(status="DUE").count() == 4
-
-    def test_is_left_alone_by_the_hourly_check_however_long_it_takes(self, at_work: Run) -> None:
-        queue = QueueInHand()
-        assert sent_again(queue=queue, now=at(NEXT) + 60 * 24 * MINUTES) == 0
-        at_work.refresh_from_db()
-        assert (at_work.status, at_work.passed_at, queue.bodies) == ("OPEN", None, [])
-
-    def test_is_not_decided_about(self, at_work: Run) -> None:
-        Run.objects.filter(id=at_work.id).update(status="HELD")
-        for decide in (cancel_run, partial(release_run, queue=QueueInHand())):
-            with pytest.raises(StillSwept):
-                decide(run_id=at_work.id, reason="wrong", author="t", now=at(NEXT) + 60 * 24 * MINUTES)
-        assert Run.objects.get(id=at_work.id).status == "HELD"
-        assert at_work.rebillings.filter(status="DUE").count() == 4
 
 
 class TestOddAccounts:

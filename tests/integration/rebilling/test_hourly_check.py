@@ -11,6 +11,7 @@ from billing_site.lambda_entry import HourlyCheckFailed, handler
 from payments.gateways import Unknown
 from payments.models import Payment
 from rebilling import certify as certifying
+from rebilling.certificate import Certificate, certificates
 from rebilling.hourly_check import check_hourly
 from rebilling.models import Run
 from rebilling.queue import UnableToSend
@@ -75,6 +76,20 @@ class TestAStepThatFails:
         assert record.exc_info
         metrics = [record for record in caplog.records if hasattr(record, "needs_person")]
         assert [(record.unexplained, record.needs_person) for record in metrics] == [(0, 0)]  # type: ignore[attr-defined]
+
+    def test_to_look_at_one_run_keeps_no_other_from_being_certified(
+        self, runs: list[Run], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def failing(*, runs: list[Run], now: datetime.datetime) -> list[Certificate]:
+            if broken in runs:
+                raise RuntimeError("a currency")
+            return certificates(runs=runs, now=now)
+
+        broken = runs[1]
+        monkeypatch.setattr("rebilling.hourly_check.certificates", failing)
+        check = check_hourly(queue=None, now=NOW + HOUR)
+        assert check.failed == ["look at open runs: a currency", f"look at the run {broken.id}: a currency"]
+        assert statuses(runs) == ["CERTIFIED", "OPEN", "CERTIFIED"]
 
     def test_to_send_keeps_runs_certified_and_what_is_overdue_handed_over(self, runs: list[Run]) -> None:
         check = check_hourly(queue=RefusingQueue(), now=NOW + datetime.timedelta(days=5))

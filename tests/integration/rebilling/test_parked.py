@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import TestCase
 
 from accounts.models import Account
 from ledger.models import Entry
 from rebilling.certificate import certificate
 from rebilling.certify import certify
-from rebilling.held import UnknownRun
+from rebilling.held import UnknownRun, release_run
 from rebilling.models import Rebilling, Run
-from rebilling.parked import NotBegun, NothingParked, NotItsTurn, RunIsHeld, cancel_parked, release_parked, skip_parked
+from rebilling.parked import NotBegun, NothingParked, NotItsTurn, cancel_parked, release_parked, skip_parked
 from rebilling.reasons import ReasonMissing
 from tests.builders import (
     TODAY,
@@ -168,12 +169,20 @@ class TestCancelParked:
         self.cancelled(run)
         assert list(other.rebillings.values_list("status", flat=True)) == ["PARKED"]
 
-    def test_refuses_a_run_that_is_held_or_has_none_or_is_not_there_or_without_a_reason(self, run: Run) -> None:
+    def test_of_a_held_run_leaves_its_other_periods_to_be_decided_about(self, run: Run) -> None:
         parked_accounts(11)
-        held = swept(as_of=TODAY, queue=QueueInHand())
+        an_account()
+        held, queue = swept(as_of=TODAY, queue=QueueInHand()), QueueInHand()
+        assert self.cancelled(held).status == "HELD"
+        found = Counter(held.rebillings.values_list("status", "reason"))
+        assert found == {("SKIPPED", "run_cancelled"): 11, ("DUE", ""): 1}
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            release_run(run_id=held.id, reason="right", author="t", now=NOW, queue=queue)
+        assert delivered(bodies=queue.take()) == []
+        assert certificate(run=held, now=NOW).charged.periods == 1
+
+    def test_refuses_a_run_that_has_none_or_is_not_there_or_without_a_reason(self, run: Run) -> None:
         before = state()
-        with pytest.raises(RunIsHeld, match="release or cancel all of it"):
-            self.cancelled(held)
         with pytest.raises(UnknownRun):
             self.cancelled(run, run_id=uuid.UUID(int=0))
         for reason in ("", " ", "x" * 501):
