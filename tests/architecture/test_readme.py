@@ -1,9 +1,10 @@
 """The README's paths and commands are there."""
 
 import re
+from collections.abc import Collection
 
 import pytest
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
 
 from tests.architecture.project_files import ROOT
 
@@ -29,6 +30,11 @@ def code_of(name: str) -> list[str]:
     """What a page sets as code: in its blocks, line by line, and between backticks."""
     blocks = re.findall(r"^```\n(.*?)^```", page(name), re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines()] + _IN_CODE.findall(page(name))
+
+
+def options_of(command: str) -> Collection[str]:
+    loaded = load_command_class(get_commands()[command], command)
+    return loaded.create_parser("manage.py", command)._option_string_actions
 
 
 class TestWhereIs:
@@ -79,12 +85,15 @@ class TestPages:
         if name == "README.md":
             assert named >= {"sweep", "certify", "process_queue", "import_accounts", "create_api_key", "runlocal"}
 
-    def test_show_no_option_that_a_command_does_not_have(self) -> None:
-        from django.core.management import load_command_class
+    def test_let_every_command_name_the_data_folder(self) -> None:
+        commands = {found[1] for found in re.finditer(r"^\| `manage\.py ([a-z_]+)", page("README.md"), re.MULTILINE)}
+        assert commands >= {"sweep", "migrate", "prepare_database", "create_api_key", "revoke_api_key"}
+        for name in sorted(commands):
+            assert "--data" in options_of(name), name
 
+    def test_show_no_option_that_a_command_does_not_have(self) -> None:
         for code in _IN_CODE.findall(page("README.md")):
             found = re.match(r"manage\.py ([a-z_]+)(.*)", code)
             if found and found[1] in get_commands():
-                command = load_command_class(get_commands()[found[1]], found[1])
-                known = command.create_parser("manage.py", found[1])._option_string_actions
+                known = options_of(found[1])
                 assert [option for option in re.findall(r"--[a-z-]+", found[2]) if option not in known] == []

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts import clock
 from accounts.billing_calendar import MAX_DUE_PERIODS
 from accounts.catch_up import CatchUp
+from accounts.command_options import add_data_option
 from accounts.currencies import display
 from accounts.importing import Imported, UnableToImport, import_accounts
 from accounts.written_days import NotABillingDay, billing_day_from
@@ -29,7 +30,7 @@ class Command(BaseCommand):
             help="the day of the import, YYYY-MM-DD: accounts are billed from their first period start on or after it",
         )
         parser.add_argument("--dry-run", action="store_true", help="look at every row and write nothing")
-        parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
+        add_data_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts import clock
+from accounts.command_options import add_data_option
 from accounts.refusals import Refusal
 from api.fields import day_from
 from api.keys import create_api_key, replace_api_key
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--expires", type=_end_of, metavar="DATE", help="the last day on which it works; without it, it doesn't end"
         )
+        add_data_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

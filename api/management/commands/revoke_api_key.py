@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts import clock
+from accounts.command_options import add_data_option
 from accounts.refusals import Refusal
 from api.keys import revoke_api_key
 
@@ -15,6 +16,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("key", help="its first 12 characters (sk_ and nine more) or its id; not the whole key")
+        add_data_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

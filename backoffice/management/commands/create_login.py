@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.command_options import add_data_option
 from accounts.refusals import Refusal
 from backoffice.logins import make_superuser, reset_password
 
@@ -17,7 +18,7 @@ class Command(BaseCommand):
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument("--email", help="of the new superuser")
         what.add_argument("--reset", action="store_true", help="a new password for a login that is there")
-        parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
+        add_data_option(parser)
 
     def handle(self, *args: Any, username: str, email: str | None, **options: Any) -> None:
         try:

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 
+from accounts.command_options import add_data_option
+
 
 class Command(migrate.Command):
     help = migrate.Command.help + " Uses the owner's role (DATABASE_OWNER_URL)."
@@ -13,6 +15,7 @@ class Command(migrate.Command):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(database="owner")
+        add_data_option(parser)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         # Before `handle`: the checks that run first ask the database too.

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connections, transaction
 
+from accounts.command_options import add_data_option
 from billing_site.application_role import UnfitRole, prepare_role
 from billing_site.database_credentials import Credentials
 from billing_site.secret_store import UnableToReadSecret
@@ -18,6 +19,9 @@ class Command(BaseCommand):
     )
     # The checks of models and paths have nothing to say about a role.
     requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_data_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         arn, role = settings.DATABASE_APPLICATION_SECRET_ARN, settings.DATABASE_APPLICATION_ROLE

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
+from accounts.command_options import add_data_option
 from rebilling.certify import certify
 from rebilling.hourly_check import HourlyCheck, check_hourly
 from rebilling.models import Run
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("run", nargs="?", type=uuid.UUID, help="the run's id; all open runs without one")
         parser.add_argument("--json", action="store_true", help="print the certificates as a JSON list")
-        parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
+        add_data_option(parser)
 
     def handle(self, *args: Any, run: uuid.UUID | None, **options: Any) -> None:
         now = clock.now()

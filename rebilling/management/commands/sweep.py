@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
 from accounts.billing_day import billing_day
+from accounts.command_options import add_data_option
 from accounts.written_days import NotABillingDay, billing_day_from
 from rebilling.brake import add_account, foreseen
 from rebilling.brake_limits import Size
@@ -37,7 +38,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--as-of", required=True, type=billing_date, metavar="DATE", help="YYYY-MM-DD")
         parser.add_argument("--dry-run", action="store_true", help="print what would be found due; write nothing")
-        parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
+        add_data_option(parser)
 
     def handle(self, *args: Any, as_of: datetime.date, dry_run: bool, **options: Any) -> None:
         now = clock.now()
