@@ -1,7 +1,8 @@
 """Whether an error is the database's own trouble: it is away, full, read-only, busy or restarting.
 
 Nobody's request and no code of ours is wrong then, and what was tried may be tried again. Told by SQLSTATE, as the
-manual lists them (Appendix A, PostgreSQL Error Codes), and never by an error's text.
+manual lists them (Appendix A, PostgreSQL Error Codes), and never by an error's text. One without a code is about the
+connection.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,10 @@ _BY_CLASS = {
     "57": "The database is restarting.",
     "58": "The database's server has a fault of its own.",
 }
-_AWAY = "The database can't be reached."
+_WITHOUT_CODE = "The database refuses connections, or can't be reached."
+"""The driver drops the server's code when it can't connect, so that a server without a connection left, one that is
+starting and none at all look alike. What the server said is in the error's text.
+"""
 
 
 def sqlstate_of(error: BaseException | None) -> str:
@@ -38,12 +42,14 @@ def database_trouble(error: BaseException | None) -> str:
     """What the database's trouble is, in a sentence, or an empty string for any other error."""
     if sqlstate := sqlstate_of(error):
         return _BY_SQLSTATE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2], "")
-    return _AWAY if any(isinstance(below, OperationalError | InterfaceError) for below in _below(error)) else ""
+    return _WITHOUT_CODE if any(isinstance(below, OperationalError | InterfaceError) for below in _below(error)) else ""
 
 
 def database_is_away(error: BaseException | None) -> bool:
     """Whether nothing can be asked of the database at all, so that there is no use in going on with something else."""
-    return sqlstate_of(error).startswith("57P") or database_trouble(error) == _AWAY
+    if sqlstate := sqlstate_of(error):
+        return sqlstate.startswith(("08", "57P"))
+    return bool(database_trouble(error))
 
 
 def _below(error: BaseException | None) -> Iterator[BaseException]:

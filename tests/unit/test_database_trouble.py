@@ -5,7 +5,7 @@ import pytest
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, InternalError, OperationalError
 from django.db.utils import ProgrammingError
 
-from accounts.database_trouble import database_trouble, sqlstate_of, told_in_a_line
+from accounts.database_trouble import database_is_away, database_trouble, sqlstate_of, told_in_a_line
 
 
 class _OfTheDriver(Exception):
@@ -27,8 +27,8 @@ class TestDatabaseTrouble:
     @pytest.mark.parametrize(
         ("kind", "sqlstate", "says"),
         [
-            (OperationalError, None, "The database can't be reached."),
-            (InterfaceError, None, "The database can't be reached."),
+            (OperationalError, None, "The database refuses connections, or can't be reached."),
+            (InterfaceError, None, "The database refuses connections, or can't be reached."),
             (OperationalError, "08006", "The database can't be reached."),
             (InternalError, "25006", "The database is read-only."),
             (OperationalError, "40001", "The database had two changes at once that don't go together."),
@@ -77,6 +77,25 @@ class TestDatabaseTrouble:
         assert psycopg2.errorcodes.lookup("53100") == "DISK_FULL"
         assert psycopg2.errorcodes.lookup("53300") == "TOO_MANY_CONNECTIONS"
         assert psycopg2.errorcodes.lookup("57P01") == "ADMIN_SHUTDOWN"
+
+
+class TestDatabaseIsAway:
+    @pytest.mark.parametrize(
+        ("kind", "sqlstate", "away"),
+        [
+            (OperationalError, None, True),
+            (InterfaceError, None, True),
+            (OperationalError, "08006", True),
+            (OperationalError, "57P01", True),
+            (OperationalError, "57014", False),
+            (OperationalError, "53300", False),
+            (InternalError, "25006", False),
+            (ProgrammingError, None, False),
+            (ValueError, None, False),
+        ],
+    )
+    def test_when_nothing_can_be_asked_of_it(self, kind: type[Exception], sqlstate: str | None, away: bool) -> None:
+        assert database_is_away(_error(kind, sqlstate)) is away
 
 
 class TestToldInALine:

@@ -19,7 +19,7 @@ SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
 ADVICE = "Send the request again in some seconds; with the same Idempotency-Key it is done once."
 READ_ONLY = "The database is read-only."
 TOO_LONG = "The database took too long."
-AWAY = "The database can't be reached."
+AWAY = "The database refuses connections, or can't be reached."
 
 RAISED = {
     "40001": "The database had two changes at once that don't go together.",

@@ -13,6 +13,7 @@ from tests.lambdas.password_server import DATABASE, HOST, OWNER, OWNER_PASSWORD,
 
 ROOT = Path(__file__).resolve().parents[3]
 APPLICATION = "billing_app"
+AWAY = "The database refuses connections, or can't be reached."
 READ_ONLY = ("SET default_transaction_read_only = on", "RESET default_transaction_read_only")
 CREATE_KEY = ["create_api_key", "crm", "--scope", "runs:read"]
 
@@ -81,7 +82,7 @@ class TestCommand:
     @pytest.mark.parametrize("arguments", [CREATE_KEY, ["certify"], ["migrate"]])
     def test_says_that_there_is_no_server(self, server: PasswordServer, arguments: list[str]) -> None:
         # The port of nothing: privileged, and given to nobody.
-        _refused(_run(server, *arguments, port=1), says="The database can't be reached.")
+        _refused(_run(server, *arguments, port=1), says=AWAY)
 
     def test_says_what_to_do_about_missing_tables(self, migrated: PasswordServer) -> None:
         migrated.query("ALTER TABLE api_apikey RENAME TO api_apikey_of_another_release")
@@ -105,7 +106,7 @@ class TestCommand:
     def test_says_that_it_can_not_connect(self, migrated: PasswordServer) -> None:
         with _altered(migrated, "CONNECTION LIMIT 0", "CONNECTION LIMIT -1"):
             done = _run(migrated, *CREATE_KEY)
-        _refused(done, says="The database can't be reached.")
+        _refused(done, says=AWAY)
         assert "too many connections" in done.stderr
 
     def test_says_that_it_waited_too_long(self, migrated: PasswordServer) -> None:
