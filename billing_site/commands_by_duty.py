@@ -7,7 +7,9 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import Error
 
+from billing_site.command_errors import explained
 from billing_site.duties import Duty, duties
 from billing_site.refusals import UnroutedEvent
 
@@ -25,7 +27,8 @@ ANSWERED_ONLY = frozenset({"create_api_key", "create_login"})
 def run_command(line: str) -> dict[str, Any]:
     """Runs a command line of an allowed command, with quotes as a shell has them, and answers with what it printed.
 
-    Raises `UnroutedEvent` for a command that isn't allowed here, and what the command raises.
+    Raises `UnroutedEvent` for a command that isn't allowed here, `CommandError` in one line for the database's trouble,
+    and what else the command raises.
     """
     try:
         name, *arguments = shlex.split(line)
@@ -39,6 +42,10 @@ def run_command(line: str) -> dict[str, Any]:
     except SystemExit as leaving:
         # A wrong option; Lambda would take the exit for a crash of its environment.
         raise CommandError(f"{name} left with {leaving.code}: {output.getvalue().strip()}") from None
+    except Error as error:
+        if not (trouble := explained(error)):
+            raise
+        raise CommandError(trouble) from None
     finally:
         if name not in ANSWERED_ONLY:
             # `zappa manage` shows the end of the log.

@@ -16,10 +16,12 @@ from billing_site.cold_start import start
 start()
 
 from django.conf import settings  # noqa: E402
+from django.core.management.base import CommandError  # noqa: E402
 from django.db import close_old_connections  # noqa: E402
 
 from accounts import clock  # noqa: E402
 from accounts.billing_day import billing_day  # noqa: E402
+from accounts.database_trouble import told_in_a_line  # noqa: E402
 from billing_site.commands_by_duty import run_command  # noqa: E402
 from billing_site.events import Kind, kind_of  # noqa: E402
 from billing_site.refusals import UnroutedEvent  # noqa: E402
@@ -39,7 +41,7 @@ CHARGING_SECONDS = 15.0
 
 
 class HourlyCheckFailed(Exception):
-    """Steps of the hourly check failed; each is in the log with its traceback."""
+    """Steps of the hourly check failed; each is in the log."""
 
 
 class Context(Protocol):
@@ -54,6 +56,11 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     close_old_connections()
     try:
         return _routed(event, context)
+    except CommandError as error:
+        # What a command refuses says why by itself.
+        said = {"event": "lambda.failed", "error": type(error).__name__}
+        logger.error("an event failed: %s", told_in_a_line(error), extra=said)
+        raise
     except Exception as error:
         # Lambda's own line about it has no level that a log table could filter on.
         logger.exception("an event failed", extra={"event": "lambda.failed", "error": type(error).__name__})

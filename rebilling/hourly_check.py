@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from accounts.billing_day import billing_day
-from accounts.database_trouble import database_is_away
+from accounts.database_trouble import database_is_away, database_trouble, sqlstate_of, told_in_a_line
 from payments.deadlines import hand_over_overdue, waiting_for_a_person
 from rebilling.brake import cut_off_runs, let_through
 from rebilling.certificate import Certificate, certificates
@@ -43,7 +43,8 @@ class HourlyCheck:
         return sum(certificate.unexplained.periods for certificate in self.certificates)
 
     def attempt(self, step: str, work: Callable[[], T]) -> T | None:
-        """What `work` brings. Failing, it is logged as an error with its traceback, and the check goes on.
+        """What `work` brings. Failing, it is logged as an error, and the check goes on: with its traceback, or in one
+        line where the database is in trouble.
 
         Raises what the work raised where the database is away: no other step could do anything either.
         """
@@ -52,7 +53,12 @@ class HourlyCheck:
         except Exception as error:
             if database_is_away(error):
                 raise
-            logger.exception("a step of the hourly check failed", extra={"event": "hourly.failed", "step": step})
+            said = {"event": "hourly.failed", "step": step}
+            if trouble := database_trouble(error):
+                said |= {"sqlstate": sqlstate_of(error), "error": told_in_a_line(error)}
+                logger.error("a step of the hourly check failed: %s", trouble, extra=said)
+            else:
+                logger.exception("a step of the hourly check failed", extra=said)
             self.failed.append(f"{step}: {error}")
             return None
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
 from accounts.command_options import add_data_option
+from rebilling.brake_limits import counted
 from rebilling.certify import certify
 from rebilling.hourly_check import HourlyCheck, check_hourly
 from rebilling.models import Run
@@ -32,13 +33,14 @@ class Command(BaseCommand):
         else:
             self.stdout.write("\n\n".join(map(as_text, check.certificates)) or "No run is open.")
         if check.sent:
-            self.stderr.write(f"Leftovers were sent again in {check.sent:,} messages.")
+            self.stderr.write(f"Leftovers were sent again in {counted(check.sent, 'message')}.")
         for failure in check.failed:
             self.stderr.write(f"Failed: {' '.join(failure.split())}")
         if check.unexplained:
-            raise CommandError(f"{check.unexplained:,} periods are unexplained.")
+            what = "period is" if check.unexplained == 1 else "periods are"
+            raise CommandError(f"{check.unexplained:,} {what} unexplained.")
         if check.failed:
-            raise CommandError(f"{len(check.failed)} steps of the check failed.")
+            raise CommandError(f"{counted(len(check.failed), 'step')} of the check failed.")
 
     def _look_at(self, run_id: uuid.UUID, now: datetime.datetime) -> HourlyCheck:
         run = Run.objects.filter(id=run_id).first()

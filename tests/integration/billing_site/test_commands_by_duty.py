@@ -1,10 +1,13 @@
 """`zappa manage`: an allow-list by the function's duty."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
 import pytest
 from django.core.management import CommandError, get_commands
+from django.db import ProgrammingError, connection, transaction
 
 from api.models import ApiKey
 from billing_site.commands_by_duty import ALLOWED, run_command
@@ -13,6 +16,15 @@ from billing_site.refusals import UnroutedEvent
 from tests.databases import rolled_back
 
 NEVER = ["shell", "dbshell", "flush", "loaddata", "dumpdata", "sqlflush", "runserver", "runlocal", "changepassword"]
+
+
+@contextmanager
+def _savepoint(statement: str) -> Iterator[None]:
+    """A savepoint that begins with the statement; what fails in it is undone, and the statement with it."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        yield
 
 
 @pytest.fixture(params=Duty)
@@ -63,6 +75,22 @@ class TestRunCommand:
         settings.FUNCTION_DUTY = "worker"
         with pytest.raises(CommandError):
             run_command(line)
+
+    @rolled_back
+    def test_says_the_databases_trouble_in_a_line(self, settings: Any) -> None:
+        settings.FUNCTION_DUTY = "api"
+        with pytest.raises(CommandError) as caught, _savepoint("SET TRANSACTION READ ONLY"):
+            run_command("create_api_key crm --scope runs:read")
+        assert str(caught.value) == ("The database is read-only. (cannot execute INSERT in a read-only transaction)")
+        assert caught.value.__suppress_context__
+        assert ApiKey.objects.count() == 0
+
+    @rolled_back
+    def test_lets_out_a_bug_as_it_is(self, settings: Any) -> None:
+        settings.FUNCTION_DUTY = "api"
+        with pytest.raises(ProgrammingError, match="permission denied"), _savepoint("SET LOCAL ROLE pg_monitor"):
+            run_command("create_api_key crm --scope runs:read")
+        assert ApiKey.objects.count() == 0
 
     def test_does_not_end_the_environment_when_a_command_leaves(self, settings: Any) -> None:
         settings.FUNCTION_DUTY = "worker"

@@ -1,5 +1,6 @@
 """`manage.py` while the database is in trouble: one line on stderr, exit status 1, and no traceback."""
 
+import json
 import os
 import subprocess
 import sys
@@ -97,6 +98,18 @@ class TestCommand:
         with _altered(migrated, *READ_ONLY):
             _refused(_run(migrated, *CREATE_KEY), says="The database is read-only.")
         assert migrated.query("SELECT count(*) FROM api_apikey") == before
+
+    def test_of_the_hourly_check_logs_a_line_for_each_step_that_failed(self, migrated: PasswordServer) -> None:
+        with _altered(migrated, *READ_ONLY):
+            done = _run(migrated, "certify")
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        said = "The database is read-only."
+        (logged,) = [json.loads(line) for line in done.stderr.splitlines() if said in line]
+        assert (logged["level"], logged["message"]) == ("ERROR", f"a step of the hourly check failed: {said}")
+        assert (logged["event"], logged["step"]) == ("hourly.failed", "hand over what is overdue")
+        assert (logged["sqlstate"], "exception" in logged) == ("25006", False)
+        assert done.stderr.splitlines()[-1] == "CommandError: 1 step of the check failed."
 
     def test_says_that_a_database_to_migrate_is_read_only(self) -> None:
         with password_server() as empty, _altered_role(empty, OWNER, *READ_ONLY):

@@ -4,11 +4,15 @@ import inspect
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.core.management import CommandError
+from django.db import connection, transaction
 
+from api.models import ApiKey
 from billing_site import zappa_http
 from billing_site.lambda_entry import handler
 from billing_site.refusals import UnroutedEvent
@@ -51,6 +55,14 @@ def records(endpoint: QueueEndpoint, *bodies: str) -> dict[str, Any]:
             for index, body in enumerate(bodies)
         ]
     }
+
+
+@contextmanager
+def _read_only_database() -> Iterator[None]:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+        yield
 
 
 @rolled_back
@@ -121,6 +133,19 @@ class TestHandler:
         for event in (records(endpoint, "any"), {"command": "sweep", "time": "2026-01-01T12:00:00Z"}):
             with pytest.raises(OSError, match="out of something"):
                 handler(event, LambdaContext())
+
+    def test_logs_in_one_line_what_a_command_refuses(
+        self, endpoint: QueueEndpoint, settings: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings.FUNCTION_DUTY = "api"
+        with pytest.raises(CommandError), _read_only_database():
+            handler({"manage": "create_api_key crm --scope runs:read"}, LambdaContext())
+        (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+        assert record.getMessage() == (
+            "an event failed: The database is read-only. (cannot execute INSERT in a read-only transaction)"
+        )
+        assert (record.exc_info, record.__dict__["event"]) == (None, "lambda.failed")
+        assert ApiKey.objects.count() == 0
 
     def test_takes_an_event_and_a_context_and_nothing_by_default(self) -> None:
         """Zappa would run a function with defaults again, and again, when a TypeError comes out of it."""

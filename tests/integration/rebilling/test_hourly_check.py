@@ -121,7 +121,7 @@ class TestAStepThatFails:
         self, runs: list[Run], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setattr("rebilling.management.commands.certify.configured_queue", QueueInHand)
-        with pytest.raises(CommandError, match="1 steps of the check failed"):
+        with pytest.raises(CommandError, match=r"^1 step of the check failed"):
             call_command("certify")
         captured = capsys.readouterr()
         assert f"Failed: certify the run {runs[1].id}: a constraint" in captured.err
