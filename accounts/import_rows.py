@@ -1,13 +1,13 @@
 """What a row of an import says: its cells become the terms of an account, by the same rules as any other opening."""
 
 import datetime
-import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from accounts.import_columns import COLUMNS, REQUIRED
 from accounts.import_file import FileRow
+from accounts.metadata import metadata_from
 from accounts.models import Account, Plan
 from accounts.opening import AccountTerms, account_from
 from accounts.refusals import Invalid
@@ -46,7 +46,7 @@ def account_of_row(*, row: FileRow, plans: dict[str, Plan], as_of: datetime.date
         external_reference=row.cells["external_reference"],
         payment_customer=row.cells["payment_customer"],
         payment_method=row.cells["payment_method"],
-        metadata=cells.read("metadata", _json_object, default={}),
+        metadata=cells.read("metadata", metadata_from, default={}),
     )
     if plan:
         cells.read("currency", lambda text: _currency_of(plan=plan, text=text), default=plan.currency)
@@ -111,16 +111,6 @@ def _minor_units(text: str) -> int:
         return _whole_number(text)
     except ValueError as error:
         raise ValueError(f"{error}; amounts are in minor units, 1999 for 19.99 USD") from None
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{_shortened(text)!r} is not JSON") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{_shortened(text)!r} is not a JSON object")
-    return value
 
 
 def _shortened(text: str) -> str:

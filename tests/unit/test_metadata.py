@@ -13,7 +13,9 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 class TestMetadataError:
-    @pytest.mark.parametrize("metadata", [{}, {"a": [1, 2.5, None, True, "ü\n"]}, {"a": "\\u0000"}, nested(50)])
+    @pytest.mark.parametrize(
+        "metadata", [{}, {"a": [1, 2.5, None, True, "ü\n"]}, {"a": "\\u0000"}, nested(50), {"a": "x" * 16_375}]
+    )
     def test_what_the_database_keeps_has_none(self, metadata: dict[str, Any]) -> None:
         assert metadata_error(metadata) == ""
 
@@ -28,6 +30,9 @@ class TestMetadataError:
             ({"a": float("-inf")}, "Holds a value that JSON doesn't have."),
             ({"a": object()}, "Holds a value that JSON doesn't have."),
             (nested(100_000), "Is nested too deeply."),
+            ({str(number): number for number in range(51)}, "Must have at most 50 keys."),
+            ({"a": "x" * 16_376}, "Must be at most 16384 bytes as JSON."),
+            ({"a": "ü" * 8_188}, "Must be at most 16384 bytes as JSON."),
         ],
     )
     def test_what_it_does_not_keep_has_a_reason(self, metadata: dict[str, Any], reason: str) -> None:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from accounts.models import Account
@@ -10,6 +12,12 @@ pytestmark = rolled_back
 
 NO_AMOUNT = " is not a whole number in plain digits; amounts are in minor units, 1999 for 19.99 USD."
 MOST = "999,999.99 USD (the setting MAX_MOVEMENT_MINOR)"
+NOT_JSON = "The metadata is not JSON"
+AT_ITS_START = " at line 1, column 2."
+TOO_LONG = " has more digits than are kept: write it as a text."
+MANY_KEYS = "{" + ",".join(f'""{number}"": 1' for number in range(51)) + "}"
+NUMBER = "A number in the metadata"
+TOO_DEEP = "The metadata is more than 19 levels deep."
 NO_START = " is not the start of a period counted from the anchor 2026-01-31."
 
 
@@ -44,14 +52,20 @@ class TestBadCells:
             ("rebilling_date", "2025-12-31", "2025-12-31" + NO_START),
             ("rebilling_date", "2026-12-31T00:00", "'2026-12-31T00:00' is not a date written YYYY-MM-DD."),
             ("payment_method", "p" * 201, "Ensure this value has at most 200 characters (it has 201)."),
-            ("metadata", "[1]", "'[1]' is not a JSON object."),
-            ("metadata", "null", "'null' is not a JSON object."),
-            ("metadata", "{'a': 1}", "\"{'a': 1}\" is not JSON."),
-            ("metadata", '{""a"": NaN}', "Holds a value that JSON doesn't have."),
-            ("metadata", '{""a"": 1e999}', "Holds a value that JSON doesn't have."),
+            ("metadata", "[1]", "The metadata is not a JSON object."),
+            ("metadata", "null", "The metadata is not a JSON object."),
+            ("metadata", "{'a': 1}", f"{NOT_JSON}: Expecting property name enclosed in double quotes{AT_ITS_START}"),
+            ("metadata", '{""a"": NaN}', "NaN is not a JSON value."),
+            ("metadata", '{""a"": 0.12345678901234567890}', NUMBER + TOO_LONG),
+            ("metadata", '{""c"": 1, ""c"": 2}', "A key stands twice in one object of the metadata."),
+            ("metadata", '{""a"": 1e999}', f"{NUMBER} is out of range."),
+            ("metadata", '{""a"": ' + "9" * 5000 + "}", f"{NUMBER} is too long."),
             ("metadata", '{""a"": ""\\u0000""}', "Holds a NUL character, which the database can't keep."),
-            ("metadata", '{""a"": ""\\ud800""}', "Holds half of a surrogate pair, which isn't a character."),
-            ("metadata", '{""a"":' + "[" * 30_000, "'{\"a\":" + "[" * 55 + "...' is not JSON."),
+            ("metadata", '{""a"": ""\\ud800""}', "Half of a surrogate pair stands in a text of the metadata."),
+            ("metadata", '{""a"":' + "[" * 30_000, TOO_DEEP),
+            ("metadata", '{""a"":' * 20 + "1" + "}" * 20, TOO_DEEP),
+            ("metadata", MANY_KEYS, "Must have at most 50 keys."),
+            ("metadata", '{""a"": ""' + "x" * 16_376 + '""}', "Must be at most 16384 bytes as JSON."),
         ],
     )  # fmt: skip
     def test_an_optional_cell_is_refused_by_line_and_column(self, column: str, cell: str, reason: str) -> None:
@@ -116,6 +130,29 @@ class TestBadCells:
         assert refusals(file_of("A1,Ann,a@b.example,gold,soon,EUR", header=REQUIRED + ",currency")) == [
             "line 2: plan: There is no plan 'gold'. anchor_date: 'soon' is not a date written YYYY-MM-DD."
         ]
+
+
+class TestMetadata:
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            '{"b": 1, "a": 2, "c": {"z": [], "y": {}}}',
+            '{"large": 1e+308, "small": 5e-324, "minus": -0.0, "third": 0.1}',
+            '{"whole": 123456789012345678901234567890123456789012345678901234567890}',
+            '{"10": 0, "9": 0, "": "one, two; three"}',
+            '{"a": ' * 18 + "{}" + "}" * 18,
+            '{"a": "' + "x" * 16_375 + '"}',
+        ],
+    )
+    def test_comes_back_as_it_was_sent_keys_in_order(self, metadata: str) -> None:
+        quoted = metadata.replace('"', '""')
+        take(file_of(row() + f',"{quoted}"', header=f"{REQUIRED},metadata"))
+        assert json.dumps(Account.objects.get().metadata) == metadata
+
+    @pytest.mark.parametrize(("sent", "kept"), [("-0", "-0.0"), ("1E2", "100.0"), ("1.50", "1.5")])
+    def test_keeps_the_number_and_not_its_spelling(self, sent: str, kept: str) -> None:
+        take(file_of(row() + f',"{{""n"": {sent}}}"', header=f"{REQUIRED},metadata"))
+        assert json.dumps(Account.objects.get().metadata) == f'{{"n": {kept}}}'
 
 
 class TestLetters:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rest_framework.exceptions import ParseError
 from rest_framework.test import APIRequestFactory
 
-from api.parsers import MOST_DEPTH, BodyTooLarge, BoundedJSONParser, json_object
+from api.parsers import MAX_LEVELS, BodyTooLarge, BoundedJSONParser, json_object
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 VALUES = st.recursive(
@@ -42,9 +42,9 @@ class TestJsonObject:
             inner = ("[" * levels, "]" * levels) if open_and_close == "[]" else ('{"a":' * levels, "}" * levels)
             return f'{{"a":{inner[0]}1{inner[1]}}}'.encode()
 
-        json_object(nested(MOST_DEPTH - 1))
+        json_object(nested(MAX_LEVELS - 1))
         with pytest.raises(ParseError, match="20 levels"):
-            json_object(nested(MOST_DEPTH))
+            json_object(nested(MAX_LEVELS))
 
     def test_reads_numbers_of_any_size_that_python_writes(self) -> None:
         assert json_object(b'{"a": %d}' % 10**4000) == {"a": 10**4000}
