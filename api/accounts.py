@@ -124,7 +124,7 @@ class AccountFilters(FilterSet):
         queryset=Plan.objects.all(), to_field_name="code", label="The code of a plan.", field_name="plan"
     )
     external_reference = CharFilter()
-    rebilling_date = DayFilter()
+    rebilling_date = DayFilter(label="The first day of the next period to charge.")
 
     class Meta:
         model = Account

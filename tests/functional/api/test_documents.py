@@ -238,9 +238,16 @@ class TestBounds:
         terms = schema["components"]["schemas"]["OpenAccountRequest"]["properties"]
         for day in (terms["anchor_date"], terms["rebilling_date"]):
             assert (day["format"], day["x-minimum"], day["x-maximum"]) == ("date", "1970-01-01", "2200-12-31")
-        (as_of,) = [parameter for parameter in _parameters(schema) if parameter["name"] == "as_of"]
-        assert (as_of["schema"]["x-minimum"], as_of["schema"]["x-maximum"]) == ("1970-01-01", "2200-12-31")
-        assert as_of["description"].endswith("From 1970-01-01 to 2200-12-31.")
+        days = [parameter for parameter in _parameters(schema) if parameter["schema"].get("format") == "date"]
+        assert sorted(day["name"] for day in days) == [
+            "as_of",
+            "effective_on_after",
+            "effective_on_before",
+            "rebilling_date",
+        ]
+        for day in days:
+            assert (day["schema"]["x-minimum"], day["schema"]["x-maximum"]) == ("1970-01-01", "2200-12-31")
+            assert day["description"].endswith(" From 1970-01-01 to 2200-12-31.")
 
     @pytest.mark.parametrize(
         ("path", "body"),

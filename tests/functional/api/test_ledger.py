@@ -15,6 +15,8 @@ from tests.builders import TODAY, an_account, at, billed
 from tests.databases import rolled_back
 from tests.functional.api.client import ApiClient, problem_of
 
+DAYS = ("effective_on_after", "effective_on_before")
+
 
 def _credit(account: Account, amount_minor: int, day: datetime.date = TODAY) -> Entry:
     return grant_credit(
@@ -78,7 +80,8 @@ class TestListLedger:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("type", "charges"), ("effective_on_after", "soon"), ("effective_on_before", "2026-13-01"), ("status", "x")],
+        [("type", "charges"), ("effective_on_after", "soon"), ("effective_on_before", "2026-13-01"), ("status", "x")]
+        + [(name, day) for name in DAYS for day in ("1969-12-31", "2201-01-01", "9999-01-01")],
     )
     def test_refuses_a_filter_that_makes_no_sense(self, api: ApiClient, name: str, value: str) -> None:
         response = api.get(f"/v1/accounts/{an_account().id}/ledger", **{name: value})
