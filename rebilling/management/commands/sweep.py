@@ -18,7 +18,7 @@ from rebilling.certificate import Tally, certificate
 from rebilling.models import Rebilling, Run
 from rebilling.presentation import amounts_of, as_text
 from rebilling.queue import QueueNotConfigured, UnableToSend, configured_queue
-from rebilling.sweep import DateToCome, find_due, sweep
+from rebilling.sweep import DateToCome, check_has_come, find_due, sweep
 
 
 def billing_date(text: str) -> datetime.date:
@@ -43,6 +43,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, as_of: datetime.date, dry_run: bool, **options: Any) -> None:
         now = clock.now()
         try:
+            # Before the queue, whose lack is no reason for a date that has not come.
+            check_has_come(as_of=as_of, now=now)
             if dry_run:
                 self._print_due(as_of, now)
                 return

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -277,11 +278,14 @@ class TestSweepCommand:
 
     @pytest.mark.parametrize("options", [[], ["--dry-run"]])
     @pytest.mark.parametrize("days", [1, 365, 36525])
+    @pytest.mark.parametrize("has_queue", [True, False])
     def test_refuses_a_date_that_has_not_come_and_exits_2(
-        self, monkeypatch: pytest.MonkeyPatch, options: list[str], days: int
+        self, monkeypatch: pytest.MonkeyPatch, settings: Any, options: list[str], days: int, has_queue: bool
     ) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr("rebilling.management.commands.sweep.configured_queue", lambda: queue)
+        settings.REBILLING_QUEUE_URL = ""
+        if has_queue:
+            monkeypatch.setattr("rebilling.management.commands.sweep.configured_queue", lambda: queue)
         today = billing_day(timezone.now())
         an_account(anchor_date=today, rebilling_date=today, today=today)
         day = today + days * DAY
