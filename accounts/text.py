@@ -12,8 +12,11 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 _LINE_BREAKS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 """What Python, a browser or a spreadsheet takes for the end of a line."""
 
-_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc") | frozenset(
-    map(chr, range(0xFE00, 0xFE10))
+_BLANK_RANGES = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+"""Variation selectors, which say how the character before them looks."""
+
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\ufffc").union(
+    *(map(chr, codes) for codes in _BLANK_RANGES)
 )
 """Characters of other categories than spaces and formats that show nothing by themselves."""
 
@@ -35,8 +38,8 @@ def text_error(text: str) -> str:
 
 
 def _is_visible(character: str) -> bool:
-    # Cf are formats such as the zero-width space, Zs spaces.
-    return unicodedata.category(character) not in {"Cf", "Zs"} and character not in _BLANKS
+    # Cf are formats such as the zero-width space, Zs spaces, Cn what Unicode gives no character.
+    return unicodedata.category(character) not in {"Cf", "Cn", "Zs"} and character not in _BLANKS
 
 
 def _code(character: str) -> str:

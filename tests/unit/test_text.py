@@ -25,6 +25,7 @@ class TestTextError:
             "\U0001f469\u200d\U0001f4bb",  # an emoji that a joiner holds together
             "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian needs the zero-width non-joiner
             "a\u00a0b",
+            "\u845b\U000e0100\u57ce",  # Japanese, with a selector of one of two forms
             "17",
         ],
     )
@@ -50,7 +51,20 @@ class TestTextError:
         assert text_error("a\ud800") == "Holds half of a surrogate pair, which isn't a character."
 
     @pytest.mark.parametrize(
-        "text", ["\u200b", "\u200b\ufeff\u2060", " ", "\u00a0\u2003", "\u3164", "\u2800\u2800", "\u00ad", "\ufe0f"]
+        "text",
+        [
+            "\u200b",
+            "\u200b\ufeff\u2060",
+            " ",
+            "\u00a0\u2003",
+            "\u3164",
+            "\u2800\u2800",
+            "\u00ad",
+            "\ufe0f",
+            "\U000e0100\U000e01ef",  # variation selectors
+            "\u2065",  # no character, among those that turn text around
+            "\ufffe\uffff",
+        ],
     )
     def test_says_that_nothing_can_be_seen(self, text: str) -> None:
         assert text_error(text) == INVISIBLE
