@@ -9,7 +9,8 @@ from django.conf import settings
 from accounts.currencies import display
 
 MAX_BALANCE_MINOR = 2**53 - 1
-"""The largest number that every reader of JSON holds exactly; what an account owes, or has as credit, stays within."""
+"""The largest number that every reader of JSON holds exactly; what people move may not take a balance further.
+Charges aren't checked for it: at most 10^12 each, thousands of the largest would have to be unpaid."""
 
 
 def amount_error(*, amount_minor: int, currency: str, least: int = 1) -> str:

@@ -41,7 +41,10 @@ def balance(*, account_id: uuid.UUID, as_of: datetime.date | None = None) -> int
 
 
 def check_balance(*, account_id: uuid.UUID) -> None:
-    """Raises `BalanceOutOfBounds` where what was posted just now took the balance too far. The account is locked."""
+    """Raises `BalanceOutOfBounds` where what was posted just now took the balance too far. The account is locked.
+
+    For what people move; charges are bounded one by one.
+    """
     if abs(balance(account_id=account_id)) > MAX_BALANCE_MINOR:
         raise BalanceOutOfBounds(
             f"The account's balance would be more than {MAX_BALANCE_MINOR} minor units, the most that it may be."
