@@ -86,9 +86,15 @@ def replace_api_key(
     """Make a key for the client of another, with that one's name and scopes unless others are given.
 
     The client's Idempotency-Keys are known across both. The other key goes on working until it is revoked or expires.
-    Raises as `create_api_key` and `api_key_named`.
+    One that expires is replaced by one that does, so that no end is lost unnoticed. Raises as `create_api_key` and
+    `api_key_named`.
     """
     replaced = api_key_named(prefix_or_id)
+    if replaced.expires_at is not None and expires_at is None:
+        end = f"The key that it replaces ends at {replaced.expires_at.isoformat()}"
+        raise UnableToCreateApiKey(
+            "The key was not created.", expires_at=f"{end}: say when this one does (--expires DATE)."
+        )
     return create_api_key(
         name=replaced.name if name is None else name,
         scopes=replaced.scopes if scopes is None else scopes,

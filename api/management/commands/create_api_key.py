@@ -39,7 +39,10 @@ class Command(BaseCommand):
             "on working until it is revoked or expires",
         )
         parser.add_argument(
-            "--expires", type=_end_of, metavar="DATE", help="the last day on which it works; without it, it doesn't end"
+            "--expires",
+            type=_end_of,
+            metavar="DATE",
+            help="the last day on which it works; without it, it doesn't end. Required to replace a key that does",
         )
         add_data_option(parser)
 

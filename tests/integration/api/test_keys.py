@@ -71,14 +71,27 @@ class TestCreateApiKey:
 @rolled_back
 class TestReplaceApiKey:
     def test_is_of_the_same_client_with_the_same_name_and_scopes(self) -> None:
-        old, _ = _key(expires_at=NOW + datetime.timedelta(days=1))
+        old, _ = _key()
         other, _ = _key()
         new, secret = replace_api_key(prefix_or_id=old.prefix, now=NOW)
         assert (new.client_id, new.name, new.scopes, new.expires_at) == (old.client_id, "crm", ["accounts:read"], None)
         assert new.author == f"key:crm:{secret[:12]}"
         assert other.client_id != old.client_id
         old.refresh_from_db()
-        assert (old.revoked_at, old.expires_at) == (None, NOW + datetime.timedelta(days=1))
+        assert (old.revoked_at, old.expires_at) == (None, None)
+
+    def test_of_one_that_ends_must_end_too(self) -> None:
+        end = NOW + datetime.timedelta(days=1)
+        old, _ = _key(expires_at=end)
+        with pytest.raises(UnableToCreateApiKey) as refused:
+            replace_api_key(prefix_or_id=old.prefix, now=NOW)
+        said = f"The key that it replaces ends at {end.isoformat()}: say when this one does (--expires DATE)."
+        assert refused.value.errors == {"expires_at": said}
+        assert ApiKey.objects.count() == 1
+        new, _ = replace_api_key(prefix_or_id=old.prefix, expires_at=end + datetime.timedelta(days=90), now=NOW)
+        assert new.expires_at == end + datetime.timedelta(days=90)
+        old.refresh_from_db()
+        assert (old.revoked_at, old.expires_at) == (None, end)
 
     def test_may_have_another_name_and_other_scopes(self) -> None:
         old, _ = _key()
@@ -161,6 +174,14 @@ class TestCommands:
         assert (new.client_id, new.name, new.scopes) == (old.client_id, "crm", ["accounts:read"])
         assert new.expires_at == datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC)
         assert f"when its client has this one, revoke it (`manage.py revoke_api_key {old.prefix}`)" in err
+
+    def test_replace_a_key_that_ends_by_one_that_does(self) -> None:
+        old, _ = _key(expires_at=NOW + datetime.timedelta(days=1))
+        with pytest.raises(CommandError, match=r"ends at 2026-.*: say when this one does \(--expires DATE\)"):
+            _run("create_api_key", "--replaces", old.prefix)
+        assert ApiKey.objects.count() == 1
+        _run("create_api_key", "--replaces", old.prefix, "--expires", "2026-06-30")
+        assert ApiKey.objects.exclude(id=old.id).get().expires_at == datetime.datetime(2026, 7, 1, tzinfo=datetime.UTC)
 
     def test_revoke_by_prefix(self) -> None:
         key, _ = _key()
