@@ -17,7 +17,9 @@ from accounts.import_problems import Fault, UnreadableFile
 MAX_CHARACTERS_IN_A_LINE = 1024 * 1024
 """A longer line is no row of accounts; reading it whole could take all the memory there is."""
 
-_BLANK = re.compile(r"[\s,;]*")
+# Two quotes in a quoted cell are a quote, and no blank.
+_BLANK_IN_QUOTES = r'"\s*"(?!")'
+_BLANK = re.compile(rf"(?:{_BLANK_IN_QUOTES}|[\s,;])*")
 _SAVE_AS_UTF_8 = 'save it as CSV in UTF-8 (in Excel: "CSV UTF-8"; in LibreOffice: character set "Unicode (UTF-8)")'
 _CSV_REASONS = {
     "unexpected end of data": "A quote opens in this row and is never closed.",
@@ -126,9 +128,11 @@ def _rows(lines: _Lines) -> Iterator[FileRow]:
 def _records(*, contents: Iterator[str], separator: str, first_line: int) -> Iterator[tuple[int, list[str]]]:
     """The records that have anything in them, each with the line it starts on."""
     # Strict: a quote that is never closed is an error, and not a cell that holds the rest of the file.
-    reader = csv.reader(contents, delimiter=separator, strict=True, skipinitialspace=True)
+    source = _BlankLinesTaken(contents, separator=separator)
+    reader = csv.reader(source, delimiter=separator, strict=True, skipinitialspace=True)
     while True:
         line = first_line + reader.line_num
+        source.begins_record = True
         try:
             record = next(reader)
         except StopIteration:
@@ -138,6 +142,24 @@ def _records(*, contents: Iterator[str], separator: str, first_line: int) -> Ite
             raise UnreadableFile(line=line, reason=next(known, f"Is not CSV: {error}.")) from None
         if any(map(str.strip, record)):
             yield line, record
+
+
+class _BlankLinesTaken:
+    """The lines, those of quoted blanks as empty ones where a record begins, for the reader that takes them.
+
+    The strict reader refuses the whole file for one like `"" , ""`, as it should for a cell that holds something.
+    """
+
+    def __init__(self, contents: Iterator[str], *, separator: str) -> None:
+        self._contents = contents
+        self._blank = re.compile(rf"(?:{_BLANK_IN_QUOTES}|[\s{re.escape(separator)}])*")
+        self.begins_record = True
+
+    def __iter__(self) -> Iterator[str]:
+        for content in self._contents:
+            blank = self.begins_record and self._blank.fullmatch(content)
+            self.begins_record = False
+            yield "\n" if blank else content
 
 
 def _misplaced(*, record: list[str], columns: list[str], nameless: list[int], ended: bool) -> str:

@@ -100,6 +100,22 @@ class TestWhatSpreadsheetsLeave:
             "line 4: email: Enter a valid email address."
         ]
 
+    @pytest.mark.parametrize("separator", [",", ";", "\t"])
+    @pytest.mark.parametrize("blanks", ['"",""," "', '"" , "", " " ,', ' "" ,"  "', '""', '" ","",,,""'])
+    def test_rows_of_quoted_blanks_are_passed_over(self, separator: str, blanks: str) -> None:
+        content = "\n".join([blanks, REQUIRED, blanks, row("A1", name='"\n"" ""\n"'), blanks, row("A2"), blanks])
+
+        assert names(content.replace(",", separator)) == {"A1": '" "', "A2": "Ann"}
+
+    def test_a_row_of_a_quote_is_not(self) -> None:
+        assert refusals(file_of('""""', row("A1"))) == ["line 2: Has 1 cell instead of 5."]
+
+    @pytest.mark.parametrize(("separator", "blanks"), [("\t", ",,,,"), ("\t", ";;;;"), (",", ";;;;"), (";", ",,,,")])
+    def test_separators_of_other_files_are_no_blanks(self, separator: str, blanks: str) -> None:
+        content = file_of(row("A1")).replace(",", separator) + blanks + "\n"
+
+        assert refusals(content) == ["line 3: Has 1 cell instead of 5."]
+
     def test_empty_columns_at_the_end_are_passed_over(self) -> None:
         assert names(file_of(row("A1") + ",,", row("A2"), row("A3") + ", ,,,", header=REQUIRED + ",,")) == {
             "A1": "Ann",
