@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
+from accounts.command_options import add_data_option
 from accounts.refusals import Refusal
 from rebilling.certificate import certificate
 from rebilling.held import cancel_run
@@ -27,7 +28,7 @@ class Command(BaseCommand):
             "--parked", action="store_true", help="only its parked periods, also of a run that was let through"
         )
         parser.add_argument("--reason", required=True, help="who decided, and why; kept with the run")
-        parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
+        add_data_option(parser)
 
     def handle(self, *args: Any, run: uuid.UUID, parked: bool, reason: str, **options: Any) -> None:
         now = clock.now()

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounts.command_options import add_data_option
 from rebilling.message import MalformedMessage, RefundsMessage
 from rebilling.queue import QueueNotConfigured, configured_queue
 from rebilling.redrive import (
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             metavar="ID",
             help="delete this message, which can only fail again, for good",
         )
-        parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
+        add_data_option(parser)
 
     def handle(self, *args: Any, send: bool, **options: Any) -> None:
         only, doomed = frozenset(options["message"]), frozenset(options["discard"])

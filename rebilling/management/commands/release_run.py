@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
+from accounts.command_options import add_data_option
 from accounts.refusals import Refusal
 from rebilling.certificate import certificate
 from rebilling.held import release_run
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("run", type=uuid.UUID, help="the run's id")
         parser.add_argument("--reason", required=True, help="who decided, and why; kept with the run")
-        parser.add_argument("--data", help="the embedded database's folder, when no DATABASE_URL is set")
+        add_data_option(parser)
 
     def handle(self, *args: Any, run: uuid.UUID, reason: str, **options: Any) -> None:
         now = clock.now()
