@@ -1,15 +1,14 @@
 """Whether all that a process works on is of this machine, so that its time may be moved."""
 
 import os
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from localcloud import clock
+from localcloud import clock, platform_gateway
+from localcloud.platform_gateway import LOOPBACK, PlatformGateway
 from localcloud.refusals import UnableToMove
-
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-STRIPE = "payments.gateways.stripe_gateway.StripeGateway"
 
 
 def ensure_local() -> None:
@@ -22,8 +21,20 @@ def ensure_local() -> None:
     queue, endpoint = settings.REBILLING_QUEUE_URL, os.environ.get("AWS_ENDPOINT_URL", "")
     if (queue and not _of_this_machine(queue)) or ((queue or endpoint) and not _of_this_machine(endpoint)):
         raise UnableToMove("the queue isn't of this machine: unset REBILLING_QUEUE_URL and AWS_ENDPOINT_URL")
-    if settings.PAYMENT_GATEWAY == STRIPE and not _of_this_machine(settings.STRIPE_API_BASE):
-        raise UnableToMove("payments would be collected at Stripe itself: unset PAYMENT_GATEWAY")
+    _ensure_no_money(platform_gateway.configured(), advice="unset PAYMENT_GATEWAY")
+
+
+def ensure_platform_local(*, data: Path) -> None:
+    """Raises UnableToMove where the platform that runs on the data folder collects by a gateway that may move money."""
+    _ensure_no_money(platform_gateway.of_platform(data=data), advice="start the platform again without PAYMENT_GATEWAY")
+
+
+def _ensure_no_money(found: PlatformGateway, *, advice: str) -> None:
+    if not found.moves_no_money:
+        raise UnableToMove(
+            f"payments would be collected by {found}, and only the logging gateway and a provider on this machine are "
+            f"known to move no money: {advice}"
+        )
 
 
 def _of_this_machine(url: str) -> bool:

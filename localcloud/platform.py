@@ -17,7 +17,7 @@ from django.core.management import call_command
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.db import connections
 
-from localcloud import clock, queue_endpoint, web
+from localcloud import clock, platform_gateway, queue_endpoint, web
 from localcloud.embedded import keep_running, names_database_of
 from localcloud.invocation import entry_point
 from localcloud.locality import ensure_local
@@ -40,6 +40,7 @@ STOP_SECONDS = 10
 def foundation(*, data: Path, today: datetime.date | None = None) -> Iterator[None]:
     """The database migrated and a queue to use, while the block runs. A new data folder begins on `today`, if given.
 
+    What collects is this process's gateway as the settings name it now; other commands are told.
     Raises UnableToStart when another process has them, and when the platform is there already and has another day.
     """
     with _only_one(data):
@@ -50,6 +51,8 @@ def foundation(*, data: Path, today: datetime.date | None = None) -> Iterator[No
         if today is not None:
             _begin(data=data, today=today)
         call_command("migrate", interactive=False, verbosity=0)
+        # Before other commands find the queue.
+        platform_gateway.remember(data=data)
         with _queue(data):
             yield
 

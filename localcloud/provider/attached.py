@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from localcloud.platform_gateway import STRIPE
 from localcloud.provider.server import CONTROL, serving
 from localcloud.provider.simulated import SimulatedProvider
 from localcloud.refusals import UnableToStart
 from payments.gateways.configured import configured_gateway
-
-GATEWAY = "payments.gateways.stripe_gateway.StripeGateway"
 
 
 @contextmanager
@@ -19,7 +18,7 @@ def simulated_provider() -> Iterator[str]:
     """Where its records are. They last as long as the block. Raises UnableToStart where Stripe's library is missing."""
     provider = SimulatedProvider()
     with serving(provider) as url:
-        settings.PAYMENT_GATEWAY = GATEWAY
+        settings.PAYMENT_GATEWAY = STRIPE
         settings.STRIPE_API_KEY, settings.STRIPE_API_BASE = provider.api_key, url
         try:
             configured_gateway()

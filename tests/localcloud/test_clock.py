@@ -35,10 +35,12 @@ from ledger.models import Entry
 for entry in Entry.objects.filter(type="charge").order_by("period_start", "account__name"):
     print(entry.account.name, entry.period_start)
 """
-ANOTHER_GATEWAY = {
+COLLECTED = "payments are collected by the logging gateway, which moves no money"
+STRIPE = {
     "PAYMENT_GATEWAY": "payments.gateways.stripe_gateway.StripeGateway",
     "STRIPE_API_KEY": "sk_test_of_this_test",
 }
+KNOWN = "and only the logging gateway and a provider on this machine are known to move no money"
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +123,7 @@ class TestTo:
             "2026-03-02  2 periods due, 2 payments",
             "2026-03-08  2 periods due, 2 payments",
             "2026-03-15  2 periods due, 2 payments",
-            "it is 2026-03-16",
+            f"it is 2026-03-16; {COLLECTED}",
         ]
         assert clock(begun) == (0, "2026-03-16\n", "")
         charges = [f"{name} {day}" for day in ("2026-03-01", "2026-03-08", "2026-03-15") for name in (0, 1)]
@@ -152,7 +154,7 @@ class TestTo:
         assert (decided.returncode, decided.stderr) == (0, "")
         assert clock(begun, "--to", "2026-03-04") == (
             0,
-            "2026-03-02  2 periods due, 2 payments\nit is 2026-03-04\n",
+            f"2026-03-02  2 periods due, 2 payments\nit is 2026-03-04; {COLLECTED}\n",
             "",
         )
         assert shell(PRINT_RUNS, BILLING_DATA=str(begun)).splitlines() == [
@@ -173,7 +175,7 @@ class TestTo:
         assert stopped is not None
         assert clock(begun) == (0, f"{stopped[1]}\n", "")
         code, out, err = clock(begun, "--to", "2026-04-05")
-        assert (code, err, out.splitlines()[-1]) == (0, "", "it is 2026-04-05")
+        assert (code, err, out.splitlines()[-1]) == (0, "", f"it is 2026-04-05; {COLLECTED}")
         days = ["2026-03-01", "2026-03-08", "2026-03-15", "2026-03-22", "2026-03-29", "2026-04-05"]
         charges = [f"{name} {day}" for day in days for name in (0, 1)]
         assert shell(PRINT_CHARGES, BILLING_DATA=str(begun)).splitlines() == charges
@@ -198,7 +200,7 @@ class TestTo:
         assert stopped is not None
         day = datetime.date.fromisoformat(stopped[1]) + datetime.timedelta(days=14)
         code, out, err = clock(begun, "--to", day.isoformat())
-        assert (code, err, out.splitlines()[-1]) == (0, "", f"it is {day}")
+        assert (code, err, out.splitlines()[-1]) == (0, "", f"it is {day}; {COLLECTED}")
         charges = shell(PRINT_CHARGES, BILLING_DATA=str(begun)).splitlines()
         weeks = (day - datetime.date(2026, 3, 1)).days // 7 + 1
         days = [datetime.date(2026, 3, 1) + datetime.timedelta(weeks=number) for number in range(weeks)]
@@ -232,11 +234,24 @@ class TestRefusal:
                 {"AWS_ENDPOINT_URL": "https://sqs.example.com"},
                 "the queue isn't of this machine: unset REBILLING_QUEUE_URL and AWS_ENDPOINT_URL",
             ),
-            (ANOTHER_GATEWAY, "payments would be collected at Stripe itself: unset PAYMENT_GATEWAY"),
+            (STRIPE, f"payments would be collected by {STRIPE['PAYMENT_GATEWAY']}, {KNOWN}: unset PAYMENT_GATEWAY"),
+            (
+                STRIPE | {"STRIPE_API_BASE": "https://stripe.example.com"},
+                f"payments would be collected by {STRIPE['PAYMENT_GATEWAY']}, {KNOWN}: unset PAYMENT_GATEWAY",
+            ),
+            (
+                {"PAYMENT_GATEWAY": "tests.builders.ScriptedGateway"},
+                f"payments would be collected by tests.builders.ScriptedGateway, {KNOWN}: unset PAYMENT_GATEWAY",
+            ),
         ],
     )
     def test_where_something_is_not_of_this_machine(self, running: Path, environment: dict[str, str], why: str) -> None:
         self._refused(running, "--to", "2026-03-02", why=why, SECRET_KEY="of this test", **environment)
+
+    def test_beside_a_platform_that_collects_elsewhere(self, begun: Path, start: Start) -> None:
+        output_until_serving(start("runlocal", **STRIPE))
+        why = f"payments would be collected by {STRIPE['PAYMENT_GATEWAY']}, {KNOWN}: "
+        self._refused(begun, "--to", "2026-03-02", why=f"{why}start the platform again without PAYMENT_GATEWAY")
 
     def test_on_another_database(self, running: Path, tmp_path: Path, hold: Hold) -> None:
         """Not even of a data folder of this machine, if it isn't the one that is meant."""

@@ -9,11 +9,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
-from localcloud import clock
+from localcloud import clock, platform_gateway
 from localcloud.arguments import add_data_option, billing_date
 from localcloud.days import Days, PassedDay, QueueStuck, QueueUntilEmpty, RunHeld
 from localcloud.invocation import entry_point
-from localcloud.locality import ensure_local
+from localcloud.locality import ensure_local, ensure_platform_local
 from localcloud.locks import AlreadyLocked, locked
 from localcloud.platform import configured_poller, foundation, join
 from localcloud.preparation import command_line, data_folder
@@ -66,7 +66,9 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self.stderr.write(str(_stopped(again)))
             raise
-        lines.end(f"it is {clock.today()}")
+        lines.end(
+            f"it is {clock.today()}; payments are collected by {platform_gateway.of_platform(data=data_folder())}"
+        )
 
     @contextmanager
     def _queue(self, lines: DayLines) -> Iterator[QueueUntilEmpty]:
@@ -77,7 +79,13 @@ class Command(BaseCommand):
 
         data = data_folder()
         if join(data=data):
+            ensure_platform_local(data=data)
             yield QueueUntilEmpty(poller=configured_poller(), works_itself=False, tell=tell)
+        elif platform_gateway.out_of_reach(data=data):
+            raise UnableToMove(
+                f"the platform on {data} collected from a simulated provider, and this command would by "
+                f"{platform_gateway.configured()}: start `{command_line('runlocal --simulated-provider')}` first"
+            )
         else:
             with foundation(data=data):
                 yield QueueUntilEmpty(poller=configured_poller(), works_itself=True, tell=tell)

@@ -5,10 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from localcloud import platform_gateway
 from localcloud.arguments import add_data_option
 from localcloud.platform import configured_poller
 from localcloud.poller import BATCH_SIZE, Delivery
-from localcloud.preparation import command_line
+from localcloud.preparation import command_line, data_folder
 
 
 class Command(BaseCommand):
@@ -27,6 +28,12 @@ class Command(BaseCommand):
         add_data_option(parser)
 
     def handle(self, *, until_empty: bool, max_messages: int | None, **options: Any) -> None:
+        if platform_gateway.out_of_reach(data=data_folder()):
+            own, typed = platform_gateway.configured(), command_line("runlocal --simulated-provider")
+            raise CommandError(
+                f"The platform collects from a simulated provider, and this command by {own}: start `{typed}`, which "
+                "works the queue itself."
+            )
         if not settings.REBILLING_QUEUE_URL:
             raise CommandError(f"There is no queue: start `{command_line('runlocal')}`, or set REBILLING_QUEUE_URL.")
         if max_messages is not None and max_messages < 1:

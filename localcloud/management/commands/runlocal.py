@@ -33,7 +33,7 @@ class Command(BaseCommand):
         data = data_folder()
         provider = attached.simulated_provider() if simulated_provider else nullcontext("")
         try:
-            with listening(port=port) as server, foundation(data=data, today=today), provider as records:
+            with listening(port=port) as server, provider as records, foundation(data=data, today=today):
                 serve(data=data, server=server, announce=lambda: self._announce(address(server=server), data, records))
         except UnableToStart as refusal:
             raise CommandError(str(refusal)) from refusal
