@@ -8,20 +8,28 @@ from pathlib import Path
 
 from localcloud.private_files import open_private
 
+MAX_BYTES = 100
+
 
 class AlreadyLocked(Exception):
-    """Another process holds the lock."""
+    """Another process holds the lock; `by` is what that one does, where it said so."""
+
+    def __init__(self, path: Path, *, by: str) -> None:
+        super().__init__(str(path))
+        self.by = by
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds the lock while the block runs. Raises AlreadyLocked, at once."""
-    lock = open_private(str(path), os.O_RDONLY | os.O_CREAT)
+def locked(path: Path, *, by: str = "") -> Iterator[None]:
+    """Holds the lock while the block runs, and tells others what for. Raises AlreadyLocked, at once."""
+    lock = open_private(str(path), os.O_RDWR | os.O_CREAT)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise AlreadyLocked(str(path)) from error
+            raise AlreadyLocked(path, by=os.read(lock, MAX_BYTES).decode()) from error
+        os.ftruncate(lock, 0)
+        os.write(lock, by.encode())
         yield
     finally:
         os.close(lock)

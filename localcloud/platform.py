@@ -31,19 +31,22 @@ from localcloud.schedules import Schedules
 from localcloud.sqs import create_queues, local_sqs
 
 LOCK = "platform.lock"
+PLATFORM, CLOCK = "the platform", "`clock --to`"
+"""Who holds it."""
 LOOK_SECONDS = 0.2
 STOP_SECONDS = 10
 """How long a batch in hand may take when the platform stops. Cut off, it is finished after the next start."""
 
 
 @contextmanager
-def foundation(*, data: Path, today: datetime.date | None = None) -> Iterator[None]:
+def foundation(*, data: Path, today: datetime.date | None = None, by: str = PLATFORM) -> Iterator[None]:
     """The database migrated and a queue to use, while the block runs. A new data folder begins on `today`, if given.
 
-    What collects is this process's gateway as the settings name it now; other commands are told.
+    What collects is this process's gateway as the settings name it now; other commands are told. `by` is what they say
+    they are kept out by.
     Raises UnableToStart when another process has them, and when the platform is there already and has another day.
     """
-    with _only_one(data):
+    with _only_one(data, by=by):
         # The product first: loading it sets logging up anew.
         entry_point()
         web.application()
@@ -105,14 +108,18 @@ def configured_poller() -> Poller:
 
 
 @contextmanager
-def _only_one(data: Path) -> Iterator[None]:
+def _only_one(data: Path, *, by: str) -> Iterator[None]:
     """Two platforms on one data folder would each have a queue that the other's commands don't find."""
     make_folder(data)
     try:
-        with locked(data / LOCK):
+        with locked(data / LOCK, by=by):
             yield
     except AlreadyLocked as error:
-        raise UnableToStart(f"the platform is already running on {data}: stop it, or name another --data") from error
+        if error.by == CLOCK:
+            why = f"{CLOCK} is working on {data}: wait until it is done, or stop it, or name another --data"
+        else:
+            why = f"the platform is already running on {data}: stop it, or name another --data"
+        raise UnableToStart(why) from error
 
 
 def _begin(*, data: Path, today: datetime.date) -> None:

@@ -180,6 +180,63 @@ class TestTo:
         charges = [f"{name} {day}" for day in days for name in (0, 1)]
         assert shell(PRINT_CHARGES, BILLING_DATA=str(begun)).splitlines() == charges
 
+    def test_stops_at_the_databases_trouble_and_takes_the_day_up_again(
+        self, begun: Path, hold: Hold, start: Start
+    ) -> None:
+        output_until_serving(start("runlocal"))
+        holder = hold(begun)
+        holder.execute("ALTER DATABASE billing SET default_transaction_read_only = on")
+        code, out, err = clock(begun, "--to", "2026-03-04")
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert re.fullmatch(
+            r"CommandError: stopped on 2026-03-02: The database is read-only\. \(.+\) Then go on with "
+            rf"`\.venv/bin/python manage\.py clock --to 2026-03-04 --data {begun}`\n",
+            err,
+        )
+        assert json.loads((begun / "clock.json").read_text())["unfinished"] == "2026-03-02"
+        holder.execute("SET TRANSACTION READ WRITE; ALTER DATABASE billing RESET default_transaction_read_only")
+        assert shell(PRINT_RUNS, BILLING_DATA=str(begun)) == ""
+
+        # A bug's traceback comes after the line that says where the clock stopped.
+        holder.execute("ALTER TABLE rebilling_run ADD COLUMN surprise integer NOT NULL")
+        code, out, err = clock(begun, "--to", "2026-03-04")
+        assert (code, out) == (1, "")
+        typed = f".venv/bin/python manage.py clock --to 2026-03-04 --data {begun}"
+        assert f"stopped on 2026-03-02: go on with `{typed}`\n" in err
+        assert "IntegrityError" in err
+        holder.execute("ALTER TABLE rebilling_run DROP COLUMN surprise")
+        assert clock(begun, "--to", "2026-03-03") == (
+            0,
+            f"2026-03-02  2 periods due, 2 payments\nit is 2026-03-03; {COLLECTED}\n",
+            "",
+        )
+        assert shell(PRINT_RUNS, BILLING_DATA=str(begun)).splitlines() == [
+            "2026-03-02 CERTIFIED 2",
+            "2026-03-03 CERTIFIED 0",
+        ]
+
+    def test_keeps_a_platform_out_while_it_works_alone(self, begun: Path, start: Start) -> None:
+        process = start("clock", "--to", "2036-03-01")
+        assert process.stdout is not None
+        assert process.stdout.readline() == "2026-03-02  2 periods due, 2 payments\n"
+        for command in ("runlocal", "demo"):
+            refused = manage(command, "--port", "0", BILLING_DATA=str(begun))
+            assert (refused.returncode, refused.stdout, refused.stderr) == (
+                1,
+                "",
+                f"CommandError: `clock --to` is working on {begun}: wait until it is done, or stop it, or name another "
+                "--data\n",
+            )
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        platform = start("runlocal")
+        output_until_serving(platform)
+        again = manage("runlocal", "--port", "0", BILLING_DATA=str(begun))
+        assert again.stderr == (
+            f"CommandError: the platform is already running on {begun}: stop it, or name another --data\n"
+        )
+
     def test_stops_when_the_platform_does_and_goes_on_without_it(self, begun: Path, start: Start) -> None:
         platform = start("runlocal")
         output_until_serving(platform)

@@ -7,15 +7,16 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
+from django.db import Error
 
+from billing_site.command_errors import explained
 from localcloud import clock, platform_gateway
 from localcloud.arguments import add_data_option, billing_date
 from localcloud.days import Days, PassedDay, QueueStuck, QueueUntilEmpty, RunHeld
 from localcloud.invocation import entry_point
 from localcloud.locality import ensure_local, ensure_platform_local
 from localcloud.locks import AlreadyLocked, locked
-from localcloud.platform import configured_poller, foundation, join
+from localcloud.platform import CLOCK, configured_poller, foundation, join
 from localcloud.preparation import command_line, data_folder
 from localcloud.refusals import UnableToMove, UnableToStart
 from localcloud.terminal import DayLines
@@ -61,9 +62,14 @@ class Command(BaseCommand):
             raise _stopped(f"{held}. {_decisions(held)} Then {again}") from held
         except (UnableToSend, BotoCoreError, ClientError) as error:
             raise _stopped(f"the queue can't be reached. If the platform was stopped, {again}") from error
-        except (QueueStuck, OperationalError) as error:
-            raise _stopped(f"{' '.join(str(error).split())}. See platform.log, then {again}") from error
-        except KeyboardInterrupt:
+        except QueueStuck as error:
+            raise _stopped(f"{error}. See platform.log, then {again}") from error
+        except (UnableToMove, UnableToStart):
+            raise
+        except BaseException as error:
+            if trouble := isinstance(error, Error) and explained(error):
+                raise _stopped(f"{trouble} Then {again}") from error
+            # Ctrl-C, or a bug, whose traceback follows.
             self.stderr.write(str(_stopped(again)))
             raise
         lines.end(
@@ -87,7 +93,7 @@ class Command(BaseCommand):
                 f"{platform_gateway.configured()}: start `{command_line('runlocal --simulated-provider')}` first"
             )
         else:
-            with foundation(data=data):
+            with foundation(data=data, by=CLOCK):
                 yield QueueUntilEmpty(poller=configured_poller(), works_itself=True, tell=tell)
 
 
