@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from accounts import clock
+from accounts.billing_calendar import FIRST_DAY, LAST_DAY
 from accounts.billing_day import billing_day
 from accounts.models import Account, Plan
 from accounts.opening import AccountTerms, open_account
 from accounts.plans import create_plan
 from localcloud.poller import Poller
+from localcloud.refusals import UnableToStart
 from payments.models import Payment
 from rebilling.adjustments import grant_credit
 from rebilling.certificate import Certificate
@@ -26,7 +28,7 @@ from rebilling.retries import retries_due
 from rebilling.sweep import find_due, sweep
 
 ACCOUNTS = 1000
-AUTHOR = "manage.py demo"
+AUTHOR = "command:demo"
 NOT_DUE_EACH = 10
 """Every tenth account isn't due yet."""
 WITH_STATEMENT = 2
@@ -37,6 +39,8 @@ BEHIND_EACH = 40
 NEVER_BILLED = 502
 """Comes with so many unbilled weeks that a person should look first."""
 CLOSED_IN_FLIGHT = range(100, 105)
+FIRST_TODAY = FIRST_DAY + datetime.timedelta(weeks=52)
+LAST_TODAY = LAST_DAY - datetime.timedelta(days=366 + 28)
 
 Progress = Callable[[int], None]
 
@@ -60,14 +64,28 @@ _FIRST = ("Amber", "Birch", "Cobalt", "Dune", "Elm", "Fjord", "Granite", "Harbou
 _SECOND = ("Analytics", "Books", "Coffee", "Dental", "Energy", "Films", "Games", "Health", "Interiors", "Kitchens")
 
 
+def ensure_room(*, today: datetime.date) -> None:
+    """Raises UnableToStart for a day around which the accounts would have periods that billing doesn't know."""
+    if not FIRST_TODAY <= today <= LAST_TODAY:
+        raise UnableToStart(
+            f"the demonstration can't begin on {today}: its accounts need a year before and after. Give it a day from "
+            f"{FIRST_TODAY} to {LAST_TODAY} (--today, or TODAY= with make)"
+        )
+
+
 def open_accounts(*, progress: Progress) -> int:
-    """Opens the plans and accounts that aren't there yet, and returns how many accounts that were."""
+    """Opens the plans and accounts that aren't there yet, and returns how many accounts that were.
+
+    Raises UnableToStart.
+    """
     codes = set(Plan.objects.values_list("code", flat=True))
     for offer in (SOLO, TEAM, STUDIO):
         if offer.code not in codes:
             _create_plan(offer)
     there = set(Account.objects.values_list("external_reference", flat=True))
     missing = [number for number in range(ACCOUNTS) if reference_of(number) not in there]
+    if missing:
+        ensure_room(today=billing_day(clock.now()))
     for done, number in enumerate(missing, start=1):
         now = clock.now()
         today = billing_day(now)

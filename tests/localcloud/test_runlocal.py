@@ -137,10 +137,14 @@ class TestDemo:
         second.send_signal(signal.SIGTERM)
         assert second.wait(timeout=60) == 0
         self._bills_on_by_the_simulated_provider(tmp_path, start)
+        self._shows_the_end_of_a_long_statement(tmp_path)
 
     def _says_what_is_there(self, output: str, *, data: Path) -> None:
         assert "found the 1,000 accounts of an earlier demonstration\n" in output
-        assert "nothing is due on 2026-03-01, and all that was due is done\n" in output
+        assert (
+            "nothing is due on 2026-03-01, and of what was due this waits:\n"
+            "1 period parked: release or skip in the admin, under Rebillings.\n" in output
+        )
         assert "\n  accounts  894 ACTIVE, 5 INACTIVE, 101 PENDING\n" in output
         assert re.search(r"\n  last run  \S+ as of 2026-03-01, CERTIFIED: 950 periods\n", output)
         assert "\ncash      7,568.00 EUR   9,751,000 JPY   8,493.00 USD\n" in output
@@ -156,7 +160,8 @@ class TestDemo:
     def _bills_on_by_the_simulated_provider(self, data: Path, start: Start) -> None:
         """The demonstration's payment methods are taken there, and its earlier payments stay the logging gateway's."""
         before = shell(PRINT_GATEWAYS, BILLING_DATA=str(data))
-        output = output_until_serving(start("runlocal", "--simulated-provider"))
+        platform = start("runlocal", "--simulated-provider")
+        output = output_until_serving(platform)
         (records_url,) = re.findall(r"  taken   (http\S+)   ", output)
         moved = manage("clock", "--to", "2026-03-06", BILLING_DATA=str(data))
         assert (moved.returncode, moved.stderr) == (0, "")
@@ -164,3 +169,32 @@ class TestDemo:
             assert len(json.loads(answer.read())["taken"]) == 98
         after = shell(PRINT_GATEWAYS, BILLING_DATA=str(data))
         assert after == f"{before[:-1]}, ('stripe', 'SUCCEEDED', 98)]"
+        moved = manage("clock", "--to", "2026-03-13", BILLING_DATA=str(data))
+        assert (moved.returncode, moved.stderr) == (0, "")
+        platform.send_signal(signal.SIGTERM)
+        assert platform.wait(timeout=60) == 0
+
+    def _shows_the_end_of_a_long_statement(self, data: Path) -> None:
+        """Five weeks have a charge and a payment each, and there is the credit."""
+        done = manage("demo", "--data", str(data), DEMO_SERVE="0")
+        assert (done.returncode, done.stderr) == (0, "")
+        shown = done.stdout.partition("Statement of Amber Coffee 1 (Team, 4 seats)\n")[2].splitlines()
+        assert shown[0] == "1 before, and the last 10 entries:"
+        assert [line.split()[0] for line in shown[3:]] == [
+            "2026-02-20",
+            "2026-02-27",
+            *["2026-03-01"] * 4,
+            *["2026-03-06"] * 2,
+            *["2026-03-13"] * 2,
+        ]
+
+    @pytest.mark.parametrize("day", ["1970-01-01", "1970-12-30", "2199-12-03", "2200-12-31"])
+    def test_refuses_a_day_too_near_the_ends_of_the_calendar(self, tmp_path: Path, day: str) -> None:
+        done = manage("demo", "--data", str(tmp_path), "--today", day, DEMO_SERVE="0")
+        assert (done.returncode, done.stdout, done.stderr) == (
+            1,
+            "",
+            f"CommandError: the demonstration can't begin on {day}: its accounts need a year before and after. Give it "
+            "a day from 1970-12-31 to 2199-12-02 (--today, or TODAY= with make)\n",
+        )
+        assert not (tmp_path / "clock.json").exists()

@@ -20,6 +20,7 @@ from localcloud.platform import CLOCK, configured_poller, foundation, join
 from localcloud.preparation import command_line, data_folder
 from localcloud.refusals import UnableToMove, UnableToStart
 from localcloud.terminal import DayLines
+from localcloud.waiting import how_to_decide
 from rebilling.queue import UnableToSend
 
 
@@ -59,7 +60,7 @@ class Command(BaseCommand):
                     happened = bool(done.due or done.payments or done.unexplained)
                     lines.add(_told(done), worth_keeping=happened)
         except RunHeld as held:
-            raise _stopped(f"{held}. {_decisions(held)} Then {again}") from held
+            raise _stopped(f"{held}. {how_to_decide(held.run)} Then {again}") from held
         except (UnableToSend, BotoCoreError, ClientError) as error:
             raise _stopped(f"the queue can't be reached. If the platform was stopped, {again}") from error
         except QueueStuck as error:
@@ -99,13 +100,6 @@ class Command(BaseCommand):
 
 def _stopped(why: str) -> CommandError:
     return CommandError(f"stopped on {clock.today()}: {why}")
-
-
-def _decisions(held: RunHeld) -> str:
-    release, cancel = (
-        f"`{command_line(f'{name} {held.run.id} --reason R')}`" for name in ("release_run", "cancel_run")
-    )
-    return f"Look into it and release it, with the platform running ({release}), or cancel it ({cancel})."
 
 
 def _told(done: PassedDay) -> str:

@@ -17,12 +17,16 @@ from localcloud.arguments import add_data_option, add_today_option
 from localcloud.demo_access import demo_access
 from localcloud.platform import configured_poller, foundation, serve
 from localcloud.ports import DEFAULT_PORT
-from localcloud.preparation import clock_line, command_line, data_folder, serves
+from localcloud.preparation import clock_line, data_folder, serves
 from localcloud.refusals import UnableToStart
 from localcloud.terminal import ProgressLine, table
+from localcloud.waiting import how_to_decide, what_waits
 from localcloud.web import address, listening
 from rebilling.models import Run
 from rebilling.presentation import as_text
+
+SHOWN_ENTRIES = 10
+"""Of the statement, the last ones."""
 
 
 class Command(BaseCommand):
@@ -36,6 +40,9 @@ class Command(BaseCommand):
     def handle(self, *, port: int, today: datetime.date | None, **options: Any) -> None:
         data = data_folder()
         try:
+            if today is not None:
+                # Before a data folder begins on that day, for good.
+                demonstration.ensure_room(today=today)
             if not serves("demo"):
                 with foundation(data=data, today=today):
                     self._bill()
@@ -77,10 +84,14 @@ class Command(BaseCommand):
         self.stdout.write(f"\n{as_text(demonstration.certificate_of(run=run))}")
         if run.status == Run.Status.HELD:
             # As after weeks in which the demonstration didn't run: many weekly accounts have two periods due.
-            self.stdout.write(f"To let it through: {command_line(f'release_run {run.id} --reason ...')}")
+            self.stdout.write(how_to_decide(run))
 
     def _show_what_is_there(self) -> None:
-        self.stdout.write(f"nothing is due on {billing_day(clock.now())}, and all that was due is done")
+        today = billing_day(clock.now())
+        if waits := what_waits():
+            self.stdout.write("\n".join([f"nothing is due on {today}, and of what was due this waits:", *waits]))
+        else:
+            self.stdout.write(f"nothing is due on {today}, and all that was due is done")
         statuses = ", ".join(f"{count:,} {status}" for status, count in demonstration.accounts_by_status().items())
         self.stdout.write(f"\n  accounts  {statuses}")
         if run := demonstration.last_run():
@@ -97,6 +108,7 @@ class Command(BaseCommand):
 
     def _show_statement(self, account: Account) -> None:
         found = statement(account_id=account.id, since=account.anchor_date, until=billing_day(clock.now()))
+        lines = found.lines[-SHOWN_ENTRIES:]
         rows = [
             [
                 line.entry.effective_on.isoformat(),
@@ -105,10 +117,12 @@ class Command(BaseCommand):
                 display(amount_minor=line.owed_minor, currency=account.currency),
                 display(amount_minor=line.balance_minor, currency=account.currency),
             ]
-            for line in found.lines
+            for line in lines
         ]
         head = ("date", "entry", "description", "amount", "balance")
         self.stdout.write(f"\nStatement of {account.name} ({account.plan.name}, {account.quantity} seats)")
+        if earlier := len(found.lines) - len(lines):
+            self.stdout.write(f"{earlier:,} before, and the last {SHOWN_ENTRIES} entries:")
         self.stdout.write(table(head=head, rows=rows, right=(3, 4)))
 
     def _announce(self, base: str, data: Path) -> None:
