@@ -56,7 +56,13 @@ def errors_to_terminal() -> None:
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.ERROR)
     terminal.setFormatter(_OneLine())
+    terminal.addFilter(_says_more_than_that_a_request_failed)
     logging.getLogger().addHandler(terminal)
+
+
+def _says_more_than_that_a_request_failed(record: logging.LogRecord) -> bool:
+    """The server's line for each request has arguments. Why one failed, the product says in a line of its own."""
+    return record.name != "django.server" or not record.args
 
 
 class _OneLine(logging.Formatter):

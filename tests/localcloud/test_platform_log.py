@@ -2,13 +2,19 @@
 
 import logging
 import os
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
-from localcloud import platform_log
+from localcloud import platform_log, web
 from localcloud.platform_log import errors_to_terminal, log_to_file
+from localcloud.ports import HOST
+from tests.support.platforms import status_of
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +56,35 @@ def test_is_followed_by_who_shares_it_when_the_platform_begins_a_new_one(tmp_pat
     read = [(tmp_path / name).read_text() for name in ("platform.log.1", "platform.log")]
     assert [("before" in text, "after" in text) for text in read] == [(True, False), (False, True)]
     assert mode(tmp_path / "platform.log") == "0o600"
+
+
+def test_says_once_on_the_terminal_that_a_request_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        logging.getLogger("api.unavailable").error("GET %s: no database", environ["PATH_INFO"])
+        start_response("503 Service Unavailable", [("Content-Length", "0")])
+        return [b""]
+
+    log_to_file(data=tmp_path)
+    errors_to_terminal()
+    with ThreadedWSGIServer((HOST, 0), WSGIRequestHandler) as server:
+        server.set_app(fails)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            assert status_of(f"{web.address(server=server)}/x") == 503
+            with socket.create_connection((HOST, server.server_port)) as client:
+                # Nothing but the server tells of this one: the beginning of TLS.
+                client.sendall(b"\x16\x03\x01\n")
+                assert client.recv(1000)
+        finally:
+            server.shutdown()
+            thread.join()
+    told = "You're accessing the development server over HTTPS, but it only supports HTTP."
+    assert capsys.readouterr().err.splitlines() == [
+        "ERROR: GET /x: no database (see platform.log)",
+        f"ERROR: {told} (see platform.log)",
+    ]
+    assert '"GET /x HTTP/1.1" 503' in (tmp_path / "platform.log").read_text()
 
 
 def test_keeps_tracebacks_which_the_terminal_does_not_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
