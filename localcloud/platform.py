@@ -31,7 +31,7 @@ from localcloud.schedules import Schedules
 from localcloud.sqs import create_queues, local_sqs
 
 LOCK = "platform.lock"
-PLATFORM, CLOCK = "the platform", "`clock --to`"
+PLATFORM, CLOCK = "the platform", "`manage.py clock --to`"
 """Who holds it."""
 LOOK_SECONDS = 0.2
 STOP_SECONDS = 10

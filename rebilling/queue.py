@@ -89,6 +89,7 @@ def configured_queue() -> SqsQueue:
     """The queue of `REBILLING_QUEUE_URL`. Raises `QueueNotConfigured`."""
     if not settings.REBILLING_QUEUE_URL:
         raise QueueNotConfigured(
-            "There is no queue: start `.venv/bin/python manage.py runlocal`, or set REBILLING_QUEUE_URL."
+            "There is no queue: set REBILLING_QUEUE_URL or, on your own machine, start `manage.py runlocal` with the "
+            "same --data."
         )
     return connected_queue(settings.REBILLING_QUEUE_URL)

@@ -72,7 +72,8 @@ def configured_dead_letters() -> SqsQueue:
     """The queue of `REBILLING_DLQ_URL`. Raises `QueueNotConfigured`."""
     if not settings.REBILLING_DLQ_URL:
         raise QueueNotConfigured(
-            "There is no dead-letter queue: start `.venv/bin/python manage.py runlocal`, or set REBILLING_DLQ_URL."
+            "There is no dead-letter queue: set REBILLING_DLQ_URL or, on your own machine, start `manage.py runlocal` "
+            "with the same --data."
         )
     return connected_queue(settings.REBILLING_DLQ_URL)
 

@@ -224,8 +224,8 @@ class TestTo:
             assert (refused.returncode, refused.stdout, refused.stderr) == (
                 1,
                 "",
-                f"CommandError: `clock --to` is working on {begun}: wait until it is done, or stop it, or name another "
-                "--data\n",
+                f"CommandError: `manage.py clock --to` is working on {begun}: wait until it is done, or stop it, or "
+                "name another --data\n",
             )
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)

@@ -15,7 +15,7 @@ from billing_site.secret_store import UnableToReadSecret
 class Command(BaseCommand):
     help = (
         "Makes the role that the application connects as, with the password in its secret, or updates it. Before the "
-        "first `migrate`, and again whenever the database and the secret disagree. Uses the owner's role."
+        "first `manage.py migrate`, and again whenever the database and the secret disagree. Uses the owner's role."
     )
     # The checks of models and paths have nothing to say about a role.
     requires_system_checks = []

@@ -55,7 +55,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(as_text(certificate(run=run, now=now)))
         if run.status == Run.Status.HELD:
-            raise CommandError(f"The run is held. Look into it, then `release_run {run.id}` or `cancel_run {run.id}`.")
+            raise CommandError(
+                f"The run is held. Look into it, then `manage.py release_run {run.id} --reason R` or `manage.py "
+                f"cancel_run {run.id} --reason R`."
+            )
 
     def _print_due(self, as_of: datetime.date, now: datetime.datetime) -> None:
         due, parked, size = Tally(), Tally(), Size()

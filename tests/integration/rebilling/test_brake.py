@@ -346,7 +346,10 @@ class TestSweepCommand:
         with pytest.raises(CommandError, match="The run is held") as error:
             call_command("sweep", "--as-of", today.isoformat())
         run = Run.objects.get(status="HELD")
-        assert f"release_run {run.id}" in str(error.value)
+        assert str(error.value) == (
+            f"The run is held. Look into it, then `manage.py release_run {run.id} --reason R` or "
+            f"`manage.py cancel_run {run.id} --reason R`."
+        )
         assert "HELD, nothing is sent: 4 periods are due, more than 3" in capsys.readouterr().out
         assert queue.bodies == []
 
