@@ -63,7 +63,7 @@ def charged_periods(passed: HalfAYear, account: str) -> list[str]:
 class TestHalfAYear:
     def test_tells_what_happened_day_by_day(self, passed: HalfAYear) -> None:
         lines = passed.said.splitlines()
-        assert lines[-1] == "it is 2026-07-31"
+        assert lines[-1] == "it is 2026-07-31; payments are collected by a simulated provider"
         assert "2026-03-31  1 period due, 1 payment" in lines
         assert manage("clock", BILLING_DATA=str(passed.data)).stdout == "2026-07-31\n"
 
