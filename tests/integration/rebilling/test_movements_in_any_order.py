@@ -188,9 +188,9 @@ class Movements(RuleBasedStateMachine):
     @rule(which=_positions, sent=st.booleans())
     def reverse_a_charge_and_refund_it(self, which: int, sent: bool) -> None:
         """As for a charge that should never have been. Restored by `reverse`, it is owed again."""
-        paid = list(Payment.objects.filter(status="SUCCEEDED", charge__reversed_by=None, charge__isnull=False))
-        if paid:
-            payment = paid[which % len(paid)]
+        paid = Payment.objects.filter(status="SUCCEEDED", charge__reversed_by=None, charge__isnull=False)
+        if payments := list(paid.order_by("id")):
+            payment = payments[which % len(payments)]
             self.unless_refused(lambda: reverse_entry(entry_id=payment.charge_id, **self.signed))  # type: ignore[arg-type]
             self.unless_refused(
                 lambda: request_refund(payment_id=payment.id, amount_minor=left_to_refund(payment) or 1, **self.signed)
