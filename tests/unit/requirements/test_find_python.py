@@ -52,6 +52,13 @@ class TestFindPython:
         assert find(tmp_path) == (0, f"{taken}\n", "")
         assert find(tmp_path, "3.13") == (0, f"{taken}\n", "")
 
+    def test_looks_behind_pyenv_shims_outside_the_home(self, tmp_path: Path) -> None:
+        pyenv = tmp_path / "opt" / "pyenv"
+        broken_shim(pyenv / "shims" / "python3.13")
+        taken = stand_in(pyenv / "versions" / "3.13.0" / "bin" / "python", "3.13")
+        path, home = str(pyenv / "shims"), tmp_path / "home"
+        assert run_script("find_python", "3.13", path=path, home=home, variables={}) == (0, f"{taken}\n", "")
+
     def test_says_in_one_line_how_to_get_one(self, tmp_path: Path) -> None:
         code, out, error = find(tmp_path)
         assert (code, out) == (1, "")
