@@ -51,6 +51,7 @@ class Surroundings:
             "DJANGO_SECRET_ARN": self.django_arn,
             "REBILLING_QUEUE_URL": self.queue.endpoint.queue_url,
             "REBILLING_DLQ_URL": self.queue.endpoint.dead_letter_queue_url,
+            "PAYMENT_GATEWAY": "payments.gateways.logging_gateway.LoggingGateway",
             "BILLING_TIME_ZONE": "UTC",
             "ALLOWED_HOSTS": HOST,
             "CSRF_TRUSTED_ORIGINS": f"https://{HOST}",
