@@ -13,6 +13,7 @@ from itertools import chain
 
 from accounts.import_columns import COLUMNS, REQUIRED, columns_of, separator_named_by, separator_of
 from accounts.import_problems import Fault, UnreadableFile
+from accounts.text import is_unicode
 
 MAX_CHARACTERS_IN_A_LINE = 1024 * 1024
 """A longer line is no row of accounts; reading it whole could take all the memory there is."""
@@ -84,20 +85,12 @@ class _Lines:
         reason = ""
         if len(content) > MAX_CHARACTERS_IN_A_LINE:
             reason = f"Is longer than {MAX_CHARACTERS_IN_A_LINE} characters."
-        elif not content.isascii() and not _is_unicode(content):
+        elif not content.isascii() and not is_unicode(content):
             reason = f"Is not UTF-8: {_SAVE_AS_UTF_8}."
         elif "\0" in content:
             reason = f"Holds a NUL character: the file is no text, damaged, or not UTF-8; {_SAVE_AS_UTF_8}."
         if reason:
             raise UnreadableFile(line=self.number, reason=reason)
-
-
-def _is_unicode(content: str) -> bool:
-    try:
-        content.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _rows(lines: _Lines) -> Iterator[FileRow]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from accounts.text import is_unicode
+
 _MINUS_ZERO = -0.0
 
 
@@ -46,7 +48,7 @@ def read_object(text: str, *, place: str, max_levels: int) -> dict[str, Any]:
         raise UnreadableJson(f"The {place} is not a JSON object")
     for item, level in _walk(value):
         if isinstance(item, str):
-            if not _is_unicode(item):
+            if not is_unicode(item):
                 raise UnreadableJson(f"Half of a surrogate pair stands in a text of the {place}")
         elif level > max_levels:
             raise too_deep
@@ -98,11 +100,3 @@ def _walk(value: dict[str, Any]) -> Iterator[tuple[Any, int]]:
             left += [(inner, level + 1) for inner in [*item, *item.values()]]
         elif isinstance(item, list):
             left += [(inner, level + 1) for inner in item]
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

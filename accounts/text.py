@@ -37,6 +37,15 @@ def text_error(text: str) -> str:
     return ""
 
 
+def is_unicode(text: str) -> bool:
+    """Whether the text can be written in UTF-8: no half of a surrogate pair stands in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _is_visible(character: str) -> bool:
     # Cf are formats such as the zero-width space, Zs spaces, Cn what Unicode gives no character.
     return unicodedata.category(character) not in {"Cf", "Cn", "Zs"} and character not in _BLANKS
