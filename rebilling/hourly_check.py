@@ -103,13 +103,19 @@ def _send_leftovers(check: HourlyCheck, queue: Queue, now: datetime.datetime) ->
     and retries that a sweep weighed and sent.
     """
     before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
-    for what, send in (
-        ("periods that are due", partial(_send_due, queue, before, now)),
-        ("payments that were submitted", partial(_send_submitted, queue, before, now)),
-        ("payments whose outcome is unknown", partial(_send_unknown, queue, now)),
-        ("retries", partial(_send_retries, queue, before, now)),
-        ("refunds", partial(send_refunds, queue=queue, now=now)),
-    ):
+    newest = check.attempt("find the newest run", lambda: _passed_runs(now).first())
+    steps: dict[str, Callable[[], int]] = {"periods that are due": partial(_send_due, queue, before, now)}
+    if newest:
+        steps |= {
+            "payments that were submitted": partial(
+                send_submitted, run=newest, queue=queue, submitted_before=before, now=now
+            ),
+            "payments whose outcome is unknown": partial(send_unknown, run=newest, queue=queue, now=now),
+        }
+    if newest and newest.started_at < before:
+        steps["retries"] = partial(send_retries, run=newest, queue=queue)
+    steps["refunds"] = partial(send_refunds, queue=queue, now=now)
+    for what, send in steps.items():
         check.sent += check.attempt(f"send {what}", send) or 0
 
 
@@ -117,21 +123,6 @@ def _send_due(queue: Queue, before: datetime.datetime, now: datetime.datetime) -
     late = Rebilling.objects.filter(status=Rebilling.Status.DUE, due_since__lt=before)
     run = _passed_runs(now).filter(rebillings__in=late).first()
     return send_due(run=run, queue=queue, due_before=before) if run else 0
-
-
-def _send_submitted(queue: Queue, before: datetime.datetime, now: datetime.datetime) -> int:
-    newest = _passed_runs(now).first()
-    return send_submitted(run=newest, queue=queue, submitted_before=before, now=now) if newest else 0
-
-
-def _send_unknown(queue: Queue, now: datetime.datetime) -> int:
-    newest = _passed_runs(now).first()
-    return send_unknown(run=newest, queue=queue, now=now) if newest else 0
-
-
-def _send_retries(queue: Queue, before: datetime.datetime, now: datetime.datetime) -> int:
-    newest = _passed_runs(now).first()
-    return send_retries(run=newest, queue=queue) if newest and newest.started_at < before else 0
 
 
 def _passed_runs(now: datetime.datetime) -> QuerySet[Run]:
