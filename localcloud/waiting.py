@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from accounts.wording import counted
 from localcloud.preparation import command_line
 from payments.models import Payment, Refund
-from rebilling.brake_limits import counted
 from rebilling.models import Rebilling, Run
 
 

@@ -15,7 +15,8 @@ from django.db import transaction
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
 
 from accounts.billing_day import billing_day
-from rebilling.brake_limits import HISTORY_DAYS, Excess, History, Size, check_limits, counted, excesses
+from accounts.wording import counted
+from rebilling.brake_limits import HISTORY_DAYS, Excess, History, Size, check_limits, excesses
 from rebilling.models import Rebilling, Run
 from rebilling.retries import retries_due
 from rebilling.sweep_lock import is_at_work

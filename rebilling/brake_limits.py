@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.currencies import EXPONENTS, display
+from accounts.wording import counted
 
 HISTORY_DAYS = 35
 """Longer than any month, so that the last month's end is in it."""
@@ -137,10 +138,6 @@ def _excess_of(currency: str, amount: int, *, small: bool, history: History, lim
 
 def _why(against: str, history: History, limits: Limits) -> str:
     return f"{limits.multiple} times {against}, for {counted(history.days, 'day')}"
-
-
-def counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def check_limits() -> Limits:

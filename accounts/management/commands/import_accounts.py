@@ -10,6 +10,7 @@ from accounts.catch_up import CatchUp
 from accounts.command_options import add_data_option
 from accounts.currencies import display
 from accounts.importing import Imported, UnableToImport, import_accounts
+from accounts.wording import counted
 from accounts.written_days import NotABillingDay, billing_day_from
 
 AUTHOR = "command:import_accounts"
@@ -73,13 +74,13 @@ def _explained(refusal: UnableToImport) -> str:
     if any(cause.rows > 1 for cause in refusal.causes):
         lines = [*map(str, refusal.causes), "", *lines]
     if refusal.more:
-        lines.append(f"and {_counted(refusal.more, 'more bad row')}")
+        lines.append(f"and {counted(refusal.more, 'more bad row')}")
     return "\n".join([*lines, refusal.detail])
 
 
 def _summary(imported: Imported, *, dry_run: bool) -> str:
     counts = f"({imported.active:,} active, {imported.inactive:,} inactive)"
-    accounts = _counted(imported.accounts, "account")
+    accounts = counted(imported.accounts, "account")
     if dry_run:
         lines = [f"{accounts} would be imported {counts}; nothing was written"]
     else:
@@ -103,19 +104,15 @@ def _caught_up(catch_up: CatchUp) -> list[str]:
         )
         past = f"{catch_up.past_periods:,}" if catch_up.past_periods else "none"
         lines = [
-            f"{_counted(catch_up.accounts, 'account')} {_is(catch_up.accounts)} billed for days before {day}: "
-            f"{_counted(catch_up.periods, 'period')}, {amounts}, {past} of them in the past"
+            f"{counted(catch_up.accounts, 'account')} {_is(catch_up.accounts)} billed for days before {day}: "
+            f"{counted(catch_up.periods, 'period')}, {amounts}, {past} of them in the past"
         ]
     if parked := catch_up.parked_accounts:
         lines.append(
-            f"{_counted(parked, 'account')} {_is(parked)} not billed until a person decides: "
+            f"{counted(parked, 'account')} {_is(parked)} not billed until a person decides: "
             f"more than {MAX_DUE_PERIODS} periods are due by {day}, and the sweep parks the first of them"
         )
     return lines
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _is(number: int) -> str:

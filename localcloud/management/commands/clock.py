@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
+from accounts.wording import counted
 from billing_site.command_errors import explained
 from localcloud import clock, platform_gateway
 from localcloud.arguments import add_data_option, billing_date
@@ -103,12 +104,7 @@ def _stopped(why: str) -> CommandError:
 
 
 def _told(done: PassedDay) -> str:
-    counts = [_counted(done.due, "period due"), _counted(done.payments, "payment")]
+    counts = [f"{counted(done.due, 'period')} due", counted(done.payments, "payment")]
     if done.unexplained:
         counts.append(f"{done.unexplained:,} UNEXPLAINED")
     return f"{done.day}  {', '.join(counts)}"
-
-
-def _counted(number: int, what: str) -> str:
-    first, _, rest = what.partition(" ")
-    return f"{number:,} {first if number == 1 else f'{first}s'} {rest}".rstrip()

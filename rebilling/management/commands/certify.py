@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
 from accounts.command_options import add_data_option
-from rebilling.brake_limits import counted
+from accounts.wording import counted
 from rebilling.certify import certify
 from rebilling.hourly_check import HourlyCheck, check_hourly
 from rebilling.models import Run
