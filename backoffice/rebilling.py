@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, F, Sum
 
 from accounts import clock
 from accounts.currencies import display
@@ -18,7 +17,7 @@ from rebilling.models import Rebilling, Run
 from rebilling.parked import cancel_parked, release_parked, skip_parked
 from rebilling.presentation import amounts_of, verdict
 from rebilling.queue import Queue, QueueNotConfigured, configured_queue
-from rebilling.retries import retries_due
+from rebilling.retries import amounts_of_retries
 
 
 def _release_run(run: Run, said: dict[str, Any], act: Act) -> None:
@@ -142,16 +141,11 @@ def _payments_table(found: Certificate) -> Table:
 
 def _retries_table(run: Run) -> Table:
     """The charges that the run's release collects again: whoever decides must be able to look at them."""
-    retries = retries_due(as_of=run.as_of)
-    amounts = (
-        retries.values_list("currency")
-        .annotate(charges=Count("id"), amount=Sum(F("amount_minor") - F("credit_minor") - F("paid_minor")))
-        .order_by("currency")
-    )
+    amounts = amounts_of_retries(as_of=run.as_of)
     return Table(
         title="Charges to be collected again with it",
         columns=("Charges", "Amount"),
-        rows=[(f"{charges:,}", display(amount_minor=int(amount), currency=of)) for of, charges, amount in amounts],
+        rows=[(f"{charges:,}", display(amount_minor=amount, currency=of)) for of, charges, amount in amounts],
         all_url=list_of(Rebilling, retry_on__lte=run.as_of.isoformat()),
         all_label="These charges",
     )

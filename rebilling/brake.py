@@ -12,13 +12,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
 
 from accounts.billing_day import billing_day
 from accounts.wording import counted
 from rebilling.brake_limits import HISTORY_DAYS, Excess, History, Size, check_limits, excesses
 from rebilling.models import Rebilling, Run
-from rebilling.retries import retries_due
+from rebilling.retries import amounts_of_retries
 from rebilling.sweep_lock import is_at_work
 
 logger = logging.getLogger(__name__)
@@ -134,14 +134,8 @@ def _due(runs: Collection[uuid.UUID], *, as_of: datetime.date) -> Size:
     """All that would be sent and collected if these runs were let through: their periods, and what is tried again."""
     due = _sum(_sizes(runs))
     _count_accounts(due, runs)
-    again = (
-        retries_due(as_of=as_of)
-        .values_list("currency")
-        .annotate(charges=Count("id"), amount=Sum(F("amount_minor") - F("credit_minor") - F("paid_minor")))
-        .order_by()
-    )
-    for currency, charges, amount in again:
-        due.add(periods=charges, amount_minor=int(amount), currency=currency)
+    for currency, charges, amount in amounts_of_retries(as_of=as_of):
+        due.add(periods=charges, amount_minor=amount, currency=currency)
         due.again += charges
     return due
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
 
 from accounts.locks import lock_accounts
 from accounts.models import Account
@@ -114,6 +114,17 @@ def deactivate_unpaid(*, account_ids: Collection[uuid.UUID], author: str, now: d
 def retries_due(*, as_of: datetime.date) -> QuerySet[Rebilling]:
     """The charges whose next attempt has come, and that no payment is on its way for."""
     return _idle(Rebilling.objects.filter(retry_on__lte=as_of))
+
+
+def amounts_of_retries(*, as_of: datetime.date) -> list[tuple[str, int, int]]:
+    """Of these charges, by currency: its code, how many they are, and what is outstanding of them in minor units."""
+    by_currency = (
+        retries_due(as_of=as_of)
+        .values_list("currency")
+        .annotate(charges=Count("id"), amount=Sum(F("amount_minor") - F("credit_minor") - F("paid_minor")))
+        .order_by("currency")
+    )
+    return [(currency, charges, int(amount)) for currency, charges, amount in by_currency]
 
 
 def _idle(charges: QuerySet[Rebilling]) -> QuerySet[Rebilling]:
