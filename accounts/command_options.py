@@ -1,10 +1,24 @@
-"""Options that commands of several apps have."""
+"""Options that commands of several apps have, and the dates that they take."""
 
 import argparse
+import datetime
+
+from accounts.written_days import NotABillingDay, billing_day_from
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
     """`--data DIR`, which `manage.py` reads in a clone before the settings load; a command only has to know it."""
     parser.add_argument(
-        "--data", metavar="DIR", help="the embedded database's folder in a clone, when no DATABASE_URL is set"
+        "--data",
+        metavar="DIR",
+        help="the data folder in a clone (default: BILLING_DATA, or .local); its database is used when no DATABASE_URL "
+        "is set",
     )
+
+
+def billing_date(text: str) -> datetime.date:
+    """A date argument, YYYY-MM-DD and within the days that billing knows."""
+    try:
+        return billing_day_from(text)
+    except NotABillingDay as error:
+        raise argparse.ArgumentTypeError(f"{error}.") from error

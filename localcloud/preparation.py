@@ -6,8 +6,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from accounts.command_options import billing_date
 from localcloud import clock
-from localcloud.arguments import billing_date
 from localcloud.embedded import attach, names_database_of
 from localcloud.ports import DEFAULT_PORT, ensure_free
 from localcloud.refusals import UnableToStart

@@ -9,10 +9,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
+from accounts.command_options import add_data_option, billing_date
 from accounts.wording import counted
 from billing_site.command_errors import explained
 from localcloud import clock, platform_gateway
-from localcloud.arguments import add_data_option, billing_date
 from localcloud.days import Days, PassedDay, QueueStuck, QueueUntilEmpty, RunHeld
 from localcloud.invocation import entry_point
 from localcloud.locality import ensure_local, ensure_platform_local

@@ -8,12 +8,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
 from accounts.billing_day import billing_day
+from accounts.command_options import add_data_option
 from accounts.currencies import display
 from accounts.models import Account
 from ledger.balances import book_totals
 from ledger.statements import statement
 from localcloud import demonstration
-from localcloud.arguments import add_data_option, add_today_option
+from localcloud.arguments import add_today_option
 from localcloud.demo_access import demo_access
 from localcloud.platform import configured_poller, foundation, serve
 from localcloud.ports import DEFAULT_PORT

@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounts.command_options import add_data_option
 from localcloud import platform_gateway
-from localcloud.arguments import add_data_option
 from localcloud.platform import configured_poller
 from localcloud.poller import BATCH_SIZE, Delivery
 from localcloud.preparation import command_line, data_folder

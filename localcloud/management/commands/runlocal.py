@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from localcloud.arguments import add_data_option, add_today_option
+from accounts.command_options import add_data_option
+from localcloud.arguments import add_today_option
 from localcloud.platform import foundation, serve
 from localcloud.ports import DEFAULT_PORT
 from localcloud.preparation import clock_line, command_line, data_folder

@@ -1,6 +1,5 @@
 """`manage.py sweep --as-of DATE [--dry-run]`: one run."""
 
-import argparse
 import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -10,8 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
 from accounts.billing_day import billing_day
-from accounts.command_options import add_data_option
-from accounts.written_days import NotABillingDay, billing_day_from
+from accounts.command_options import add_data_option, billing_date
 from rebilling.brake import add_account, foreseen
 from rebilling.brake_limits import Size
 from rebilling.certificate import Tally, certificate
@@ -19,14 +17,6 @@ from rebilling.models import Rebilling, Run
 from rebilling.presentation import amounts_of, as_text
 from rebilling.queue import QueueNotConfigured, UnableToSend, configured_queue
 from rebilling.sweep import DateToCome, check_has_come, find_due, sweep
-
-
-def billing_date(text: str) -> datetime.date:
-    """A date argument, YYYY-MM-DD and within the days that billing knows."""
-    try:
-        return billing_day_from(text)
-    except NotABillingDay as error:
-        raise argparse.ArgumentTypeError(f"{error}.") from error
 
 
 class Command(BaseCommand):
