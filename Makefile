@@ -5,7 +5,7 @@ PORT ?= 8000
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-# A machine with a C locale has no UTF-8 unless Python is told.
+# In a C locale Python uses UTF-8 only when it is set.
 export PYTHONUTF8 := 1
 export VENV
 
@@ -20,7 +20,7 @@ demo: $(VENV)/local.stamp
 
 setup: $(VENV)/dev.stamp
 
-# Everything but the proofs of what is shipped, which take minutes and need more tools.
+# Everything but the tests of the package and the deployment, which take minutes and need more tools.
 test: check
 	$(RUN) -m pytest -q -n 2 --cov --ignore=tests/deploy
 
@@ -48,7 +48,7 @@ zappa-settings: $(VENV)/dev.stamp
 	@$(RUN) -m deploy zappa-settings --environment $(ENVIRONMENT) $(if $(OUTPUTS),--outputs $(OUTPUTS))
 
 bench: $(VENV)/dev.stamp
-	$(RUN) -m benchmarks.packs
+	$(RUN) -m benchmarks.batches
 
 # The long form of tests/soak: about a quarter of an hour. SOAK_SEED repeats a run's choices.
 soak: export SOAK_ACCOUNTS ?= 5000

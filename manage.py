@@ -12,7 +12,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
     environ.Env.read_env(Path(__file__).resolve().parent / ".env", overwrite=False)
     try:
-        from localcloud.preparation import prepare
+        from localcloud.platform.preparation import prepare
     except ModuleNotFoundError:
         # Only a clone has `localcloud`, and its packages come with requirements/local.txt.
         if not os.environ.get("DATABASE_URL") and not os.environ.get("DATABASE_SECRET_ARN"):
@@ -25,9 +25,9 @@ def main() -> None:
     from django.db import Error
 
     from billing_site.command_errors import explained
-    from billing_site.duties import duties
-    from billing_site.refusals import UnableToStart
-    from billing_site.secret_store import UnableToReadSecret
+    from billing_site.errors import UnableToStart
+    from billing_site.lambda_function.duties import duties
+    from billing_site.secrets.store import UnableToReadSecret
 
     try:
         # Loads the settings. Django would tell what is wrong with them by a traceback.

@@ -1,7 +1,7 @@
 """How much one movement of money may be, and how far an account's balance may go.
 
 One movement (a price, a charge, a credit, a payment received, a refund) is at most the setting `MAX_MOVEMENT_MINOR`,
-in minor units of its currency: an amount with three zeros too many is a mistake more often than a sale.
+in minor units of its currency. An amount with three zeros too many is more often a mistake than a sale.
 """
 
 from django.conf import settings
@@ -9,8 +9,8 @@ from django.conf import settings
 from accounts.currencies import display
 
 MAX_BALANCE_MINOR = 2**53 - 1
-"""The largest number that every reader of JSON holds exactly; what people move may not take a balance further.
-Charges aren't checked for it: at most 10^12 each, thousands of the largest would have to be unpaid."""
+"""The largest integer that every JSON parser reads exactly. Credits, payments and reversals by people may not take a
+balance past it. Charges aren't checked: each is at most 10^12, so thousands of the largest would have to be unpaid."""
 
 
 def amount_error(*, amount_minor: int, currency: str, least: int = 1) -> str:

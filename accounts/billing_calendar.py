@@ -15,10 +15,10 @@ from dateutil.relativedelta import relativedelta
 
 FIRST_DAY = datetime.date(1970, 1, 1)
 LAST_DAY = datetime.date(2200, 12, 31)
-"""The days that billing knows. A date outside is a slip of the keyboard, not a billing date."""
+"""The range of billing dates. A date outside it is a typing error."""
 
 MAX_DUE_PERIODS = 36
-"""Due periods of one account, at most. Past that something is wrong, and a person should look before it is charged."""
+"""The most due periods of one account. With more, something is wrong, and a person decides before it is charged."""
 
 _DAYS_PER_UNIT = {"day": 1, "week": 7}
 _MONTHS_PER_UNIT = {"month": 1, "year": 12}
@@ -52,7 +52,7 @@ class Period:
 
 
 def in_range(day: datetime.date) -> datetime.date:
-    """Return `day`. Raises `DayOutOfRange` unless it lies within the days that billing knows."""
+    """Return `day`. Raises `DayOutOfRange` unless it lies from `FIRST_DAY` to `LAST_DAY`."""
     if not FIRST_DAY <= day <= LAST_DAY:
         raise DayOutOfRange(f"{day.isoformat()} is not between {FIRST_DAY.isoformat()} and {LAST_DAY.isoformat()}")
     return day

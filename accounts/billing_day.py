@@ -1,4 +1,4 @@
-"""The billing day: interfaces read the clock, billing goes by the date it shows in the billing time zone."""
+"""The billing day: an instant's date in the billing time zone. Interfaces read the clock; billing uses the date."""
 
 import datetime
 from zoneinfo import ZoneInfo

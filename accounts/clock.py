@@ -1,7 +1,7 @@
 """The clock. Interfaces (views, commands, the admin, the Lambda entry point) read it here, and only they do.
 
-The domain is told `now` and `today`. The setting `CLOCK` names the function that tells the time: the real one, but on a
-machine of one's own, where `manage.py clock --to` moves time forward.
+The domain is given `now` and `today`. The setting `CLOCK` names the function that returns the time. It is the real
+clock, except on the local platform, where `manage.py clock --to` moves time forward.
 """
 
 import datetime

@@ -3,7 +3,7 @@
 import argparse
 import datetime
 
-from accounts.written_days import NotABillingDay, billing_day_from
+from accounts.date_format import NotABillingDay, billing_day_from
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_data_option(parser: argparse.ArgumentParser) -> None:
 
 
 def billing_date(text: str) -> datetime.date:
-    """A date argument, YYYY-MM-DD and within the days that billing knows."""
+    """A date argument: YYYY-MM-DD, within the range of billing dates."""
     try:
         return billing_day_from(text)
     except NotABillingDay as error:

@@ -5,7 +5,7 @@ Codes and exponents are those of ISO 4217's list one (active currencies); funds,
 
 from decimal import Decimal
 
-MOST_MINOR = 2**63 - 1
+MAX_MINOR = 2**63 - 1
 """The largest amount, in minor units, that a 64-bit column holds."""
 
 _OTHER_EXPONENTS = {

@@ -1,10 +1,10 @@
-"""Locking accounts: every operation that writes about accounts does it first, in id order, then looks again."""
+"""Locking accounts: every operation that writes about accounts locks them first, in id order, then reads them again."""
 
 import uuid
 from collections.abc import Iterable
 
+from accounts.errors import Missing
 from accounts.models import Account
-from accounts.refusals import Missing
 
 
 class UnknownAccount(Missing):

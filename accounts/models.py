@@ -8,18 +8,18 @@ from django.db.models.functions import Cast
 from django.db.models.lookups import LessThanOrEqual
 
 from accounts.billing_calendar import Interval, IntervalUnit
-from accounts.currencies import MOST_MINOR
+from accounts.currencies import MAX_MINOR
 from accounts.ids import new_id
 from accounts.metadata import MetadataField
 
-MOST_INTERVALS = 366
-"""The largest interval count: a year of days. It bounds every date that the calendar can be asked for."""
+MAX_INTERVAL_COUNT = 366
+"""The largest interval count: a year of days. It bounds every date that the calendar computes."""
 
 _NUMERIC = models.DecimalField(max_digits=40, decimal_places=0)
 
 
 class Plan(models.Model):
-    """A price offered. Never edited once an account is on it: retire it and open a new one."""
+    """A price. Never edited once an account is on it: retire it and create another."""
 
     class Unit(models.TextChoices):
         DAY = IntervalUnit.DAY.value
@@ -45,7 +45,7 @@ class Plan(models.Model):
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="plan_currency_is_iso"),
             models.CheckConstraint(condition=Q(unit_amount_minor__gte=0), name="plan_amount_not_negative"),
             models.CheckConstraint(
-                condition=Q(interval_count__gte=1, interval_count__lte=MOST_INTERVALS), name="plan_interval_bounded"
+                condition=Q(interval_count__gte=1, interval_count__lte=MAX_INTERVAL_COUNT), name="plan_interval_bounded"
             ),
             models.CheckConstraint(
                 condition=Q(interval_unit__in=["day", "week", "month", "year"]), name="plan_interval_unit_known"
@@ -65,8 +65,8 @@ class Account(models.Model):
     """Who is billed; one account is one subscription.
 
     `anchor_date` is the day from which its periods are counted, `rebilling_date` the first day of the first period
-    not yet charged. Every period from `first_rebilling_date` on has a rebilling once it is due; the certificate
-    checks that for what fell due after `billing_since`, the instant from which sweeps answer for this account.
+    not yet charged. Every period from `first_rebilling_date` on has a rebilling once it is due; the reconciliation
+    checks that for what fell due after `billing_since`, the instant from which runs account for it.
     """
 
     class Status(models.TextChoices):
@@ -113,7 +113,7 @@ class Account(models.Model):
             models.CheckConstraint(condition=Q(unit_amount_minor__gte=0), name="account_amount_not_negative"),
             models.CheckConstraint(
                 condition=LessThanOrEqual(
-                    Cast("quantity", _NUMERIC) * Cast("unit_amount_minor", _NUMERIC), Cast(Value(MOST_MINOR), _NUMERIC)
+                    Cast("quantity", _NUMERIC) * Cast("unit_amount_minor", _NUMERIC), Cast(Value(MAX_MINOR), _NUMERIC)
                 ),
                 name="account_charge_fits_64_bits",
             ),
@@ -128,7 +128,7 @@ class Account(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # rebilling/sweep.py: the accounts whose rebilling date has come, in keyset order.
             models.Index(fields=["rebilling_date", "id"], condition=~Q(status="INACTIVE"), name="account_due"),
-            # api/accounts.py: the accounts of a plan, or in a status, newest first.
+            # api/v1/accounts.py: the accounts of a plan, or in a status, newest first.
             models.Index(fields=["plan", "id"], name="account_by_plan"),
             models.Index(fields=["status", "id"], name="account_by_status"),
         ]

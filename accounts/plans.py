@@ -1,4 +1,4 @@
-"""The catalogue: opening and retiring plans."""
+"""The catalog: creating and retiring plans."""
 
 import datetime
 
@@ -7,12 +7,12 @@ from django.db import transaction
 from accounts.amounts import amount_error
 from accounts.billing_calendar import IntervalUnit
 from accounts.currencies import EXPONENTS
-from accounts.models import MOST_INTERVALS, Plan
-from accounts.refusals import Conflict, Invalid, Missing, refined
+from accounts.errors import Conflict, Invalid, Missing, refined
+from accounts.models import MAX_INTERVAL_COUNT, Plan
 from accounts.text import text_error
 
-MOST_NAME = 200
-MOST_TRIAL_DAYS = 730
+MAX_NAME_LENGTH = 200
+MAX_TRIAL_DAYS = 730
 
 
 class UnableToCreatePlan(Invalid):
@@ -38,25 +38,25 @@ def create_plan(
     trial_days: int = 0,
     now: datetime.datetime,
 ) -> Plan:
-    """Offer a price: `unit_amount_minor` (minor units of `currency`) for each unit and interval.
+    """Create a price: `unit_amount_minor` (minor units of `currency`) for each unit and interval.
 
     Raises `UnableToCreatePlan` (errors by field) and `PlanCodeTaken`.
     """
     errors = {}
-    if not 1 <= len(name.strip()) <= MOST_NAME:
-        errors["name"] = f"Must have from 1 to {MOST_NAME} characters."
+    if not 1 <= len(name.strip()) <= MAX_NAME_LENGTH:
+        errors["name"] = f"Must have from 1 to {MAX_NAME_LENGTH} characters."
     elif error := text_error(name):
         errors["name"] = error
     if currency not in EXPONENTS:
         errors["currency"] = f"{currency!r} is not an ISO 4217 code of an active currency."
     elif error := amount_error(amount_minor=unit_amount_minor, currency=currency, least=0):
         errors["unit_amount_minor"] = error
-    if not 1 <= interval_count <= MOST_INTERVALS:
-        errors["interval_count"] = f"Must be from 1 to {MOST_INTERVALS}."
+    if not 1 <= interval_count <= MAX_INTERVAL_COUNT:
+        errors["interval_count"] = f"Must be from 1 to {MAX_INTERVAL_COUNT}."
     if interval_unit not in IntervalUnit._value2member_map_:
         errors["interval_unit"] = f"Must be one of {', '.join(IntervalUnit)}."
-    if not 0 <= trial_days <= MOST_TRIAL_DAYS:
-        errors["trial_days"] = f"Must be from 0 to {MOST_TRIAL_DAYS}."
+    if not 0 <= trial_days <= MAX_TRIAL_DAYS:
+        errors["trial_days"] = f"Must be from 0 to {MAX_TRIAL_DAYS}."
     if errors:
         raise UnableToCreatePlan("The plan was not created.", **errors)
     taken = PlanCodeTaken(f"There is a plan {code!r} already.")
@@ -85,7 +85,10 @@ def plan_by_code(code: str) -> Plan:
 
 
 def retire_plan(*, code: str) -> Plan:
-    """Offer the plan no longer; the accounts on it go on. Retiring it again changes nothing. Raises `UnknownPlan`."""
+    """Retire the plan: no new account can use it, and the accounts on it go on.
+
+    Retiring it again changes nothing. Raises `UnknownPlan`.
+    """
     plan = plan_by_code(code)
     plan.retired = True
     plan.save(update_fields=["retired"])

@@ -1,7 +1,7 @@
 """Reading a JSON object that is stored and comes back as it was sent: more strictly than Python's own reader.
 
-A key given twice, a number that is not finite or has more digits than a double holds, half of a surrogate pair, and a
-depth that could exhaust the stack are refused; each would be lost, or come back as something else.
+It refuses a key given twice, a number that is not finite or has more digits than a double holds, half of a surrogate
+pair, and a depth that could exhaust the stack. Each would be lost, or come back as something else.
 """
 
 import json
@@ -49,7 +49,7 @@ def read_object(text: str, *, place: str, max_levels: int) -> dict[str, Any]:
     for item, level in _walk(value):
         if isinstance(item, str):
             if not is_unicode(item):
-                raise UnreadableJson(f"Half of a surrogate pair stands in a text of the {place}")
+                raise UnreadableJson(f"A text in the {place} holds half of a surrogate pair")
         elif level > max_levels:
             raise too_deep
     return value
@@ -62,7 +62,7 @@ class _Refused(ValueError):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise _Refused("A key stands twice in one object of the {place}")
+        raise _Refused("A key is given twice in one object of the {place}")
     return value
 
 

@@ -1,7 +1,7 @@
 """What a text that a person or a client gives may hold: names, references, reasons, descriptions.
 
-Such a text is shown on pages, in statements, in logs and in files. What would break a line, hide itself or turn
-the text around it is refused, and never silently taken out.
+Such a text is shown on pages, in statements, in logs and in files. A character that would break a line, hide itself or
+reverse the text around it is refused, never silently removed.
 """
 
 import unicodedata
@@ -38,7 +38,7 @@ def text_error(text: str) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether the text can be written in UTF-8: no half of a surrogate pair stands in it."""
+    """Whether the text can be written in UTF-8: it holds no half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:

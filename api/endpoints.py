@@ -1,4 +1,4 @@
-"""What every endpoint does: checks the scope, refuses what it doesn't know, calls one operation, answers."""
+"""Every endpoint: it checks the scope, refuses unknown fields and parameters, calls one operation, and answers."""
 
 import datetime
 from collections.abc import Callable, Collection, Mapping
@@ -17,11 +17,11 @@ from accounts import clock
 from accounts.billing_day import billing_day
 from api.idempotency import Answer, answer_once
 from api.models import ApiKey, Scope
-from api.paging import IdCursorPagination
+from api.pagination import IdCursorPagination
 
 
 class Body(serializers.Serializer[Any]):
-    """A request's body. A field that it doesn't name is refused, so that a misspelt one isn't lost in silence."""
+    """A request's body. A field that it doesn't name is refused, so that a misspelled one isn't lost."""
 
     def to_internal_value(self, data: Any) -> Any:
         errors: dict[str, Any] = {}
@@ -84,7 +84,7 @@ class Endpoint(APIView):
 
     @property
     def author(self) -> str:
-        """Who does what this request asks for."""
+        """The author of what this request does."""
         return self.api_key.author
 
     def body(self, serializer: type[Body]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Fields that read strictly: what isn't meant is refused, and nothing is guessed."""
+"""Fields that parse strictly: what isn't valid is refused, and nothing is guessed."""
 
 import datetime
 import re
@@ -14,7 +14,7 @@ from rest_framework.fields import empty
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.metadata import MAX_METADATA_KEYS, metadata_error
 
-MOST_64_BITS = 2**63 - 1
+MAX_64_BITS = 2**63 - 1
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -71,7 +71,7 @@ class TextOrNull(serializers.Field[str, str, str | None, Any]):
 class WholeNumber(serializers.Field[int, int, int, Any]):
     """A JSON integer of 64 bits: not "5", not 5.0, not true.
 
-    `least` and `most` describe it. That a value lies between them is the operation's to judge, which knows why.
+    `least` and `most` describe it in OpenAPI. The operation checks that a value lies between them.
     """
 
     default_error_messages = {
@@ -79,14 +79,14 @@ class WholeNumber(serializers.Field[int, int, int, Any]):
         "too_large": "Must fit 64 bits.",
     }
 
-    def __init__(self, *, least: int = -MOST_64_BITS - 1, most: int = MOST_64_BITS, **kwargs: Any) -> None:
+    def __init__(self, *, least: int = -MAX_64_BITS - 1, most: int = MAX_64_BITS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.least, self.most = least, most
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
-        if not -MOST_64_BITS - 1 <= data <= MOST_64_BITS:
+        if not -MAX_64_BITS - 1 <= data <= MAX_64_BITS:
             self.fail("too_large")
         return data
 
@@ -95,14 +95,14 @@ class WholeNumber(serializers.Field[int, int, int, Any]):
 
 
 class Movement(WholeNumber):
-    """Minor units of one movement of money, asked for: at most what the settings allow."""
+    """Minor units of one movement of money in a request: at most what the settings allow."""
 
     def __init__(self, *, least: int = 1, **kwargs: Any) -> None:
         super().__init__(least=least, most=settings.MAX_MOVEMENT_MINOR, **kwargs)
 
 
 class Amount(WholeNumber):
-    """Minor units, told: every reader of JSON holds them exactly."""
+    """Minor units in an answer: every JSON parser reads them exactly."""
 
     def __init__(self, *, least: int = 0, **kwargs: Any) -> None:
         super().__init__(least=least, most=MAX_BALANCE_MINOR, read_only=True, **kwargs)
@@ -110,7 +110,7 @@ class Amount(WholeNumber):
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Z]{3}$"})
 class Currency(Text):
-    """An ISO 4217 code; which of them, the operation knows."""
+    """An ISO 4217 code; the operation checks which."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=3, **kwargs)
@@ -136,7 +136,7 @@ def day_from(text: str) -> datetime.date | None:
 
 @extend_schema_field({"type": "object", "additionalProperties": {}, "maxProperties": MAX_METADATA_KEYS})
 class Metadata(serializers.Field[dict[str, Any], dict[str, Any], dict[str, Any], Any]):
-    """A JSON object of the client's own, within bounds. It comes back as it was sent, and is never looked into."""
+    """A JSON object of the client's own, within bounds. It comes back as it was sent, and is never read."""
 
     default_error_messages = {
         "invalid": "Must be a JSON object.",

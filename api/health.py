@@ -1,4 +1,4 @@
-"""Whether this function serves: it runs, and the database answers and takes changes."""
+"""The health check: the function runs, and the database answers and accepts writes."""
 
 from typing import Any, ClassVar
 
@@ -9,12 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.endpoints import Endpoint
+from api.outages import read_only
 from api.schema import call
-from api.unavailable import read_only
 
 
 class HealthSerializer(serializers.Serializer[Any]):
-    """It serves."""
+    """The service is healthy."""
 
     status = serializers.CharField(help_text="Always `ok`.")
 
@@ -26,7 +26,7 @@ class HealthEndpoint(Endpoint):
 
     @call("get_health", tag="Health", summary="Get the health", scope=None, response=HealthSerializer)
     def get(self, request: Request) -> Response | HttpResponse:
-        # A replica that isn't promoted yet says so here too. What goes wrong is told as everywhere: api/unavailable.py.
+        # A replica that isn't promoted yet is read-only too. Errors are answered by api/outages.py.
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('transaction_read_only') = 'on'")
             (takes_no_changes,) = cursor.fetchone()

@@ -1,12 +1,11 @@
 """Requests that may be sent again: the `Idempotency-Key` header.
 
-A key belongs to the client, the method and the path: a client whose API key was replaced by another repeats itself with
-that one, too. The first request with it does the work and stores its answer in the same transaction; the same request
-again gets that answer, byte for byte. "The same" goes by the JSON that the body holds, not by its spelling: a client
-that writes its keys in another order next time still repeats itself.
+A key belongs to the client, the method and the path, and outlives a change of the client's API key. The first request
+with it does the work and stores its answer in the same transaction; the same request again gets that answer, byte for
+byte. Two bodies are the same when their JSON is: the order of keys and the white space may differ.
 
-Stored are successes, and what the domain refused with 409 or 422 for good. Everything else may be sent again as if new,
-a refusal that waiting changes (`Conflict.passing`) first of all.
+Successes are stored, and final answers with 409 or 422. Everything else may be sent again as if it were new, above all
+a conflict that waiting resolves (`Conflict.passing`).
 """
 
 import datetime
@@ -24,7 +23,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from accounts.refusals import Conflict, Invalid
+from accounts.errors import Conflict, Invalid
 from api.models import IdempotentAnswer
 from api.problems import refusal_problem
 
@@ -32,9 +31,9 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 
 KEPT = datetime.timedelta(hours=48)
-"""How long an answer is kept at least; clients are promised half of it."""
-MOST_FORGOTTEN = 20
-"""Old answers that one new answer forgets. More than one, so that the table shrinks to what is worth keeping."""
+"""How long an answer is kept, at least. Clients are promised half of it."""
+MAX_DELETED = 20
+"""The most old answers that storing a new one deletes. More than one, so that the table shrinks."""
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 
@@ -70,7 +69,7 @@ class RequestInFlight(APIException):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call answers: a status of success, what JSON can hold, and where what was made is found."""
+    """What a call answers: a status of success, the data, and the address of what was created."""
 
     status: int
     data: Any
@@ -89,7 +88,7 @@ def answer_once(
     `needs_key` is why the call needs a key, or empty where it may come without one. `work` must not read the body: what
     could be wrong with its shape was found before, and isn't stored.
     The work and the rendering of its answer are one transaction, with a key or without: no error comes after a commit.
-    Raises the errors of this module, and `Missing`, refusals that pass and bugs of the work as they are, with nothing
+    Raises the errors of this module, and `Missing`, errors that pass and bugs of the work as they are, with nothing
     stored.
     """
     key = _idempotency_key(request, needed_because=needs_key)
@@ -115,18 +114,18 @@ def answer_once(
             location=response.get("Location", ""),
             created_at=now,
         )
-        forget_old_answers(now=now, most=MOST_FORGOTTEN)
+        delete_old_answers(now=now, most=MAX_DELETED)
         return response
 
 
-def forget_old_answers(*, now: datetime.datetime, most: int = 1000) -> int:
-    """Delete at most `most` answers that were kept for long enough, oldest first; how many went is returned.
+def delete_old_answers(*, now: datetime.datetime, most: int = 1000) -> int:
+    """Delete up to `most` answers that are old enough, oldest first. Returns how many were deleted.
 
     Each answer that is stored calls it, so no schedule is needed, and the table never outgrows its traffic.
     """
     old = IdempotentAnswer.objects.filter(created_at__lt=now - KEPT).order_by("created_at")
     with transaction.atomic():
-        # What another request is forgetting already is skipped and not waited for.
+        # Rows that another request is deleting are skipped, not waited for.
         ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:most])
         return IdempotentAnswer.objects.filter(id__in=ids).delete()[0] if ids else 0
 
@@ -143,7 +142,7 @@ def _idempotency_key(request: Request, *, needed_because: str) -> str | None:
 
 
 def _lock(names: list[str]) -> bool:
-    """Take the lock of this name until the transaction ends; false when a twin holds it. Locks are 64-bit numbers."""
+    """Take the lock of this name until the transaction ends; false when another request has it. Locks are 64-bit."""
     name = json.dumps(["idempotency", *names]).encode()
     number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
     with connection.cursor() as cursor:
@@ -153,7 +152,7 @@ def _lock(names: list[str]) -> bool:
 
 def _work_or_refusal(work: Callable[[], Answer]) -> HttpResponse:
     try:
-        with transaction.atomic():  # a refused operation leaves nothing; its answer is stored all the same
+        with transaction.atomic():  # a refused operation is rolled back; its answer is stored all the same
             return work().response()
     except (Conflict, Invalid) as refusal:
         if isinstance(refusal, Conflict) and refusal.passing:

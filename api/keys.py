@@ -1,4 +1,4 @@
-"""API keys: made once, shown once, stored as a hash."""
+"""API keys: created once, shown once, stored as a hash."""
 
 import datetime
 import hashlib
@@ -9,15 +9,15 @@ from contextlib import suppress
 
 from django.db.models import Q
 
+from accounts.errors import Conflict, Invalid, Missing
 from accounts.ids import new_id
-from accounts.refusals import Conflict, Invalid, Missing
 from accounts.text import text_error
 from api.models import ApiKey, Scope
 
 SECRET_MARK = "sk_"  # noqa: S105 (a mark by which people and scanners know a key)
 SECRET_BYTES = 32
 PREFIX_LENGTH = 12
-MOST_NAME = 100
+MAX_NAME_LENGTH = 100
 
 
 class UnableToCreateApiKey(Invalid):
@@ -45,15 +45,15 @@ def create_api_key(
     now: datetime.datetime,
     client_id: uuid.UUID | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key; the text beside it is the secret, and this is the only time that anyone sees it.
+    """Create a key. Returns it with its secret, which is shown only this once.
 
-    It is of a new client, unless `client_id` names one. Raises `UnableToCreateApiKey` with errors by field.
+    It belongs to a new client unless `client_id` names one. Raises `UnableToCreateApiKey` with errors by field.
     """
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in Scope.values]
     errors = {}
-    if not name.strip() or len(name) > MOST_NAME:
-        errors["name"] = f"Must be from 1 to {MOST_NAME} characters."
+    if not name.strip() or len(name) > MAX_NAME_LENGTH:
+        errors["name"] = f"Must be from 1 to {MAX_NAME_LENGTH} characters."
     elif error := text_error(name):
         errors["name"] = error
     if not wanted or unknown:
@@ -83,11 +83,12 @@ def replace_api_key(
     name: str | None = None,
     scopes: Iterable[str] | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key for the client of another, with that one's name and scopes unless others are given.
+    """Create a key for the client of another, with the same name and scopes unless others are given.
 
-    The client's Idempotency-Keys are known across both. The other key goes on working until it is revoked or expires.
-    One that expires is replaced by one that does, so that no end is lost unnoticed. Raises as `create_api_key` and
-    `api_key_named`.
+    The client's Idempotency-Keys are valid with both. The old key works until it is revoked or expires. A key that
+    expires can only be replaced by one that expires, so that the end isn't lost by mistake.
+
+    Raises as `create_api_key` and `api_key_named`.
     """
     replaced = api_key_named(prefix_or_id)
     if replaced.expires_at is not None and expires_at is None:
@@ -105,7 +106,7 @@ def replace_api_key(
 
 
 def revoke_api_key(*, prefix_or_id: str, now: datetime.datetime) -> ApiKey:
-    """Let a key work no more, from now on. Revoking it again changes nothing. Raises as `api_key_named`."""
+    """Revoke a key, from now on. Revoking it again changes nothing. Raises as `api_key_named`."""
     key = api_key_named(prefix_or_id)
     if key.revoked_at is None:
         key.revoked_at = now

@@ -1,4 +1,4 @@
-"""Keys that clients present, and the answers kept for idempotent replay. Both belong to a client, by its id."""
+"""API keys, and the answers stored for idempotent replay. Both belong to a client, by its id."""
 
 from typing import ClassVar
 

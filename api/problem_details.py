@@ -1,7 +1,7 @@
 """Problem details (RFC 9457): how every error of the API reads.
 
 `type` is the path of a stable slug, `/problems/unknown-plan`: clients compare it and don't fetch it. `title` is the
-slug in words, `detail` says what to mend, and `errors` names the fields, each with its messages, where there are any.
+slug in words, `detail` says how to fix it, and `errors` names the fields, each with its messages, where there are any.
 """
 
 import json
@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 
 PROBLEM_TYPE = "application/problem+json"
 
-MOST_ERRORS = 50
-MOST_FIELD_NAME = 100
+MAX_ERRORS = 50
+MAX_FIELD_NAME_LENGTH = 100
 
 
 def problem(
@@ -33,7 +33,7 @@ def problem(
     }
     if errors:
         # A client's own field names come back to it, so their number and length have a bound.
-        body["errors"] = {name[:MOST_FIELD_NAME]: errors[name] for name in list(errors)[:MOST_ERRORS]}
+        body["errors"] = {name[:MAX_FIELD_NAME_LENGTH]: errors[name] for name in list(errors)[:MAX_ERRORS]}
     return HttpResponse(json.dumps(body), status=status, content_type=PROBLEM_TYPE, headers=headers)
 
 

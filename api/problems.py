@@ -1,4 +1,4 @@
-"""What errors become: each a problem, of the status and the slug that belong to it."""
+"""Errors as problems, each with its status and its slug."""
 
 import sys
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from django.http.request import UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions
 
-from accounts.refusals import Invalid, Missing, Refusal
+from accounts.errors import Invalid, Missing, OperationError
+from api.outages import unavailable
 from api.problem_details import is_api, problem
-from api.unavailable import unavailable
 
 _SLUGS = {
     "authentication_failed": "unauthorized",
@@ -24,7 +24,7 @@ _SLUGS = {
 """Slugs of REST framework's own codes; those of ours are their own slug."""
 
 
-def refusal_problem(refusal: Refusal) -> HttpResponse:
+def refusal_problem(refusal: OperationError) -> HttpResponse:
     """What an operation refused: Missing is 404, Invalid 422, and what the present state forbids 409."""
     status = 404 if isinstance(refusal, Missing) else 422 if isinstance(refusal, Invalid) else 409
     errors = {name: [message] for name, message in refusal.errors.items()}
@@ -33,7 +33,7 @@ def refusal_problem(refusal: Refusal) -> HttpResponse:
 
 def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """REST framework's exception handler. None for a bug, which then goes to the log and to `server_error`."""
-    if isinstance(error, Refusal):
+    if isinstance(error, OperationError):
         return refusal_problem(error)
     if isinstance(error, Http404):
         return _not_found()
@@ -43,7 +43,7 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
         return problem(status=400, slug="malformed-body", detail="The body broke off.")
     if isinstance(error, exceptions.APIException):
         return _api_problem(error)
-    # The page of a bug that a developer's site shows is of no use to a client.
+    # In debug mode Django would answer with a page, which is of no use to a client.
     return unavailable(request=context["request"], error=error)
 
 

@@ -1,4 +1,4 @@
-"""How the calls are described in OpenAPI: each with what it takes, what it answers, and what may go wrong."""
+"""The calls in OpenAPI: each with its parameters, its answer and its problems."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
@@ -26,7 +26,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     type = serializers.CharField(help_text="What went wrong, as a stable slug: `/problems/unknown-plan`.")
     title = serializers.CharField(help_text="The slug in words.")
     status = serializers.IntegerField(help_text="The HTTP status.")
-    detail = serializers.CharField(help_text="What to mend.")
+    detail = serializers.CharField(help_text="How to fix it.")
     errors = serializers.DictField(  # type: ignore[assignment] # a field; the class keeps its property
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
@@ -85,11 +85,11 @@ _PROBLEMS = {
     401: "The key is missing, wrong, expired or revoked.",
     403: "The key lacks the scope that this call needs.",
     404: "There is no such thing.",
-    409: "The present state forbids it, or a twin of this request is being worked on.",
+    409: "The present state forbids it, or the same request is already being worked on.",
     413: "The body is too large.",
     415: "The body is not `application/json`.",
     422: "A value can't be accepted, or the Idempotency-Key was used for another body.",
-    503: "The database is away, full, read-only, too slow or restarting. Send the request again after `Retry-After`.",
+    503: "The database is unreachable, full, read-only, slow or restarting. Send it again after `Retry-After`.",
 }
 _OF_A_KEY = (401, 403)
 _OF_A_CHANGE = (409, 413, 415, 422)
@@ -119,7 +119,7 @@ def call(
     parameters: Sequence[OpenApiParameter] = (),
     examples: Sequence[OpenApiExample] = (),
 ) -> Callable[[View], View]:
-    """Describe one call: what it takes and answers, and with which problems it may answer instead."""
+    """Describe one call: its parameters, its answer, and the problems that it may answer with instead."""
     problems = [400, 503]
     problems += _OF_A_KEY if scope else []
     problems += [404] if missing else []

@@ -2,22 +2,22 @@
 
 from django.urls import path
 
-from api.accounts import AccountEndpoint, AccountsEndpoint
 from api.docs import DocsView, SchemaView
-from api.entries import (
+from api.health import HealthEndpoint
+from api.v1.accounts import AccountEndpoint, AccountsEndpoint
+from api.v1.ledger import (
     AccountEntriesEndpoint,
     BalanceEndpoint,
     CreditsEndpoint,
     EntryEndpoint,
     ReversalsEndpoint,
 )
-from api.health import HealthEndpoint
-from api.lifecycle import CloseAccountEndpoint, ReopenAccountEndpoint
-from api.payments import AccountPaymentsEndpoint, PaymentEndpoint, RetryPaymentEndpoint
-from api.plans import PlanEndpoint, PlansEndpoint, RetirePlanEndpoint
-from api.refunds import PaymentRefundsEndpoint, RefundEndpoint
-from api.runs import RunEndpoint, RunsEndpoint
-from api.write_offs import WriteOffsEndpoint
+from api.v1.lifecycle import CloseAccountEndpoint, ReopenAccountEndpoint
+from api.v1.payments import AccountPaymentsEndpoint, PaymentEndpoint, RetryPaymentEndpoint
+from api.v1.plans import PlanEndpoint, PlansEndpoint, RetirePlanEndpoint
+from api.v1.refunds import PaymentRefundsEndpoint, RefundEndpoint
+from api.v1.runs import RunEndpoint, RunsEndpoint
+from api.v1.write_offs import WriteOffsEndpoint
 
 urlpatterns = [
     path("healthz", HealthEndpoint.as_view()),

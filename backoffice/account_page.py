@@ -1,4 +1,4 @@
-"""What an account's page shows below its fields: periods, payments, refunds, ledger entries and its status's history.
+"""The tables below an account's fields: its periods, payments, refunds, ledger entries and status history.
 
 Each table is one statement, and bounded: an account may have thousands of rows.
 """
@@ -11,7 +11,7 @@ from django.db.models import F, Model, QuerySet, Sum, Window
 from accounts.currencies import display
 from accounts.models import Account
 from backoffice.links import link_to, list_of
-from backoffice.tables import MOST_ROWS, Table
+from backoffice.tables import MAX_ROWS, Table
 from ledger.balances import OWED
 from ledger.models import Entry
 from payments.models import Payment, Refund
@@ -30,7 +30,7 @@ def _periods(account: Account) -> Table:
         columns=("Period", "Status", "Reason", "Amount", "From credit", "Paid", "Detail"),
         rows=account.rebillings.order_by("-period_start", "-id"),
         cells=lambda row: (
-            link_to(row, label=f"{row.period_start} to {row.period_end}"),
+            link_to(row, label=row.period),
             row.status,
             row.reason,
             display(amount_minor=row.amount_minor, currency=row.currency),
@@ -39,7 +39,7 @@ def _periods(account: Account) -> Table:
             row.detail,
         ),
         model=Rebilling,
-        empty="No period has fallen due yet.",
+        empty="No period was due yet.",
     )
 
 
@@ -47,7 +47,7 @@ def _payments(account: Account) -> Table:
     return _table(
         account=account,
         title="Payments",
-        columns=("Submitted", "Status", "Amount", "Decline code", "Gateway", "Needs a person"),
+        columns=("Submitted", "Status", "Amount", "Decline code", "Gateway", "Needs review"),
         rows=account.payments.order_by("-id"),
         cells=lambda row: (
             link_to(row, label=f"{row.submitted_at:%Y-%m-%d %H:%M}"),
@@ -55,7 +55,7 @@ def _payments(account: Account) -> Table:
             display(amount_minor=row.amount_minor, currency=row.currency),
             row.decline_code,
             row.gateway,
-            row.needs_person_reason or ("yes" if row.needs_person else ""),
+            row.review_reason or ("yes" if row.needs_review else ""),
         ),
         model=Payment,
     )
@@ -65,7 +65,7 @@ def _refunds(account: Account) -> Table:
     return _table(
         account=account,
         title="Refunds",
-        columns=("Requested", "Status", "Amount", "Failure code", "Reason", "By", "Needs a person"),
+        columns=("Requested", "Status", "Amount", "Failure code", "Reason", "By", "Needs review"),
         rows=Refund.objects.filter(payment__account=account).order_by("-id"),
         cells=lambda row: (
             link_to(row, label=f"{row.submitted_at:%Y-%m-%d %H:%M}"),
@@ -74,7 +74,7 @@ def _refunds(account: Account) -> Table:
             row.failure_code,
             row.reason,
             row.created_by,
-            row.needs_person_reason or ("yes" if row.needs_person else ""),
+            row.review_reason or ("yes" if row.needs_review else ""),
         ),
         model=Refund,
         of="payment__account",
@@ -82,7 +82,7 @@ def _refunds(account: Account) -> Table:
 
 
 def _entries(account: Account) -> Table:
-    """As a statement: by effective date, with the balance after each entry."""
+    """An account statement: entries by effective date, with the balance after each."""
     running = Window(Sum(OWED), order_by=[F("effective_on").asc(), F("id").asc()])
     return _table(
         account=account,
@@ -130,13 +130,13 @@ def _table(
     of: str = "account",
     empty: str = "None.",
 ) -> Table:
-    """`of` leads from a row of the model to its account."""
-    found = list(rows[: MOST_ROWS + 1])
-    more = len(found) > MOST_ROWS
+    """`of` is the lookup from a row of the model to its account."""
+    found = list(rows[: MAX_ROWS + 1])
+    more = len(found) > MAX_ROWS
     return Table(
-        title=f"{title}, the newest {MOST_ROWS}" if more else title,
+        title=f"{title}, the newest {MAX_ROWS}" if more else title,
         columns=columns,
-        rows=[cells(row) for row in found[:MOST_ROWS]],
+        rows=[cells(row) for row in found[:MAX_ROWS]],
         empty=empty,
         all_url=list_of(model, **{f"{of}__id__exact": account.id}) if more and model else "",
     )

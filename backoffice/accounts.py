@@ -9,16 +9,16 @@ from django.http import HttpRequest
 from accounts.currencies import display
 from accounts.models import Account, Plan
 from backoffice.account_page import tables_of
-from backoffice.actions import Act, ActingAdmin, Action
+from backoffice.actions import ActingAdmin, Action, Caller
 from backoffice.base import ReadOnlyAdmin, link, money
-from backoffice.forms import AmountForm, PaymentForm, WriteOffForm
+from backoffice.forms import AmountForm, OfflinePaymentForm, WriteOffForm
 from backoffice.lists import FilteredList
 from ledger.balances import balance, balances
 from rebilling.adjustments import grant_credit
-from rebilling.lifecycle import close_account, reopen_account
 from rebilling.models import Rebilling
-from rebilling.receiving import receive_payment
-from rebilling.writing_off import write_off
+from rebilling.offline_payments import record_offline_payment
+from rebilling.write_offs import write_off
+from subscriptions.lifecycle import close_account, reopen_account
 
 
 @admin.register(Plan)
@@ -28,7 +28,7 @@ class PlanAdmin(ReadOnlyAdmin):
     search_fields = ("code", "name")
     fields = ("id", "code", "name", "price", "interval", "trial_days", "retired", "created_at")
 
-    price = money("unit_amount_minor", description="price a unit")
+    price = money("unit_amount_minor", description="unit price")
 
     @admin.display(description="every")
     def interval(self, plan: Plan) -> str:
@@ -36,7 +36,7 @@ class PlanAdmin(ReadOnlyAdmin):
 
 
 class AccountList(FilteredList):
-    """A page of accounts with what each owes, in one statement for the page."""
+    """A page of accounts with their balances, in one statement for the page."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -47,55 +47,57 @@ class AccountList(FilteredList):
         self.result_list = rows
 
 
-def _close(account: Account, said: dict[str, Any], act: Act) -> None:
-    close_account(account_id=account.id, reason=said["reason"], author=act.author, now=act.now)
+def _close(account: Account, data: dict[str, Any], caller: Caller) -> None:
+    close_account(account_id=account.id, reason=data["reason"], author=caller.author, now=caller.now)
 
 
-def _reopen(account: Account, said: dict[str, Any], act: Act) -> None:
-    reopen_account(account_id=account.id, reason=said["reason"], author=act.author, today=act.today, now=act.now)
+def _reopen(account: Account, data: dict[str, Any], caller: Caller) -> None:
+    reopen_account(
+        account_id=account.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now
+    )
 
 
-def _grant_credit(account: Account, said: dict[str, Any], act: Act) -> None:
+def _grant_credit(account: Account, data: dict[str, Any], caller: Caller) -> None:
     grant_credit(
         account_id=account.id,
-        amount_minor=said["amount"],
-        reason=said["reason"],
-        author=act.author,
-        today=act.today,
-        now=act.now,
-        idempotency_key=f"staff:{said['submission']}",
+        amount_minor=data["amount"],
+        reason=data["reason"],
+        author=caller.author,
+        today=caller.today,
+        now=caller.now,
+        idempotency_key=f"staff:{data['submission']}",
     )
 
 
-def _receive_payment(account: Account, said: dict[str, Any], act: Act) -> None:
-    receive_payment(
+def _record_offline_payment(account: Account, data: dict[str, Any], caller: Caller) -> None:
+    record_offline_payment(
         account_id=account.id,
-        amount_minor=said["amount"],
-        reference=said["reference"],
-        reason=said["reason"],
-        author=act.author,
-        today=act.today,
-        now=act.now,
-        idempotency_key=f"staff:{said['submission']}",
+        amount_minor=data["amount"],
+        reference=data["reference"],
+        reason=data["reason"],
+        author=caller.author,
+        today=caller.today,
+        now=caller.now,
+        idempotency_key=f"staff:{data['submission']}",
     )
 
 
-def _write_off(account: Account, said: dict[str, Any], act: Act) -> None:
+def _write_off(account: Account, data: dict[str, Any], caller: Caller) -> None:
     write_off(
         account_id=account.id,
-        charge_ids=said["charges"],
-        reason=said["reason"],
-        author=act.author,
-        today=act.today,
-        now=act.now,
+        charge_ids=data["charges"],
+        reason=data["reason"],
+        author=caller.author,
+        today=caller.today,
+        now=caller.now,
     )
 
 
 CLOSE = Action(
     name="close",
     label="Close account",
-    explanation="The account is not charged any more: its periods that are due or parked are skipped. What it was "
-    "charged before is still collected.",
+    explanation="The account isn't charged any more. Its periods that are due or parked are skipped. Earlier charges "
+    "are still collected.",
     done="The account was closed.",
     permission="close_account",
     offered=lambda account: account.status != Account.Status.INACTIVE,
@@ -104,8 +106,8 @@ CLOSE = Action(
 REOPEN = Action(
     name="reopen",
     label="Reopen account",
-    explanation="The account is billed again: from the end of the period that it has paid for, if that still runs, "
-    "and from today otherwise.",
+    explanation="The account is billed again: from the end of the period that it was charged for, if that is still "
+    "running, and from today otherwise.",
     done="The account was reopened.",
     permission="reopen_account",
     offered=lambda account: account.status == Account.Status.INACTIVE,
@@ -114,7 +116,7 @@ REOPEN = Action(
 CREDIT = Action(
     name="credit",
     label="Grant credit",
-    explanation="The amount is taken off what the account owes. What is left of it goes to its next charges.",
+    explanation="The credit pays the account's unpaid charges, oldest first. The remainder goes to its next charges.",
     done="The credit was granted.",
     permission="grant_credit",
     offered=lambda account: True,
@@ -123,21 +125,21 @@ CREDIT = Action(
 )
 PAYMENT = Action(
     name="payment",
-    label="Record a payment",
-    explanation="For money that has come outside the gateway, by transfer or cheque. It pays the account's unpaid "
-    "charges, oldest first. What is left of it goes to its next charges. A payment can't be reversed.",
+    label="Record an offline payment",
+    explanation="For money received offline, by transfer or check. It pays the account's unpaid charges, oldest first. "
+    "The remainder goes to its next charges. A payment can't be reversed.",
     done="The payment was recorded.",
-    permission="receive_payment",
+    permission="record_offline_payment",
     offered=lambda account: True,
-    perform=_receive_payment,
-    form=PaymentForm,
+    perform=_record_offline_payment,
+    form=OfflinePaymentForm,
 )
 WRITE_OFF = Action(
     name="write-off",
-    label="Write off",
-    explanation="What these charges still ask for is given up: the account doesn't owe it, and nothing tries again to "
-    "collect it. Reversing the ledger entry undoes it.",
-    done="What was unpaid is written off.",
+    label="Write off unpaid charges",
+    explanation="The unpaid amounts of these charges are written off: the account doesn't owe them any more, and they "
+    "aren't collected. To undo it, reverse the ledger entry.",
+    done="The charges were written off.",
     permission="write_off",
     offered=lambda account: account.rebillings.filter(status=Rebilling.Status.UNPAID).exists(),
     perform=_write_off,
@@ -183,18 +185,18 @@ class AccountAdmin(ActingAdmin):
     page_actions = (CREDIT, PAYMENT, WRITE_OFF, CLOSE, REOPEN)
 
     plan_link = link("plan", description="plan")
-    unit_amount = money("unit_amount_minor", description="agreed amount a unit")
+    unit_amount = money("unit_amount_minor", description="unit price")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AccountList
 
-    @admin.display(description="a period costs")
+    @admin.display(description="price per period")
     def price(self, account: Account) -> str:
         return display(amount_minor=account.charge_minor, currency=account.currency)
 
     @admin.display(description="owes")
     def balance_now(self, account: Any) -> str:
-        # A list has them from one statement; a page asks for its own.
+        # A list reads all balances in one statement; a page reads its own.
         owed = account.balance_minor if hasattr(account, "balance_minor") else balance(account_id=account.id)
         return display(amount_minor=owed, currency=account.currency)
 

@@ -1,4 +1,4 @@
-"""What staff may do: each action has its form, its permission and one operation, and is kept in the admin's history."""
+"""What staff may do: an action has a form, a permission and one operation, and is logged in the admin's history."""
 
 import datetime
 import uuid
@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 
 from accounts import clock
 from accounts.billing_day import billing_day
-from accounts.refusals import Refusal
+from accounts.errors import OperationError
 from backoffice.base import ReadOnlyAdmin
 from backoffice.forms import ReasonForm
 from backoffice.links import page_of
@@ -24,8 +24,8 @@ from backoffice.models import User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """One time that a person does something: who, and when."""
+class Caller:
+    """The person who performs an action, and when."""
 
     author: str
     today: datetime.date
@@ -34,10 +34,11 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """Something to do about the row that a page shows.
+    """An action on the row that a page shows.
 
-    `name` ends its path, `permission` is one of `backoffice.User`'s, `offered` says for which rows the page has the
-    button, and `perform` (row, what the form says, act) calls the operation. It raises a `Refusal` when it can't.
+    `name` is the last part of its path, `permission` is one of `backoffice.User`'s, `offered` says for which rows the
+    page has the button, and `perform` (row, the form's data, caller) calls the operation, which may raise an
+    `OperationError`.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Action:
     done: str
     permission: str
     offered: Callable[[Any], bool]
-    perform: Callable[[Any, dict[str, Any], Act], object]
+    perform: Callable[[Any, dict[str, Any], Caller], object]
     form: type[ReasonForm] = ReasonForm
 
     def allowed(self, request: HttpRequest) -> bool:
@@ -54,7 +55,7 @@ class Action:
 
 
 class ActingAdmin(ReadOnlyAdmin):
-    """A read-only page with buttons, each of which leads to a form that confirms an action."""
+    """A read-only page with buttons that open the actions' forms."""
 
     page_actions: ClassVar[tuple[Action, ...]] = ()
     change_form_template = "backoffice/page.html"
@@ -76,7 +77,7 @@ class ActingAdmin(ReadOnlyAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
     ) -> HttpResponse:
-        # Django comes here once the person may see the row.
+        # Django gets here only if the person may see the row.
         row = options["obj"]
         context["buttons"] = [
             {"label": action.label, "url": reverse(f"admin:{self._url_name(action)}", args=[row.pk])}
@@ -87,11 +88,11 @@ class ActingAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, **options)
 
     def page_context(self, row: Any) -> dict[str, Any]:
-        """What else the page's template shows."""
+        """Additional context for the page's template."""
         return {}
 
     def action_view(self, request: HttpRequest, object_id: uuid.UUID, *, action: Action) -> HttpResponse:
-        """The action's form; sent (POST), it does the action."""
+        """Show the action's form (GET), or perform the action (POST)."""
         if not (self.has_view_permission(request) and action.allowed(request)):
             raise PermissionDenied
         row = self.get_object(request, str(object_id))
@@ -99,7 +100,7 @@ class ActingAdmin(ReadOnlyAdmin):
             messages.error(request, f"There is no {self.opts.verbose_name} {object_id}.")
             return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
         form = action.form(request.POST if request.method == "POST" else None, subject=row)
-        if form.is_valid() and self._act(request, row, action, form):
+        if form.is_valid() and self._perform(request, row, action, form):
             return HttpResponseRedirect(page_of(row))
         context = {
             **self.admin_site.each_context(request),
@@ -113,18 +114,18 @@ class ActingAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "backoffice/action.html", context)
 
-    def _act(self, request: HttpRequest, row: Any, action: Action, form: ReasonForm) -> bool:
-        """Do it and keep it in the row's history, both or neither. A refusal is told at the form's fields and above."""
+    def _perform(self, request: HttpRequest, row: Any, action: Action, form: ReasonForm) -> bool:
+        """Perform it and log it in the row's history, both or neither. Returns False if the operation refuses."""
         if not isinstance(request.user, User):
             raise PermissionDenied
         now = clock.now()
-        act = Act(author=request.user.author, today=billing_day(now), now=now)
+        caller = Caller(author=request.user.author, today=billing_day(now), now=now)
         try:
             with transaction.atomic():
-                action.perform(row, form.cleaned_data, act)
+                action.perform(row, form.cleaned_data, caller)
                 self.log_change(request, row, f"{action.label}: {form.cleaned_data['reason']}")
-        except Refusal as refusal:
-            messages.error(request, form.refuse(refusal))
+        except OperationError as error:
+            messages.error(request, form.add_operation_error(error))
             return False
         messages.success(request, action.done)
         return True

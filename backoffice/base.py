@@ -1,4 +1,4 @@
-"""What our admin classes have in common. Another admin theme is put in here, and nowhere else."""
+"""Base classes of the admin pages. Another admin theme would be plugged in here."""
 
 import uuid
 from collections.abc import Callable
@@ -20,15 +20,15 @@ else:
     PlainAdmin = admin.ModelAdmin
 
 
-UNKNOWN_VALUE = "A filter had a value that it can't have, so this list is not filtered."
+UNKNOWN_VALUE = "A filter had an invalid value, so this list is not filtered."
 
 
 class StaffPages(PlainAdmin):
-    """What all our pages share."""
+    """The base of all our pages."""
 
     actions = None
     linked_lookups: ClassVar[tuple[str, ...]] = ()
-    """What other pages' links filter the list by, beside the filters that it offers itself."""
+    """Lookups that links on other pages filter the list by, besides the filters that it offers itself."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return FilteredList
@@ -37,23 +37,23 @@ class StaffPages(PlainAdmin):
         return lookup in self.linked_lookups or super().lookup_allowed(lookup, value, request)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        # Django leads here from a filter whose value can't be one, and says nothing of it.
+        # Django redirects here from a filter with an invalid value, without a message.
         if set(request.GET) == {ERROR_FLAG}:
             messages.warning(request, UNKNOWN_VALUE)
         return super().changelist_view(request, extra_context)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        # Django fails for an empty `?_to_field=`, which names no other field than none does.
+        # Django fails on an empty `?_to_field=`, which means the same as none.
         return super().get_object(request, object_id, from_field or None)
 
 
 class ReadOnlyAdmin(StaffPages):
-    """Pages to look at. Nothing is added, changed or deleted here, by anybody: operations do that."""
+    """Read-only pages. Nobody adds, changes or deletes rows here: operations do that."""
 
     ordering = ("-id",)
     list_per_page = 50
     list_max_show_all = 200
-    # The count of the whole table, beside that of what was searched for: a second count that nobody needs.
+    # Without the count of the whole table beside that of the search results: nobody needs that second query.
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -68,7 +68,7 @@ class ReadOnlyAdmin(StaffPages):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """An id is looked up in the index; anything else is searched for in `search_fields`."""
+        """An id is looked up by primary key; anything else is searched for in `search_fields`."""
         try:
             found = queryset.filter(pk=uuid.UUID(search_term.strip()))
         except ValueError:
@@ -79,7 +79,7 @@ class ReadOnlyAdmin(StaffPages):
 
 
 class SuperusersOnly(StaffPages):
-    """Pages that no permission opens: who may do what is for superusers to say."""
+    """Pages for superusers only, whatever permissions others have."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return _is_superuser(request)
@@ -102,7 +102,7 @@ def _is_superuser(request: HttpRequest) -> bool:
 
 
 def money(field: str, *, description: str) -> Callable[[Any, Any], str]:
-    """A column that shows the row's amount `field`, of minor units, in the row's currency."""
+    """A column that shows `field`, an amount in minor units, as money in the row's currency."""
 
     @admin.display(description=description, ordering=field)
     def shown(_admin: Any, row: Any) -> str:
@@ -112,7 +112,7 @@ def money(field: str, *, description: str) -> Callable[[Any, Any], str]:
 
 
 def link(field: str, *, description: str) -> Callable[[Any, Any], SafeString | None]:
-    """A column that links to the page of the row's `field`. Select it with the list."""
+    """A column that links to the page of the row's `field`. Add it to `list_select_related`."""
 
     @admin.display(description=description, ordering=field)
     def shown(_admin: Any, row: Any) -> SafeString | None:

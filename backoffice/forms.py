@@ -1,4 +1,4 @@
-"""The forms that confirm what staff are about to do."""
+"""The forms of the staff's actions."""
 
 import re
 import uuid
@@ -8,20 +8,20 @@ from django import forms
 
 from accounts.amounts import amount_error
 from accounts.currencies import EXPONENTS, display
+from accounts.errors import OperationError
 from accounts.ids import new_id
 from accounts.models import Account
-from accounts.refusals import Refusal
+from accounts.reasons import MAX_REASON_LENGTH
 from payments.models import Payment
 from rebilling.models import Rebilling
-from rebilling.reasons import LONGEST
-from rebilling.receiving import LONGEST_REFERENCE
-from rebilling.refunding import left_to_refund
+from rebilling.offline_payments import MAX_REFERENCE_LENGTH
+from rebilling.refund_requests import left_to_refund
 
-OPEN_AGAIN = "This form was not sent as it was shown. Open it again."
+OPEN_AGAIN = "This form is incomplete. Open it again."
 
 
 class OneLineField(forms.CharField):
-    """A text that may be written over several lines, and is kept as one: line breaks and runs of spaces are a space."""
+    """A text that may be typed on several lines and is stored as one: each run of white space becomes a space."""
 
     def to_python(self, value: Any) -> str:
         return " ".join((super().to_python(value) or "").split())
@@ -31,31 +31,33 @@ class ReasonForm(forms.Form):
     """Every action needs a reason. `subject` is what it is about."""
 
     reason = OneLineField(
-        max_length=LONGEST, widget=forms.Textarea(attrs={"rows": 3, "cols": 60}), help_text="Kept with what is done."
+        max_length=MAX_REASON_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
+        help_text="Recorded with the action.",
     )
     operations_names: ClassVar[dict[str, str]] = {}
-    """Our fields by what the operation calls them, where that is something else."""
+    """The operation's names of our fields, where they differ."""
 
     def __init__(self, *args: Any, subject: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.subject = subject
 
-    def refuse(self, refusal: Refusal) -> str:
-        """Show what the operation refused at the fields that it is about; returns what is about none of them."""
-        left = [refusal.detail]
-        for name, message in refusal.errors.items():
+    def add_operation_error(self, error: OperationError) -> str:
+        """Show the operation's error at the fields that it names; returns the rest of the message."""
+        rest = [error.detail]
+        for name, message in error.errors.items():
             field = self.operations_names.get(name, name)
             if field in self.fields:
                 self.add_error(field, message)
             else:
-                left.append(message)
-        return " ".join(left)
+                rest.append(message)
+        return " ".join(rest)
 
 
 class AmountForm(ReasonForm):
-    """`amount` is what the person writes, in major units; cleaned, it is minor units of the subject's currency.
+    """`amount` is typed in major units; cleaned, it is in minor units of the subject's currency.
 
-    `submission` is made with the form, so that the same form sent twice moves the amount once.
+    `submission` is generated with the form, so that the same form sent twice moves the amount once.
     """
 
     amount = forms.CharField(max_length=30)
@@ -74,15 +76,15 @@ class AmountForm(ReasonForm):
         return minor_from(text=self.cleaned_data["amount"], currency=self.subject.currency)
 
 
-class PaymentForm(AmountForm):
-    """Money received outside the gateway."""
+class OfflinePaymentForm(AmountForm):
+    """Money received offline."""
 
-    reference = forms.CharField(max_length=LONGEST_REFERENCE, help_text="What the bank statement or the cheque says.")
+    reference = forms.CharField(max_length=MAX_REFERENCE_LENGTH, help_text="What the bank statement or the check says.")
     field_order = ("amount", "reference", "reason", "submission")
 
 
 class RefundForm(AmountForm):
-    """What to send back of a payment."""
+    """How much of a payment to refund."""
 
     subject: Payment
 
@@ -92,22 +94,22 @@ class RefundForm(AmountForm):
         self.fields["amount"].help_text += f" {left} is left to refund."
 
 
-class SentForm(ReasonForm):
-    """Money that the gateway sent back, as its own records show."""
+class RefundReferenceForm(ReasonForm):
+    """A refund that the gateway's own records show."""
 
-    reference = forms.CharField(max_length=LONGEST_REFERENCE, help_text="The gateway's name for the refund.")
+    reference = forms.CharField(max_length=MAX_REFERENCE_LENGTH, help_text="The refund's id at the gateway.")
     field_order = ("reference", "reason")
 
 
-class TakenForm(ReasonForm):
-    """Money that the gateway took, as its own records show."""
+class PaymentReferenceForm(ReasonForm):
+    """A payment that the gateway's own records show."""
 
-    reference = forms.CharField(max_length=LONGEST_REFERENCE, help_text="The gateway's name for the payment.")
+    reference = forms.CharField(max_length=MAX_REFERENCE_LENGTH, help_text="The payment's id at the gateway.")
     field_order = ("reference", "reason")
 
 
 class WriteOffForm(ReasonForm):
-    """The account's unpaid charges, all ticked. What wasn't unpaid yet when the person looked isn't written off."""
+    """The account's unpaid charges, all checked. One that became unpaid after the form opened isn't written off."""
 
     operations_names: ClassVar[dict[str, str]] = {"charge": "charges"}
     subject: Account
@@ -123,8 +125,8 @@ class WriteOffForm(ReasonForm):
             widget=forms.CheckboxSelectMultiple,
             help_text="" if choices else "The account has no unpaid charge.",
             error_messages={
-                "required": "Tick the charges to write off.",
-                "invalid_choice": "A charge that was ticked isn't unpaid any more. Look again at what is.",
+                "required": "Check the charges to write off.",
+                "invalid_choice": "A charge that you checked isn't unpaid any more. Open the form again.",
             },
         )
         self.order_fields(["charges", "reason"])
@@ -132,20 +134,17 @@ class WriteOffForm(ReasonForm):
 
 def _unpaid_charge(rebilling: Rebilling) -> str:
     outstanding = display(amount_minor=rebilling.outstanding_minor, currency=rebilling.currency)
-    return f"{rebilling.period_start} to {rebilling.period_end}: {outstanding}"
+    return f"{rebilling.period}: {outstanding}"
 
 
 def minor_from(*, text: str, currency: str) -> int:
-    """The minor units that `text` ("19.99") says, not rounded, and no more than one movement may be.
-
-    Raises `forms.ValidationError`.
-    """
+    """The minor units of `text` ("19.99"), without rounding. Raises `forms.ValidationError`, also past the limits."""
     exponent = EXPONENTS[currency]
     fraction_pattern = rf"(?:\.([0-9]{{1,{exponent}}}))?" if exponent else "()"
     written = re.fullmatch(rf"([0-9]{{1,19}}){fraction_pattern}", text)
     if written is None:
         raise forms.ValidationError(
-            f"Write an amount in {currency} with digits and a point, like {_example(currency)}."
+            f"Enter an amount in {currency} with digits and a decimal point, like {_example(currency)}."
         )
     whole, fraction = written.groups(default="")
     amount_minor = int(whole + fraction.ljust(exponent, "0"))

@@ -1,4 +1,4 @@
-"""The API's keys: who has one, what it may do, and whether it still holds. Their hashes are never shown."""
+"""API keys: who has one, what it may do, and whether it is valid. Their hashes are never shown."""
 
 from django.apps import apps
 from django.contrib import admin

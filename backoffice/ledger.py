@@ -1,10 +1,11 @@
-"""The ledger: entries are looked at, and put right by a reversing one."""
+"""The ledger: entries can be viewed and reversed."""
 
 from typing import Any
 
 from django.contrib import admin
 
-from backoffice.actions import Act, ActingAdmin, Action
+from accounts.wording import period_in_words
+from backoffice.actions import ActingAdmin, Action, Caller
 from backoffice.base import link, money
 from backoffice.links import link_to
 from ledger.models import Entry
@@ -12,16 +13,16 @@ from payments.models import Payment
 from rebilling.adjustments import REVERSIBLE, reverse_entry
 
 
-def _reverse(entry: Entry, said: dict[str, Any], act: Act) -> None:
-    reverse_entry(entry_id=entry.id, reason=said["reason"], author=act.author, today=act.today, now=act.now)
+def _reverse(entry: Entry, data: dict[str, Any], caller: Caller) -> None:
+    reverse_entry(entry_id=entry.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now)
 
 
 REVERSE = Action(
     name="reverse",
     label="Reverse entry",
-    explanation="A second entry is written that undoes this one, effective today. This one stays as it is. Reversing "
-    "a charge means that the account doesn't owe it; what was paid for it becomes credit. Reversing a write-off means "
-    "that its charge is owed again.",
+    explanation="A second entry is written that undoes this one, effective today. This one doesn't change. If you "
+    "reverse a charge, the account doesn't owe it, and what was paid for it becomes credit. If you reverse a "
+    "write-off, its charge is owed again.",
     done="The entry was reversed.",
     permission="reverse_entry",
     offered=lambda entry: entry.type in REVERSIBLE and not Entry.objects.filter(reverses=entry).exists(),
@@ -44,8 +45,7 @@ class EntryAdmin(ActingAdmin):
         "debit",
         "credit",
         "effective_on",
-        "period_start",
-        "period_end",
+        "period",
         "payment_link",
         "description",
         "idempotency_key",
@@ -60,6 +60,12 @@ class EntryAdmin(ActingAdmin):
     account_link = link("account", description="account")
     amount = money("amount_minor", description="amount")
     reverses_link = link("reverses", description="reverses")
+
+    @admin.display(description="period")
+    def period(self, entry: Entry) -> str:
+        if entry.period_start is None or entry.period_end is None:
+            return ""
+        return period_in_words(start=entry.period_start, end=entry.period_end)
 
     @admin.display(description="reversed by")
     def reversed_by_link(self, entry: Entry) -> Any:

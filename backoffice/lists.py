@@ -1,4 +1,4 @@
-"""How lists are filtered: as their own pages do it, and in no other way."""
+"""Filters of lists: only those that the pages themselves offer."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from django.http import HttpRequest
 
 
 class FilteredList(ChangeList):
-    """A list that takes the filters it offers, and those of its admin's `linked_lookups`. Any other is refused.
+    """A list that accepts the filters it offers and those of its admin's `linked_lookups`. Any other is refused.
 
-    Django takes every look-up of every column of the model: of what is never shown too, and also with values that
-    the database can't be asked for.
+    Django accepts every lookup of every column of the model, also of columns that are never shown, and with values that
+    make the query fail.
     """
 
     model_admin: Any
 
     def get_filters(self, request: HttpRequest) -> Any:
-        """Raises `DisallowedModelAdminLookup`, which is answered with 400."""
+        """Raises `DisallowedModelAdminLookup`, which becomes a 400 response."""
         found = super().get_filters(request)
-        # Each filter has taken out what is its own; these would go to the database as they came.
-        left: dict[str, Any] = found[2]
-        for lookup in left:
+        # Each filter has removed its own lookups; these would go to the database unchecked.
+        remaining: dict[str, Any] = found[2]
+        for lookup in remaining:
             if lookup not in self.model_admin.linked_lookups:
                 raise DisallowedModelAdminLookup(f"This list is not filtered by {lookup}.")
         return found

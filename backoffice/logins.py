@@ -1,17 +1,17 @@
-"""The first login of an installation, and the way back in for who has lost theirs. All others are made in the admin."""
+"""The first login of an installation, and new passwords for lost ones. All other logins are created in the admin."""
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
-from accounts.refusals import Conflict, Invalid, Missing
+from accounts.errors import Conflict, Invalid, Missing
 from backoffice.models import User
 
 PASSWORD_LENGTH = 24
 
 
-class UnableToMakeLogin(Invalid):
-    """The name or the e-mail address can't be accepted."""
+class UnableToCreateLogin(Invalid):
+    """The username or the e-mail address isn't valid."""
 
 
 class LoginTaken(Conflict):
@@ -22,29 +22,29 @@ class UnknownLogin(Missing):
     code = "unknown-login"
 
 
-def make_superuser(*, username: str, email: str) -> str:
-    """A new superuser; returns the password, which nobody can see again. Raises `UnableToMakeLogin`, `LoginTaken`."""
+def create_superuser(*, username: str, email: str) -> str:
+    """Create a superuser; returns the password, which isn't stored. Raises `UnableToCreateLogin`, `LoginTaken`."""
     try:
-        # What the person does is signed with the name. Whoever else makes a login does it in the admin, which checks.
+        # The username signs what the person does. The admin, where all other logins are created, checks it too.
         User(username=username, email=email).clean_fields(exclude={"password"})
     except ValidationError as error:
-        faults = {name: " ".join(messages) for name, messages in error.message_dict.items()}
-        raise UnableToMakeLogin("No login was made.", **faults) from None
+        errors = {name: " ".join(messages) for name, messages in error.message_dict.items()}
+        raise UnableToCreateLogin("No login was created.", **errors) from None
     password = get_random_string(PASSWORD_LENGTH)
     with transaction.atomic():
         if User.objects.filter(username=username).exists():
-            raise LoginTaken(f"There is a login {username} already.")
+            raise LoginTaken(f"There is already a login {username}.")
         User.objects.create_superuser(username=username, email=email, password=password)
     return password
 
 
 def reset_password(*, username: str) -> str:
-    """A new password for a login that works; sessions begun with the old one end. Raises `UnknownLogin`."""
+    """A new password for an active login; sessions begun with the old one end. Raises `UnknownLogin`."""
     password = get_random_string(PASSWORD_LENGTH)
     with transaction.atomic():
         user = User.objects.select_for_update().filter(username=username, is_active=True).first()
         if user is None:
-            raise UnknownLogin(f"There is no login {username} that works.")
+            raise UnknownLogin(f"There is no active login {username}.")
         user.set_password(password)
         user.save(update_fields=["password"])
     return password

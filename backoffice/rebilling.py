@@ -1,4 +1,4 @@
-"""Runs with their certificates, and periods: what is PARKED waits for a person here."""
+"""Runs with their reconciliations, and billing periods. People decide here about HELD runs and PARKED periods."""
 
 from typing import Any
 
@@ -6,37 +6,37 @@ from django.contrib import admin
 
 from accounts import clock
 from accounts.currencies import display
-from accounts.refusals import Refusal
-from backoffice.actions import Act, ActingAdmin, Action
+from accounts.errors import OperationError
+from backoffice.actions import ActingAdmin, Action, Caller
 from backoffice.base import link, money
 from backoffice.links import list_of
 from backoffice.tables import Table
-from rebilling.certificate import Certificate, certificate
-from rebilling.held import cancel_run, release_run
+from rebilling.dunning import retries_by_currency
+from rebilling.messages.queue import Queue, QueueNotConfigured, configured_queue
 from rebilling.models import Rebilling, Run
-from rebilling.parked import cancel_parked, release_parked, skip_parked
-from rebilling.presentation import amounts_of, verdict
-from rebilling.queue import Queue, QueueNotConfigured, configured_queue
-from rebilling.retries import amounts_of_retries
+from rebilling.parked_periods import cancel_parked, release_parked, skip_parked
+from rebilling.reconciliation.presentation import amounts_of, verdict
+from rebilling.reconciliation.summary import Reconciliation, reconciliation_of
+from rebilling.run_review import cancel_run, release_run
 
 
-def _release_run(run: Run, said: dict[str, Any], act: Act) -> None:
-    release_run(run_id=run.id, reason=said["reason"], author=act.author, now=act.now, queue=_queue())
+def _release_run(run: Run, data: dict[str, Any], caller: Caller) -> None:
+    release_run(run_id=run.id, reason=data["reason"], author=caller.author, now=caller.now, queue=_queue())
 
 
 def _queue() -> Queue:
     try:
         return configured_queue()
     except QueueNotConfigured as error:
-        raise Refusal(str(error)) from error
+        raise OperationError(str(error)) from error
 
 
-def _cancel_run(run: Run, said: dict[str, Any], act: Act) -> None:
-    cancel_run(run_id=run.id, reason=said["reason"], author=act.author, now=act.now)
+def _cancel_run(run: Run, data: dict[str, Any], caller: Caller) -> None:
+    cancel_run(run_id=run.id, reason=data["reason"], author=caller.author, now=caller.now)
 
 
-def _cancel_parked(run: Run, said: dict[str, Any], act: Act) -> None:
-    cancel_parked(run_id=run.id, reason=said["reason"], author=act.author, now=act.now)
+def _cancel_parked(run: Run, data: dict[str, Any], caller: Caller) -> None:
+    cancel_parked(run_id=run.id, reason=data["reason"], author=caller.author, now=caller.now)
 
 
 def _is_held(run: Run) -> bool:
@@ -50,9 +50,9 @@ def _has_parked(run: Run) -> bool:
 RELEASE_RUN = Action(
     name="release",
     label="Release this run",
-    explanation="Everything that the run found due is sent and charged, and charges of before whose retry has come are "
-    "collected again. Look first at why it is held, at its periods, and at their amounts.",
-    done="The run was released: it is being charged.",
+    explanation="Everything that the run found due is charged, and earlier charges whose retry is due are collected "
+    "again. First check why the run is held, its periods and their amounts.",
+    done="The run was released and is being charged.",
     permission="release_run",
     offered=_is_held,
     perform=_release_run,
@@ -60,9 +60,9 @@ RELEASE_RUN = Action(
 CANCEL_RUN = Action(
     name="cancel",
     label="Cancel this run",
-    explanation="Nothing of the run is charged. The next sweep finds again what is due then: correct before that what "
-    "made this one wrong.",
-    done="The run was cancelled: nothing of it is charged.",
+    explanation="Nothing of the run is charged. The next sweep finds again what is due then: before that, correct what "
+    "was wrong with this one.",
+    done="The run was cancelled. Nothing of it is charged.",
     permission="cancel_run",
     offered=_is_held,
     perform=_cancel_run,
@@ -70,9 +70,9 @@ CANCEL_RUN = Action(
 
 CANCEL_PARKED = Action(
     name="cancel-parked",
-    label="Cancel its parked periods",
-    explanation="None of the run's parked periods is charged. The next sweep finds again what is due then: correct "
-    "before that what made them wrong.",
+    label="Cancel parked periods",
+    explanation="None of the run's parked periods is charged. The next sweep finds again what is due then: before "
+    "that, correct what was wrong with them.",
     done="The parked periods were cancelled.",
     permission="cancel_run",
     offered=_has_parked,
@@ -82,7 +82,7 @@ CANCEL_PARKED = Action(
 
 @admin.register(Run)
 class RunAdmin(ActingAdmin):
-    list_display = ("as_of", "status", "started_at", "swept_at", "certified_at")
+    list_display = ("as_of", "status", "started_at", "swept_at", "reconciled_at")
     list_filter = ("status",)
     fields = (
         "id",
@@ -94,19 +94,19 @@ class RunAdmin(ActingAdmin):
         "held_because",
         "decided_at",
         "decision",
-        "certified_at",
+        "reconciled_at",
     )
     page_actions = (RELEASE_RUN, CANCEL_RUN, CANCEL_PARKED)
 
     def page_context(self, row: Run) -> dict[str, Any]:
-        found = certificate(run=row, now=clock.now())
-        tables = [_certificate_table(found), _payments_table(found)]
+        found = reconciliation_of(run=row, now=clock.now())
+        tables = [_reconciliation_table(found), _payments_table(found)]
         if _is_held(row):
             tables.append(_retries_table(row))
         return {"tables": tables}
 
 
-def _certificate_table(found: Certificate) -> Table:
+def _reconciliation_table(found: Reconciliation) -> Table:
     tallies = {
         "due": found.due,
         "charged": found.charged,
@@ -115,7 +115,7 @@ def _certificate_table(found: Certificate) -> Table:
         "unexplained": found.unexplained,
     }
     return Table(
-        title=f"Certificate: {verdict(found)}",
+        title=f"Reconciliation: {verdict(found)}",
         columns=("", "Periods", "Amount", "Reasons"),
         rows=[
             (
@@ -131,7 +131,7 @@ def _certificate_table(found: Certificate) -> Table:
     )
 
 
-def _payments_table(found: Certificate) -> Table:
+def _payments_table(found: Reconciliation) -> Table:
     return Table(
         title="Payments of its charges",
         columns=("Status", "Payments"),
@@ -140,23 +140,25 @@ def _payments_table(found: Certificate) -> Table:
 
 
 def _retries_table(run: Run) -> Table:
-    """The charges that the run's release collects again: whoever decides must be able to look at them."""
-    amounts = amounts_of_retries(as_of=run.as_of)
+    """The retries that the run's release sends: whoever decides should see them."""
+    amounts = retries_by_currency(as_of=run.as_of)
     return Table(
-        title="Charges to be collected again with it",
+        title="Retries that are sent with it",
         columns=("Charges", "Amount"),
-        rows=[(f"{charges:,}", display(amount_minor=amount, currency=of)) for of, charges, amount in amounts],
+        rows=[
+            (f"{charges:,}", display(amount_minor=amount, currency=currency)) for currency, charges, amount in amounts
+        ],
         all_url=list_of(Rebilling, retry_on__lte=run.as_of.isoformat()),
         all_label="These charges",
     )
 
 
-def _release(rebilling: Rebilling, said: dict[str, Any], act: Act) -> None:
-    release_parked(rebilling_id=rebilling.id, reason=said["reason"], author=act.author, now=act.now)
+def _release(rebilling: Rebilling, data: dict[str, Any], caller: Caller) -> None:
+    release_parked(rebilling_id=rebilling.id, reason=data["reason"], author=caller.author, now=caller.now)
 
 
-def _skip(rebilling: Rebilling, said: dict[str, Any], act: Act) -> None:
-    skip_parked(rebilling_id=rebilling.id, reason=said["reason"], author=act.author, now=act.now)
+def _skip(rebilling: Rebilling, data: dict[str, Any], caller: Caller) -> None:
+    skip_parked(rebilling_id=rebilling.id, reason=data["reason"], author=caller.author, now=caller.now)
 
 
 def _is_parked(rebilling: Rebilling) -> bool:
@@ -165,10 +167,10 @@ def _is_parked(rebilling: Rebilling) -> bool:
 
 RELEASE = Action(
     name="release",
-    label="Charge it again",
-    explanation="The period is due again, and so are those that were parked only because of it. The hourly schedule "
-    "or the next sweep sends them to be charged.",
-    done="The period is due again.",
+    label="Charge this period",
+    explanation="The period becomes due again, and so do later ones that were parked only because of it. The hourly "
+    "check or the next sweep sends them to be charged.",
+    done="The period will be charged.",
     permission="release_parked",
     offered=_is_parked,
     perform=_release,
@@ -176,8 +178,8 @@ RELEASE = Action(
 SKIP = Action(
     name="skip",
     label="Skip this period",
-    explanation="The period is never charged, and the account goes on with the next one. Periods that were parked "
-    "only because of it are due again.",
+    explanation="The period is never charged, and the account goes on with the next one. Later periods that were "
+    "parked only because of it become due again.",
     done="The period was skipped.",
     permission="skip_parked",
     offered=_is_parked,
@@ -187,9 +189,9 @@ SKIP = Action(
 
 @admin.register(Rebilling)
 class RebillingAdmin(ActingAdmin):
-    list_display = ("account_link", "period_start", "period_end", "status", "reason", "amount", "paid", "run_link")
+    list_display = ("account_link", "period", "status", "reason", "amount", "paid", "run_link")
     list_filter = ("status", "reason")
-    list_display_links = ("period_start",)
+    list_display_links = ("period",)
     list_select_related = ("account", "run")
     search_fields = ("=account__external_reference", "account__name")
     search_help_text = "An id, an account's external reference or its name"
@@ -197,8 +199,7 @@ class RebillingAdmin(ActingAdmin):
         "id",
         "account_link",
         "run_link",
-        "period_start",
-        "period_end",
+        "period",
         "status",
         "reason",
         "detail",
@@ -220,4 +221,8 @@ class RebillingAdmin(ActingAdmin):
     amount = money("amount_minor", description="amount")
     credit = money("credit_minor", description="from credit")
     paid = money("paid_minor", description="paid")
-    outstanding = money("outstanding_minor", description="still to be collected")
+    outstanding = money("outstanding_minor", description="outstanding")
+
+    @admin.display(description="period", ordering="period_start")
+    def period(self, rebilling: Rebilling) -> str:
+        return rebilling.period

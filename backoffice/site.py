@@ -1,4 +1,4 @@
-"""The admin's site: Django's, with what ours has beside it and without what nobody needs here."""
+"""The admin site: Django's, with a notice about the gateway and stricter requests."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,9 +18,9 @@ NO_MONEY = (
     "No money is collected: the logging gateway is configured. Payments are recorded as if they had succeeded. Set "
     "PAYMENT_GATEWAY to collect them."
 )
-"""On every page of an installation that the world reaches: what its ledger calls cash is none."""
+"""On every page of a public installation: the cash in its ledger isn't real."""
 NO_MONEY_HERE = "A trial on this machine: no money is collected. The logging gateway records each payment as succeeded."
-"""On the first page of one that isn't for anybody else."""
+"""On the first page of a local installation."""
 
 
 class StaffSite(AdminSite):
@@ -41,11 +41,11 @@ class StaffSite(AdminSite):
         return super().index(request, extra_context)
 
     def _collects_nothing(self, request: HttpRequest) -> bool:
-        """For the staff alone: it is nobody else's to know."""
+        """Only shown to staff."""
         return self.has_permission(request) and configured_gateway_name() == LoggingGateway.name
 
     def get_urls(self) -> list[Any]:
-        # No row has a page outside the admin, and Django's way there fails for an id that its kind can't have.
+        # No row has a page outside the admin, and Django's redirect to one fails on a malformed id.
         return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
@@ -58,13 +58,13 @@ class StaffSite(AdminSite):
 
 
 class StaffSiteConfig(AdminConfig):
-    """The Django admin, served by our site."""
+    """The Django admin with our site."""
 
     default_site = "backoffice.site.StaffSite"
 
 
 def _refuse_nul(request: HttpRequest) -> None:
-    """PostgreSQL keeps no such text, and can't be asked for it. What a form posts is looked at by its fields."""
+    """Refuse NUL in the query string: PostgreSQL can't store it, and fails on it. Form fields check what is posted."""
     for name, values in request.GET.lists():
         if any("\0" in text for text in (name, *values)):
-            raise BadRequest("The query holds a NUL character.")
+            raise BadRequest("The query contains a NUL character.")

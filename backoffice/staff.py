@@ -1,4 +1,4 @@
-"""The staff themselves, for superusers."""
+"""The pages of staff and groups, for superusers."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class StaffGroupAdmin(SuperusersOnly, GroupAdmin):
-    """Groups, and what their members may do."""
+    """Groups and their permissions."""
 
 
 @admin.register(User)
 class StaffAdmin(SuperusersOnly, UserAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
-    """People. One who leaves is made inactive, and keeps the name that what they did is signed with."""
+    """Staff. Someone who leaves is made inactive and keeps the username that signs what they did."""
 
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_superuser", "last_login")
 

@@ -1,18 +1,18 @@
-"""Tables on a page: the newest rows of something, and a link to all of them."""
+"""Tables on a page: the newest rows, and a link to all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOST_ROWS = 50
+MAX_ROWS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Cells are shown as they are; `all_url` leads to more than the table shows."""
+    """Cells are shown as they are. `all_url` links to the whole list."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     empty: str = "None."
     all_url: str = ""
-    all_label: str = "The newest are shown; see all of them"
+    all_label: str = "Only the newest are shown. See all"

@@ -1,4 +1,4 @@
-"""What settings must be. Those of production are looked at by a function's start, and by `manage.py check --deploy`."""
+"""Checks of the settings. A function's start runs those of production, and so does `manage.py check --deploy`."""
 
 import os
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts import clock
-from billing_site.authorities import BUNDLE, fault_of
-from billing_site.duties import Duty, duties, on_lambda
-from billing_site.lambda_runtimes import RUNTIMES, warning_of
+from billing_site.database.authorities import BUNDLE, fault_of
+from billing_site.lambda_function.duties import Duty, duties, on_lambda
+from billing_site.lambda_function.runtimes import RUNTIMES, warning_of
 from payments.gateways.configured import configured_gateway, configured_gateway_name
-from rebilling.brake_limits import check_limits
+from rebilling.volume_limits import check_limits
 
-SHORTEST_SECRET_KEY = 50
-FEWEST_CHARACTERS = 5
+MIN_SECRET_KEY_LENGTH = 50
+MIN_DISTINCT_CHARACTERS = 5
 """Both as in Django's own security.W009."""
 ENCRYPTED = {"require", "verify-full"}
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -26,8 +26,8 @@ REAL_CLOCK = "django.utils.timezone.now"
 
 
 @register("rebilling")
-def brake_has_limits(**_: Any) -> list[CheckMessage]:
-    """Otherwise each sweep would say so, and charge nobody."""
+def volume_check_has_limits(**_: Any) -> list[CheckMessage]:
+    """With bad limits every sweep would fail and charge nobody."""
     try:
         check_limits()
     except ImproperlyConfigured as error:
@@ -36,8 +36,8 @@ def brake_has_limits(**_: Any) -> list[CheckMessage]:
 
 
 @register("payments")
-def gateway_can_be_had(**_: Any) -> list[CheckMessage]:
-    """One that is unknown, or lacks its library, is told before anything is charged; and its key where it is called."""
+def gateway_can_be_used(**_: Any) -> list[CheckMessage]:
+    """A gateway that is unknown, or lacks its library or its key, is found before anything is charged."""
     here = duties()
     try:
         if here & {Duty.API, Duty.WORKER}:
@@ -47,21 +47,21 @@ def gateway_can_be_had(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(f"{error}.", id="billing_site.E011")]
     except (ImportError, AttributeError):
-        # Not their text, which holds the value: it may be a key in the wrong place.
+        # Their text holds the value, which may be a key in the wrong place, so it isn't shown.
         what = "PAYMENT_GATEWAY names no gateway: it must be a module and a class, as "
-        return [Error(f"{what}payments.gateways.stripe_gateway.StripeGateway.", id="billing_site.E011")]
+        return [Error(f"{what}payments.gateways.stripe.gateway.StripeGateway.", id="billing_site.E011")]
     return []
 
 
 @register("production", deploy=True)
 def fit_for_production(**_: Any) -> list[CheckMessage]:
-    """Each message names the setting that it is about and says what to mend. None holds a value that may be secret."""
+    """Each message names the setting that it is about and says how to fix it. None shows a value that may be secret."""
     return [*_of_every_function(), *_of_a_duty()]
 
 
 @register("runtime", deploy=True)
 def runtime_is_supported(**_: Any) -> list[CheckMessage]:
-    """A warning in time. It has a tag of its own, as a function's start refuses whatever those of production say."""
+    """A warning ahead of time. It has its own tag, because any message tagged `production` stops a function's start."""
     runtime = RUNTIMES.get(os.environ.get("AWS_EXECUTION_ENV", "").removeprefix("AWS_Lambda_"))
     warning = runtime and warning_of(runtime, today=clock.now().date())
     return [Warning(f"{warning}.", id="billing_site.W001")] if warning else []
@@ -71,9 +71,13 @@ def _of_every_function() -> Iterator[CheckMessage]:
     if settings.DEBUG:
         yield Error("DEBUG is on: its pages show settings and data to anyone. Unset it.", id="billing_site.E001")
     key = settings.SECRET_KEY
-    if len(key) < SHORTEST_SECRET_KEY or len(set(key)) < FEWEST_CHARACTERS or key.startswith("django-insecure-"):
+    if (
+        len(key) < MIN_SECRET_KEY_LENGTH
+        or len(set(key)) < MIN_DISTINCT_CHARACTERS
+        or key.startswith("django-insecure-")
+    ):
         yield Error(
-            f"SECRET_KEY is weak: it must be a random text of at least {SHORTEST_SECRET_KEY} characters. "
+            f"SECRET_KEY is weak: it must be a random text of at least {MIN_SECRET_KEY_LENGTH} characters. "
             "Put one into the secret of DJANGO_SECRET_ARN.",
             id="billing_site.E002",
         )
@@ -85,7 +89,7 @@ def _of_every_function() -> Iterator[CheckMessage]:
     yield from _of_authorities()
     if not on_lambda():
         return
-    # A function's variables are readable to whoever may look at the function.
+    # Anybody who may view the function can read its variables.
     for name, instead in (
         ("SECRET_KEY", "DJANGO_SECRET_ARN"),
         ("STRIPE_API_KEY", "STRIPE_SECRET_ARN"),
@@ -103,7 +107,7 @@ def _of_every_function() -> Iterator[CheckMessage]:
 
 
 def _of_authorities() -> Iterator[CheckMessage]:
-    """libpq would look at them with the first connection, which the migrating function's start doesn't make."""
+    """libpq reads them with the first connection, which the migrating function doesn't make at its start."""
     named = {database.get("OPTIONS", {}).get("sslrootcert") for database in settings.DATABASES.values()}
     for file in filter(None, named):
         try:
@@ -123,10 +127,10 @@ def _of_a_duty() -> Iterator[CheckMessage]:
     if here & {Duty.API, Duty.WORKER} and not settings.REBILLING_QUEUE_URL:
         yield Error("REBILLING_QUEUE_URL is missing: set it to the queue's URL.", id="billing_site.E006")
     if here & {Duty.API, Duty.WORKER} and not os.environ.get("PAYMENT_GATEWAY"):
-        # The default would book cash that nobody has collected, and nobody would have asked for that.
+        # By default cash would be booked that nobody has collected, without anybody having chosen that.
         yield Error(
             "PAYMENT_GATEWAY is missing: name the class that collects the money, as "
-            "payments.gateways.stripe_gateway.StripeGateway. To collect none and record payments as if they had "
+            "payments.gateways.stripe.gateway.StripeGateway. To collect none and record payments as if they had "
             "succeeded, name payments.gateways.logging_gateway.LoggingGateway.",
             id="billing_site.E014",
         )

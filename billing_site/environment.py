@@ -1,7 +1,7 @@
 """The environment that the settings are read from.
 
-What can't be read is refused in one line that names the variable. It never shows the value, which may be a secret, or a
-part of one that was put into the wrong place.
+A value that can't be parsed is refused in one line that names the variable. It never shows the value, which may be a
+secret, or part of one, in the wrong place.
 """
 
 import math
@@ -21,7 +21,7 @@ _SWITCHES = {
 
 # The package has no types.
 class Environment(environ.Env):  # type: ignore[misc]
-    """Nothing is guessed: `environ.Env` takes 20s for 20, 1e3 for 13, and whatever isn't `true` for false.
+    """Nothing is guessed: `environ.Env` reads 20s as 20, 1e3 as 13, and whatever isn't `true` as false.
 
     Each method raises `ImproperlyConfigured` for a value that isn't of its kind.
     """
@@ -83,7 +83,7 @@ def _read(value: Any, *, var: str, kind: str, read: Callable[[Any], Any]) -> Any
     try:
         return read(value)
     except (ValueError, LookupError, OSError):
-        # Neither its text nor `from` it: both hold the value.
+        # Neither its text nor the error as a cause: both hold the value.
         raise ImproperlyConfigured(f"{var} must be {kind}.") from None
 
 

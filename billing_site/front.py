@@ -1,4 +1,4 @@
-"""The site's own address: whoever comes there is led on."""
+"""The address `/`."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
@@ -9,9 +9,9 @@ from django.views.decorators.vary import vary_on_headers
 @require_safe
 @vary_on_headers("Accept")
 def front(request: HttpRequest) -> HttpResponse:
-    """A person with a browser gets to the admin; a client that asks for no page is told where things are."""
+    """A browser is redirected to the admin; any other client gets a list of addresses."""
     admin = reverse("admin:index")
-    # In this order, so that a client which takes anything, as curl does, isn't sent to a page.
+    # JSON first, so that a client which accepts anything, such as curl, isn't redirected to a page.
     if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
         return HttpResponseRedirect(admin)
     return JsonResponse(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the log's format loads this module before there are setting
 
 HEADER = "X-Request-Id"
 
-# Nothing else of what comes from outside is echoed, or put into the log.
+# No other text from a client is echoed or logged.
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 _current: ContextVar[str] = ContextVar("request_id", default="")

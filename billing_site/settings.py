@@ -7,16 +7,16 @@ the functions that bill don't have it.
 import importlib.util
 from pathlib import Path
 
-from billing_site.databases import configured_databases
+from billing_site.database.connections import configured_databases
 from billing_site.environment import Environment
-from billing_site.secret_settings import from_secret
+from billing_site.secrets.settings import from_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Environment()
 Environment.read_env(BASE_DIR / ".env", overwrite=False)
 
-# What this function may do: api, worker or migrate. Without one a machine of one's own does everything.
+# What this function may do: api, worker or migrate. Without one a local process does everything.
 FUNCTION_DUTY = env.str("FUNCTION_DUTY", default="")
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -28,7 +28,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 LOCALCLOUD = importlib.util.find_spec("localcloud") is not None
 
 INSTALLED_APPS = [
-    # Before the admin, of whose pages it has some itself.
+    # Before the admin, some of whose templates it overrides.
     "backoffice",
     "backoffice.site.StaffSiteConfig",
     "django.contrib.auth",
@@ -109,19 +109,19 @@ MAX_MOVEMENT_MINOR = env.count("MAX_MOVEMENT_MINOR", default=99_999_999, most=10
 # --- Rebilling ---
 
 REBILLING_QUEUE_URL = env.str("REBILLING_QUEUE_URL", default="")
-# Where messages end that failed again and again; `manage.py redrive_dlq` works on it.
+# The dead-letter queue, for messages that failed five times; see `manage.py redrive_dlq`.
 REBILLING_DLQ_URL = env.str("REBILLING_DLQ_URL", default="")
-# How long a run's rows may stay DUE before its certificate calls them unexplained.
+# How long a run's rows may stay DUE before its reconciliation calls them unexplained.
 REBILLING_DUE_MINUTES = env.int("REBILLING_DUE_MINUTES", default=60)
-# Rows DUE for longer than this are sent again by the hourly certify: a message may have been lost.
+# Rows DUE for longer than this are sent again by the hourly reconcile: a message may have been lost.
 REBILLING_RESEND_MINUTES = env.int("REBILLING_RESEND_MINUTES", default=15)
-# The brake (docs/brake.md); 0 turns a limit off. A run is held past so many times the largest run of the last 35 days,
-# times the days since the last one; a small run not for its periods. Where there is no history, past so many
-# periods, or minor units by currency: "USD=5000000,JPY=500000".
-REBILLING_BRAKE_MULTIPLE = env.int("REBILLING_BRAKE_MULTIPLE", default=3)
-REBILLING_BRAKE_SMALL_RUN = env.int("REBILLING_BRAKE_SMALL_RUN", default=50)
-REBILLING_BRAKE_FIRST_PERIODS = env.int("REBILLING_BRAKE_FIRST_PERIODS", default=20_000)
-REBILLING_BRAKE_FIRST_AMOUNTS = env.amounts("REBILLING_BRAKE_FIRST_AMOUNTS")
+# The volume check (docs/volume_check.md); 0 turns a limit off. A run is held past so many times the largest run of the
+# last 35 days, times the days since the last one; a small run isn't, for its periods. Without history it is held past
+# so many periods, or minor units by currency: "USD=5000000,JPY=500000".
+VOLUME_CHECK_MULTIPLE = env.int("VOLUME_CHECK_MULTIPLE", default=3)
+VOLUME_CHECK_SMALL_RUN = env.int("VOLUME_CHECK_SMALL_RUN", default=50)
+VOLUME_CHECK_FIRST_PERIODS = env.int("VOLUME_CHECK_FIRST_PERIODS", default=20_000)
+VOLUME_CHECK_FIRST_AMOUNTS = env.amounts("VOLUME_CHECK_FIRST_AMOUNTS")
 
 # --- Payments ---
 
@@ -134,9 +134,9 @@ PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
 PAYMENT_COLLECTORS = env.count("PAYMENT_COLLECTORS", default=8)
 # Days after a charge's first decline on which it is tried again; none after a hard decline (docs/payments.md).
 PAYMENT_RETRY_DAYS = env.list("PAYMENT_RETRY_DAYS", cast=int, default=[1, 3, 5, 7])
-# A payment or refund whose outcome is open for so many days needs a person, and is asked about once a day from then on.
+# A payment or refund whose outcome is open for so many days needs review, and is looked up once a day from then on.
 PAYMENT_UNKNOWN_DAYS = env.int("PAYMENT_UNKNOWN_DAYS", default=5)
-# For payments.gateways.stripe_gateway.StripeGateway. Only the worker calls it, and only the worker takes its key: not
+# For payments.gateways.stripe.gateway.StripeGateway. Only the worker calls it, and only the worker takes its key: not
 # the function that the internet reaches. Without an address it is Stripe's own.
 STRIPE_API_KEY = ""
 if FUNCTION_DUTY in {"", "worker"}:
@@ -152,7 +152,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["api.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["api.parsers.BoundedJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "api.paging.IdCursorPagination",
+    "DEFAULT_PAGINATION_CLASS": "api.pagination.IdCursorPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "api.problems.problem_response",
@@ -193,7 +193,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 SECURE = env.bool("SECURE", default=not DEBUG)
-"""Served over HTTPS. Off only for a machine of one's own (`runlocal` turns it off)."""
+"""Served over HTTPS. Off only on a local machine (`runlocal` turns it off)."""
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SECURE_SSL_REDIRECT = SECURE
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

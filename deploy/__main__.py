@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.environment import BUILD, ROOT
-from deploy.refusals import UnableToShip
+from deploy.errors import UnableToShip
 from deploy.target import python_for, read_settings, retargeted, target_of, whole_stage
 from deploy.zappa_settings import Stages, as_text, filled
 

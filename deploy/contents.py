@@ -1,4 +1,4 @@
-"""What may be in the package, and how large it may be: looked for in the zip itself, however it was made."""
+"""Checks of the package: what may be in it, and how large it may be. They read the zip, however it was made."""
 
 import ast
 import re
@@ -8,15 +8,15 @@ from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
-from billing_site.authorities import BUNDLE, fault_of
+from billing_site.database.authorities import BUNDLE, fault_of
 from deploy.environment import ROOT, TASK_ROOT
 from deploy.source import SHIPPED, STATIC_FOLDER
 from deploy.target import ARCHITECTURES, Target
 
 MIB = 1024 * 1024
-MOST_ZIPPED_BYTES = 50 * MIB
+MAX_ZIPPED_BYTES = 50 * MIB
 """The most that Lambda takes in a direct upload."""
-MOST_UNZIPPED_BYTES = 250 * MIB
+MAX_UNZIPPED_BYTES = 250 * MIB
 """The most that Lambda unpacks."""
 
 _ZAPPA_SETTINGS = "zappa_settings.py"
@@ -27,9 +27,9 @@ NEVER = [
 """At the zip's root."""
 NEVER_ANYWHERE = [".env*", "zappa_settings.json", "*.tfstate*", "*.tfvars", "*.sqlite3"]
 EXTRAS = ["stripe"]
-"""Libraries that only one payment gateway needs, and that its name tells."""
+"""Libraries that only one payment gateway needs; its class path contains their name."""
 NEEDED = [
-    "billing_site/lambda_entry.py",
+    "billing_site/lambda_function/entry.py",
     "handler.py",
     _ZAPPA_SETTINGS,
     "psycopg2/__init__.py",
@@ -45,12 +45,12 @@ _OF_ONE_PYTHON = re.compile(r"\.(cpython-\d+)-[^/]*\.so$")
 def faults_of(
     zip_path: Path, *, target: Target, variables: Mapping[str, str] | None = None, modules: Collection[str] = ()
 ) -> list[str]:
-    """Everything that keeps a package from being deployed, a line each; none of it when it is fit.
+    """Everything that keeps a package from being deployed, a line each; empty when it is fit.
 
     `target` is what the stage's functions run on. `variables` are the stage's: they may name a payment gateway, whose
     library is an extra, and the authorities by which the database is verified. Either may have been left out. `modules`
-    are those that it must hold. Only of a package that was made just now they are known to be the checkout's: one that
-    was kept is another release's.
+    are those that it must hold. They are the checkout's only for a package that was just made: one that
+    was kept is of another release.
     """
     wanted = variables or {}
     gateway = wanted.get("PAYMENT_GATEWAY", "")
@@ -82,8 +82,8 @@ def report_of(zip_path: Path, *, most: int = 10) -> str:
             unzipped[top] += entry.file_size
     lines = [
         f"package          {zip_path}",
-        f"zipped           {zip_path.stat().st_size / MIB:6.1f} MB of {MOST_ZIPPED_BYTES // MIB}",
-        f"unzipped         {unzipped.total() / MIB:6.1f} MB of {MOST_UNZIPPED_BYTES // MIB}",
+        f"zipped           {zip_path.stat().st_size / MIB:6.1f} MB of {MAX_ZIPPED_BYTES // MIB}",
+        f"unzipped         {unzipped.total() / MIB:6.1f} MB of {MAX_UNZIPPED_BYTES // MIB}",
         "what weighs most, in MB zipped and unzipped:",
         *(f"  {name:30} {size / MIB:6.1f} {unzipped[name] / MIB:6.1f}" for name, size in zipped.most_common(most)),
     ]
@@ -92,8 +92,8 @@ def report_of(zip_path: Path, *, most: int = 10) -> str:
 
 def _too_large(zip_path: Path, package: zipfile.ZipFile) -> Iterator[str]:
     sizes = [
-        ("zipped", zip_path.stat().st_size, MOST_ZIPPED_BYTES),
-        ("unzipped", sum(entry.file_size for entry in package.infolist()), MOST_UNZIPPED_BYTES),
+        ("zipped", zip_path.stat().st_size, MAX_ZIPPED_BYTES),
+        ("unzipped", sum(entry.file_size for entry in package.infolist()), MAX_UNZIPPED_BYTES),
     ]
     for how, size, most in sizes:
         if size > most:

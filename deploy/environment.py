@@ -1,4 +1,4 @@
-"""The clean environment that Zappa packs: the runtime's locked requirements, built for Lambda, and nothing else."""
+"""The clean environment for the package: the runtime's locked requirements, built for Lambda, and nothing else."""
 
 import hashlib
 import shutil
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.refusals import UnableToShip
+from deploy.errors import UnableToShip
 from deploy.target import Target, python_for
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,8 +81,8 @@ def install_for(target: Target, *, locks: Sequence[Path], packages: Path) -> Non
     requirements = [part for lock in locks for part in ("--requirement", str(lock))]
     platforms = [part for platform in target.platforms for part in ("--platform", platform)]
     with tempfile.TemporaryDirectory() as folder:
-        # pip asks the Python that it runs on whether a requirement is for this Python, whatever it is told to install
-        # for: so it has to be one of the target's version.
+        # pip checks requirements against the Python that it runs on, whatever target it is given, so it runs on a
+        # Python of the target's version.
         installer = Path(folder) / "installer"
         _run([str(python_for(target)), "-m", "venv", str(installer)])
         _run(

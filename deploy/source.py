@@ -1,4 +1,4 @@
-"""What goes into the package of this clone: the files that are named here, and none that lie beside them."""
+"""The source that goes into the package: the folders that are named here, and no others."""
 
 import os
 import secrets
@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from billing_site.authorities import BUNDLE
+from billing_site.database.authorities import BUNDLE
 from deploy.environment import BUILD, ROOT, compile_for_lambda, python_of
-from deploy.refusals import UnableToShip
+from deploy.errors import UnableToShip
 from deploy.target import Target
 
-SHIPPED = ["accounts", "api", "backoffice", "billing_site", "ledger", "payments", "rebilling"]
+SHIPPED = ["accounts", "api", "backoffice", "billing_site", "ledger", "payments", "rebilling", "subscriptions"]
 """All of the product but `localcloud`."""
 STATIC_FOLDER = "staticfiles"
 AUTHORITIES = ROOT / BUNDLE

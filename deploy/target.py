@@ -1,4 +1,4 @@
-"""What a package is made for: a runtime of Lambda, and the machine that it runs on."""
+"""A package's target: Lambda's runtime and architecture."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from billing_site.lambda_runtimes import RUNTIMES, Runtime
-from deploy.refusals import UnableToShip
+from billing_site.lambda_function.runtimes import RUNTIMES, Runtime
+from deploy.errors import UnableToShip
 from deploy.zappa_settings import Stages, stages_of
 
 FIND_PYTHON = Path(__file__).resolve().parent.parent / "requirements" / "find_python"
@@ -23,7 +23,7 @@ _OLDEST_GLIBC, _NEWEST_GLIBC = 17, 34
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """`name` is Lambda's for it, `machine` Linux's; `elf_machine` stands in the header of a library for it (ELF)."""
+    """`name` is Lambda's for it, `machine` Linux's; `elf_machine` is its number in the header of a library (ELF)."""
 
     name: str
     machine: str

@@ -1,6 +1,6 @@
-"""What Zappa calls, as `zappa_settings.json` names it: `zappa deploy` and `zappa update` pack as `make package` does.
+"""Zappa's hooks, named in `zappa_settings.json`: `zappa deploy` and `zappa update` package as `make package` does.
 
-Zappa loads this file by its path, so the folder that the other modules are imported from is made known first.
+Zappa loads this file by its path, so the root of the project is added to the import path first.
 """
 
 import datetime
@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from billing_site.lambda_runtimes import warning_of  # noqa: E402
+from billing_site.lambda_function.runtimes import warning_of  # noqa: E402
 from deploy.contents import NO_AUTHORITIES, faults_of, modules_of_the_checkout, report_of  # noqa: E402
 from deploy.environment import BUILD, let_zappa_find_packages, runtime_environment  # noqa: E402
-from deploy.refusals import UnableToShip  # noqa: E402
+from deploy.errors import UnableToShip  # noqa: E402
 from deploy.source import AUTHORITIES, staged_source  # noqa: E402
 from deploy.target import Target, python_for, target_of  # noqa: E402
 from deploy.zappa_settings import NEEDED_TO_DEPLOY, secrets_in  # noqa: E402
@@ -31,9 +31,9 @@ DEPLOYING = {"deploy", "update"}
 
 
 def before_anything(zappa: Any) -> None:
-    """`callbacks.settings`: refuses settings with a secret, to deploy a stage that isn't filled or an unfit zip, and to
-    pack without the authorities that the settings name or the Python that the functions run on. Warns of a runtime that
-    ends.
+    """`callbacks.settings`: refuses settings with a secret, a stage that isn't filled and an unfit zip. Won't package
+    without the authorities that the settings name, or without the Python that the functions run on. Warns of a
+    runtime that ends soon.
     """
     # Zappa looks through every file below this folder for websockets, and finds its own in an environment of any name
     # that it doesn't know: it would make a websocket API for them.
@@ -42,12 +42,12 @@ def before_anything(zappa: Any) -> None:
     if found:
         raise ClickException("zappa_settings.json holds what looks like a secret: " + ", ".join(found))
     given = zappa.vargs.get("zip")
-    packs = zappa.command == "package" or (zappa.command in DEPLOYING and not given)
-    if packs and _variables(zappa).get("DATABASE_SSLROOTCERT") and not AUTHORITIES.is_file():
-        # Looking at the zip would tell the same, a minute later.
+    packages = zappa.command == "package" or (zappa.command in DEPLOYING and not given)
+    if packages and _variables(zappa).get("DATABASE_SSLROOTCERT") and not AUTHORITIES.is_file():
+        # The check of the zip would find the same, a minute later.
         raise ClickException(NO_AUTHORITIES)
-    if packs or zappa.command in DEPLOYING:
-        _look_at_target(_target(zappa), packs=packs, today=datetime.datetime.now(datetime.UTC).date())
+    if packages or zappa.command in DEPLOYING:
+        _check_target(_target(zappa), packages=packages, today=datetime.datetime.now(datetime.UTC).date())
     if zappa.command not in DEPLOYING:
         return
     stage = zappa.api_stage
@@ -62,7 +62,7 @@ def before_anything(zappa: Any) -> None:
     _set_architecture(zappa.zappa.lambda_client, name=_target(zappa).architecture.name)
     if given and "://" not in given:
         _refuse_unfit(Path(given), target=_target(zappa), variables=_variables(zappa))
-        _tell_of_another_release(Path(given))
+        _mention_another_release(Path(given))
 
 
 def _target(zappa: Any) -> Target:
@@ -72,11 +72,11 @@ def _target(zappa: Any) -> Target:
         raise ClickException(str(refusal)) from refusal
 
 
-def _look_at_target(target: Target, *, packs: bool, today: datetime.date) -> None:
+def _check_target(target: Target, *, packages: bool, today: datetime.date) -> None:
     warning = warning_of(target.runtime, today=today)
     if warning:
         echo(f"warning: {warning}", err=True)
-    if packs:
+    if packages:
         try:
             python_for(target)
         except UnableToShip as refusal:
@@ -85,8 +85,8 @@ def _look_at_target(target: Target, *, packs: bool, today: datetime.date) -> Non
         os.environ["RUNTIME"], os.environ["ARCHITECTURE"] = target.runtime.name, target.architecture.name
 
 
-def _tell_of_another_release(zip_path: Path) -> None:
-    """Rolling back deploys one on purpose; whoever forgot `make package` does so unawares."""
+def _mention_another_release(zip_path: Path) -> None:
+    """Rolling back deploys an old package on purpose; it may also be that `make package` was forgotten."""
     with zipfile.ZipFile(zip_path) as package:
         lacking = [name for name in modules_of_the_checkout() if name not in package.NameToInfo]
     if lacking:
@@ -94,9 +94,10 @@ def _tell_of_another_release(zip_path: Path) -> None:
 
 
 def _set_variables_exactly(lambda_client: Any, *, wanted: Mapping[str, str]) -> None:
-    """Takes from the update what Zappa puts back: it keeps every variable of the function that the settings lack.
+    """Removes from the update what Zappa keeps: every variable of the function that the settings lack.
 
-    What was taken out of Terraform's settings would hold on, unseen: a brake that was loosened for a day stays loose.
+    A setting that was removed from Terraform would stay in force, unnoticed: a volume check that was loosened for a
+    day would stay loose.
     """
 
     def only_the_wanted(params: dict[str, Any], **_: object) -> None:
@@ -105,12 +106,12 @@ def _set_variables_exactly(lambda_client: Any, *, wanted: Mapping[str, str]) -> 
             echo(f"Removing variables that the settings no longer have: {', '.join(leftovers)}")
         params["Environment"] = {"Variables": dict(wanted)}
 
-    # In the one request that Zappa makes, so that the function never runs with half of it.
+    # In Zappa's own request, so that the function never runs with half of the variables.
     lambda_client.meta.events.register("provide-client-params.lambda.UpdateFunctionConfiguration", only_the_wanted)
 
 
 def _set_architecture(lambda_client: Any, *, name: str) -> None:
-    """Zappa tells it only when it makes a function, and would put code for another one into a function that stays."""
+    """Zappa sets it only when it creates a function, and would put code for another one into an existing function."""
 
     def with_it(params: dict[str, Any], **_: object) -> None:
         params["Architectures"] = [name]
@@ -119,7 +120,7 @@ def _set_architecture(lambda_client: Any, *, name: str) -> None:
 
 
 def prepare() -> None:
-    """`prebuild_script`: has Zappa pack the clean environment and the staged source, and nothing that lies here."""
+    """`prebuild_script`: makes Zappa package the clean environment and the staged source, and nothing else."""
     _wait_for_other_builds()
     try:
         target = target_of({"runtime": os.environ["RUNTIME"], "architecture": os.environ["ARCHITECTURE"]})
@@ -128,19 +129,19 @@ def prepare() -> None:
         let_zappa_find_packages(environment)
     except UnableToShip as refusal:
         raise ClickException(str(refusal)) from refusal
-    # Zappa packs the folder and the environment that it finds itself in.
+    # Zappa packages the current folder and environment.
     os.environ["VIRTUAL_ENV"] = str(environment)
     os.chdir(source)
 
 
 def _wait_for_other_builds() -> None:
-    """Two at once would take each other's files away. Held until this process ends."""
+    """Two at once would delete each other's files. The lock is held until this process ends."""
     BUILD.mkdir(exist_ok=True)
     fcntl.flock(os.open(BUILD / "lock", os.O_RDONLY | os.O_CREAT, 0o644), fcntl.LOCK_EX)
 
 
 def finish_zip(zappa: Any) -> None:
-    """`callbacks.zip`: writes the zip reproducibly, prints what it weighs, and refuses what Lambda wouldn't run."""
+    """`callbacks.zip`: writes the zip reproducibly, prints its size, and refuses what Lambda wouldn't run."""
     zip_path = Path(zappa.zip_path).resolve()
     write_reproducibly(zip_path)
     print(report_of(zip_path))

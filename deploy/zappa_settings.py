@@ -1,6 +1,6 @@
 """`zappa_settings.json`, filled from Terraform's output `zappa_settings`: what only Terraform knows, and no secret.
 
-What is in the repository is the fixed part. Filling is idempotent: what an earlier one brought is replaced.
+The repository holds the fixed part. Filling is idempotent: it replaces what an earlier one wrote.
 """
 
 import json
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy.refusals import UnableToShip
+from deploy.errors import UnableToShip
 
 Stages = dict[str, dict[str, Any]]
 

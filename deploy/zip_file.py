@@ -1,4 +1,4 @@
-"""The zip that Zappa has made, written once more: the same files give the same bytes."""
+"""Zappa's zip, rewritten so that the same files give the same bytes."""
 
 import zipfile
 from pathlib import Path
@@ -12,7 +12,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_reproducibly(zip_path: Path) -> None:
-    """Sorts the files, gives all of them one date and mode, and leaves out what is told of this machine.
+    """Sorts the files, gives all of them one date and mode, and leaves out what describes this machine.
 
     Of two files of one name the later is kept, as unpacking would.
     """

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from django.db.models import Case, F, Sum, When
 
 from accounts.amounts import MAX_BALANCE_MINOR
-from accounts.refusals import Conflict
+from accounts.errors import Conflict
 from ledger.models import Book, Entry
 
 
 class BalanceOutOfBounds(Conflict):
-    """The account would owe, or have as credit, more than a balance may be."""
+    """The account would owe, or have as credit, more than the largest balance."""
 
     code = "balance-out-of-bounds"
 
@@ -41,9 +41,9 @@ def balance(*, account_id: uuid.UUID, as_of: datetime.date | None = None) -> int
 
 
 def check_balance(*, account_id: uuid.UUID) -> None:
-    """Raises `BalanceOutOfBounds` where what was posted just now took the balance too far. The account is locked.
+    """Raises `BalanceOutOfBounds` where the entries just posted took the balance too far. The account is locked.
 
-    For what people move; charges are bounded one by one.
+    For what people post; charges are bounded one by one.
     """
     if abs(balance(account_id=account_id)) > MAX_BALANCE_MINOR:
         raise BalanceOutOfBounds(

@@ -38,7 +38,7 @@ BOOKS_BY_TYPE: dict[EntryType, tuple[Book, Book]] = {
 """Debit and credit of each type; a reversal has those of the entry it reverses, swapped."""
 
 _BOOKS_ARE_THOSE_OF_THE_TYPE = Q(
-    # Never cash: money that moved is put right by moving money.
+    # Never cash: only another movement of money undoes one.
     Q(type=EntryType.REVERSAL, reverses__isnull=False)
     & ~Q(debit=Book.CASH)
     & ~Q(credit=Book.CASH)
@@ -90,7 +90,7 @@ class Entry(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            # ledger/balances.py: an account's balance. api/entries.py: its entries, newest first.
+            # ledger/balances.py: an account's balance. api/v1/ledger.py: its entries, newest first.
             models.Index(fields=["account", "-id"], name="entry_by_account"),
         ]
 

@@ -16,13 +16,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.billing_day import billing_day
+from localcloud.errors import UnableToMove
 from localcloud.private_files import replace_text
-from localcloud.refusals import UnableToMove
 
 VARIABLE = "LOCAL_CLOCK"
 """Names the file to a process's settings and to this module; `manage.py` sets it for the database of a data folder."""
 BEGINS_AT = datetime.time(9)
-"""The time of the first day of a data folder that begins on a day of its own, in the billing time zone."""
+"""The time at which a data folder begins on a chosen day, in the billing time zone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def now() -> datetime.datetime:
 
 
 def at(found: Setting) -> datetime.datetime:
-    """This instant by a clock that is set so."""
+    """This instant by a clock with this setting."""
     return timezone.now() + datetime.timedelta(seconds=found.offset_seconds)
 
 
@@ -72,7 +72,7 @@ def move_to(instant: datetime.datetime, *, unfinished: datetime.date | None) -> 
     Raises UnableToMove for an instant that has passed.
     """
     if instant < now():
-        raise UnableToMove(f"the clock can't go back: it stands at {now():%Y-%m-%d %H:%M} UTC")
+        raise UnableToMove(f"the clock can't go back: it is {now():%Y-%m-%d %H:%M} UTC")
     seconds = math.ceil((instant - timezone.now()).total_seconds())
     _write(Setting(offset_seconds=seconds, unfinished=unfinished.isoformat() if unfinished else ""))
 

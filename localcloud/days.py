@@ -1,4 +1,4 @@
-"""Days that pass at once: the clock is moved, and each day's schedules and messages do their work before the next."""
+"""Days passed at once: the clock is moved, and each day's schedules and messages are worked before the next day."""
 
 import datetime
 import time
@@ -11,8 +11,8 @@ from django.conf import settings
 
 from localcloud import clock
 from localcloud.invocation import Handler, invoke
-from localcloud.poller import Poller
-from localcloud.schedules import SWEEP_AT, next_certify, scheduled_event
+from localcloud.schedules import SWEEP_AT, next_reconcile, scheduled_event
+from localcloud.sqs.poller import Poller
 from payments.models import Payment
 from rebilling.models import Run
 
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 20 * 60
 
 
 class RunHeld(Exception):
-    """The volume check holds a run, and no later day is to be billed before a person has decided about it."""
+    """The volume check holds a run. No later day is billed before a person has decided about it."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(f"run {run.id} of {run.as_of} is held: {run.held_because}")
@@ -31,7 +31,7 @@ class RunHeld(Exception):
 
 
 class QueueStuck(Exception):
-    """Messages stay on the queue, and nobody takes them off it."""
+    """Messages stay on the queue, and no poller receives them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +46,12 @@ class PassedDay:
 
 @dataclass(frozen=True, kw_only=True)
 class QueueUntilEmpty:
-    """Has all messages worked, those in flight too: by this process, or by the running platform, whose poller it is."""
+    """Works all messages, those in flight too: in this process, or by waiting for the running platform's poller."""
 
     poller: Poller
     works_itself: bool
-    tell: Callable[[int], None]
-    """Is told how many messages are left, each time it looks."""
+    show: Callable[[int], None]
+    """Called with the number of messages left, at each look at the queue."""
 
     def __call__(self) -> None:
         """Raises QueueStuck when no message has gone for twenty minutes."""
@@ -61,7 +61,7 @@ class QueueUntilEmpty:
                 fewest, deadline = left, time.monotonic() + PATIENCE_SECONDS
             if time.monotonic() > deadline:
                 raise QueueStuck(f"{left} messages have been on the queue for {PATIENCE_SECONDS // 60} minutes")
-            self.tell(left)
+            self.show(left)
             if self.works_itself:
                 self.poller.poll()
             else:
@@ -76,7 +76,7 @@ class Days:
     def pass_until(self, last: datetime.date) -> Iterator[PassedDay]:
         """Each day after today up to `last`, once its work is done; first the rest of a day that was cut off.
 
-        The clock is left where it stands when it stops, and the next call goes on from there. Raises RunHeld,
+        When it stops, the clock stays where it is, and the next call continues from there. Raises RunHeld,
         QueueStuck, and what the day's work raises.
         """
         _refuse_held()
@@ -96,7 +96,7 @@ class Days:
         for check in check_times(day):
             if check > clock.now():
                 clock.move_to(check, unfinished=day)
-            unexplained = self._fire("certify", check)["unexplained"]
+            unexplained = self._fire("reconcile", check)["unexplained"]
             self.empty_queue()
         clock.finish_day()
         return PassedDay(
@@ -115,7 +115,7 @@ def check_times(day: datetime.date) -> list[datetime.datetime]:
     """When a day is checked: once what the sweep left may be sent again, and once it would have to be explained."""
     swept, last = clock.at_time(day, SWEEP_AT), clock.at_time(day, LAST_CHECK_AT)
     waits = (settings.REBILLING_RESEND_MINUTES, settings.REBILLING_DUE_MINUTES)
-    return sorted({min(last, next_certify(swept + datetime.timedelta(minutes=minutes))) for minutes in waits})
+    return sorted({min(last, next_reconcile(swept + datetime.timedelta(minutes=minutes))) for minutes in waits})
 
 
 def _refuse_held() -> None:

@@ -13,7 +13,7 @@ Handler = Callable[[dict[str, Any], Any], Any]
 
 @dataclass(frozen=True)
 class LambdaContext:
-    """What of Lambda's context object a handler may ask for."""
+    """The parts of Lambda's context object that a handler uses."""
 
     function_name: str = "billing-local"
     function_version: str = "$LATEST"
@@ -31,11 +31,11 @@ class LambdaContext:
 
 def entry_point() -> Handler:
     """The function that Lambda calls, imported late since it loads the product."""
-    from billing_site.lambda_entry import handler
+    from billing_site.lambda_function.entry import handler
 
     return handler
 
 
 def invoke(*, handler: Handler, event: dict[str, Any]) -> Any:
-    """The handler's answer. Lets its exception out, as Lambda reports it to whoever invoked."""
+    """The handler's answer. Its exception is raised here, as Lambda reports it to the caller."""
     return handler(event, LambdaContext())

@@ -1,4 +1,4 @@
-"""Whether all that a process works on is of this machine, so that its time may be moved."""
+"""Whether a process works only on this machine, so that its clock may be moved."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from localcloud import clock, platform_gateway
-from localcloud.platform_gateway import LOOPBACK, PlatformGateway
-from localcloud.refusals import UnableToMove
+from localcloud import clock
+from localcloud.errors import UnableToMove
+from localcloud.platform import gateway as platform_gateway
+from localcloud.platform.gateway import LOOPBACK, PlatformGateway
 
 
 def ensure_local() -> None:

@@ -3,7 +3,7 @@
 import errno
 import socket
 
-from localcloud.refusals import UnableToStart
+from localcloud.errors import UnableToStart
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8000

@@ -1,8 +1,8 @@
-"""EventBridge Scheduler on this machine: the daily sweep and the hourly certify, with the same events.
+"""EventBridge Scheduler on this machine: the daily sweep and the hourly reconcile, with the same events.
 
-They go by the platform's clock. A time that passed while the machine slept fires once, when it wakes. One that passed
-while nothing ran doesn't: the next sweep catches every missed period up. Nor does one that the clock was moved past:
-whoever moves it does that day's work (`localcloud.days`), and the next times are counted from where it stands then.
+They follow the platform's clock. A time that passed while the machine slept fires once, when it wakes. A time that
+passed while nothing ran doesn't fire: the next sweep catches up. Nor does a time that the clock was moved past: the
+command that moves it does that day's work (`localcloud.days`), and the next times are computed from the new time.
 """
 
 import datetime
@@ -19,7 +19,7 @@ from localcloud.invocation import Handler, invoke
 CHECK_SECONDS = 20
 SWEEP_AT = datetime.time(0, 10)
 """In the billing time zone, a little after the day begins."""
-CERTIFY_AT_MINUTE = 5
+RECONCILE_AT_MINUTE = 5
 
 _logger = logging.getLogger(__name__)
 
@@ -34,9 +34,9 @@ def next_sweep(after: datetime.datetime, *, zone: zoneinfo.ZoneInfo) -> datetime
     return datetime.datetime.combine(tomorrow, SWEEP_AT, tzinfo=zone).astimezone(datetime.UTC)
 
 
-def next_certify(after: datetime.datetime) -> datetime.datetime:
-    """The first certify later than an instant, in UTC."""
-    time = after.astimezone(datetime.UTC).replace(minute=CERTIFY_AT_MINUTE, second=0, microsecond=0)
+def next_reconcile(after: datetime.datetime) -> datetime.datetime:
+    """The first reconcile later than an instant, in UTC."""
+    time = after.astimezone(datetime.UTC).replace(minute=RECONCILE_AT_MINUTE, second=0, microsecond=0)
     return time if time > after else time + datetime.timedelta(hours=1)
 
 
@@ -51,11 +51,11 @@ class Schedules:
     zone: zoneinfo.ZoneInfo
 
     def run(self, *, stopping: threading.Event) -> None:
-        """Fires each schedule at its times until told to stop; starts with one certify."""
+        """Fires each schedule at its times until `stopping` is set; starts with one reconcile."""
         try:
             found = clock.setting()
             # The queue is new and empty: what was in it when the platform last stopped is sent again.
-            self._fire(command="certify", time=clock.at(found))
+            self._fire(command="reconcile", time=clock.at(found))
             times = self._next_times(after=clock.at(found))
             while not stopping.wait(CHECK_SECONDS):
                 before, found = found, clock.setting()
@@ -69,7 +69,7 @@ class Schedules:
             connections.close_all()
 
     def _next_times(self, *, after: datetime.datetime) -> dict[str, datetime.datetime]:
-        return {"certify": next_certify(after), "sweep": next_sweep(after, zone=self.zone)}
+        return {"reconcile": next_reconcile(after), "sweep": next_sweep(after, zone=self.zone)}
 
     def _fire(self, *, command: str, time: datetime.datetime) -> None:
         try:

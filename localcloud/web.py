@@ -1,4 +1,4 @@
-"""The web server of a machine of one's own: the product's WSGI application on loopback, a thread a connection."""
+"""The local web server: the product's WSGI application on loopback, a thread a connection."""
 
 import threading
 import warnings
@@ -13,7 +13,7 @@ from localcloud.ports import HOST, unable_to_listen
 
 @contextmanager
 def listening(*, port: int) -> Iterator[ThreadedWSGIServer]:
-    """Takes the port while the block runs; whoever connects waits until `serving`. Raises UnableToStart."""
+    """Takes the port while the block runs; connections wait until `serving`. Raises UnableToStart."""
     try:
         server = ThreadedWSGIServer((HOST, port), WSGIRequestHandler)
     except (OSError, OverflowError) as error:

@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 
 @register("payments")
 def retries_follow_one_another(**_: Any) -> list[CheckMessage]:
-    """Retries on days that don't ascend would be skipped in silence."""
+    """Retries on days that don't ascend would be skipped silently."""
     days = settings.PAYMENT_RETRY_DAYS
     if all(day >= 1 for day in days) and days == sorted(set(days)):
         return []

@@ -12,8 +12,8 @@ def new_payment(
 ) -> Payment:
     """A payment SUBMITTED, unsaved, of the account's customer and payment method as they are now.
 
-    They are the payment's own from here on: asked again under its key, or looked up, it is asked for as it was at
-    first, whatever the account's are by then.
+    The payment keeps these: submitted again under its key, or looked up, the request is what it was at first, whatever
+    the account's customer and payment method are by then.
     """
     return Payment(
         account=account,

@@ -1,4 +1,4 @@
-"""What people put right in the ledger: credits and reversals, each with its reason and author."""
+"""Ledger adjustments by people: credits and reversals, each with a reason and an author."""
 
 import datetime
 import uuid
@@ -7,18 +7,18 @@ from django.db import transaction
 from django.db.models import Sum
 
 from accounts.amounts import amount_error
+from accounts.errors import Conflict, Invalid, Missing, refined
 from accounts.ids import new_id
 from accounts.locks import lock_account
-from accounts.refusals import Conflict, Invalid, Missing, refined
+from accounts.reasons import checked_reason
 from ledger.balances import check_balance
 from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
 from payments.models import Payment
-from rebilling.allocation import allocate_credit, free_credit
+from rebilling.account_statuses import refresh_account_statuses
+from rebilling.credit_allocation import allocate_credit, free_credit
+from rebilling.dunning import mark_unpaid
 from rebilling.models import Rebilling
-from rebilling.reasons import checked_reason
-from rebilling.retries import owe_again
-from rebilling.standing import refresh_standing
 
 
 class UnableToCredit(Invalid):
@@ -34,13 +34,13 @@ class UnknownEntry(Missing):
 
 
 class UnableToReverse(Conflict):
-    """Entries of this type aren't reversed, or not now."""
+    """The entry can't be reversed, or not now."""
 
     code = "unable-to-reverse"
 
 
 class NotYetReversible(UnableToReverse):
-    """A payment of the charge is on its way."""
+    """A payment of the charge is in flight."""
 
     passing = True
 
@@ -62,11 +62,11 @@ def grant_credit(
     now: datetime.datetime,
     idempotency_key: str | None = None,
 ) -> Entry:
-    """Credit the account: its unpaid charges are paid from it first, what is left goes to the next charges.
+    """Credit the account. The credit pays unpaid charges first; the remainder goes to the next charges.
 
-    `amount_minor` is in minor units of the account's currency. Without an `idempotency_key` each call credits anew.
-    Raises `UnknownAccount`, `UnableToCredit`, `ReasonMissing`, `BalanceOutOfBounds`, and `AlreadyPosted` for a key
-    used before.
+    `amount_minor` is in minor units of the account's currency. Without an `idempotency_key` each call grants another
+    credit. Raises `UnknownAccount`, `UnableToCredit`, `ReasonMissing`, `BalanceOutOfBounds`, and `AlreadyPosted` for a
+    key that was used before.
     """
     reason = checked_reason(reason)
     used = AlreadyPosted("This credit was granted before.")
@@ -85,17 +85,17 @@ def grant_credit(
             description=reason,
             idempotency_key=f"credit:{idempotency_key or entry_id}",
         )
-        return _post_and_follow(posting, author=author, today=today, now=now)
+        return _post_and_update(posting, author=author, today=today, now=now)
 
 
 def reverse_entry(
     *, entry_id: uuid.UUID, reason: str, author: str, today: datetime.date, now: datetime.datetime
 ) -> Entry:
-    """Undo a charge, a credit, a write-off or a reversal, once, by an entry that mirrors it.
+    """Reverse a charge, a credit, a write-off or a reversal, once, with an entry that mirrors it.
 
-    A charge reversed is VOIDED and what was paid for it is credit; a charge whose reversal, or whose write-off, is
-    reversed is owed again. Raises `UnknownEntry`, `UnableToReverse` (a payment or a refund; a charge that is written
-    off, or has a payment in flight; credit that a charge written off has used), `AlreadyReversed`, `BalanceOutOfBounds`
+    A reversed charge is VOIDED, and what was paid for it becomes credit. Reversing that reversal, or a write-off, makes
+    the charge owed again. Raises `UnknownEntry`, `UnableToReverse` (a payment or a refund; a charge that is written
+    off or has a payment in flight; credit that a written-off charge has used), `AlreadyReversed`, `BalanceOutOfBounds`
     and `ReasonMissing`.
     """
     reason = checked_reason(reason)
@@ -115,9 +115,9 @@ def reverse_entry(
             idempotency_key=f"reversal:{original.id}",
             reverses=original,
         )
-        _change_rebilling(original, today)
-        entry = _post_and_follow(posting, author=author, today=today, now=now)
-        _check_credit_was_given_back(original.account_id)
+        _update_rebilling(original, today)
+        entry = _post_and_update(posting, author=author, today=today, now=now)
+        _check_credit_is_free(original.account_id)
         return entry
 
 
@@ -125,32 +125,32 @@ def _check_reversible(entry: Entry) -> None:
     if entry.type not in REVERSIBLE:
         raise UnableToReverse(f"A {entry.type} is not reversed: send or receive the money instead.")
     if Entry.objects.filter(reverses=entry).exists():
-        raise AlreadyReversed(f"The entry {entry.id} was reversed before.")
+        raise AlreadyReversed(f"The entry {entry.id} is already reversed.")
 
 
-def _change_rebilling(entry: Entry, today: datetime.date) -> None:
-    """Bring the rebilling in step with the reversal of `entry`, which may itself be a reversal, and so on.
+def _update_rebilling(entry: Entry, today: datetime.date) -> None:
+    """Update the rebilling for the reversal of `entry`, which may itself be a reversal, and so on.
 
-    At the end of that chain is what was written first; each further reversal undoes it or makes it stand again. What
-    is owed again is collected by the first sweep after `today`.
+    At the end of that chain is the original entry; each further reversal cancels or restores it. What is owed again is
+    collected by the first sweep after `today`.
     """
-    stands = False
+    restored = False
     while entry.reverses is not None:
-        entry, stands = entry.reverses, not stands
+        entry, restored = entry.reverses, not restored
     if entry.type == EntryType.CHARGE:
         rebilling = Rebilling.objects.get(charge=entry)
         _check_nothing_in_flight(rebilling)
-        _charge_stands(rebilling, stands)
+        _void_or_restore_charge(rebilling, restored=restored)
     elif entry.type == EntryType.WRITE_OFF and entry.period_start:
         # One row: (account, period_start) is unique, SKIPPED rows aside.
         skipped = Rebilling.Status.SKIPPED
         rebilling = entry.account.rebillings.exclude(status=skipped).get(period_start=entry.period_start)
         _check_nothing_in_flight(rebilling)
-        _write_off_stands(rebilling, stands, amount_minor=entry.amount_minor)
+        _cancel_or_restore_write_off(rebilling, restored=restored, amount_minor=entry.amount_minor)
     else:
         return
     if rebilling.status == Rebilling.Status.UNPAID:
-        owe_again(rebilling, today=today)
+        mark_unpaid(rebilling, today=today)
     else:
         rebilling.retry_on = None
     rebilling.save(update_fields=["status", "credit_minor", "retry_on", "declined_on"])
@@ -158,41 +158,41 @@ def _change_rebilling(entry: Entry, today: datetime.date) -> None:
 
 def _check_nothing_in_flight(rebilling: Rebilling) -> None:
     if Payment.objects.filter(charge_id=rebilling.charge_id, status__in=Payment.IN_FLIGHT).exists():
-        raise NotYetReversible("A payment of this charge is on its way: wait until its outcome is known.")
+        raise NotYetReversible("A payment of this charge is in flight: wait until its outcome is known.")
 
 
-def _charge_stands(rebilling: Rebilling, stands: bool) -> None:
-    """A charge reversed is VOIDED, one restored is owed again."""
+def _void_or_restore_charge(rebilling: Rebilling, *, restored: bool) -> None:
+    """A reversed charge is VOIDED; a restored one is owed again."""
     if rebilling.status == Rebilling.Status.WRITTEN_OFF:
         raise UnableToReverse("This charge is written off: reverse the write-off first.")
-    if stands:
-        rebilling.status = _owed_or_paid(rebilling)
+    if restored:
+        rebilling.status = _unpaid_or_paid(rebilling)
     else:
-        # The credit it had taken is free again; its own payments are still its own, should it be restored.
+        # The credit it had taken is free again. Its own payments stay with it, in case it is restored.
         rebilling.status, rebilling.credit_minor = Rebilling.Status.VOIDED, 0
 
 
-def _write_off_stands(rebilling: Rebilling, stands: bool, *, amount_minor: int) -> None:
-    """A charge whose write-off is reversed is owed again; one whose write-off is restored is given up again."""
-    before = Rebilling.Status.UNPAID if stands else Rebilling.Status.WRITTEN_OFF
+def _cancel_or_restore_write_off(rebilling: Rebilling, *, restored: bool, amount_minor: int) -> None:
+    """A charge is owed again once its write-off is reversed, and WRITTEN_OFF again once the write-off is restored."""
+    before = Rebilling.Status.UNPAID if restored else Rebilling.Status.WRITTEN_OFF
     if rebilling.status != before:
-        raise UnableToReverse(f"The charge that this is about is {rebilling.status}, not {before}.")
-    if not stands:
-        rebilling.status = _owed_or_paid(rebilling)
+        raise UnableToReverse(f"The charge of this entry is {rebilling.status}, not {before}.")
+    if not restored:
+        rebilling.status = _unpaid_or_paid(rebilling)
     elif rebilling.outstanding_minor == amount_minor:
         rebilling.status = Rebilling.Status.WRITTEN_OFF
     else:
-        raise UnableToReverse("What is unpaid of the charge is another amount by now: write it off anew.")
+        raise UnableToReverse("The unpaid amount of the charge has changed since: write it off again.")
 
 
-def _owed_or_paid(rebilling: Rebilling) -> Rebilling.Status:
+def _unpaid_or_paid(rebilling: Rebilling) -> Rebilling.Status:
     return Rebilling.Status.UNPAID if rebilling.outstanding_minor else Rebilling.Status.PAID
 
 
-def _check_credit_was_given_back(account_id: uuid.UUID) -> None:
-    """Refuse what would leave the account owing more than its charges ask for, or will once payments are settled.
+def _check_credit_is_free(account_id: uuid.UUID) -> None:
+    """Refuse what would leave the account owing more than its charges ask for, now or once its payments complete.
 
-    That is so where credit goes that a charge had taken before the rest of it was written off.
+    That happens when the credit being reversed was taken by a charge whose remainder was written off.
     """
     missing = -free_credit(account_ids=[account_id])[account_id]
     if missing <= 0:
@@ -204,10 +204,10 @@ def _check_credit_was_given_back(account_id: uuid.UUID) -> None:
         raise UnableToReverse("A charge that is written off has used this credit: reverse that write-off first.")
 
 
-def _post_and_follow(posting: Posting, *, author: str, today: datetime.date, now: datetime.datetime) -> Entry:
-    """Post, then let the account's credit and status follow from it."""
+def _post_and_update(posting: Posting, *, author: str, today: datetime.date, now: datetime.datetime) -> Entry:
+    """Post the entry, then update the account's credit and status."""
     (entry,) = post(postings=[posting], author=author, now=now)
     check_balance(account_id=posting.account_id)
     allocate_credit(account_ids=[posting.account_id], today=today)
-    refresh_standing(account_ids=[posting.account_id], author=author, now=now)
+    refresh_account_statuses(account_ids=[posting.account_id], author=author, now=now)
     return entry

@@ -1,6 +1,6 @@
-"""The hourly check: what sweeps that were cut off found is weighed, open runs are certified, leftovers are sent again.
+"""The hourly check: volume-checks runs that were cut off, reconciles open runs, and sends leftovers again.
 
-Each step is taken whatever became of the others: one run that can't be certified keeps no payment from being looked up.
+A step that fails doesn't stop the others: payments are looked up even when a run can't be reconciled.
 """
 
 import datetime
@@ -14,15 +14,15 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from accounts.billing_day import billing_day
-from accounts.database_trouble import database_is_away, database_trouble, sqlstate_of, told_in_a_line
-from payments.deadlines import hand_over_overdue, waiting_for_a_person
-from rebilling.brake import cut_off_runs, let_through
-from rebilling.certificate import Certificate, certificates
-from rebilling.certify import conclude, open_runs
-from rebilling.dispatch import send_due, send_refunds, send_retries, send_submitted, send_unknown
+from accounts.database_errors import database_is_unreachable, database_trouble, one_line, sqlstate_of
+from payments.deadlines import awaiting_review, mark_overdue
+from rebilling.messages.dispatch import send_due, send_refunds, send_retries, send_submitted, send_unknown
+from rebilling.messages.queue import Queue
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
-from rebilling.queue import Queue
+from rebilling.reconciliation.reconcile import apply_reconciliation, open_runs
+from rebilling.reconciliation.summary import Reconciliation, reconciliations_of
+from rebilling.volume_check import cut_off_runs, pass_or_hold
 
 logger = logging.getLogger(__name__)
 
@@ -31,76 +31,77 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class HourlyCheck:
-    """What the check found and did. `sent` counts messages; `failed` has each step that failed, with its error."""
+    """What the check found and did. `sent` counts messages; `failed` lists the failed steps with their errors."""
 
-    certificates: list[Certificate] = field(default_factory=list)
+    reconciliations: list[Reconciliation] = field(default_factory=list)
     sent: int = 0
     failed: list[str] = field(default_factory=list)
 
     @property
     def unexplained(self) -> int:
-        """Periods that are unexplained, in all runs."""
-        return sum(certificate.unexplained.periods for certificate in self.certificates)
+        """Unexplained periods in all runs."""
+        return sum(reconciliation.unexplained.periods for reconciliation in self.reconciliations)
 
     def attempt(self, step: str, work: Callable[[], T]) -> T | None:
-        """What `work` brings. Failing, it is logged as an error, and the check goes on: with its traceback, or in one
-        line where the database is in trouble.
+        """What `work` returns. An exception is logged as an error, in one line if it is database trouble and with its
+        traceback otherwise, and the check goes on.
 
-        Raises what the work raised where the database is away: no other step could do anything either.
+        If the database can't be reached, the exception is raised: no other step could do anything either.
         """
         try:
             return work()
         except Exception as error:
-            if database_is_away(error):
+            if database_is_unreachable(error):
                 raise
-            said = {"event": "hourly.failed", "step": step}
+            extra = {"event": "hourly.failed", "step": step}
             if trouble := database_trouble(error):
-                said |= {"sqlstate": sqlstate_of(error), "error": told_in_a_line(error)}
-                logger.error("a step of the hourly check failed: %s", trouble, extra=said)
+                extra |= {"sqlstate": sqlstate_of(error), "error": one_line(error)}
+                logger.error("a step of the hourly check failed: %s", trouble, extra=extra)
             else:
-                logger.exception("a step of the hourly check failed", extra=said)
+                logger.exception("a step of the hourly check failed", extra=extra)
             self.failed.append(f"{step}: {error}")
             return None
 
 
 def check_hourly(*, queue: Queue | None, now: datetime.datetime) -> HourlyCheck:
-    """Weigh, certify, hand over what is overdue, and send again what was left; without a queue nothing is sent.
+    """Volume-check, reconcile, hand over what is overdue, and send leftovers again. Without a queue nothing is sent.
 
-    Certified before anything is sent: an alarm doesn't wait for a queue that may be what is wrong. Raises what a
-    database that is away raises, and nothing else: the caller makes an alarm of `failed`.
+    Runs are reconciled before anything is sent, so that a broken queue doesn't delay an alarm. Raises only when the
+    database can't be reached; the caller raises an alarm for `failed`.
     """
     check = HourlyCheck()
     for run in check.attempt("find sweeps that were cut off", cut_off_runs) or []:
-        check.attempt(f"weigh the run {run.id}", partial(let_through, run=run, now=now))
-    check.certificates = _certificates(check, now)
-    for certificate in check.certificates:
-        check.attempt(f"certify the run {certificate.run_id}", partial(conclude, certificate, now=now))
-    check.attempt("hand over what is overdue", partial(hand_over_overdue, now=now))
+        check.attempt(f"check the volume of run {run.id}", partial(pass_or_hold, run=run, now=now))
+    check.reconciliations = _reconciliations(check, now)
+    for reconciliation in check.reconciliations:
+        step = f"reconcile run {reconciliation.run_id}"
+        check.attempt(step, partial(apply_reconciliation, reconciliation, now=now))
+    check.attempt("hand over what is overdue", partial(mark_overdue, now=now))
     if queue is not None:
         _send_leftovers(check, queue, now)
-    check.attempt("count what needs a person", lambda: _emit(check, now))
+    check.attempt("count what needs review", lambda: _emit(check, now))
     return check
 
 
-def _certificates(check: HourlyCheck, now: datetime.datetime) -> list[Certificate]:
-    """Of all open runs at once, which is one look at the accounts; or of each by itself, where one fails that."""
+def _reconciliations(check: HourlyCheck, now: datetime.datetime) -> list[Reconciliation]:
+    """Of all open runs at once, which reads the accounts once; or one by one, if that fails."""
     runs = check.attempt("find open runs", open_runs) or []
-    found = check.attempt("look at open runs", partial(certificates, runs=runs, now=now))
+    found = check.attempt("summarize open runs", partial(reconciliations_of, runs=runs, now=now))
     if found is not None:
         return found
-    each = (check.attempt(f"look at the run {run.id}", partial(certificates, runs=[run], now=now)) for run in runs)
-    return [certificate for of_run in each for certificate in of_run or []]
+    each = (check.attempt(f"summarize run {run.id}", partial(reconciliations_of, runs=[run], now=now)) for run in runs)
+    return [reconciliation for of_run in each for reconciliation in of_run or []]
 
 
 def _emit(check: HourlyCheck, now: datetime.datetime) -> None:
-    emit(now=now, unexplained=check.unexplained, needs_person=waiting_for_a_person())
+    emit(now=now, unexplained=check.unexplained, needs_review=awaiting_review())
 
 
 def _send_leftovers(check: HourlyCheck, queue: Queue, now: datetime.datetime) -> None:
-    """Send again what has been DUE, and payments and refunds that were SUBMITTED, for `REBILLING_RESEND_MINUTES`.
+    """Send again periods that have been DUE, and payments and refunds SUBMITTED, for `REBILLING_RESEND_MINUTES`.
 
-    Their messages may be lost, or dead letters. Payments and refunds whose outcome is unknown are sent to be looked up,
-    and retries that a sweep weighed and sent.
+    Their messages may be lost, or dead letters. Payments and refunds with an unknown outcome are sent to be looked up.
+    Retries that passed a sweep's volume check are sent, too.
     """
     before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
     newest = check.attempt("find the newest run", lambda: _passed_runs(now).first())
@@ -126,5 +127,5 @@ def _send_due(queue: Queue, before: datetime.datetime, now: datetime.datetime) -
 
 
 def _passed_runs(now: datetime.datetime) -> QuerySet[Run]:
-    """Runs that were let through, newest first; not one of a day to come, should there be any."""
+    """Runs that passed the volume check, newest first; none that is dated after today, should there be one."""
     return Run.objects.filter(passed_at__isnull=False, as_of__lte=billing_day(now)).order_by("-as_of", "-id")

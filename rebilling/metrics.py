@@ -1,4 +1,4 @@
-"""Metrics, as log lines in CloudWatch's embedded metric format: CloudWatch makes metrics of them by itself.
+"""Metrics, as log lines in CloudWatch's embedded metric format, from which CloudWatch extracts them.
 
 The format: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 Namespace `Billing`, no dimensions, all of them counts. The formatter puts these names at the top of the line's object.
@@ -15,8 +15,8 @@ NAMESPACE = "Billing"
 def emit(*, now: datetime.datetime, **counts: int) -> None:
     """Log one line with these metrics.
 
-    Counted as they happen, and to be summed, are periods `due`, `charged` and `parked`, and payments `succeeded`,
-    `declined` and `unknown`. `needs_person` and `unexplained` are how many there are, each hour.
+    Counters, to be summed: the periods `due`, `charged` and `parked`, and the payments `succeeded`, `declined` and
+    `unknown`. Gauges, once an hour: `needs_review` and `unexplained`.
     """
     metrics = [{"Name": name, "Unit": "Count"} for name in counts]
     directive = {"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics}

@@ -1,4 +1,4 @@
-"""When and what to charge: runs, and the one row that makes each charge happen once."""
+"""When and what to charge: runs and rebillings. A rebilling's row makes its charge happen once."""
 
 from typing import ClassVar
 
@@ -7,45 +7,46 @@ from django.db.models import F, Q
 
 from accounts.ids import new_id
 from accounts.models import Account
+from accounts.wording import period_in_words
 from ledger.models import Entry
 
 
 class Run(models.Model):
     """One sweep: its date, and (by its rebillings) what it found due.
 
-    OPEN until certified; HELD ones wait for a person to release or cancel them. Nothing of a run is sent or charged
-    until `passed_at`, when the brake or a person let it through. `held_because` is what the brake found, `decision`
-    the reason and author of its release or cancellation at `decided_at`.
+    OPEN until reconciled. A HELD run waits for a person to release or cancel it. Nothing of a run is sent or charged
+    until `passed_at`, when it passed the volume check or a person released it. `held_because` says which limits it
+    exceeded, `decision` gives the reason and author of its release or cancellation at `decided_at`.
     """
 
     class Status(models.TextChoices):
         OPEN = "OPEN"
         HELD = "HELD"
         CANCELLED = "CANCELLED"
-        CERTIFIED = "CERTIFIED"
+        RECONCILED = "RECONCILED"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     as_of = models.DateField()
-    status = models.CharField(max_length=9, choices=Status.choices)
+    status = models.CharField(max_length=10, choices=Status.choices)
     started_at = models.DateTimeField()
     swept_at = models.DateTimeField(null=True)
     passed_at = models.DateTimeField(null=True)
     held_because = models.CharField(max_length=500, blank=True, default="")
     decided_at = models.DateTimeField(null=True)
     decision = models.CharField(max_length=500, blank=True, default="")
-    certified_at = models.DateTimeField(null=True)
+    reconciled_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
-                condition=Q(status="CERTIFIED", certified_at__isnull=False)
-                | ~Q(status="CERTIFIED") & Q(certified_at__isnull=True),
-                name="run_certified_when_certified",
+                condition=Q(status="RECONCILED", reconciled_at__isnull=False)
+                | ~Q(status="RECONCILED") & Q(reconciled_at__isnull=True),
+                name="run_reconciled_when_reconciled",
             ),
             models.CheckConstraint(
                 condition=Q(status="OPEN")
                 | Q(status__in=["HELD", "CANCELLED"], passed_at__isnull=True)
-                | Q(status="CERTIFIED", passed_at__isnull=False),
+                | Q(status="RECONCILED", passed_at__isnull=False),
                 name="run_held_is_not_passed",
             ),
         ]
@@ -55,7 +56,7 @@ class Run(models.Model):
 
 
 class SkipReason(models.TextChoices):
-    """Why a period was not charged, and won't be."""
+    """Why a period wasn't charged and won't be."""
 
     ACCOUNT_INACTIVE = "account_inactive"
     BY_PERSON = "skipped_by_person"
@@ -76,9 +77,9 @@ class Rebilling(models.Model):
     """One account's charge for one period. Unique on (account, period_start), SKIPPED ones aside.
 
     `amount_minor` is what the period costs, and `quantity` the units in it: fixed when it is found due, so that what
-    was weighed and approved is what is charged. Of it, `credit_minor` was taken from the account's credit and
-    `paid_minor` collected by the charge's own payments. `due_since` is when it was found due, or was made due again by
-    a person: it may not stay DUE long. An UNPAID charge is next tried on `retry_on`, when that is set; `declined_on` is
+    passed the volume check is what is charged. Of it, `credit_minor` was taken from the account's credit and
+    `paid_minor` collected by the charge's own payments. `due_since` is when it was found due, or when a person made it
+    due again: it may not stay DUE long. An UNPAID charge is next tried on `retry_on`, if that is set; `declined_on` is
     the first decline since it was last owed.
     """
 
@@ -146,22 +147,27 @@ class Rebilling(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            # rebilling/certificate.py: a run's rows by state.
+            # rebilling/reconciliation/summary.py: a run's rows by state.
             models.Index(fields=["run", "status"], name="rebilling_by_run"),
             # rebilling/sweep.py: what is to be sent, an account's periods together and in order.
             models.Index(fields=["account", "period_start"], condition=Q(status="DUE"), name="rebilling_due"),
-            # rebilling/allocation.py: what an account still owes, oldest first.
+            # rebilling/credit_allocation.py: what an account still owes, oldest first.
             models.Index(
                 fields=["account", "period_start"], condition=Q(status__in=["CHARGED", "UNPAID"]), name="rebilling_open"
             ),
-            # backoffice: what waits for a person.
+            # backoffice: periods that wait for a person.
             models.Index(fields=["id"], condition=Q(status="PARKED"), name="rebilling_parked"),
             # rebilling/sweep.py (retries): unpaid charges whose next attempt has come.
             models.Index(fields=["retry_on", "id"], condition=Q(retry_on__isnull=False), name="rebilling_retry"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.status} {self.period_start} to {self.period_end}"
+        return f"{self.status} {self.period}"
+
+    @property
+    def period(self) -> str:
+        """The period for people to read, with its last day."""
+        return period_in_words(start=self.period_start, end=self.period_end)
 
     @property
     def outstanding_minor(self) -> int:
@@ -169,5 +175,5 @@ class Rebilling(models.Model):
         return self.amount_minor - self.credit_minor - self.paid_minor
 
 
-WAITS_FOR_A_PERSON = Q(status=Rebilling.Status.PARKED) | Q(status=Rebilling.Status.DUE, run__status=Run.Status.HELD)
-"""The periods that a person has to decide about. Sweeps and certificates pass over what lies behind one."""
+AWAITS_DECISION = Q(status=Rebilling.Status.PARKED) | Q(status=Rebilling.Status.DUE, run__status=Run.Status.HELD)
+"""The periods that a person has to decide about. Sweeps and reconciliations ignore an account's later periods."""

@@ -1,7 +1,7 @@
-"""Whether a sweep is still at work: while it is, its database session holds an advisory lock.
+"""The sweep lock: an advisory lock that a sweep's database session holds while it runs.
 
-The lock and the writing share one connection. While the lock is held the sweep may write more rows; once it is gone,
-the sweep has ended or was cut off for good, and can write nothing more. No clock could tell that.
+The lock and the writes share one connection. While the lock is held, the sweep may write more rows; once it is free,
+the sweep has ended or was cut off, and can't write any more. No clock could tell that.
 """
 
 import uuid
@@ -14,23 +14,23 @@ _NUMBER = "hashtextextended('sweep:' || %s, 0)"
 
 
 @contextmanager
-def at_work(run_id: uuid.UUID) -> Iterator[None]:
-    """Hold the lock of this run's sweep while the block runs. Take it before the run can be seen."""
+def hold_sweep_lock(run_id: uuid.UUID) -> Iterator[None]:
+    """Hold the lock of this run's sweep during the block. Take it before others can see the run."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_lock({_NUMBER})", [str(run_id)])
     try:
         yield
     finally:
-        # A connection that is broken has lost the lock with its session.
+        # A broken connection has already lost the lock with its session.
         with suppress(InterfaceError, OperationalError), connection.cursor() as cursor:
             cursor.execute(f"SELECT pg_advisory_unlock({_NUMBER})", [str(run_id)])
 
 
-def is_at_work(run_id: uuid.UUID) -> bool:
-    """Whether another session's sweep of this run is at work.
+def is_sweeping(run_id: uuid.UUID) -> bool:
+    """Whether a sweep of this run is running in another session.
 
-    Asked by a shared lock, so that two who ask at once don't take each other for the sweep. It lasts as long as the
-    caller's transaction.
+    It tries a shared lock, so that two callers don't take each other for the sweep. That lock lasts until the caller's
+    transaction ends.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT NOT pg_try_advisory_xact_lock_shared({_NUMBER})", [str(run_id)])

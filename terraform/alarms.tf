@@ -1,5 +1,5 @@
-# One metric, one threshold each. What is silent when all is well counts as well when it is silent; what must be heard
-# from is in alarms_silence.tf.
+# One metric and one threshold each. Missing data means that all is well; metrics that must not be silent are in
+# alarms_silence.tf.
 
 locals {
   per_function_alarms = merge([
@@ -19,7 +19,7 @@ locals {
 
   queue_alarms = {
     "dead-letters" = {
-      description = "Messages failed ${var.max_receive_count} times and are set aside: their periods aren't charged. See the runbook, DLQ not empty."
+      description = "Messages failed ${var.max_receive_count} times and are in the dead-letter queue: their periods aren't charged. See the runbook, DLQ not empty."
       namespace   = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = aws_sqs_queue.dead_letters.name }
       statistic   = "Maximum", period = 60, periods = 1, datapoints = 1, threshold = 0
     }
@@ -35,25 +35,25 @@ locals {
     }
   }
 
-  # Certify has these logged each hour for as long as they are so (observability.tf counts them). Two hours are looked at, so that an hour without a point at its edge ends nothing.
+  # Reconcile has these logged each hour for as long as they are so (observability.tf counts them). Two hours are looked at, so that an hour without a point at its edge ends nothing.
   billing_alarms = {
     unexplained = {
-      description = "Periods that are due and were neither charged, skipped nor parked. See the run's certificate."
+      description = "Periods are due and were neither charged, skipped nor parked. See the run's reconciliation."
       namespace   = local.own_namespace, metric = "unexplained", dimensions = {}
       statistic   = "Maximum", period = 3600, periods = 2, datapoints = 1, threshold = 0
     }
-    "needs-person" = {
-      description = "Payments whose outcome the gateway can't tell: a person has to look."
-      namespace   = local.own_namespace, metric = "needs_person", dimensions = {}
+    "needs-review" = {
+      description = "Payments or refunds need a person's review. See the runbook, a payment needs review."
+      namespace   = local.own_namespace, metric = "needs_review", dimensions = {}
       statistic   = "Maximum", period = 3600, periods = 2, datapoints = 1, threshold = 0
     }
     "run-held" = {
-      description = "A run is held: nobody of it is charged until a person releases or cancels it. See the runbook, brake held."
+      description = "A run is held: none of its accounts is charged until a person releases or cancels it. See the runbook, run held."
       namespace   = local.own_namespace, metric = "held", dimensions = {}
       statistic   = "Sum", period = 3600, periods = 2, datapoints = 1, threshold = 0
     }
     "not-taken" = {
-      description = "The gateway doesn't take some payments or refunds, or they are another gateway's than the one that is set: their money doesn't come. See the runbook, a payment isn't taken."
+      description = "The gateway doesn't take some payments or refunds, or they belong to another gateway than the configured one: their money isn't collected. See the runbook, a payment isn't taken."
       namespace   = local.own_namespace, metric = "not_taken", dimensions = {}
       statistic   = "Sum", period = 3600, periods = 2, datapoints = 1, threshold = 0
     }

@@ -1,17 +1,17 @@
-# What must be heard from. Made with the schedules, since before them silence is right.
+# Alarms on silence. They come with the schedules: before them, silence is right.
 #
 # FILL puts a 0 into every hour without a point. Without it CloudWatch would look further back than the hours it is given
-# when points are missing, and ring late; with no point at all, missing counts as breaching.
+# when points are missing, and go off late; with no point at all, missing counts as breaching.
 
 locals {
   silence_alarms = {
     "sweep-missed" = {
-      description = "No sweep has ended well in 26 hours. The next one catches up; see the runbook, sweep missed."
+      description = "No sweep has succeeded in 26 hours. The next one catches up; see the runbook, sweep missed."
       metric      = "sweeps", hours = 26
     }
-    # Certify, which finds what is unexplained, runs hourly.
-    "certify-missed" = {
-      description = "Certify hasn't ended well in 3 hours: nobody looks for unexplained periods."
+    # Reconcile, which finds what is unexplained, runs hourly.
+    "reconcile-missed" = {
+      description = "Reconcile hasn't succeeded in 3 hours: unexplained periods aren't found. See the runbook, sweep missed."
       metric      = "unexplained", hours = 3
     }
   }

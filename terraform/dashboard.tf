@@ -2,7 +2,7 @@ locals {
   # Counted as they happen, and how many there are.
   billing_metrics = merge(
     { for metric in ["due", "charged", "succeeded", "declined", "unknown", "parked"] : metric => "Sum" },
-    { for metric in ["needs_person", "unexplained"] : metric => "Maximum" },
+    { for metric in ["needs_review", "unexplained"] : metric => "Maximum" },
   )
 
   queue_widgets = [

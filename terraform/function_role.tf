@@ -1,7 +1,7 @@
-# A role for each function, with what its duty needs. Zappa is told to manage no roles (manage_roles: false).
+# A role for each function, with what its duty needs. Zappa manages no roles (manage_roles: false).
 
 locals {
-  # A function that starts looks whether its queue is there.
+  # A function checks its queue when it starts.
   send_actions    = ["sqs:SendMessage", "sqs:GetQueueAttributes"]
   consume_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
   rotate_actions  = ["secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]

@@ -18,14 +18,14 @@ locals {
   # timeout_seconds of the worker's stage in zappa_settings.json.
   worker_timeout_seconds     = 300
   visibility_timeout_seconds = 6 * local.worker_timeout_seconds
-  # What a message may take under a slow gateway: its lease, in which the gateway is asked, and the time to settle what it
-  # answered. The defaults of PAYMENT_LEASE_SECONDS and SETTLING_SECONDS.
+  # The time of a message under a slow gateway: its lease, in which the gateway is called, and the time to record
+  # outcomes. The defaults of PAYMENT_LEASE_SECONDS and RECORDING_SECONDS.
   message_seconds = tonumber(lookup(var.application_settings, "PAYMENT_LEASE_SECONDS", "120")) + 5
-  # Of the worker's reserved concurrency: one for the sweep and one for certify, so that a full queue can't throttle them.
+  # Of the worker's reserved concurrency: one for the sweep and one for reconcile, so that a full queue can't throttle them.
   queue_concurrency = var.worker_concurrency - 2
 
   # The gateway that can't do without a secret and a way out.
-  stripe_gateway = "payments.gateways.stripe_gateway.StripeGateway"
+  stripe_gateway = "payments.gateways.stripe.gateway.StripeGateway"
 
   # --- Connections ---
 

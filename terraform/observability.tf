@@ -6,8 +6,8 @@ resource "aws_cloudwatch_log_group" "function" {
   retention_in_days = var.log_retention_days
 }
 
-# What alarms go by is counted here, from what the worker says at the end: Scheduler only hands its event over, and that a
-# function was called says nothing of how it ended. The product's own metrics are the same in every environment of an
+# Alarms use counts of the lines that the worker logs at the end: Scheduler only hands its event over, and an invocation
+# doesn't show how it ended. The product's own metrics are the same in every environment of an
 # account; these are this environment's.
 locals {
   # NAMESPACE of rebilling/metrics.py, for the dashboard. Those metrics have no dimensions: two environments in one account
@@ -15,14 +15,14 @@ locals {
   product_namespace = "Billing"
   own_namespace     = "${local.product_namespace}/${local.name}"
   counted_lines = {
-    # Once a sweep has ended well, whatever it found and whoever started it.
+    # Once for each sweep that succeeded, whatever it found and however it was started.
     sweeps = { pattern = "{ $.event = \"run.swept\" }", value = "1" }
-    # Certify, each hour: how many there are now, 0 as well.
+    # Reconcile, each hour: how many there are now, 0 as well.
     unexplained  = { pattern = "{ $.unexplained >= 0 }", value = "$.unexplained" }
-    needs_person = { pattern = "{ $.needs_person >= 0 }", value = "$.needs_person" }
-    # A run that is held: once by the sweep that finds it so, then by certify, each hour until a person has decided.
-    held = { pattern = "{ ($.event = \"run.held\") || (($.event = \"run.certificate\") && ($.certificate.status = \"HELD\")) }", value = "1" }
-    # What the gateway doesn't take alone, and what is another gateway's: the message is done, so nothing else shows it.
+    needs_review = { pattern = "{ $.needs_review >= 0 }", value = "$.needs_review" }
+    # A run that is held: once by the sweep that finds it so, then by reconcile, each hour until a person has decided.
+    held = { pattern = "{ ($.event = \"run.held\") || (($.event = \"run.reconciliation\") && ($.reconciliation.status = \"HELD\")) }", value = "1" }
+    # Payments that the gateway doesn't take, and payments of another gateway: the message is done, so nothing else shows it.
     not_taken = { pattern = "{ ($.event = \"gateway.not_taken\") || ($.event = \"payment.foreign_gateway\") || ($.event = \"refund.foreign_gateway\") }", value = "1" }
   }
 }
@@ -41,7 +41,7 @@ resource "aws_cloudwatch_log_metric_filter" "worker" {
   }
 }
 
-# --- Who is told ---
+# --- Notifications ---
 
 resource "aws_sns_topic" "alarms" {
   name         = "${local.name}-alarms"

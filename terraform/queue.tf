@@ -64,7 +64,7 @@ resource "aws_lambda_event_source_mapping" "rebilling" {
   event_source_arn = aws_sqs_queue.rebilling.arn
   function_name    = local.function_arns.worker
   batch_size       = var.queue_batch_size
-  # One bad message comes back alone, and not with the batch that it came in.
+  # A message that fails comes back alone, without the others of its invocation.
   function_response_types = ["ReportBatchItemFailures"]
 
   # Never more than the function has: Lambda would take messages and throttle itself, and each time counts as a receive.

@@ -13,8 +13,8 @@ locals {
       age_seconds = 6 * 3600
       retries     = 60
     }
-    certify = {
-      description = "Explains open runs, asks about unknown payments, sends leftovers again"
+    reconcile = {
+      description = "Reconciles open runs, looks up unknown payments, sends leftovers again"
       expression  = "cron(20 * * * ? *)"
       # The next one does what this one didn't.
       age_seconds = 1800
@@ -76,7 +76,7 @@ resource "aws_lambda_function_event_invoke_config" "worker" {
 
 resource "aws_iam_role" "scheduler" {
   name        = "${local.name}-scheduler"
-  description = "EventBridge Scheduler, for the sweep and certify"
+  description = "EventBridge Scheduler, for the sweep and reconcile"
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

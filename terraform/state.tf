@@ -1,4 +1,4 @@
-# Whose state this is, kept from the first apply on whatever the variables say later. Another environment's variables on
+# The environment of this state, kept from the first apply on, whatever the variables say later. Another environment's variables on
 # this state would take all of this one away, to make the other in its place: such a plan fails.
 resource "terraform_data" "environment" {
   input = { name = local.name, region = var.aws_region }

@@ -84,7 +84,7 @@ variable "allowed_hosts" {
 }
 
 variable "payment_gateway" {
-  description = "The class that collects the money, as a dotted path: payments.gateways.stripe_gateway.StripeGateway. To collect none and record payments as if they had succeeded, payments.gateways.logging_gateway.LoggingGateway; the admin then says so on each page."
+  description = "The class that collects the money, as a dotted path: payments.gateways.stripe.gateway.StripeGateway. To collect none and record payments as if they had succeeded, payments.gateways.logging_gateway.LoggingGateway; the admin then says so on each page."
   type        = string
 
   validation {
@@ -117,7 +117,7 @@ variable "log_level" {
 }
 
 variable "application_settings" {
-  description = "Further settings of .env.example for every function, such as { REBILLING_BRAKE_FIRST_AMOUNTS = \"USD=5000000\" }. Those that Terraform knows win. No secret: they lie open in Lambda's configuration."
+  description = "Further settings of .env.example for every function, such as { VOLUME_CHECK_FIRST_AMOUNTS = \"USD=5000000\" }. Those that Terraform knows win. No secret: they lie open in Lambda's configuration."
   type        = map(string)
   default     = {}
 

@@ -1,5 +1,5 @@
 variable "alarm_emails" {
-  description = "Who is told when an alarm rings. Each address has to confirm its subscription. The topic's ARN is an output, for anything else."
+  description = "E-mail addresses that alarms go to. Each has to confirm its subscription. For anything else, the topic's ARN is an output."
   type        = set(string)
   default     = []
 

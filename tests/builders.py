@@ -6,17 +6,25 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from accounts.account_opening import AccountTerms, open_account
 from accounts.models import Account, Plan
-from accounts.opening import AccountTerms, open_account
 from accounts.plans import create_plan
-from payments.gateways import Answer, Finding, Gateway, NotFound, PaymentRequest, RefundRequest, Succeeded
+from payments.gateways.port import (
+    Answer,
+    Finding,
+    Gateway,
+    NotFound,
+    PaymentRequest,
+    RefundRequest,
+    Request,
+    Succeeded,
+)
 from rebilling.hourly_check import check_hourly
-from rebilling.message import Message, PeriodKey, RefundsMessage, from_json, to_json
+from rebilling.messages.message import Message, PeriodKey, RefundsMessage, from_json, to_json
+from rebilling.messages.queue import Queue
 from rebilling.models import Rebilling, Run
-from rebilling.processor import Delivery, Surroundings, process_deliveries
-from rebilling.queue import Queue
 from rebilling.sweep import sweep
-from tests.gateways import OnlyCollects
+from rebilling.worker import Delivery, Surroundings, process_deliveries
 
 NOW = datetime.datetime(2026, 1, 1, 6, 0, tzinfo=datetime.UTC)
 TODAY = NOW.date()
@@ -24,7 +32,7 @@ TODAY = NOW.date()
 _numbers = itertools.count(1)
 
 Said = TypeVar("Said", Answer, Finding)
-Asked = TypeVar("Asked", PaymentRequest, RefundRequest)
+AnyRequest = TypeVar("AnyRequest", PaymentRequest, RefundRequest)
 
 
 def at(day: datetime.date) -> datetime.datetime:
@@ -87,7 +95,7 @@ class QueueInHand:
 
     @property
     def messages(self) -> list[Message]:
-        """Those of the bodies that carry packs."""
+        """Those of the bodies that carry batches."""
         return [message for message in map(from_json, self.bodies) if isinstance(message, Message)]
 
     @property
@@ -102,20 +110,20 @@ class QueueInHand:
 
 
 def takes(request: PaymentRequest) -> Succeeded:
-    """The answer of a gateway that took what it was asked for."""
+    """The answer of a gateway that took the money."""
     return Succeeded.of(request, reference=f"taken-{request.payment_id}")
 
 
 def sends_back(request: RefundRequest) -> Succeeded:
-    """The answer of a gateway that sent back what it was asked to."""
+    """The answer of a gateway that sent back the money."""
     return Succeeded.of(request, reference=f"sent-{request.refund_id}")
 
 
-class ScriptedGateway(OnlyCollects):
-    """A gateway that answers in the order in which it is told, and records what it was asked.
+class ScriptedGateway:
+    """A gateway that gives its answers in order, and records the requests that it got.
 
-    When nothing is left of `answers` it takes the money; when nothing is left of `found` it finds nothing. So it goes
-    for refunds, with `refunds` and `refunds_found`.
+    When nothing is left of `answers` it takes the money; when nothing is left of `found` it finds nothing. Refunds have
+    `refunds` and `refunds_found`.
     """
 
     name = "scripted"
@@ -136,24 +144,22 @@ class ScriptedGateway(OnlyCollects):
         self.refund_requests: list[RefundRequest] = []
         self.refunds_looked_up: list[RefundRequest] = []
 
-    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Answer:
-        self.requests.append(request)
-        return _said(self.answers.pop(0) if self.answers else takes, request)
-
-    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Finding:
-        self.looked_up.append(request)
-        return _said(self.found.pop(0) if self.found else NotFound(), request)
-
-    def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Answer:
+    def submit(self, request: Request, *, timeout_seconds: float) -> Answer:
+        if isinstance(request, PaymentRequest):
+            self.requests.append(request)
+            return _scripted(self.answers.pop(0) if self.answers else takes, request)
         self.refund_requests.append(request)
-        return _said(self.refunds.pop(0) if self.refunds else sends_back, request)
+        return _scripted(self.refunds.pop(0) if self.refunds else sends_back, request)
 
-    def look_up_refund(self, request: RefundRequest, *, timeout_seconds: float) -> Finding:
+    def look_up(self, request: Request, *, timeout_seconds: float) -> Finding:
+        if isinstance(request, PaymentRequest):
+            self.looked_up.append(request)
+            return _scripted(self.found.pop(0) if self.found else NotFound(), request)
         self.refunds_looked_up.append(request)
-        return _said(self.refunds_found.pop(0) if self.refunds_found else NotFound(), request)
+        return _scripted(self.refunds_found.pop(0) if self.refunds_found else NotFound(), request)
 
 
-def _said(answer: Said | Exception | Callable[[Asked], Said], request: Asked) -> Said:
+def _scripted(answer: Said | Exception | Callable[[AnyRequest], Said], request: AnyRequest) -> Said:
     if isinstance(answer, Exception):
         raise answer
     return answer(request) if callable(answer) else answer
@@ -185,9 +191,9 @@ def delivered(
         surroundings=Surroundings(
             gateway=gateway or ScriptedGateway(),
             queue=queue or QueueInHand(),
-            seconds_left=lambda: seconds_left,
+            clock=lambda: now or at(today),
             today=today,
-            now=now or at(today),
+            seconds_left=lambda: seconds_left,
         ),
     )
 

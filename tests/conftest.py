@@ -12,13 +12,13 @@ import django
 import pytest
 from pytest_django import DjangoDbBlocker
 
-# What they assert is told as in a test, when it fails.
+# So that a failing assertion in them is explained as in a test.
 pytest.register_assert_rewrite(
-    "tests.faults.motley",
-    "tests.functional.any_order",
-    "tests.functional.soundness",
-    "tests.soak.persistence",
-    "tests.soak.reckoning",
+    "tests.faults.mixed_batch",
+    "tests.functional.platform_machine",
+    "tests.support.soundness",
+    "tests.soak.retry_checks",
+    "tests.soak.final_checks",
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,13 +28,16 @@ os.environ["SECRET_KEY"] = "tests-only"
 os.environ["SECURE"] = "false"
 os.environ["ALLOWED_HOSTS"] = "testserver,127.0.0.1,localhost"
 if "DATABASE_URL" not in os.environ:
-    from localcloud.embedded import attach
+    from localcloud.postgres.embedded import attach
 
     # Another folder lets two runs of the same clone go on at once.
     attach(data=Path(os.environ.get("BILLING_TEST_DATA", ROOT / ".local-test")), durable=False)
 django.setup()
 
-WHOLLY_COVERED = ["ledger/*", "rebilling/charging.py", "rebilling/decisions.py", "payments/collection.py"]
+WHOLLY_COVERED = [
+    *("ledger/*", "rebilling/charges.py", "rebilling/charge_decisions.py"),
+    *("payments/gateway_calls.py", "payments/next_step.py", "payments/circuit_breaker.py"),
+]
 """Where money is decided: every line and branch is run by some test. Held whenever coverage is measured."""
 
 
@@ -62,7 +65,7 @@ def django_db_setup(
     from django.db import connections
     from django.test.utils import setup_databases, teardown_databases
 
-    from tests.functional import state_changes
+    from tests.support import state_changes
 
     with django_db_blocker.unblock():
         made = setup_databases(verbosity=0, interactive=False)

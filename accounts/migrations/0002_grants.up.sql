@@ -1,5 +1,5 @@
--- The application may read and write rows, in tables that are there and in those that later migrations make.
--- What it may not do (the ledger, histories) is taken back beside the table it is about.
+-- The application may read and write rows, in existing tables and in those of later migrations.
+-- What it may not do (the ledger, histories) is revoked in the migration of the table.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO :application_role;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO :application_role;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO :application_role;

@@ -9,7 +9,7 @@ ALTER TABLE ledger_entry ADD CONSTRAINT entry_reverses_its_mirror
     FOREIGN KEY (reverses_id, account_id, currency, amount_minor, credit, debit)
     REFERENCES ledger_entry (id, account_id, currency, amount_minor, debit, credit);
 
--- Append-only. An integrity-class SQLSTATE and a named constraint, so that callers can tell it by name.
+-- Append-only. An integrity-class SQLSTATE and a named constraint, so that callers recognize it by name.
 CREATE FUNCTION ledger_entry_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION USING
@@ -28,7 +28,7 @@ CREATE TRIGGER ledger_entry_no_change BEFORE UPDATE OR DELETE ON ledger_entry
 CREATE TRIGGER ledger_entry_no_truncate BEFORE TRUNCATE ON ledger_entry
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_entry_refuse_change();
 
--- ALWAYS: session_replication_role = replica doesn't get round them.
+-- ALWAYS: session_replication_role = replica doesn't bypass them.
 ALTER TABLE ledger_entry ENABLE ALWAYS TRIGGER ledger_entry_no_change;
 ALTER TABLE ledger_entry ENABLE ALWAYS TRIGGER ledger_entry_no_truncate;
 

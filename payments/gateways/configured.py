@@ -5,7 +5,7 @@ from functools import cache
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from payments.gateways import Gateway
+from payments.gateways.port import Gateway
 
 
 @cache

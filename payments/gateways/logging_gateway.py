@@ -5,69 +5,68 @@ import threading
 import uuid
 from collections import OrderedDict
 
-from payments.gateways import NotFound, PaymentRequest, RefundRequest, Request, Succeeded
+from payments.gateways.port import NotFound, PaymentRequest, RefundRequest, Request, Succeeded
 
 logger = logging.getLogger(__name__)
 
 REMEMBERED = 10_000
-"""So many requests are remembered, the newest."""
+"""How many requests are remembered; the newest are kept."""
 
 
 class LoggingGateway:
-    """Takes everything that it is asked for, once for each key.
+    """Accepts every request, once for each key.
 
-    It remembers in memory what it took, and moves no money: what it has forgotten might as well not have happened.
+    It remembers in memory what it accepted, and moves no money: what it has forgotten might as well not have happened.
     """
 
     name = "logging"
 
     def __init__(self, *, remembered: int = REMEMBERED) -> None:
-        self._most = remembered
-        self._taken: OrderedDict[uuid.UUID, Succeeded] = OrderedDict()
+        self._max_remembered = remembered
+        self._accepted: OrderedDict[uuid.UUID, Succeeded] = OrderedDict()
         self._lock = threading.Lock()
 
-    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Succeeded:
-        logger.info(
-            "payment requested",
-            extra={
-                "event": "payment.requested",
-                "idempotency_key": str(request.payment_id),
-                "amount_minor": request.amount_minor,
-                "currency": request.currency,
-                "customer": request.customer,
-                "payment_method": request.payment_method,
-                "description": request.description,
-            },
-        )
-        return self._take(request)
-
-    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Succeeded | NotFound:
-        return self._find(request)
-
-    def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Succeeded:
-        logger.info(
-            "refund requested",
-            extra={
-                "event": "refund.requested",
-                "idempotency_key": str(request.refund_id),
-                "payment": str(request.payment_id),
-                "amount_minor": request.amount_minor,
-                "currency": request.currency,
-                "reason": request.reason,
-            },
-        )
-        return self._take(request)
-
-    def look_up_refund(self, request: RefundRequest, *, timeout_seconds: float) -> Succeeded | NotFound:
-        return self._find(request)
-
-    def _take(self, request: Request) -> Succeeded:
+    def submit(self, request: Request, *, timeout_seconds: float) -> Succeeded:
+        if isinstance(request, PaymentRequest):
+            _log_payment(request)
+        else:
+            _log_refund(request)
         with self._lock:
-            taken = self._taken.setdefault(request.key, Succeeded.of(request, reference=f"logged-{request.key}"))
-            if len(self._taken) > self._most:
-                self._taken.popitem(last=False)
-            return taken
+            reference = f"logged-{request.key}"
+            accepted = self._accepted.setdefault(request.key, Succeeded.of(request, reference=reference))
+            if len(self._accepted) > self._max_remembered:
+                self._accepted.popitem(last=False)
+            return accepted
 
-    def _find(self, request: Request) -> Succeeded | NotFound:
+    def look_up(self, request: Request, *, timeout_seconds: float) -> Succeeded | NotFound:
         with self._lock:
-            return self._taken.get(request.key) or NotFound()
+            return self._accepted.get(request.key) or NotFound()
+
+
+def _log_payment(request: PaymentRequest) -> None:
+    logger.info(
+        "payment requested",
+        extra={
+            "event": "payment.requested",
+            "idempotency_key": str(request.payment_id),
+            "amount_minor": request.amount_minor,
+            "currency": request.currency,
+            "customer": request.customer,
+            "payment_method": request.payment_method,
+            "description": request.description,
+        },
+    )
+
+
+def _log_refund(request: RefundRequest) -> None:
+    logger.info(
+        "refund requested",
+        extra={
+            "event": "refund.requested",
+            "idempotency_key": str(request.refund_id),
+            "payment": str(request.payment_id),
+            "amount_minor": request.amount_minor,
+            "currency": request.currency,
+            "reason": request.reason,
+        },
+    )

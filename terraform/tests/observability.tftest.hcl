@@ -9,7 +9,7 @@ variables {
   payment_gateway    = "payments.gateways.logging_gateway.LoggingGateway"
 }
 
-run "whoever_must_know_is_told" {
+run "alarms_reach_people" {
   variables {
     alarm_emails = ["billing@example.com"]
   }
@@ -70,8 +70,8 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
-    condition     = "${aws_cloudwatch_metric_alarm.above["needs-person"].namespace} ${aws_cloudwatch_metric_alarm.above["needs-person"].metric_name} ${join(",", values(coalesce(aws_cloudwatch_metric_alarm.above["needs-person"].dimensions, {})))} ${aws_cloudwatch_metric_alarm.above["needs-person"].statistic} ${aws_cloudwatch_metric_alarm.above["needs-person"].period} ${aws_cloudwatch_metric_alarm.above["needs-person"].datapoints_to_alarm}/${aws_cloudwatch_metric_alarm.above["needs-person"].evaluation_periods} > ${aws_cloudwatch_metric_alarm.above["needs-person"].threshold}" == "Billing/billing-production needs_person  Maximum 3600 1/2 > 0"
-    error_message = "Alarm: needs-person."
+    condition     = "${aws_cloudwatch_metric_alarm.above["needs-review"].namespace} ${aws_cloudwatch_metric_alarm.above["needs-review"].metric_name} ${join(",", values(coalesce(aws_cloudwatch_metric_alarm.above["needs-review"].dimensions, {})))} ${aws_cloudwatch_metric_alarm.above["needs-review"].statistic} ${aws_cloudwatch_metric_alarm.above["needs-review"].period} ${aws_cloudwatch_metric_alarm.above["needs-review"].datapoints_to_alarm}/${aws_cloudwatch_metric_alarm.above["needs-review"].evaluation_periods} > ${aws_cloudwatch_metric_alarm.above["needs-review"].threshold}" == "Billing/billing-production needs_review  Maximum 3600 1/2 > 0"
+    error_message = "Alarm: needs-review."
   }
 
   assert {
@@ -120,7 +120,7 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
-    condition     = { for name, filter in aws_cloudwatch_log_metric_filter.worker : name => [filter.log_group_name, filter.pattern, filter.metric_transformation[0].namespace, filter.metric_transformation[0].name, filter.metric_transformation[0].value] } == { sweeps = ["/aws/lambda/billing-production-worker", "{ $.event = \"run.swept\" }", "Billing/billing-production", "sweeps", "1"], unexplained = ["/aws/lambda/billing-production-worker", "{ $.unexplained >= 0 }", "Billing/billing-production", "unexplained", "$.unexplained"], needs_person = ["/aws/lambda/billing-production-worker", "{ $.needs_person >= 0 }", "Billing/billing-production", "needs_person", "$.needs_person"], held = ["/aws/lambda/billing-production-worker", "{ ($.event = \"run.held\") || (($.event = \"run.certificate\") && ($.certificate.status = \"HELD\")) }", "Billing/billing-production", "held", "1"], not_taken = ["/aws/lambda/billing-production-worker", "{ ($.event = \"gateway.not_taken\") || ($.event = \"payment.foreign_gateway\") || ($.event = \"refund.foreign_gateway\") }", "Billing/billing-production", "not_taken", "1"] }
+    condition     = { for name, filter in aws_cloudwatch_log_metric_filter.worker : name => [filter.log_group_name, filter.pattern, filter.metric_transformation[0].namespace, filter.metric_transformation[0].name, filter.metric_transformation[0].value] } == { sweeps = ["/aws/lambda/billing-production-worker", "{ $.event = \"run.swept\" }", "Billing/billing-production", "sweeps", "1"], unexplained = ["/aws/lambda/billing-production-worker", "{ $.unexplained >= 0 }", "Billing/billing-production", "unexplained", "$.unexplained"], needs_review = ["/aws/lambda/billing-production-worker", "{ $.needs_review >= 0 }", "Billing/billing-production", "needs_review", "$.needs_review"], held = ["/aws/lambda/billing-production-worker", "{ ($.event = \"run.held\") || (($.event = \"run.reconciliation\") && ($.reconciliation.status = \"HELD\")) }", "Billing/billing-production", "held", "1"], not_taken = ["/aws/lambda/billing-production-worker", "{ ($.event = \"gateway.not_taken\") || ($.event = \"payment.foreign_gateway\") || ($.event = \"refund.foreign_gateway\") }", "Billing/billing-production", "not_taken", "1"] }
     error_message = "What the worker says at the end is counted."
   }
 
@@ -135,13 +135,13 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.silence["certify-missed"].evaluation_periods == 3 && alltrue([for query in aws_cloudwatch_metric_alarm.silence["certify-missed"].metric_query : query.metric[0].period == 3600 && query.metric[0].stat == "SampleCount" && query.metric[0].metric_name == "unexplained" && query.metric[0].namespace == "Billing/billing-production" if length(query.metric) > 0])
-    error_message = "Alarm: no certify in 3 hours."
+    condition     = aws_cloudwatch_metric_alarm.silence["reconcile-missed"].evaluation_periods == 3 && alltrue([for query in aws_cloudwatch_metric_alarm.silence["reconcile-missed"].metric_query : query.metric[0].period == 3600 && query.metric[0].stat == "SampleCount" && query.metric[0].metric_name == "unexplained" && query.metric[0].namespace == "Billing/billing-production" if length(query.metric) > 0])
+    error_message = "Alarm: no reconcile in 3 hours."
   }
 
   assert {
     condition     = toset([for subscription in aws_sns_topic_subscription.email : subscription.endpoint]) == toset(["billing@example.com"])
-    error_message = "The addresses are told."
+    error_message = "The addresses get a message."
   }
 
   assert {
@@ -150,7 +150,7 @@ run "whoever_must_know_is_told" {
   }
 
   assert {
-    condition     = { for metric in one([for widget in jsondecode(aws_cloudwatch_dashboard.main.dashboard_body).widgets : widget.properties.metrics if widget.properties.title == "Billing"]) : join(" ", slice(metric, 0, length(metric) - 1)) => metric[length(metric) - 1].stat } == merge({ for name in ["due", "charged", "succeeded", "declined", "unknown", "parked"] : "Billing ${name}" => "Sum" }, { for name in ["needs_person", "unexplained"] : "Billing ${name}" => "Maximum" })
+    condition     = { for metric in one([for widget in jsondecode(aws_cloudwatch_dashboard.main.dashboard_body).widgets : widget.properties.metrics if widget.properties.title == "Billing"]) : join(" ", slice(metric, 0, length(metric) - 1)) => metric[length(metric) - 1].stat } == merge({ for name in ["due", "charged", "succeeded", "declined", "unknown", "parked"] : "Billing ${name}" => "Sum" }, { for name in ["needs_review", "unexplained"] : "Billing ${name}" => "Maximum" })
     error_message = "The dashboard shows the product's own metrics, without dimensions."
   }
 

@@ -9,7 +9,7 @@ variables {
   payment_gateway    = "payments.gateways.logging_gateway.LoggingGateway"
 }
 
-run "what_zappa_is_told" {
+run "zappas_settings" {
   variables {
     allowed_hosts = ["billing.example.com", ".execute-api.us-east-1.amazonaws.com"]
   }
@@ -115,11 +115,11 @@ run "what_zappa_is_told" {
 
 run "further_settings_reach_every_function" {
   variables {
-    application_settings = { REBILLING_BRAKE_SMALL_RUN = "80", LOG_LEVEL = "DEBUG" }
+    application_settings = { VOLUME_CHECK_SMALL_RUN = "80", LOG_LEVEL = "DEBUG" }
   }
 
   assert {
-    condition     = alltrue([for settings in output.zappa_settings : settings.aws_environment_variables["REBILLING_BRAKE_SMALL_RUN"] == "80" && settings.aws_environment_variables["LOG_LEVEL"] == "INFO"])
+    condition     = alltrue([for settings in output.zappa_settings : settings.aws_environment_variables["VOLUME_CHECK_SMALL_RUN"] == "80" && settings.aws_environment_variables["LOG_LEVEL"] == "INFO"])
     error_message = "Further settings are passed on, and change none of Terraform's."
   }
 }

@@ -83,7 +83,7 @@ run "a_shorter_lease_lets_more_messages_fit" {
 
   assert {
     condition     = local.message_seconds == 74
-    error_message = "A message takes its lease of 69 seconds, and 5 to settle."
+    error_message = "A message takes its lease of 69 seconds, and 5 to record outcomes."
   }
 }
 

@@ -30,8 +30,8 @@ run "by_the_billing_time_zone" {
   }
 
   assert {
-    condition     = { for name, schedule in aws_scheduler_schedule.main : name => schedule.schedule_expression } == { sweep = "cron(5 4 * * ? *)", certify = "cron(20 * * * ? *)" }
-    error_message = "The sweep is daily, certify hourly."
+    condition     = { for name, schedule in aws_scheduler_schedule.main : name => schedule.schedule_expression } == { sweep = "cron(5 4 * * ? *)", reconcile = "cron(20 * * * ? *)" }
+    error_message = "The sweep is daily, reconcile hourly."
   }
 
   assert {
@@ -45,8 +45,8 @@ run "by_the_billing_time_zone" {
   }
 
   assert {
-    condition     = { for name, schedule in aws_scheduler_schedule.main : name => schedule.target[0].input } == { for name in ["sweep", "certify"] : name => "{\"command\": \"${name}\", \"time\": \"<aws.scheduler.scheduled-time>\"}" }
-    error_message = "The worker is told the schedule's own time, unescaped."
+    condition     = { for name, schedule in aws_scheduler_schedule.main : name => schedule.target[0].input } == { for name in ["sweep", "reconcile"] : name => "{\"command\": \"${name}\", \"time\": \"<aws.scheduler.scheduled-time>\"}" }
+    error_message = "The worker gets the schedule's own time, unescaped."
   }
 
   assert {
@@ -60,8 +60,8 @@ run "by_the_billing_time_zone" {
   }
 
   assert {
-    condition     = { for name, schedule in aws_scheduler_schedule.main : name => [schedule.target[0].retry_policy[0].maximum_event_age_in_seconds, schedule.target[0].retry_policy[0].maximum_retry_attempts] } == { sweep = [21600, 60], certify = [1800, 10] }
-    error_message = "A sweep is tried for six hours, a certify until the next."
+    condition     = { for name, schedule in aws_scheduler_schedule.main : name => [schedule.target[0].retry_policy[0].maximum_event_age_in_seconds, schedule.target[0].retry_policy[0].maximum_retry_attempts] } == { sweep = [21600, 60], reconcile = [1800, 10] }
+    error_message = "A sweep is tried for six hours, a reconcile until the next."
   }
 
   assert {

@@ -63,12 +63,12 @@ run "a_secret_for_stripe_when_asked_for" {
 
   assert {
     condition     = output.zappa_settings.production_worker.aws_environment_variables["STRIPE_SECRET_ARN"] == "arn:aws:secretsmanager:us-east-1:123456789012:secret:stripe"
-    error_message = "The worker is told where it is."
+    error_message = "The worker has its ARN."
   }
 
   assert {
     condition     = [for stage, settings in output.zappa_settings : stage if contains(keys(settings.aws_environment_variables), "STRIPE_SECRET_ARN")] == ["production_worker"]
-    error_message = "The worker alone is told where it is."
+    error_message = "The worker alone has its ARN."
   }
 }
 
@@ -76,7 +76,7 @@ run "stripe_with_its_secret_and_a_way_out" {
   command = plan
 
   variables {
-    payment_gateway      = "payments.gateways.stripe_gateway.StripeGateway"
+    payment_gateway      = "payments.gateways.stripe.gateway.StripeGateway"
     create_stripe_secret = true
     nat_gateways         = 1
   }
@@ -92,7 +92,7 @@ run "stripe_with_nothing_that_it_needs_is_refused" {
   command = plan
 
   variables {
-    payment_gateway = "payments.gateways.stripe_gateway.StripeGateway"
+    payment_gateway = "payments.gateways.stripe.gateway.StripeGateway"
   }
 
   expect_failures = [var.create_stripe_secret, var.nat_gateways]
@@ -102,7 +102,7 @@ run "stripe_without_its_secret_is_refused" {
   command = plan
 
   variables {
-    payment_gateway = "payments.gateways.stripe_gateway.StripeGateway"
+    payment_gateway = "payments.gateways.stripe.gateway.StripeGateway"
     nat_gateways    = 1
   }
 
@@ -113,7 +113,7 @@ run "stripe_without_a_way_out_is_refused" {
   command = plan
 
   variables {
-    payment_gateway      = "payments.gateways.stripe_gateway.StripeGateway"
+    payment_gateway      = "payments.gateways.stripe.gateway.StripeGateway"
     create_stripe_secret = true
   }
 

@@ -5,7 +5,7 @@ import pytest
 from importlinter.application.use_cases import lint_imports
 from importlinter.configuration import configure
 
-from tests.architecture.project_files import DOMAIN, PRODUCT, ROOT, modules, text_of
+from tests.support.project_files import DOMAIN, PRODUCT, ROOT, modules, text_of
 
 
 class TestImports:

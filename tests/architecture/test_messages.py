@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.project_files import PRODUCT, modules, text_of, tree_of
+from tests.support.project_files import PRODUCT, modules, text_of, tree_of
 
 COMMANDS = set(re.findall(r"^\| `manage\.py ([a-z_]+)", text_of(Path("README.md")), re.MULTILINE))
 _BARE = re.compile(rf"`({'|'.join(sorted(COMMANDS))})[ `]")
@@ -52,7 +52,7 @@ class TestMessages:
         assert {"release_run", "cancel_run", "runlocal", "clock", "revoke_api_key"} <= COMMANDS
         faults = {str(path): found for path in modules(*PRODUCT) if (found := faults_in(tree_of(path)))}
         # There the command is filled in: what is given to it is looked at where it is called.
-        assert faults == {"localcloud/preparation.py": ["{"]}
+        assert faults == {"localcloud/platform/preparation.py": ["{"]}
 
     @pytest.mark.parametrize(
         ("source", "faults"),
@@ -68,7 +68,7 @@ class TestMessages:
         ],
     )
     def test_with_a_fault_are_found(self, source: str, faults: list[str]) -> None:
-        assert faults_in(ast.parse(f"told = {source}")) == faults
+        assert faults_in(ast.parse(f"text = {source}")) == faults
 
     def test_are_no_docstrings(self) -> None:
         assert faults_in(ast.parse('"""`manage.py demo` and `runlocal`."""\n')) == []

@@ -12,9 +12,9 @@ import pytest
 from botocore import xform_name
 from django.core.management import get_commands, load_command_class
 
-from billing_site.commands_by_duty import ALLOWED
-from billing_site.duties import Duty
-from tests.architecture.project_files import ROOT, text_of
+from billing_site.lambda_function.commands import ALLOWED
+from billing_site.lambda_function.duties import Duty
+from tests.support.project_files import ROOT, text_of
 
 PAGES = ["docs/deploy.md", "docs/runbook.md"]
 OF_THE_CLI = {"--cli-binary-format", "--cli-read-timeout", "--query", "--output"}
@@ -208,7 +208,7 @@ class TestDeploy:
 
 class TestRunbook:
     def test_lets_nothing_write_to_the_old_database_once_another_is_restored(self) -> None:
-        """`zappa update` starts the API again before it tells it of the other database."""
+        """`zappa update` starts the API again before it gives it the other database's address."""
         lines = typed(part("docs/runbook.md", "Restore from a backup"))
         # Whatever it is called by now: after one restore it isn't billing-production any more.
         named = place(lines, "OLD=$(terraform -chdir=terraform output -raw database_identifier)")
@@ -236,7 +236,7 @@ class TestRunbook:
     def test_names_a_line_that_is_logged(self) -> None:
         said = "the database refuses every password of the secret"
         assert f"| the database can't be used: {said} ... |" in text_of(Path("docs/runbook.md"))
-        assert f'f"{said} {{arn}}' in text_of(Path("billing_site/postgresql/base.py"))
+        assert f'f"{said} {{arn}}' in text_of(Path("billing_site/database/postgresql/base.py"))
 
     def test_has_a_page_for_every_alarm(self) -> None:
         """Alarms are named after the part that follows the environment's name."""
@@ -254,10 +254,10 @@ class TestRunbook:
         assert headings(ROOT / "docs" / "runbook.md") >= {
             "dlq-not-empty",
             "sweep-missed",
-            "brake-held",
+            "run-held",
             "rotation",
             "restore-from-a-backup",
             "roll-back-a-release",
             "upgrade-with-a-migration-and-no-missed-sweep",
-            "a-payment-needs-a-person",
+            "a-payment-needs-review",
         }

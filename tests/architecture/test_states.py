@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 from accounts.models import Account
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
-from tests.architecture.states_page import PAGE, changes, drawn, reachable
+from tests.support.states_page import PAGE, changes, drawn, reachable
 
 KINDS: dict[str, type[TextChoices]] = {
     "account": Account.Status,

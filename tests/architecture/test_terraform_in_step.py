@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from billing_site.authorities import BUNDLE
+from billing_site.database.authorities import BUNDLE
 from deploy.environment import TASK_ROOT
 from rebilling.metrics import NAMESPACE
 
@@ -90,7 +90,7 @@ class TestMetrics:
         assert found
         assert found[1] == NAMESPACE
 
-    @pytest.mark.parametrize("name", ["unexplained", "needs_person"])
+    @pytest.mark.parametrize("name", ["unexplained", "needs_review"])
     def test_that_alarms_watch_are_emitted(self, name: str) -> None:
         assert f'"{{ $.{name} >= 0 }}"' in terraform("observability.tf")
         assert name in emitted()
@@ -103,7 +103,7 @@ class TestMetrics:
             "declined",
             "unknown",
             "parked",
-            "needs_person",
+            "needs_review",
             "unexplained",
         }
         for name in emitted():

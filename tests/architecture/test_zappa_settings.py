@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from billing_site.authorities import BUNDLE
+from billing_site.database.authorities import BUNDLE
 from deploy.contents import NEVER
 from deploy.source import SHIPPED
 from deploy.zappa_settings import secrets_in, stages_of
-from tests.architecture.project_files import PRODUCT, all_files, text_of
+from tests.support.project_files import PRODUCT, all_files, text_of
 
 SETTINGS: dict[str, dict[str, Any]] = json.loads(text_of(Path("zappa_settings.json")))
 ENVIRONMENTS = ["production", "staging"]
@@ -28,7 +28,7 @@ def whole(stage: str) -> dict[str, Any]:
 class TestEveryStage:
     def test_has_our_entry_point_before_zappas(self, stage: str) -> None:
         """Zappa's own drops messages of a queue that it doesn't know, and runs code that it is sent."""
-        assert whole(stage)["lambda_handler"] == "billing_site.lambda_entry.handler"
+        assert whole(stage)["lambda_handler"] == "billing_site.lambda_function.entry.handler"
         assert whole(stage)["django_settings"] == "billing_site.settings"
 
     def test_leaves_schedules_and_mappings_to_terraform(self, stage: str) -> None:
@@ -119,7 +119,7 @@ class TestThePackage:
     def test_has_all_of_the_product_but_the_cloud_of_one_machine(self) -> None:
         assert {*SHIPPED} == {*PRODUCT} - {"localcloud"}
 
-    def test_is_told_of_every_top_folder_that_it_leaves_out(self) -> None:
+    def test_names_every_top_folder_that_it_leaves_out(self) -> None:
         """A folder that is new is shipped or isn't: somebody has decided. An operator's clone has one of its own."""
         folders = {path.parts[0] for path in all_files() if len(path.parts) > 1 and path != Path(BUNDLE)}
         assert {name for name in folders - {*SHIPPED} if not name.startswith(".")} <= {*NEVER}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
-from localcloud import postgres
-from tests.localcloud.processes import ROOT, bare_environment
+from localcloud.postgres import server as postgres
+from tests.support.processes import ROOT, bare_environment
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PASSWORD = "a password for this test"

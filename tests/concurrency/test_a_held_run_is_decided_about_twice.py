@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts.refusals import Refusal
+from accounts.errors import OperationError
 from ledger.models import Entry
-from rebilling.held import NotHeld, cancel_run, release_run
 from rebilling.models import Rebilling, Run
-from rebilling.parked import release_parked
+from rebilling.parked_periods import release_parked
+from rebilling.run_review import NotHeld, cancel_run, release_run
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, delivered, swept
-from tests.databases import committed
-from tests.workers.threads import Gate, all_meet_before, threads, wait_until_blocked, wrapped
+from tests.support.databases import committed
+from tests.support.workers.threads import Gate, all_meet_before, threads, wait_until_blocked, wrapped
 
 
 @pytest.fixture
 def run(settings: Any, transactional_db: None) -> Run:
-    settings.REBILLING_BRAKE_FIRST_PERIODS = 3
+    settings.VOLUME_CHECK_FIRST_PERIODS = 3
     plan = a_plan()
     for _ in range(4):
         an_account(plan=plan)
@@ -30,7 +30,7 @@ def run(settings: Any, transactional_db: None) -> Run:
 def outcome(operation: Any) -> str:
     try:
         return str(operation().status)
-    except Refusal as refusal:
+    except OperationError as refusal:
         return refusal.code
 
 
@@ -39,7 +39,7 @@ class TestAHeldRunIsDecidedAboutTwice:
     def test_released_twice_it_is_sent_once(self, run: Run) -> None:
         queue = QueueInHand()
         release = partial(release_run, run_id=run.id, reason="right", author="t", now=NOW, queue=queue)
-        with all_meet_before("rebilling.held.checked_reason", parties=2), threads() as start:
+        with all_meet_before("rebilling.run_review.checked_reason", parties=2), threads() as start:
             racing = [start(partial(outcome, release)) for _ in range(2)]
         assert sorted(each.result() for each in racing) == ["OPEN", NotHeld.code]
         assert [len(message.rebillings) for message in queue.messages] == [4]
@@ -50,7 +50,7 @@ class TestAHeldRunIsDecidedAboutTwice:
         queue = QueueInHand()
         said: dict[str, Any] = {"run_id": run.id, "reason": "right", "author": "t", "now": NOW}
         operations = [partial(release_run, queue=queue, **said), partial(cancel_run, **said)]
-        with all_meet_before("rebilling.held.checked_reason", parties=2), threads() as start:
+        with all_meet_before("rebilling.run_review.checked_reason", parties=2), threads() as start:
             racing = [start(partial(outcome, operation)) for operation in operations]
         found = sorted(each.result() for each in racing)
         states = Counter(Rebilling.objects.values_list("status", flat=True))
@@ -71,7 +71,7 @@ class TestAHeldRunIsDecidedAboutTwice:
             gate.pass_through()
             original(*args)
 
-        with threads() as start, wrapped("rebilling.parked._answer_anew", hold):
+        with threads() as start, wrapped("rebilling.parked_periods._reopen_runs", hold):
             releasing = start(partial(release_parked, rebilling_id=parked.id, **said))
             gate.wait_for_somebody()
             if operation == "release":

@@ -1,6 +1,6 @@
-"""An account is closed, reopened, credited or its charge reversed while its pack is in flight.
+"""An account is closed, reopened, credited or its charge reversed while its batch is in flight.
 
-Before the charge, between charge and settling, and in a true race: one side holds the account's lock, the other waits
+Before the charge, between charge and outcome, and in a true race: one side holds the account's lock, the other waits
 for it and then looks again.
 """
 
@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from accounts.account_status import NewStatus, change_statuses
 from accounts.locks import lock_account
 from accounts.models import Account
-from accounts.statuses import NewStatus, change_statuses
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
-from payments.gateways import Declined, Outcome
+from payments.gateways.port import Declined, Outcome
 from payments.models import Payment
 from rebilling.adjustments import UnableToReverse, grant_credit, reverse_entry
-from rebilling.certificate import certificate
-from rebilling.lifecycle import close_account, reopen_account
 from rebilling.models import Rebilling, Run
+from rebilling.reconciliation.summary import reconciliation_of
+from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import QueueInHand, a_plan, an_account, at, billed, delivered, swept
-from tests.databases import committed
-from tests.workers.threads import Gate, GatedGateway, threads, wait_until_blocked, wrapped
+from tests.support.databases import committed
+from tests.support.workers.threads import Gate, GatedGateway, threads, wait_until_blocked, wrapped
 
 DAY = datetime.date(2026, 3, 10)
 NEXT = DAY + datetime.timedelta(days=7)
@@ -37,11 +37,11 @@ Change = Callable[[], object]
 
 @dataclass(frozen=True)
 class InFlight:
-    """An account of 1,000 cents a week whose first period is DUE, and its pack."""
+    """An account of 1,000 cents a week whose first period is DUE, and its batch."""
 
     account: Account
     run: Run
-    pack: list[str]
+    batch: list[str]
 
     def close(self) -> object:
         return close_account(account_id=self.account.id, reason="left", author="ann", now=at(DAY))
@@ -64,10 +64,10 @@ class InFlight:
         return reverse_entry(entry_id=charge.id, reason="mistake", author="ann", today=DAY, now=at(DAY))
 
     def deliver(self, gateway: Any = None) -> list[str]:
-        return delivered(bodies=self.pack, today=DAY, gateway=gateway)
+        return delivered(bodies=self.batch, today=DAY, gateway=gateway)
 
     def deliver_while(self, change: Change, *, outcome: Outcome | None = None) -> None:
-        """Deliver the pack; the change comes after the charge, while the gateway is being asked."""
+        """Deliver the batch; the change comes after the charge, while the gateway is being asked."""
         gate = Gate()
         with threads() as start:
             delivering = start(partial(self.deliver, GatedGateway(gate=gate, answer=outcome)))
@@ -94,7 +94,7 @@ def assert_ends(
     payments: list[tuple[str, int]],
     owed_minor: int,
 ) -> None:
-    """Exactly so, and so it stays when the pack comes again."""
+    """Exactly so, and so it stays when the batch comes again."""
     for _ in range(2):
         found = Account.objects.get(id=subject.account.id)
         assert (found.status, found.rebilling_date) == account
@@ -104,7 +104,7 @@ def assert_ends(
         assert [*Payment.objects.order_by("id").values_list("status", "amount_minor")] == payments
         assert balance(account_id=subject.account.id) == owed_minor
         assert [sum(books.values()) for books in book_totals().values()] in ([], [0])
-        assert certificate(run=subject.run, now=at(DAY)).clean
+        assert reconciliation_of(run=subject.run, now=at(DAY)).clean
         assert subject.deliver() == []
 
 
@@ -122,7 +122,7 @@ class TestAnAccountClosedInFlight:
             owed_minor=0,
         )
 
-    def test_between_charge_and_settling_is_collected_all_the_same(self, in_flight: InFlight) -> None:
+    def test_between_charge_and_outcome_is_collected_all_the_same(self, in_flight: InFlight) -> None:
         in_flight.deliver_while(in_flight.close)
         assert_ends(
             in_flight,
@@ -162,13 +162,13 @@ class TestAnAccountReopenedInFlight:
             owed_minor=0,
         )
 
-    def test_and_swept_again_is_charged_once_by_the_old_pack_and_the_new(self, in_flight: InFlight) -> None:
+    def test_and_swept_again_is_charged_once_by_the_old_batch_and_the_new(self, in_flight: InFlight) -> None:
         in_flight.close()
         in_flight.reopen()
         queue = QueueInHand()
         swept(as_of=DAY, queue=queue)
-        # The keys are the same: the old pack, which was on its way all the time, charges the new row.
-        assert in_flight.pack != queue.bodies
+        # The keys are the same: the old batch, which was on its way all the time, charges the new row.
+        assert in_flight.batch != queue.bodies
         assert in_flight.deliver() == []
         assert delivered(bodies=queue.take(), today=DAY) == []
         assert_ends(
@@ -206,7 +206,7 @@ class TestAnAccountReopenedInFlight:
         ],
         ids=["paid", "declined"],
     )
-    def test_between_charge_and_settling_goes_on_at_the_end_of_its_period(
+    def test_between_charge_and_outcome_goes_on_at_the_end_of_its_period(
         self, in_flight: InFlight, outcome: Outcome | None, ends: dict[str, Any]
     ) -> None:
         in_flight.deliver_while(lambda: (in_flight.close(), in_flight.reopen()), outcome=outcome)
@@ -217,7 +217,7 @@ class TestAnAccountReopenedInFlight:
 
 @committed
 class TestAnAccountCreditedInFlight:
-    def test_before_the_charge_is_asked_for_the_rest(self, in_flight: InFlight) -> None:
+    def test_before_the_charge_is_collected_for_the_remainder(self, in_flight: InFlight) -> None:
         in_flight.credit(400)
         assert in_flight.deliver() == []
         assert_ends(
@@ -229,7 +229,7 @@ class TestAnAccountCreditedInFlight:
             owed_minor=0,
         )
 
-    def test_in_full_before_the_charge_is_asked_for_nothing(self, in_flight: InFlight) -> None:
+    def test_in_full_before_the_charge_collects_nothing(self, in_flight: InFlight) -> None:
         in_flight.credit(1500)
         assert in_flight.deliver() == []
         assert_ends(
@@ -241,7 +241,7 @@ class TestAnAccountCreditedInFlight:
             owed_minor=-500,
         )
 
-    def test_between_charge_and_settling_keeps_the_credit_for_the_next_charge(self, in_flight: InFlight) -> None:
+    def test_between_charge_and_outcome_keeps_the_credit_for_the_next_charge(self, in_flight: InFlight) -> None:
         in_flight.deliver_while(partial(in_flight.credit, 400))
         assert_ends(
             in_flight,
@@ -296,8 +296,8 @@ class TestAChargeReversedInFlight:
 
 
 @committed
-class TestTheProcessorWaitsForAnAccountsLock:
-    """The change holds the lock and isn't committed when the processor comes to it."""
+class TestAWorkerWaitsForAnAccountsLock:
+    """The change holds the lock and isn't committed when the worker comes to it."""
 
     @staticmethod
     def deliver_against(in_flight: InFlight, change: Change) -> None:
@@ -368,7 +368,7 @@ class TestTheProcessorWaitsForAnAccountsLock:
         ],
         ids=["paid", "declined"],
     )
-    def test_and_settles_what_was_charged_before_the_close(
+    def test_and_records_the_outcome_of_what_was_charged_before_the_close(
         self, in_flight: InFlight, outcome: Outcome | None, row: Any, entries: Any, owed_minor: int
     ) -> None:
         gate = Gate()
@@ -392,8 +392,8 @@ class TestTheProcessorWaitsForAnAccountsLock:
 
 
 @committed
-class TestAChangeWaitsForTheProcessorsLock:
-    """The processor has charged and isn't committed when the change comes to the account's lock."""
+class TestAChangeWaitsForAWorkersLock:
+    """The worker has charged and isn't committed when the change comes to the account's lock."""
 
     @staticmethod
     def charge_against(in_flight: InFlight, change: Change) -> None:
@@ -403,7 +403,7 @@ class TestAChangeWaitsForTheProcessorsLock:
             gate.pass_through()
             return post(**kwargs)
 
-        with threads() as start, wrapped("rebilling.charging.post", hold):
+        with threads() as start, wrapped("rebilling.charges.post", hold):
             delivering = start(in_flight.deliver)
             gate.wait_for_somebody()
             changing = start(change)

@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from accounts.errors import Conflict
 from accounts.models import Account
-from accounts.refusals import Conflict
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
 from payments.models import Payment
 from rebilling.adjustments import AlreadyReversed, grant_credit, reverse_entry
-from rebilling.allocation import free_credit
-from rebilling.receiving import AlreadyReceived
-from rebilling.writing_off import NothingUnpaid, write_off
+from rebilling.credit_allocation import free_credit
+from rebilling.offline_payments import AlreadyRecorded
+from rebilling.write_offs import NothingUnpaid, write_off
 from tests.builders import TODAY, ScriptedGateway, an_account, at, billed
-from tests.databases import committed
-from tests.integration.rebilling.owing import DECLINED, FEB_1, owing_two_months, received, rows
-from tests.workers.threads import all_meet_before, threads, wait_until_blocked
+from tests.support.databases import committed
+from tests.support.owing import DECLINED, FEB_1, owing_two_months, received, rows
+from tests.support.workers.threads import all_meet_before, threads, wait_until_blocked
 
 Change = Callable[[], object]
 
@@ -84,7 +84,7 @@ class TestAWriteOffAndAPayment:
         assert_sound(account, status="ACTIVE", owed_minor=0)
 
     @pytest.mark.parametrize("amount", [1999, 2500, 5000])
-    def test_let_go_together_end_in_one_order_or_the_other(self, amount: int) -> None:
+    def test_at_the_same_time_end_in_one_order_or_the_other(self, amount: int) -> None:
         account = owing_two_months()
         with all_meet_before("accounts.locks.lock_accounts", parties=2), threads() as start:
             receiving = start(partial(outcome_of, partial(received, account, amount)))
@@ -109,8 +109,8 @@ class TestTheSameTwice:
         account = owing_two_months()
         record = partial(received, account, 500, idempotency_key="form-1")
         _, refused = one_after_the_other(record, record)
-        assert isinstance(refused, AlreadyReceived)
-        assert Payment.objects.filter(gateway="outside").count() == 1
+        assert isinstance(refused, AlreadyRecorded)
+        assert Payment.objects.filter(gateway="offline").count() == 1
         assert_sound(account, status="PAST_DUE", owed_minor=3498)
 
     def test_payments_under_keys_of_their_own_both_count(self) -> None:
@@ -130,7 +130,7 @@ class TestTheSameTwice:
 
 @committed
 class TestAWriteOffAndCreditThatIsReversed:
-    def test_before_it_gives_up_the_whole_charge(self) -> None:
+    def test_before_it_writes_off_the_whole_charge(self) -> None:
         account = an_account()
         billed(as_of=TODAY, gateway=ScriptedGateway(DECLINED))
         credit = grant_credit(

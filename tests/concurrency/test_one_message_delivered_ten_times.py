@@ -12,13 +12,13 @@ from accounts.models import Account
 from ledger.balances import book_totals
 from ledger.models import Entry
 from payments.models import Payment
-from rebilling.certificate import certificate
 from rebilling.models import Rebilling
+from rebilling.reconciliation.summary import reconciliation_of
 from rebilling.sweep import sweep
 from tests.builders import QueueInHand, a_plan, an_account
-from tests.databases import committed
-from tests.workers.processes import worker_processes
-from tests.workers.queues import local_queue
+from tests.support.databases import committed
+from tests.support.workers.processes import worker_processes
+from tests.support.workers.queues import local_queue
 
 ACCOUNTS = 30
 SHARES = ["3", "3", "2", "2"]
@@ -62,6 +62,6 @@ class TestOneMessageDeliveredTenTimes:
             "cash": cents,
             "revenue": -cents,
         }
-        found = certificate(run=run, now=timezone.now())
+        found = reconciliation_of(run=run, now=timezone.now())
         assert (found.due.periods, found.charged.periods, found.payments["succeeded"]) == (ACCOUNTS,) * 3
         assert found.clean

@@ -16,26 +16,26 @@ from unittest import mock
 from django.db import DatabaseError
 from django.test import override_settings
 
+from accounts.errors import OperationError
 from accounts.models import Account
-from accounts.refusals import Refusal
 from ledger.models import Entry
-from payments.gateways import Declined, Outcome, PaymentRequest, RefundRequest
+from payments.gateways.port import Declined, Outcome, PaymentRequest, RefundRequest
 from payments.models import Payment, Refund
 from rebilling.adjustments import grant_credit, reverse_entry
-from rebilling.certificate import certificates
-from rebilling.certify import certify, open_runs
-from rebilling.held import cancel_run, release_run
-from rebilling.lifecycle import close_account, reopen_account
-from rebilling.message import Message, RefundsMessage
+from rebilling.messages.message import Message, RefundsMessage
 from rebilling.models import Rebilling, Run
-from rebilling.processor import CollectedElsewhere, Surroundings, process, process_refunds
-from rebilling.refunding import request_refund
+from rebilling.reconciliation.reconcile import open_runs, reconcile
+from rebilling.reconciliation.summary import reconciliations_of
+from rebilling.refund_requests import request_refund
+from rebilling.run_review import cancel_run, release_run
 from rebilling.sweep import sweep
+from rebilling.worker import CollectedElsewhere, Surroundings, process, process_refunds
+from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import QueueInHand, a_plan, an_account, at, sends_back, sent_again, takes
-from tests.databases import committed
-from tests.functional.soundness import Soundness, assert_nothing_was_missed
-from tests.gateways import OnlyCollects
-from tests.workers.threads import threads
+from tests.support.databases import committed
+from tests.support.gateways import OnlyCollects
+from tests.support.soundness import Soundness, assert_nothing_was_missed
+from tests.support.workers.threads import threads
 
 THREADS = 6
 OPERATIONS = 40
@@ -55,12 +55,12 @@ class FickleGateway(OnlyCollects):
 
     name = "fickle"
 
-    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Outcome:
+    def collect(self, request: PaymentRequest) -> Outcome:
         if is_refused(request.payment_id):
             return Declined(code="insufficient_funds")
         return takes(request)
 
-    def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Outcome:
+    def refund(self, request: RefundRequest) -> Outcome:
         return Declined(code="charge_disputed") if is_refused(request.refund_id) else sends_back(request)
 
 
@@ -82,12 +82,12 @@ class Platform:
             self.reverse: 4,
             self.refund: 4,
             self.decide: 2,
-            self.certify: 1,
+            self.reconcile: 1,
         }
         for operation in choices.choices([*operations], [*operations.values()], k=OPERATIONS):
             try:
                 operation(choices)
-            except (Refusal, CollectedElsewhere) as refused:
+            except (OperationError, CollectedElsewhere) as refused:
                 self.done[type(refused).__name__] += 1
             except DatabaseError as error:
                 raise AssertionError(f"{operation.__name__} failed: {error}") from error
@@ -118,9 +118,9 @@ class Platform:
         return Surroundings(
             gateway=FickleGateway(),
             queue=self.queue,
-            seconds_left=lambda: seconds_left,
+            clock=lambda: at(TODAY),
             today=TODAY,
-            now=at(TODAY),
+            seconds_left=lambda: seconds_left,
         )
 
     def refund(self, choices: random.Random) -> None:
@@ -164,16 +164,16 @@ class Platform:
             reverse_entry(entry_id=choices.choice(found), reason="mistake", author="ann", today=TODAY, now=at(TODAY))
 
     def decide(self, choices: random.Random) -> None:
-        """About a run that the brake holds, if there is one."""
+        """About a run that the volume check holds, if there is one."""
         if held := [*Run.objects.filter(status="HELD").values_list("id", flat=True)]:
-            told: dict[str, Any] = {"reason": "looked into", "author": "ann", "now": at(TODAY)}
+            decision: dict[str, Any] = {"reason": "looked into", "author": "ann", "now": at(TODAY)}
             if choices.random() < 0.5:
-                release_run(run_id=choices.choice(held), queue=self.queue, **told)
+                release_run(run_id=choices.choice(held), queue=self.queue, **decision)
             else:
-                cancel_run(run_id=choices.choice(held), **told)
+                cancel_run(run_id=choices.choice(held), **decision)
 
-    def certify(self, choices: random.Random) -> None:
-        certify(runs=open_runs(), now=at(TODAY))
+    def reconcile(self, choices: random.Random) -> None:
+        reconcile(runs=open_runs(), now=at(TODAY))
         sent_again(queue=self.queue, now=at(TODAY) + datetime.timedelta(hours=1))
 
     def _any(self, choices: random.Random) -> uuid.UUID:
@@ -182,18 +182,18 @@ class Platform:
 
 @committed
 class TestOperationsOnTheSameAccounts:
-    # No lease: deliveries of the same payments settle against each other.
+    # No lease: deliveries of the same payments record their outcomes against each other.
     @override_settings(PAYMENT_LEASE_SECONDS=0, PAYMENT_GATEWAY_TIMEOUT_SECONDS=0)
-    # The brake holds the first sweep, and what is more than was let through before.
-    @override_settings(REBILLING_BRAKE_FIRST_PERIODS=5, REBILLING_BRAKE_MULTIPLE=1, REBILLING_BRAKE_SMALL_RUN=5)
+    # The volume check holds the first sweep, and any that is larger than those that passed before.
+    @override_settings(VOLUME_CHECK_FIRST_PERIODS=5, VOLUME_CHECK_MULTIPLE=1, VOLUME_CHECK_SMALL_RUN=5)
     def test_do_not_deadlock_and_leave_everything_sound(self) -> None:
         seed = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(10**9))
         print(f"FAULT_SEED={seed}")  # noqa: T201 - shown when the test fails
         plan = a_plan(interval_unit="day", unit_amount_minor=100)
         terms: dict[str, Any] = {"anchor_date": FIRST, "rebilling_date": FIRST}
         platform = Platform([an_account(plan=plan, today=FIRST, **terms) for _ in range(ACCOUNTS)])
-        # Small packs, which share accounts in every combination.
-        with mock.patch("rebilling.dispatch.MOST_ITEMS", 13), mock.patch("rebilling.sweep.BATCH_ACCOUNTS", 7):
+        # Small batches, which share accounts in every combination.
+        with mock.patch("rebilling.messages.dispatch.MAX_ITEMS", 13), mock.patch("rebilling.sweep.BATCH_ACCOUNTS", 7):
             with threads() as start:
                 working = [
                     start(partial(platform.operate, random.Random(f"{seed} {number}"))) for number in range(THREADS)
@@ -211,7 +211,7 @@ def assert_ended_well(platform: Platform) -> None:
     assert Run.objects.filter(decided_at__isnull=False).exists()
     for message in platform.queue.messages:
         platform.process(message)
-    with override_settings(REBILLING_BRAKE_FIRST_PERIODS=0, REBILLING_BRAKE_MULTIPLE=0):
+    with override_settings(VOLUME_CHECK_FIRST_PERIODS=0, VOLUME_CHECK_MULTIPLE=0):
         last = sweep(as_of=TODAY, queue=platform.queue, now=at(TODAY))
     if last.status == Run.Status.HELD:
         # For so many of them that catch up, which no setting lets through.
@@ -228,6 +228,6 @@ def assert_ended_well(platform: Platform) -> None:
     assert not Rebilling.objects.exclude(detail="").exclude(reason="run_cancelled").exists()
     Soundness().check()
     assert_nothing_was_missed(as_of=TODAY)
-    found = certificates(runs=Run.objects.order_by("id"), now=at(TODAY))
+    found = reconciliations_of(runs=Run.objects.order_by("id"), now=at(TODAY))
     assert all(run.clean for run in found)
     assert sum(run.due.periods for run in found) == Rebilling.objects.count()

@@ -1,4 +1,4 @@
-"""A person tries a payment again, or says what became of one, while deliveries and other people are at it."""
+"""A person retries or resolves a payment while deliveries and other people work on it."""
 
 import datetime
 import uuid
@@ -12,24 +12,24 @@ from django.db import transaction
 
 from accounts.locks import lock_account
 from ledger.models import Entry
-from payments.gateways import Answer, Declined, Finding, PaymentRequest, Unknown
+from payments.gateways.port import Answer, Declined, Finding, PaymentRequest, Request, Succeeded, Unknown
 from payments.models import Payment
 from rebilling.adjustments import grant_credit
-from rebilling.message import Message, to_json
+from rebilling.dunning import UnableToRetry, retry_payment
+from rebilling.messages.message import Message, to_json
 from rebilling.models import Run
-from rebilling.resolving import UnableToResolve, resolve_payment
-from rebilling.retries import UnableToRetry, retry_payment
-from rebilling.writing_off import NothingUnpaid, UnableToWriteOff, write_off
-from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, at, billed, delivered, swept, takes
+from rebilling.reviews import UnableToResolve, resolve_payment
+from rebilling.write_offs import NothingUnpaid, UnableToWriteOff, write_off
+from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, at, billed, delivered, swept
 from tests.concurrency.test_money_is_moved_twice_at_once import assert_sound, outcome_of
-from tests.databases import committed
-from tests.gateways import OnlyCollects
-from tests.integration.rebilling.owing import rows
-from tests.workers.threads import Gate, all_meet_before, threads, wait_until_blocked, wrapped
+from tests.support.databases import committed
+from tests.support.gateways import OnlyCollects
+from tests.support.owing import rows
+from tests.support.workers.threads import Gate, all_meet_before, threads, wait_until_blocked, wrapped
 
 TOMORROW = TODAY + datetime.timedelta(days=1)
 LEASE_OVER = NOW + datetime.timedelta(seconds=settings.PAYMENT_LEASE_SECONDS + 1)
-NEEDS_PERSON = Unknown(reason="the gateway moved 5 USD", needs_person=True)
+NEEDS_REVIEW = Unknown(reason="the gateway moved 5 USD", needs_review=True)
 
 Operation = Callable[..., Any]
 
@@ -37,7 +37,7 @@ pytestmark = committed
 
 
 class DueAgain:
-    """1,999 declined yesterday and due again today; its pack comes twice, and two people are at it."""
+    """1,999 declined yesterday and due again today; its batch is delivered twice, and two people act on it."""
 
     def __init__(self) -> None:
         self.account = an_account()
@@ -45,22 +45,22 @@ class DueAgain:
         self.declined = Payment.objects.get()
         queue = QueueInHand()
         swept(as_of=TOMORROW, queue=queue)
-        self.pack = queue.take()
+        self.batch = queue.take()
         self.gateway = ScriptedGateway()
         self.named: dict[str, Operation] = {
             "retry": partial(retry_payment, payment_id=self.declined.id, gateway="scripted", now=at(TOMORROW)),
             "delivery": self.deliver,
             "twin": self.deliver,
-            "credit": partial(grant_credit, amount_minor=500, **self._told),
-            "write-off": partial(write_off, **self._told),
+            "credit": partial(grant_credit, amount_minor=500, **self._by_ann),
+            "write-off": partial(write_off, **self._by_ann),
         }
 
     @property
-    def _told(self) -> dict[str, Any]:
+    def _by_ann(self) -> dict[str, Any]:
         return {"account_id": self.account.id, "reason": "r", "author": "ann", "today": TOMORROW, "now": at(TOMORROW)}
 
     def deliver(self) -> list[str]:
-        return delivered(bodies=self.pack, today=TOMORROW, gateway=self.gateway)
+        return delivered(bodies=self.batch, today=TOMORROW, gateway=self.gateway)
 
     def raced(self, order: str) -> dict[str, Any]:
         """All wait for the account's lock, in this order, before any has it. What each returned or refused."""
@@ -72,7 +72,7 @@ class DueAgain:
                     waiting[name] = start(partial(outcome_of, self.named[name]))
                     wait_until_blocked(sessions=number)
             ended = {name: future.result() for name, future in waiting.items()}
-        # A delivery that found the other one at it comes again.
+        # A delivery that found the lease held comes again.
         assert self.deliver() == []
         return ended
 
@@ -84,7 +84,7 @@ class DueAgain:
             gate.pass_through()
             return new_payment(**kwargs)
 
-        with threads() as start, wrapped("rebilling.retries.new_payment", hold):
+        with threads() as start, wrapped("rebilling.dunning.new_payment", hold):
             delivering = start(self.deliver)
             gate.wait_for_somebody()
             waiting = {}
@@ -98,13 +98,13 @@ class DueAgain:
         return ended
 
     def attempts(self) -> list[tuple[str, int]]:
-        """Those after the first one, each asked for once."""
+        """The attempts after the first one, each submitted once."""
         later = Payment.objects.exclude(id=self.declined.id).order_by("id")
         assert [request.payment_id for request in self.gateway.requests] == [payment.id for payment in later]
         return list(later.values_list("status", "amount_minor"))
 
 
-class TestAPersonsRetry:
+class TestARetryByAPerson:
     @pytest.mark.parametrize("order", ["retry delivery twin credit write-off", "retry credit write-off twin delivery"])
     def test_that_comes_first_is_what_the_deliveries_collect(self, order: str) -> None:
         due = DueAgain()
@@ -126,7 +126,7 @@ class TestAPersonsRetry:
         assert rows(due.account) == [("PAID", 0, 1999)]
         assert_sound(due.account, status="ACTIVE", owed_minor=-500)
 
-    def test_that_comes_after_a_credit_asks_for_the_rest(self) -> None:
+    def test_that_comes_after_a_credit_collects_the_remainder(self) -> None:
         due = DueAgain()
         ended = due.raced("credit retry delivery write-off twin")
         assert due.attempts() == [("SUCCEEDED", 1499)]
@@ -149,9 +149,9 @@ class TestAPersonsRetry:
         assert rows(due.account) == [("WRITTEN_OFF", credit_minor, 0)]
         assert_sound(due.account, status="ACTIVE", owed_minor=credit_minor - 500)
 
-    def test_let_go_together_with_two_deliveries_makes_one_attempt(self) -> None:
+    def test_at_the_same_time_as_two_deliveries_makes_one_attempt(self) -> None:
         due = DueAgain()
-        with all_meet_before("rebilling.retries.lock_accounts", parties=3), threads() as start:
+        with all_meet_before("rebilling.dunning.lock_accounts", parties=3), threads() as start:
             asked = [start(partial(outcome_of, due.named[name])) for name in ("retry", "delivery", "twin")]
         assert isinstance(asked[0].result(), Payment | UnableToRetry)
         assert due.deliver() == []
@@ -167,20 +167,20 @@ class GatedLookUps(OnlyCollects):
     def __init__(self) -> None:
         self.gate = Gate()
 
-    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Answer:
+    def collect(self, request: PaymentRequest) -> Answer:
         raise AssertionError("it was submitted before")
 
-    def look_up(self, request: PaymentRequest, *, timeout_seconds: float) -> Finding:
+    def look_up(self, request: Request, *, timeout_seconds: float) -> Finding:
         self.gate.pass_through()
-        return takes(request)
+        return Succeeded.of(request, reference=f"taken-{request.key}")
 
 
 class Waiting:
-    """A payment of 1,999 that needs a person, and whose message comes while the person resolves it."""
+    """A payment of 1,999 that needs review, and whose message comes while the person resolves it."""
 
     def __init__(self) -> None:
         self.account = an_account()
-        billed(as_of=TODAY, gateway=ScriptedGateway(NEEDS_PERSON))
+        billed(as_of=TODAY, gateway=ScriptedGateway(NEEDS_REVIEW))
         self.payment = Payment.objects.get()
         run = Run.objects.get()
         self.body = to_json(Message(run_id=run.id, as_of=run.as_of, payments=(self.payment.id,)))
@@ -202,8 +202,8 @@ class Waiting:
         assert_sound(self.account, status="ACTIVE", owed_minor=0)
 
 
-class TestAPersonsWord:
-    def test_is_refused_while_a_delivery_asks_and_after_it_was_answered(self) -> None:
+class TestAPersonsResolution:
+    def test_is_refused_while_a_delivery_calls_the_gateway_and_afterwards(self) -> None:
         waiting = Waiting()
         with threads() as start:
             delivering = start(waiting.deliver)
@@ -214,17 +214,17 @@ class TestAPersonsWord:
         assert isinstance(outcome_of(partial(waiting.resolve, taken=False)), UnableToResolve)
         waiting.assert_booked_once(by="system:rebilling", reference=f"taken-{waiting.payment.id}")
 
-    def test_that_was_found_in_order_sends_a_delivery_back_without_asking(self) -> None:
+    def test_that_was_found_in_order_sends_a_delivery_back_without_calling_the_gateway(self) -> None:
         waiting, gate = Waiting(), Gate()
 
-        def hold(settle: Operation, **kwargs: Any) -> Any:
+        def hold(record: Operation, **kwargs: Any) -> Any:
             gate.pass_through()
-            return settle(**kwargs)
+            return record(**kwargs)
 
-        with threads() as start, wrapped("rebilling.resolving.settle", hold):
+        with threads() as start, wrapped("rebilling.reviews.record_payment_outcomes", hold):
             resolving = start(waiting.resolve)
             gate.wait_for_somebody()
-            # The gateway's gate is closed: asking, it would wait there.
+            # The gateway's gate is closed: a call would wait there.
             assert start(waiting.deliver).result() == ["0"]
             gate.open()
             resolving.result()
@@ -253,17 +253,17 @@ class TestAPersonsWord:
     def test_that_names_one_reference_for_two_payments_at_once_is_taken_for_one_of_them(self) -> None:
         for _ in range(2):
             an_account()
-        billed(as_of=TODAY, gateway=ScriptedGateway(NEEDS_PERSON, NEEDS_PERSON))
+        billed(as_of=TODAY, gateway=ScriptedGateway(NEEDS_REVIEW, NEEDS_REVIEW))
         said: dict[str, Any] = {"taken": True, "reference": "pi_1", "reason": "seen there", "author": "bo"}
         resolve = partial(resolve_payment, today=TODAY, now=NOW, **said)
-        with all_meet_before("rebilling.resolving.settle", parties=2), threads() as start:
+        with all_meet_before("rebilling.reviews.record_payment_outcomes", parties=2), threads() as start:
             racing = [start(partial(outcome_of, partial(resolve, payment_id=id_))) for id_ in in_flight()]
         refused = [each.result() for each in racing if not isinstance(each.result(), Payment)]
         assert [type(refusal) for refusal in refused] == [UnableToResolve]
         assert "payment_reference_once" in str(refused[0])
-        assert sorted(Payment.objects.values_list("status", "needs_person_reason")) == [
+        assert sorted(Payment.objects.values_list("status", "review_reason")) == [
             ("SUCCEEDED", ""),
-            ("UNKNOWN", NEEDS_PERSON.reason),
+            ("UNKNOWN", NEEDS_REVIEW.reason),
         ]
         assert Entry.objects.filter(type="payment").count() == 1
 

@@ -1,4 +1,4 @@
-"""Refunds at the same moment as each other, as what they are about, and as those who send and settle them."""
+"""Refunds race each other, the reversal of their charge, deliveries, and people who resolve them."""
 
 from functools import partial
 from typing import Any
@@ -8,22 +8,22 @@ import pytest
 from accounts.models import Account
 from ledger.balances import balance
 from ledger.models import Entry
-from payments.gateways import Succeeded, Unknown
+from payments.gateways.port import Succeeded, Unknown
 from payments.models import Payment, Refund
-from payments.settlement import Written
+from payments.outcomes import Written
 from rebilling.adjustments import grant_credit, reverse_entry
-from rebilling.allocation import free_credit
-from rebilling.booking_refunds import settle_refunds
-from rebilling.refunding import AlreadyRequested, NothingToRefund, left_to_refund
-from rebilling.resolving import UnableToResolve, resolve_refund
+from rebilling.credit_allocation import free_credit
+from rebilling.refund_outcomes import record_refund_outcomes
+from rebilling.refund_requests import AlreadyRequested, NothingToRefund, left_to_refund
+from rebilling.reviews import UnableToResolve, resolve_refund
 from tests.builders import NOW, TODAY, ScriptedGateway
 from tests.concurrency.test_money_is_moved_twice_at_once import one_after_the_other, outcome_of
-from tests.databases import committed
-from tests.integration.rebilling.owing import rows
-from tests.integration.rebilling.refunded import entries_of, paid, requested, sent
-from tests.workers.threads import all_meet_before, threads
+from tests.support.databases import committed
+from tests.support.owing import rows
+from tests.support.refunds import entries_of, paid, requested, sent
+from tests.support.workers.threads import all_meet_before, threads
 
-NEEDS_PERSON = Unknown(reason="the gateway moved 5 USD", needs_person=True)
+NEEDS_REVIEW = Unknown(reason="the gateway moved 5 USD", needs_review=True)
 
 pytestmark = committed
 
@@ -32,7 +32,7 @@ def booked(refund: Refund) -> list[tuple[Refund, Written]]:
     answer = Succeeded(
         reference=f"re-{refund.id}", key=refund.id, amount_minor=refund.amount_minor, currency=refund.currency
     )
-    return settle_refunds(outcomes={refund.id: answer}, as_of=TODAY, now=NOW)
+    return record_refund_outcomes(outcomes={refund.id: answer}, as_of=TODAY, now=NOW)
 
 
 def charge_reversed(payment: Payment) -> Entry:
@@ -61,7 +61,7 @@ class TestTwoRefunds:
         assert isinstance(refused, NothingToRefund)
         assert list(Refund.objects.values_list("amount_minor", flat=True)) == [first]
 
-    def test_let_go_together_exactly_one_is_taken(self) -> None:
+    def test_at_the_same_time_exactly_one_is_taken(self) -> None:
         payment = paid()
         with all_meet_before("accounts.locks.lock_accounts", parties=4), threads() as start:
             asked = [start(partial(outcome_of, partial(requested, payment, 1000))) for _ in range(4)]
@@ -109,13 +109,13 @@ class TestARefundAndAReversalOfItsCharge:
         assert rows(payment.account) == [("VOIDED", 0, 0)]
         assert_free(payment.account, 0)
 
-    def test_let_go_together_end_in_one_order_or_the_other(self) -> None:
+    def test_at_the_same_time_end_in_one_order_or_the_other(self) -> None:
         payment = paid()
         refund = requested(payment)
-        sent(refund, gateway=ScriptedGateway(refunds=[NEEDS_PERSON]))
+        sent(refund, gateway=ScriptedGateway(refunds=[NEEDS_REVIEW]))
         with all_meet_before("accounts.locks.lock_accounts", parties=2), threads() as start:
-            settling, reversing = start(partial(resolved, refund)), start(partial(charge_reversed, payment))
-        assert (settling.result().status, reversing.result().type) == ("SUCCEEDED", "reversal")
+            resolving, reversing = start(partial(resolved, refund)), start(partial(charge_reversed, payment))
+        assert (resolving.result().status, reversing.result().type) == ("SUCCEEDED", "reversal")
         credited = sum(amount for type_, amount in entries_of(payment.account) if type_ == "credit")
         assert credited in {0, 1999}
         assert rows(payment.account) == [("VOIDED", 0, 0)]
@@ -123,25 +123,25 @@ class TestARefundAndAReversalOfItsCharge:
 
 
 class TestOneRefund:
-    def test_delivered_twice_at_once_is_asked_for_once(self) -> None:
+    def test_delivered_twice_at_once_is_sent_once(self) -> None:
         refund = requested(paid())
         gateway = ScriptedGateway()
-        with all_meet_before("payments.collection.take_lease", parties=2), threads() as start:
+        with all_meet_before("payments.gateway_calls.take_lease", parties=2), threads() as start:
             deliveries: list[Any] = [start(partial(sent, refund, gateway=gateway)) for _ in range(2)]
         assert sorted(future.result() for future in deliveries) in ([[], ["0"]], [[], []])
         assert len(gateway.refund_requests) == 1
         assert entries_of(refund.payment.account)[2:] == [("refund", 1999), ("credit", 1999)]
 
-    def test_settled_twice_at_once_is_booked_once(self) -> None:
+    def test_recorded_twice_at_once_is_booked_once(self) -> None:
         refund = requested(paid())
         first, second = one_after_the_other(partial(booked, refund), partial(booked, refund))
-        assert ([settled.status for settled, _ in first], second) == (["SUCCEEDED"], [])
+        assert ([recorded.status for recorded, _ in first], second) == (["SUCCEEDED"], [])
         assert entries_of(refund.payment.account)[2:] == [("refund", 1999), ("credit", 1999)]
 
     @pytest.mark.parametrize("said_sent", [True, False])
-    def test_settled_by_two_people_at_once_goes_by_the_first(self, said_sent: bool) -> None:
+    def test_resolved_by_two_people_at_once_goes_by_the_first(self, said_sent: bool) -> None:
         refund = requested(paid())
-        sent(refund, gateway=ScriptedGateway(refunds=[NEEDS_PERSON]))
+        sent(refund, gateway=ScriptedGateway(refunds=[NEEDS_REVIEW]))
         first, second = one_after_the_other(
             partial(resolved, refund, said_sent=said_sent), partial(resolved, refund, said_sent=not said_sent)
         )

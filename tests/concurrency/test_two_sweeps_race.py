@@ -13,14 +13,14 @@ from unittest import mock
 import pytest
 
 from ledger.models import Entry
-from rebilling.certificate import certificate
 from rebilling.hourly_check import check_hourly
-from rebilling.lifecycle import close_account
 from rebilling.models import Rebilling, Run
+from rebilling.reconciliation.summary import reconciliation_of
 from rebilling.sweep import sweep
+from subscriptions.lifecycle import close_account
 from tests.builders import QueueInHand, a_plan, an_account, at, delivered, statuses_of, swept
-from tests.databases import committed
-from tests.workers.threads import Gate, all_meet_before, threads, wrapped
+from tests.support.databases import committed
+from tests.support.workers.threads import Gate, all_meet_before, threads, wrapped
 
 DAY = datetime.date(2026, 3, 10)
 TOO_MANY = DAY - datetime.timedelta(days=40)
@@ -35,7 +35,7 @@ def both_swept(*, first: datetime.date = DAY, second: datetime.date = DAY) -> tu
 
 
 def due_of(runs: list[Run]) -> list[int]:
-    return [certificate(run=run, now=at(DAY)).due.periods for run in runs]
+    return [reconciliation_of(run=run, now=at(DAY)).due.periods for run in runs]
 
 
 @committed
@@ -52,7 +52,7 @@ class TestTwoSweepsRace:
         assert len({key for message in queue.messages for key in message.rebillings}) == 25
         assert delivered(bodies=queue.take(), today=DAY) == []
         assert Counter(Entry.objects.values_list("type", flat=True)) == {"charge": 25, "payment": 25}
-        found = [certificate(run=run, now=at(DAY)) for run in runs]
+        found = [reconciliation_of(run=run, now=at(DAY)) for run in runs]
         assert sum(run.charged.periods for run in found) == 25
         assert sum(run.charged.amount_minor.get("USD", 0) for run in found) == 25 * 1999
         assert sum(run.payments["succeeded"] for run in found) == 25
@@ -68,7 +68,7 @@ class TestTwoSweepsRace:
         assert delivered(bodies=queue.take(), today=later) == []
         assert statuses_of(account) == [(day, "PAID") for day in days]
         assert Counter(Entry.objects.values_list("type", flat=True)) == {"charge": 4, "payment": 4}
-        assert all(certificate(run=run, now=at(later)).clean for run in runs)
+        assert all(reconciliation_of(run=run, now=at(later)).clean for run in runs)
         account.refresh_from_db()
         assert account.rebilling_date == later + datetime.timedelta(days=1)
 
@@ -76,7 +76,7 @@ class TestTwoSweepsRace:
         account = an_account(plan=a_plan(interval_unit="day"), today=DAY, anchor_date=TOO_MANY, rebilling_date=TOO_MANY)
         runs, queue = both_swept()
         assert statuses_of(account) == [(TOO_MANY, "PARKED")]
-        found = [certificate(run=run, now=at(DAY)) for run in runs]
+        found = [reconciliation_of(run=run, now=at(DAY)) for run in runs]
         assert sorted(run.parked.reasons.get("too_many_periods", 0) for run in found) == [0, 1]
         assert all(run.clean for run in found)
         assert queue.bodies == []
@@ -88,13 +88,13 @@ class TestASweepThatIsStillWriting:
 
     @pytest.fixture(autouse=True)
     def _forty_are_due_in_four_batches(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        settings.REBILLING_BRAKE_FIRST_PERIODS = 30
+        settings.VOLUME_CHECK_FIRST_PERIODS = 30
         monkeypatch.setattr("rebilling.sweep.BATCH_ACCOUNTS", 10)
         plan = a_plan(interval_unit="week")
         for _ in range(40):
             an_account(plan=plan, today=DAY)
 
-    def test_is_not_passed_by_the_days_sweep_and_what_is_left_of_it_is_weighed(self) -> None:
+    def test_is_not_passed_by_the_days_sweep_and_the_rest_of_it_is_checked(self) -> None:
         with self.stopped_before_its_second_batch() as (gate, queue):
             day = swept(as_of=DAY, queue=queue)
             # Thirty are within the limit; the ten of the other are nobody's yet.
@@ -167,8 +167,8 @@ class TestASweepThatRacesAChange:
         account = an_account(plan=a_plan(interval_unit="week"), today=DAY)
         queue = QueueInHand()
         first = swept(as_of=DAY, queue=queue)
-        pack = queue.take()
-        second = self.sweep_against(lambda: delivered(bodies=pack, today=DAY), queue=queue)
+        batch = queue.take()
+        second = self.sweep_against(lambda: delivered(bodies=batch, today=DAY), queue=queue)
         assert statuses_of(account) == [(DAY, "PAID")]
         assert due_of([first, second]) == [1, 0]
         assert queue.bodies == []

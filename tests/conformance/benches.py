@@ -1,4 +1,4 @@
-"""What the suite needs of an adapter beside the port itself: to see what was moved, and to make things go wrong."""
+"""What the suite needs besides the port itself: to see what was moved, and to make things go wrong."""
 
 import datetime
 import uuid
@@ -7,20 +7,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from localcloud.provider.faults import Fault, Kind
-from localcloud.provider.records import Movement
-from localcloud.provider.server import serving
-from localcloud.provider.simulated import SimulatedProvider
-from payments.gateways import Gateway, PaymentRequest, RefundRequest, Succeeded
+from localcloud.simulated_stripe.faults import Fault, Kind
+from localcloud.simulated_stripe.provider import SimulatedProvider
+from localcloud.simulated_stripe.records import Movement
+from localcloud.simulated_stripe.server import serving
 from payments.gateways.logging_gateway import LoggingGateway
-from payments.gateways.stripe_gateway import StripeGateway
+from payments.gateways.port import Gateway, PaymentRequest, RefundRequest, Succeeded
+from payments.gateways.stripe.gateway import StripeGateway
 
 SECONDS = 5.0
-"""A deadline that is never reached where nothing goes wrong."""
+"""A deadline that is never reached unless something goes wrong."""
 SHORT_SECONDS = 0.5
 """One that is."""
 HOLD_SECONDS = 4.0
-"""Much longer, so that a machine that is busy doesn't take the one for the other."""
+"""Much longer, so that the two differ on a busy machine too."""
 NOW = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
 
 
@@ -32,7 +32,7 @@ class Bench(Protocol):
     def fail_next(
         self, kind: Kind, *, call: str = "payment.create", code: str = "", seconds: float | None = None
     ) -> None:
-        """The next such call goes wrong, for so many seconds where it takes any."""
+        """The next such call goes wrong, for so many seconds if the fault takes any."""
         ...
 
     def taken(self, request: PaymentRequest) -> list[int]:
@@ -57,12 +57,12 @@ class MovableClock:
 
 @dataclass
 class LoggingBench:
-    """Nothing is moved; what the adapter says that it took is what it took."""
+    """No money is moved; what the adapter says it took counts as taken."""
 
     gateway: Gateway
 
     def __post_init__(self) -> None:
-        self.cannot = dict.fromkeys(Kind, "it asks nobody")
+        self.cannot = dict.fromkeys(Kind, "it calls nobody")
 
     def fail_next(
         self, kind: Kind, *, call: str = "payment.create", code: str = "", seconds: float | None = None
@@ -74,12 +74,12 @@ class LoggingBench:
         return [found.amount_minor] if isinstance(found, Succeeded) else []
 
     def sent_back(self, request: RefundRequest) -> list[int]:
-        found = self.gateway.look_up_refund(request, timeout_seconds=SECONDS)
+        found = self.gateway.look_up(request, timeout_seconds=SECONDS)
         return [found.amount_minor] if isinstance(found, Succeeded) else []
 
 
 class StripeBench:
-    """By the simulated provider's own records. Amounts there are as in USD, of which the units are the same."""
+    """By the simulated provider's own records. Amounts are in USD, whose units at Stripe are ours."""
 
     def __init__(self, *, provider: SimulatedProvider, url: str, adapter: type[StripeGateway], clock: MovableClock):
         self.provider, self.url, self.clock = provider, url, clock
@@ -126,7 +126,7 @@ def bench_of(name: str) -> Iterator[Bench]:
 
 
 def a_payment(**given: Any) -> PaymentRequest:
-    """Each of a customer of its own."""
+    """Each has its own customer."""
     id_ = given.pop("payment_id", None) or uuid.uuid4()
     usual: dict[str, Any] = {
         "amount_minor": 1999,

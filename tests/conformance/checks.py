@@ -1,25 +1,25 @@
-"""What every adapter must do, each on a bench: also run on broken adapters, which must fail them."""
+"""What every adapter must do, each on a bench. They also run on broken adapters, which must fail them."""
 
 import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from localcloud.provider.faults import Kind
-from payments.gateways import Answer, NotFound, PaymentRequest, RefundRequest, Succeeded, Unknown
+from localcloud.simulated_stripe.faults import Kind
+from payments.gateways.port import Answer, NotFound, PaymentRequest, RefundRequest, Succeeded, Unknown
 from tests.conformance.benches import SECONDS, SHORT_SECONDS, Bench, a_payment, a_refund
 
 LOST_ANSWERS = (Kind.TIMEOUT_AFTER, Kind.TIMEOUT_BEFORE, Kind.RESET_AFTER, Kind.RESET_BEFORE, Kind.GARBAGE, Kind.DRIP)
-"""The client can't know whether the money was moved."""
+"""Faults after which the client can't know whether the money was moved."""
 GRACE_SECONDS = 1.5
 
 
 def collected(bench: Bench, request: PaymentRequest, *, seconds: float = SECONDS) -> Answer:
-    return bench.gateway.collect(request, timeout_seconds=seconds)
+    return bench.gateway.submit(request, timeout_seconds=seconds)
 
 
 def refunded(bench: Bench, request: RefundRequest, *, seconds: float = SECONDS) -> Answer:
-    return bench.gateway.refund(request, timeout_seconds=seconds)
+    return bench.gateway.submit(request, timeout_seconds=seconds)
 
 
 def a_paid_refund(bench: Bench) -> RefundRequest:
@@ -40,7 +40,7 @@ def same_payment_twice_moves_money_once(bench: Bench) -> None:
 
 
 def lost_answer_then_the_same_key_moves_money_once(bench: Bench) -> None:
-    """What was lost is asked for again, as redelivery does."""
+    """What was lost is submitted again, as redelivery does."""
     for kind in LOST_ANSWERS:
         if kind in bench.cannot:
             continue
@@ -79,7 +79,7 @@ def lost_refund_then_the_same_key_moves_money_once(bench: Bench) -> None:
 def one_key_from_many_threads_moves_money_once(bench: Bench) -> None:
     request = a_payment()
     if Kind.TIMEOUT_LATE not in bench.cannot:
-        # The first takes its time, so that the others come while it is in hand.
+        # The first is slow, so that the others come while it is in progress.
         bench.fail_next(Kind.TIMEOUT_LATE, seconds=0.5)
     with ThreadPoolExecutor(max_workers=8) as pool:
         answers = list(pool.map(lambda _: collected(bench, request), range(8)))
@@ -102,10 +102,10 @@ def what_was_taken_is_found_and_nothing_else(bench: Bench) -> None:
 
 def what_was_sent_back_is_found_and_nothing_else(bench: Bench) -> None:
     request = a_paid_refund(bench)
-    assert bench.gateway.look_up_refund(request, timeout_seconds=SECONDS) == NotFound()
+    assert bench.gateway.look_up(request, timeout_seconds=SECONDS) == NotFound()
     assert bench.sent_back(request) == []
     sent = refunded(bench, request)
-    assert bench.gateway.look_up_refund(request, timeout_seconds=SECONDS) == sent
+    assert bench.gateway.look_up(request, timeout_seconds=SECONDS) == sent
     assert bench.sent_back(request) == [500]
 
 
@@ -126,7 +126,7 @@ def each_call_ends_by_its_deadline(bench: Bench) -> None:
                 case "refund.create":
                     refunded(bench, refund, seconds=SHORT_SECONDS)
                 case "refund.list":
-                    bench.gateway.look_up_refund(refund, timeout_seconds=SHORT_SECONDS)
+                    bench.gateway.look_up(refund, timeout_seconds=SHORT_SECONDS)
             took = time.monotonic() - began
             assert took <= SHORT_SECONDS + GRACE_SECONDS, f"{name} took {took:.2f} s ({kind})"
 

@@ -1,4 +1,4 @@
-"""Stripe's states and errors, each produced by the simulated provider, and what they are to us (docs/stripe.md)."""
+"""Stripe's states and errors, each produced by the simulated provider, and what we make of them (docs/stripe.md)."""
 
 import re
 import socket
@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from localcloud.provider.faults import Fault, Kind
-from payments.gateways import (
+from localcloud.simulated_stripe.faults import Fault, Kind
+from payments.gateways.port import (
     Declined,
     NotAttempted,
     NotFound,
     Succeeded,
     Unknown,
     contradiction,
-    stripe_gateway,
     unkeepable,
 )
-from payments.gateways.stripe_gateway import StripeGateway
+from payments.gateways.stripe import gateway as stripe_gateway
+from payments.gateways.stripe.gateway import StripeGateway
 from tests.conformance.benches import SECONDS, SHORT_SECONDS, StripeBench, a_payment
 from tests.conformance.checks import collected
 
@@ -61,12 +61,10 @@ class TestFault:
         ],
         ids=lambda given: str(given) if isinstance(given, Kind) else "",
     )
-    def test_is_answered_for_what_it_is(
-        self, bench: StripeBench, kind: Kind, answer: type, taken: list[int], found: type
-    ) -> None:
+    def test_is_recognized(self, bench: StripeBench, kind: Kind, answer: type, taken: list[int], found: type) -> None:
         request = a_payment()
         bench.fail_next(kind)
-        # Only these are to be over for the deadline; a busy machine may be slow with the others.
+        # Only these should run into the deadline; a busy machine may be slow with the others.
         waits = kind in {Kind.TIMEOUT_BEFORE, Kind.TIMEOUT_AFTER, Kind.TIMEOUT_LATE, Kind.SLOW, Kind.DRIP}
         answered = collected(bench, request, seconds=SHORT_SECONDS if waits else SECONDS)
         assert type(answered) is answer
@@ -76,7 +74,7 @@ class TestFault:
         assert bench.taken(request) == taken
 
     def test_is_in_the_table_above_for_each_kind(self) -> None:
-        (marker,) = TestFault.test_is_answered_for_what_it_is.pytestmark  # type: ignore[attr-defined]
+        (marker,) = TestFault.test_is_recognized.pytestmark  # type: ignore[attr-defined]
         assert [case[0] for case in marker.args[1]] == list(Kind)
 
     def test_another_amount_and_another_payment_contradict_the_request(self, bench: StripeBench) -> None:
@@ -93,7 +91,7 @@ class TestDecline:
         ("code", "hard"),
         [("insufficient_funds", False), ("expired_card", False), ("stolen_card", True), ("new_code", False)],
     )
-    def test_is_cancelled_so_that_its_money_can_never_move(self, bench: StripeBench, code: str, hard: bool) -> None:
+    def test_is_canceled_so_that_its_money_can_never_move(self, bench: StripeBench, code: str, hard: bool) -> None:
         request = a_payment(payment_method=f"pm_declined_{code}")
         declined = Declined(code, hard=hard)
         assert [collected(bench, request), collected(bench, request)] == [declined, declined]
@@ -101,32 +99,32 @@ class TestDecline:
         assert statuses(bench) == ["canceled"]
         assert bench.taken(request) == []
 
-    def test_is_unknown_until_it_is_cancelled(self, bench: StripeBench) -> None:
+    def test_is_unknown_until_it_is_canceled(self, bench: StripeBench) -> None:
         request = a_payment(payment_method="pm_declined_insufficient_funds")
         bench.fail_next(Kind.ERROR_BEFORE, call="payment.cancel")
         answer = collected(bench, request)
         assert isinstance(answer, Unknown)
-        assert (answer.needs_person, answer.reference[:3]) == (False, "pi_")
+        assert (answer.needs_review, answer.reference[:3]) == (False, "pi_")
         assert "insufficient_funds, but" in answer.reason
         assert statuses(bench) == ["requires_payment_method"]
         assert looked_up(bench, request) == Declined("insufficient_funds")
         assert statuses(bench) == ["canceled"]
 
-    def test_that_is_not_cancelled_for_a_wrong_key_does_not_repeat_it(self, bench: StripeBench) -> None:
+    def test_that_is_not_canceled_because_of_a_wrong_key_does_not_quote_it(self, bench: StripeBench) -> None:
         """As when the key is revoked between two requests of one call."""
         bench.fail_next(Kind.WRONG_KEY, call="payment.cancel")
         answer = collected(bench, a_payment(payment_method="pm_declined_insufficient_funds"))
         assert isinstance(answer, Unknown)
-        assert answer.reason.endswith("is not yet cancelled: Stripe refused the API key (401)")
+        assert answer.reason.endswith("is not yet canceled: Stripe refused the API key (401)")
 
-    def test_for_a_customer_who_must_act_is_hard_and_cancelled(self, bench: StripeBench) -> None:
+    def test_for_a_customer_who_must_act_is_hard_and_canceled(self, bench: StripeBench) -> None:
         for request in (a_payment(payment_method="pm_declined_authentication_required"), a_payment()):
             bench.fail_next(Kind.REQUIRES_ACTION)
             assert collected(bench, request) == Declined("authentication_required", hard=True)
         assert statuses(bench) == ["canceled", "canceled"]
 
     @pytest.mark.parametrize("given", [{"customer": ""}, {"payment_method": ""}])
-    def test_without_a_payment_method_asks_nobody(self, bench: StripeBench, given: dict[str, str]) -> None:
+    def test_without_a_payment_method_makes_no_call(self, bench: StripeBench, given: dict[str, str]) -> None:
         assert collected(bench, a_payment(**given)) == Declined("no_payment_method")
         assert bench.provider.records.calls == {}
 
@@ -151,7 +149,7 @@ class TestAmount:
             ("USD", 50, 50),
         ],
     )
-    def test_goes_and_comes_back_in_each_ones_units(
+    def test_is_converted_to_stripes_units_and_back(
         self, bench: StripeBench, currency: str, minor: int, sent: int
     ) -> None:
         request = a_payment(currency=currency, amount_minor=minor)
@@ -162,7 +160,7 @@ class TestAmount:
         assert contradiction(request, answer) == ""
 
     @pytest.mark.parametrize(("currency", "minor"), [("KWD", 5124), ("MGA", 2050), ("IQD", 1000), ("LYD", 1000)])
-    def test_that_stripe_cannot_write_is_refused_and_asks_nobody(
+    def test_that_stripe_cannot_express_is_refused_without_a_call(
         self, bench: StripeBench, currency: str, minor: int
     ) -> None:
         request = a_payment(currency=currency, amount_minor=minor)
@@ -176,22 +174,22 @@ class TestAmount:
         assert bench.provider.records.calls == {"payment.create": 1}
         assert bench.taken(request) == []
 
-    def test_that_we_cannot_write_is_for_a_person(self, bench: StripeBench) -> None:
+    def test_that_we_cannot_express_needs_review(self, bench: StripeBench) -> None:
         """One more unit of Stripe's is a hundredth of a krona, which has none."""
         request = a_payment(currency="ISK", amount_minor=5)
         bench.fail_next(Kind.ANOTHER_AMOUNT)
         answer = collected(bench, request)
         assert isinstance(answer, Unknown)
-        assert (answer.needs_person, answer.reference[:3]) == (True, "pi_")
+        assert (answer.needs_review, answer.reference[:3]) == (True, "pi_")
 
 
 class TestProcessing:
     @pytest.mark.parametrize(
-        ("code", "settled", "taken"),
+        ("code", "outcome", "taken"),
         [("", Succeeded, [1999]), ("insufficient_funds", Declined, [])],
     )
-    def test_is_unknown_until_stripe_has_settled_it(
-        self, bench: StripeBench, code: str, settled: type, taken: list[int]
+    def test_is_unknown_until_stripe_has_completed_it(
+        self, bench: StripeBench, code: str, outcome: type, taken: list[int]
     ) -> None:
         request = a_payment()
         bench.fail_next(Kind.PROCESSING, code=code)
@@ -200,7 +198,7 @@ class TestProcessing:
         named = a_payment(payment_id=request.payment_id, reference=first.reference)
         assert looked_up(bench, named) == first
         bench.clock.advance(hours=1)
-        assert type(looked_up(bench, named)) is settled
+        assert type(looked_up(bench, named)) is outcome
         assert bench.taken(request) == taken
 
 
@@ -218,7 +216,7 @@ class TestKey:
         assert bench.taken(request) == [1999, 1999]
         twice = looked_up(bench, request)
         assert isinstance(twice, Unknown)
-        assert twice.needs_person
+        assert twice.needs_review
 
     def test_that_came_before_with_another_request_gives_what_stripe_has(self, bench: StripeBench) -> None:
         """As when the payment method is changed between an answer that was lost and its redelivery."""
@@ -231,16 +229,16 @@ class TestKey:
         assert contradiction(changed, answer) == ""
         assert bench.taken(request) == [1999]
 
-    def test_that_came_before_and_left_nothing_is_for_a_person(self, bench: StripeBench) -> None:
+    def test_that_came_before_and_left_nothing_needs_review(self, bench: StripeBench) -> None:
         request = a_payment()
         bench.fail_next(Kind.ERROR_KEPT)
         collected(bench, request)
         answer = collected(bench, a_payment(payment_id=request.payment_id, payment_method="pm_another"))
         assert isinstance(answer, Unknown)
-        assert answer.needs_person
+        assert answer.needs_review
         assert bench.taken(request) == []
 
-    def test_that_came_before_and_cannot_be_looked_up_now_is_asked_about_again(self, bench: StripeBench) -> None:
+    def test_that_came_before_and_cannot_be_looked_up_now_is_looked_up_again(self, bench: StripeBench) -> None:
         request = a_payment()
         bench.fail_next(Kind.RESET_AFTER)
         collected(bench, request)
@@ -248,7 +246,7 @@ class TestKey:
         changed = a_payment(payment_id=request.payment_id, payment_method="pm_another")
         answer = collected(bench, changed)
         assert isinstance(answer, Unknown)
-        assert not answer.needs_person
+        assert not answer.needs_review
         assert type(looked_up(bench, changed)) is Succeeded
 
     def test_that_is_another_payments_leaves_that_ones_intent_alone(self, bench: StripeBench) -> None:
@@ -257,7 +255,7 @@ class TestKey:
         reference = getattr(collected(bench, other), "reference", "")
         answer = looked_up(bench, a_payment(reference=reference))
         assert isinstance(answer, Unknown)
-        assert answer.needs_person
+        assert answer.needs_review
         assert statuses(bench) == ["requires_payment_method"]
         assert bench.provider.records.taken == []
 
@@ -291,35 +289,35 @@ class TestListing:
 
 
 class TestProvider:
-    def test_that_refuses_connections_was_not_asked(self) -> None:
+    def test_that_refuses_connections_got_nothing(self) -> None:
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             gateway = StripeGateway(api_key="sk_test_1", api_base=f"http://127.0.0.1:{unused.getsockname()[1]}")
-            answer = gateway.collect(a_payment(), timeout_seconds=SECONDS)
+            answer = gateway.submit(a_payment(), timeout_seconds=SECONDS)
         assert isinstance(answer, NotAttempted)
         assert "refused" in answer.reason
 
-    def test_that_has_no_address_or_speaks_no_tls_was_not_asked(self, bench: StripeBench) -> None:
+    def test_that_has_no_address_or_no_tls_got_nothing(self, bench: StripeBench) -> None:
         for base in ("http://stripe.invalid", bench.url.replace("http:", "https:")):
             gateway = StripeGateway(api_key="sk_test_1", api_base=base)
-            assert type(gateway.collect(a_payment(), timeout_seconds=SECONDS)) is NotAttempted
+            assert type(gateway.submit(a_payment(), timeout_seconds=SECONDS)) is NotAttempted
         assert bench.provider.records.calls == {}
 
-    def test_that_does_not_know_how_we_ask_took_nothing_and_settles_nothing(
+    def test_that_rejects_our_parameters_took_nothing_and_gives_no_outcome(
         self, bench: StripeBench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As after a change of the API's version: it would be every payment's, and no customer's fault."""
+        """As after a change of the API's version: it would concern every payment, and be no customer's fault."""
         sent, request = stripe_gateway._payment_params(a_payment()), a_payment()
         monkeypatch.setattr(stripe_gateway, "_payment_params", lambda _: sent | {"off_the_cuff": True})
         answer = collected(bench, request)
         reason = "Stripe refused the request: Received unknown parameter: off_the_cuff"
-        assert answer == NotAttempted(reason, alone=True)
+        assert answer == NotAttempted(reason, this_request_only=True)
         monkeypatch.undo()
         assert looked_up(bench, request) == NotFound()
         assert type(collected(bench, request)) is Succeeded
         assert bench.taken(request) == [1999]
 
-    def test_that_limits_every_request_was_not_asked(self, bench: StripeBench) -> None:
+    def test_that_limits_every_request_executed_nothing(self, bench: StripeBench) -> None:
         request = a_payment()
         bench.provider.faults.script(*[Fault(kind=Kind.RATE_LIMIT)] * 4)
         assert type(collected(bench, request)) is NotAttempted
@@ -330,12 +328,12 @@ class TestProvider:
     def test_that_limits_requests_is_not_waited_for_beyond_the_deadline(self, bench: StripeBench) -> None:
         bench.provider.faults.script(*[Fault(kind=Kind.RATE_LIMIT)] * 4)
         answer = collected(bench, a_payment(), seconds=SHORT_SECONDS)
-        assert answer == NotAttempted("Stripe takes no more requests for now (429)", alone=False)
+        assert answer == NotAttempted("Stripe takes no more requests for now (429)", this_request_only=False)
         assert 1 <= bench.provider.records.calls["payment.create"] <= 2
 
-    def test_is_told_a_wrong_key_and_no_reason_repeats_it(self, bench: StripeBench) -> None:
+    def test_gets_a_wrong_key_and_no_reason_quotes_it(self, bench: StripeBench) -> None:
         key = f"sk_test_{uuid.uuid4().hex}"
-        answer = StripeGateway(api_key=key, api_base=bench.url).collect(a_payment(), timeout_seconds=SECONDS)
+        answer = StripeGateway(api_key=key, api_base=bench.url).submit(a_payment(), timeout_seconds=SECONDS)
         assert isinstance(answer, NotAttempted)
         assert not re.search(f"{key[:12]}|{key[-4:]}", answer.reason)
         assert bench.provider.records.taken == []

@@ -1,7 +1,9 @@
+"""Refunds at Stripe, each answer produced by the simulated provider, and what we make of it (docs/stripe.md)."""
+
 import pytest
 
-from localcloud.provider.faults import Kind
-from payments.gateways import Declined, NotAttempted, NotFound, Succeeded, Unknown, contradiction
+from localcloud.simulated_stripe.faults import Kind
+from payments.gateways.port import Declined, NotAttempted, NotFound, Succeeded, Unknown, contradiction
 from tests.conformance.benches import SECONDS, SHORT_SECONDS, StripeBench, a_payment, a_refund
 from tests.conformance.checks import a_paid_refund, collected, refunded
 
@@ -32,7 +34,7 @@ class TestFault:
         ],
         ids=lambda given: str(given) if isinstance(given, Kind) else "",
     )
-    def test_is_answered_for_what_it_is(
+    def test_is_recognized(
         self, bench: StripeBench, kind: Kind, answer: type, sent_back: list[int], found: type
     ) -> None:
         request = a_paid_refund(bench)
@@ -41,24 +43,24 @@ class TestFault:
         answered = refunded(bench, request, seconds=SHORT_SECONDS if waits else SECONDS)
         assert type(answered) is answer
         assert bench.sent_back(request) == sent_back
-        assert type(bench.gateway.look_up_refund(request, timeout_seconds=SECONDS)) is found
+        assert type(bench.gateway.look_up(request, timeout_seconds=SECONDS)) is found
         if isinstance(answered, Succeeded):
-            as_asked = kind == Kind.RATE_LIMIT
-            assert (contradiction(request, answered) == "") is as_asked
+            as_requested = kind == Kind.RATE_LIMIT
+            assert (contradiction(request, answered) == "") is as_requested
 
     def test_is_in_the_table_above_for_each_kind(self) -> None:
-        (marker,) = TestFault.test_is_answered_for_what_it_is.pytestmark  # type: ignore[attr-defined]
+        (marker,) = TestFault.test_is_recognized.pytestmark  # type: ignore[attr-defined]
         assert [case[0] for case in marker.args[1]] == list(Kind)
 
 
 class TestRefund:
-    def test_that_is_pending_is_known_when_stripe_has_settled_it(self, bench: StripeBench) -> None:
-        for code, settled in (("", Succeeded), ("lost_or_stolen_card", Declined)):
+    def test_that_is_pending_is_known_once_stripe_has_completed_it(self, bench: StripeBench) -> None:
+        for code, outcome in (("", Succeeded), ("lost_or_stolen_card", Declined)):
             request = a_paid_refund(bench)
             bench.fail_next(Kind.PROCESSING, call="refund.create", code=code)
             assert type(refunded(bench, request)) is Unknown
             bench.clock.advance(hours=1)
-            assert type(bench.gateway.look_up_refund(request, timeout_seconds=SECONDS)) is settled
+            assert type(bench.gateway.look_up(request, timeout_seconds=SECONDS)) is outcome
         assert len(bench.provider.records.sent_back) == 1
 
     def test_that_failed_says_why(self, bench: StripeBench) -> None:

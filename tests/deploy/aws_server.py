@@ -21,10 +21,10 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from localcloud.ports import HOST
-from localcloud.queue_endpoint import REGION
+from localcloud.sqs.endpoint import REGION
 from tests.deploy.runtime_api import FunctionError
 
-MOST_LOG_BYTES = 4096
+MAX_LOG_BYTES = 4096
 """The end of a log that Lambda hands back with an answer."""
 _URLS = re.compile(r"/2021-10-31/functions/(?P<name>[^/]+)/urls")
 _INVOCATIONS = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/invocations")
@@ -77,7 +77,7 @@ class AwsServer:
         except FunctionError as error:
             payload, log = {"errorType": error.error_type, "errorMessage": error.message}, str(error)
             headers["X-Amz-Function-Error"] = "Unhandled"
-        headers["X-Amz-Log-Result"] = base64.b64encode(log.encode()[-MOST_LOG_BYTES:]).decode()
+        headers["X-Amz-Log-Result"] = base64.b64encode(log.encode()[-MAX_LOG_BYTES:]).decode()
         return Response(json.dumps(payload), content_type="application/json", headers=headers)
 
 

@@ -12,10 +12,10 @@ import pytest
 from deploy.__main__ import SETTINGS, make_package
 from deploy.environment import ROOT, install_for
 from deploy.target import Target, python_for, read_settings, target_of, whole_stage
-from localcloud.queue_endpoint import REGION
+from localcloud.sqs.endpoint import REGION
 from tests.deploy.runtime_api import Function
 from tests.deploy.surroundings import StartFunction, Surroundings, make_surroundings, starter
-from tests.workers.queues import local_queue
+from tests.support.workers.queues import local_queue
 
 RUNTIME_CLIENT = ["awslambdaric", "simplejson", "snapshot-restore-py"]
 """What Lambda's own runtimes bring besides boto3: their client, and what that needs."""

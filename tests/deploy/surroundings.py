@@ -12,12 +12,12 @@ import boto3
 import pytest
 from django.db import connections
 
-from localcloud.queue_endpoint import REGION
+from localcloud.sqs.endpoint import REGION
 from tests.deploy.runtime_api import Function, running_function
-from tests.workers.queues import LocalQueue
+from tests.support.workers.queues import LocalQueue
 
 HOST = "billing.example.com"
-HANDLER = "billing_site.lambda_entry.handler"
+HANDLER = "billing_site.lambda_function.entry.handler"
 NAMES = {"api": "billing-production", "worker": "billing-production-worker", "migrate": "billing-production-migrate"}
 
 needs_the_package = pytest.mark.xdist_group("package")

@@ -1,4 +1,4 @@
-"""The real package refuses to start with bad settings: one line says what to mend, and no secret is in it."""
+"""The real package refuses to start with bad settings: one line says how to fix them, and no secret is in it."""
 
 import json
 import shutil
@@ -31,15 +31,15 @@ def refused(start_function: StartFunction, duty: str, variables: dict[str, str])
             function.wait_until_started()
         logged = function.logged
     (line,) = [line for line in logged.splitlines() if '"start.refused"' in line]
-    told = json.loads(line)
-    assert told["level"] == "CRITICAL"
-    assert told["message"] == f"not started: {raised.value.message}"
+    entry = json.loads(line)
+    assert entry["level"] == "CRITICAL"
+    assert entry["message"] == f"not started: {raised.value.message}"
     return raised.value.message, logged
 
 
 class TestStart:
     @pytest.mark.parametrize(
-        ("duty", "changes", "told"),
+        ("duty", "changes", "says"),
         [
             ("worker", {"DEBUG": "true"}, "DEBUG is on"),
             ("worker", {"FUNCTION_DUTY": "both"}, "FUNCTION_DUTY is 'both'"),
@@ -52,20 +52,20 @@ class TestStart:
         ],
         ids=["debug", "duty", "secret", "database", "queue", "no_such_database", "number", "zone"],
     )
-    def test_is_refused_with_what_to_mend(
+    def test_is_refused_with_how_to_fix_it(
         self,
         around: Surroundings,
         start_function: StartFunction,
         duty: str,
         changes: dict[str, str],
-        told: str,
+        says: str,
     ) -> None:
         message, logged = refused(start_function, duty, around.variables(duty) | changes)
-        assert told in message
+        assert says in message
         assert [value for value in around.secret_values if value in logged] == []
 
     @pytest.mark.parametrize("text", [f'{{"SECRET_KEY": "{WEAK}"}}', NOT_JSON, '{"KEY": "x"}'])
-    def test_is_refused_with_a_bad_secret_that_is_not_told(
+    def test_is_refused_with_a_bad_secret_that_is_not_shown(
         self, around: Surroundings, start_function: StartFunction, text: str
     ) -> None:
         arn = make_secret(around.queue, text)

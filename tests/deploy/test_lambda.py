@@ -13,15 +13,15 @@ from accounts.models import Account
 from api.keys import create_api_key
 from api.models import Scope
 from ledger.models import Entry
-from localcloud.poller import Poller
+from localcloud.sqs.poller import Poller
 from payments.models import Payment
-from rebilling.message import Message, from_json, to_json
+from rebilling.messages.message import Message, from_json, to_json
 from rebilling.models import Rebilling, Run
 from tests.builders import NOW, TODAY, a_plan, an_account, statuses_of
-from tests.databases import committed
 from tests.deploy.runtime_api import Function, FunctionError
 from tests.deploy.surroundings import Surroundings, http_event, needs_the_package
-from tests.workers.waiting import wait_until
+from tests.support.databases import committed
+from tests.support.workers.waiting import wait_until
 
 pytestmark = [committed, needs_the_package]
 MORNING = {"command": "sweep", "time": NOW.isoformat().replace("+00:00", "Z")}
@@ -182,12 +182,12 @@ class TestWorker:
     def test_serves_no_pages(self, worker_function: Function) -> None:
         refused(worker_function, http_event("GET", "/admin/login/"))
 
-    def test_certifies_and_runs_the_commands_of_its_own_list(self, worker_function: Function) -> None:
+    def test_reconciles_and_runs_the_commands_of_its_own_list(self, worker_function: Function) -> None:
         an_account()
         worker_function.invoke(MORNING)
-        hourly = worker_function.invoke({"command": "certify", "time": "2026-01-01T07:00:00Z"})
+        hourly = worker_function.invoke({"command": "reconcile", "time": "2026-01-01T07:00:00Z"})
         assert (hourly["runs"], hourly["unexplained"]) == (1, 0)
-        assert "due" in worker_function.invoke({"manage": f"certify {Run.objects.get().id}"})["output"]
+        assert "due" in worker_function.invoke({"manage": f"reconcile {Run.objects.get().id}"})["output"]
 
     def test_writes_no_secret_into_its_log(self, worker_function: Function, around: Surroundings) -> None:
         worker_function.wait_until_started()

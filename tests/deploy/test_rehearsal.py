@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import pytest
 
-from localcloud.queue_endpoint import REGION
+from localcloud.sqs.endpoint import REGION
 from tests.deploy.surroundings import needs_the_package
 from tests.deploy.terraform.terraform_command import ROOT, provider_mirror
 from tests.deploy.zappa_account import NAMES

@@ -16,17 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from billing_site.authorities import BUNDLE
+from billing_site.database.authorities import BUNDLE
 from deploy.__main__ import fill_settings
 from deploy.environment import BUILD, TASK_ROOT
-from tests.architecture.project_files import ROOT, all_files
 from tests.deploy.aws_server import aws_server
 from tests.deploy.runtime_api import FunctionError
 from tests.deploy.surroundings import StartFunction, http_event, needs_the_package, starter
 from tests.deploy.zappa_account import Account, terraform_outputs
-from tests.lambdas.environments import Cloud, cloud
-from tests.lambdas.password_server import HOST
-from tests.lambdas.tls import Certificate, a_certificate, tls_in_front_of
+from tests.support.lambdas.environments import Cloud, cloud
+from tests.support.lambdas.password_server import HOST
+from tests.support.lambdas.tls import Certificate, a_certificate, tls_in_front_of
+from tests.support.project_files import ROOT, all_files
 
 pytestmark = needs_the_package
 # Of the tests' own process, and of a server without TLS.
@@ -144,7 +144,7 @@ class TestPackage:
             assert [name for name in package.namelist() if name.startswith("certificates")] == [BUNDLE]
             assert package.read(BUNDLE) == own.file.read_bytes()
 
-    def test_is_the_same_that_zappa_packs_by_itself(self, account: Account, verifying: Path) -> None:
+    def test_is_the_same_that_zappa_batches_by_itself(self, account: Account, verifying: Path) -> None:
         assert "Deployment complete" in account.zappa("deploy", "production")
         deployed = account.configuration("production")
         assert deployed["CodeSha256"] == base64.b64encode(hashlib.sha256(verifying.read_bytes()).digest()).decode()
@@ -167,7 +167,7 @@ class TestFunctions:
         with site.start("api", site.variables("api", port=port)) as api:
             assert api.invoke(http_event("GET", "/healthz"))["statusCode"] == 200
         with site.start("worker", site.variables("worker", port=port)) as worker:
-            assert worker.invoke({"command": "certify", "time": "2026-01-01T07:00:00Z"})["unexplained"] == 0
+            assert worker.invoke({"command": "reconcile", "time": "2026-01-01T07:00:00Z"})["unexplained"] == 0
 
     @pytest.mark.parametrize("duty", ["api", "worker"])
     def test_refuse_to_start_on_one_of_another_authority(
@@ -179,13 +179,13 @@ class TestFunctions:
 
     @pytest.mark.parametrize("duty", ["api", "worker"])
     def test_refuse_to_start_on_one_of_another_name(self, site: Site, port: int, duty: str) -> None:
-        told = site.refusal(duty, port=port, DATABASE_HOST=HOST)
-        assert 'does not match host name "127.0.0.1": download RDS\'s bundle anew' in told
+        message = site.refusal(duty, port=port, DATABASE_HOST=HOST)
+        assert 'does not match host name "127.0.0.1": download RDS\'s bundle anew' in message
 
     @pytest.mark.parametrize("duty", ["api", "worker", "migrate"])
     def test_refuse_to_start_without_the_bundle(self, site: Site, port: int, tmp_path: Path, duty: str) -> None:
-        told = site.refusal(duty, port=port, DATABASE_SSLROOTCERT=str(tmp_path / "rds.pem"))
-        assert told.startswith(
+        message = site.refusal(duty, port=port, DATABASE_SSLROOTCERT=str(tmp_path / "rds.pem"))
+        assert message.startswith(
             f"The database can't be verified: {tmp_path}/rds.pem, which DATABASE_SSLROOTCERT names, "
         )
-        assert told.endswith("bundle to certificates/rds.pem and make the package anew. (billing_site.E012)")
+        assert message.endswith("bundle to certificates/rds.pem and make the package anew. (billing_site.E012)")

@@ -39,7 +39,7 @@ def deployed(account: Account, package: Path) -> Account:
 
 @pytest.fixture(scope="module")
 def updated(deployed: Account) -> Account:
-    """After an update without a zip, which packs anew, from an environment that is full of other things."""
+    """After an update without a zip, which packages anew, from an environment that is full of other things."""
     assert "Your updated Zappa deployment is live" in deployed.zappa("update", "production")
     return deployed
 
@@ -49,7 +49,7 @@ class TestDeploy:
     def test_makes_the_function_as_the_settings_and_terraform_say(self, deployed: Account, stage: str) -> None:
         found, given = deployed.configuration(stage), deployed.outputs[stage]
         assert found["FunctionName"] == NAMES[stage]
-        assert found["Handler"] == "billing_site.lambda_entry.handler"
+        assert found["Handler"] == "billing_site.lambda_function.entry.handler"
         assert found["Runtime"] == "python3.13"
         assert found["Timeout"] == TIMEOUTS[stage]
         assert found["Role"] == given["role_arn"]
@@ -96,7 +96,7 @@ class TestDeploy:
 
 
 class TestUpdate:
-    def test_packs_as_make_package_does(self, updated: Account) -> None:
+    def test_batches_as_make_package_does(self, updated: Account) -> None:
         assert len({updated.configuration(stage)["CodeSha256"] for stage in DUTIES}) == 1
 
     def test_keeps_concurrency_and_variables(self, updated: Account) -> None:
@@ -105,14 +105,14 @@ class TestUpdate:
         assert updated.configuration("production")["Environment"]["Variables"]["FUNCTION_DUTY"] == "api"
 
     def test_takes_away_a_variable_that_the_settings_no_longer_have(self, updated: Account, package: Path) -> None:
-        """Zappa keeps it: a brake that was loosened for a day would stay loose."""
+        """Zappa keeps it: a volume check that was loosened for a day would stay loose."""
         before = updated.configuration("production_worker")["Environment"]["Variables"]
         updated.aws.client("lambda").update_function_configuration(
             FunctionName=NAMES["production_worker"],
-            Environment={"Variables": before | {"REBILLING_BRAKE_MULTIPLE": "9", "LOG_LEVEL": "ERROR"}},
+            Environment={"Variables": before | {"VOLUME_CHECK_MULTIPLE": "9", "LOG_LEVEL": "ERROR"}},
         )
         printed = updated.zappa("update", "production_worker", "--zip", str(package))
-        assert "Removing variables that the settings no longer have: REBILLING_BRAKE_MULTIPLE" in printed
+        assert "Removing variables that the settings no longer have: VOLUME_CHECK_MULTIPLE" in printed
         assert updated.configuration("production_worker")["Environment"]["Variables"] == before
 
     def test_takes_a_zip_of_a_release_that_had_fewer_modules(
@@ -120,9 +120,9 @@ class TestUpdate:
     ) -> None:
         """Rolling back, from the checkout of the release that is taken back."""
         kept = tmp_path / "before.zip"
-        copy_without(package, kept, "writing_off")
+        copy_without(package, kept, "volume_check")
         printed = updated.zappa("update", "production", "--zip", str(kept))
-        assert "is of another release than this checkout: rebilling/writing_off.py isn't in it" in printed
+        assert "is of another release than this checkout: rebilling/volume_check.py isn't in it" in printed
         assert "Your updated Zappa deployment is live" in printed
         updated.zappa("update", "production", "--zip", str(package))
 

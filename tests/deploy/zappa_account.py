@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.environment import ROOT
-from localcloud.queue_endpoint import REGION
+from localcloud.sqs.endpoint import REGION
 from tests.deploy.aws_server import AwsServer
 
 BUCKET = "billing-production-packages"

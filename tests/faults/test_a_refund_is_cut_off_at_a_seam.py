@@ -10,13 +10,13 @@ from accounts.models import Account
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
 from payments.models import Payment, Refund
-from rebilling.refunding import left_to_refund
+from rebilling.refund_requests import left_to_refund
 from rebilling.sweep import sweep
 from tests.builders import a_plan, an_account
-from tests.databases import committed
-from tests.integration.rebilling.owing import rows
-from tests.workers.processes import Seam, Workers, worker_processes
-from tests.workers.queues import local_queue
+from tests.support.databases import committed
+from tests.support.owing import rows
+from tests.support.workers.processes import Seam, Workers, worker_processes
+from tests.support.workers.queues import local_queue
 
 KILLED = -9
 
@@ -24,46 +24,46 @@ REQUEST = """
 from uuid import UUID
 from django.utils import timezone
 from accounts.billing_day import billing_day
-from rebilling import refunding
+from rebilling import refund_requests as refunding
 now = timezone.now()
 signed = dict(reason="unhappy", author="staff:ann", today=billing_day(now), now=now)
 refunding.request_refund(payment_id=UUID("{payment}"), amount_minor=700, **signed)
 """
 
 RESERVING = [
-    Seam("rebilling.refunding.request_refund", "before"),
-    Seam("rebilling.refunding.lock_account"),
-    Seam("rebilling.refunding.Refund.objects.create"),
-    Seam("rebilling.refunding.send_refund_when_committed"),
+    Seam("rebilling.refund_requests.request_refund", "before"),
+    Seam("rebilling.refund_requests.lock_account"),
+    Seam("rebilling.refund_requests.Refund.objects.create"),
+    Seam("rebilling.refund_requests.send_refund_when_committed"),
 ]
 RESERVED = [
-    (Seam("rebilling.dispatch._try_to_send", "before"), 0),
-    (Seam("rebilling.queue.SqsQueue.send", "before"), 0),
-    (Seam("rebilling.queue.SqsQueue.send"), 1),
-    (Seam("rebilling.refunding.request_refund"), 1),
+    (Seam("rebilling.messages.dispatch._try_to_send", "before"), 0),
+    (Seam("rebilling.messages.queue.SqsQueue.send", "before"), 0),
+    (Seam("rebilling.messages.queue.SqsQueue.send"), 1),
+    (Seam("rebilling.refund_requests.request_refund"), 1),
 ]
 SENDING = [
-    (Seam("rebilling.processor.process_refunds", "before"), 0),
-    (Seam("rebilling.processor.send_back", "before"), 0),
-    (Seam("payments.collection.take_lease"), 0),
-    (Seam("tests.workers.provider.ProviderOnDisk.send", "before"), 0),
-    (Seam("tests.workers.provider.ProviderOnDisk.send"), 1),
-    (Seam("rebilling.processor.send_back"), 1),
-    (Seam("rebilling.settling_apart.lock_accounts"), 1),
-    (Seam("rebilling.booking_refunds.write_outcomes"), 1),
-    (Seam("rebilling.booking_refunds.post"), 1),
-    (Seam("rebilling.booking_refunds.book"), 1),
+    (Seam("rebilling.worker.process_refunds", "before"), 0),
+    (Seam("rebilling.worker.call_gateway", "before"), 0),
+    (Seam("payments.gateway_calls.take_lease"), 0),
+    (Seam("tests.support.workers.provider.ProviderOnDisk.send", "before"), 0),
+    (Seam("tests.support.workers.provider.ProviderOnDisk.send"), 1),
+    (Seam("rebilling.worker.call_gateway"), 1),
+    (Seam("rebilling.refund_outcomes.lock_accounts"), 1),
+    (Seam("rebilling.refund_outcomes.write_outcomes"), 1),
+    (Seam("rebilling.refund_outcomes.post"), 1),
+    (Seam("rebilling.refund_outcomes.book"), 1),
 ]
 BOOKED = [
-    Seam("rebilling.processor.settle_refunds"),
-    Seam("rebilling.processor.process_refunds"),
-    Seam("localcloud.poller.Poller._delete", "before"),
+    Seam("rebilling.worker.record_refund_outcomes"),
+    Seam("rebilling.worker.process_refunds"),
+    Seam("localcloud.sqs.poller.Poller._delete", "before"),
 ]
 
 
 @pytest.fixture(scope="module")
 def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    # No waiting: a message comes back at once, a lease is over as soon as it is taken, and certify sends at once what
+    # No waiting: a message comes back at once, a lease is over as soon as it is taken, and reconcile sends at once what
     # is left over.
     settings = {
         "PAYMENT_LEASE_SECONDS": "0",
@@ -105,22 +105,20 @@ class TestARefundIsCutOff:
         assert_sent_once_and_booked_once(workers, payment, asked=1)
 
     @pytest.mark.parametrize(("seam", "messages"), RESERVED, ids=str)
-    def test_once_it_is_reserved_is_sent_by_its_message_or_by_certify(
+    def test_once_it_is_reserved_is_sent_by_its_message_or_by_reconcile(
         self, workers: Workers, seam: Seam, messages: int
     ) -> None:
         payment = a_payment_taken(workers)
         request_a_refund(workers, payment, seam=seam)
         assert_reserved(workers, asked=0, messages=messages)
-        assert workers.run("certify") == 0
+        assert workers.run("reconcile") == 0
         assert workers.queue.on_its_way == messages + 1
         for _ in range(messages + 1):
             work_one_message(workers)
         assert_sent_once_and_booked_once(workers, payment, asked=1)
 
     @pytest.mark.parametrize(("seam", "asked"), SENDING, ids=str)
-    def test_before_it_is_booked_is_asked_for_again_under_its_key(
-        self, workers: Workers, seam: Seam, asked: int
-    ) -> None:
+    def test_before_it_is_booked_is_sent_again_under_its_key(self, workers: Workers, seam: Seam, asked: int) -> None:
         payment = a_payment_taken(workers)
         request_a_refund(workers, payment, seam=None)
         work_one_message(workers, seam=seam)
@@ -137,13 +135,13 @@ class TestARefundIsCutOff:
         work_one_message(workers)
         assert_sent_once_and_booked_once(workers, payment, asked=1)
 
-    def test_and_its_message_lost_besides_is_sent_by_certify(self, workers: Workers) -> None:
+    def test_and_its_message_lost_besides_is_sent_by_reconcile(self, workers: Workers) -> None:
         payment = a_payment_taken(workers)
         request_a_refund(workers, payment, seam=None)
-        work_one_message(workers, seam=Seam("tests.workers.provider.ProviderOnDisk.send"))
+        work_one_message(workers, seam=Seam("tests.support.workers.provider.ProviderOnDisk.send"))
         workers.queue.clear()
         assert_reserved(workers, asked=1, messages=0)
-        assert workers.run("certify") == 0
+        assert workers.run("reconcile") == 0
         work_one_message(workers)
         assert_sent_once_and_booked_once(workers, payment, asked=2)
 

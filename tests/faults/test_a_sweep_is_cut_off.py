@@ -12,17 +12,17 @@ from accounts.billing_day import billing_day
 from accounts.models import Account
 from ledger.balances import book_totals
 from ledger.models import Entry
-from rebilling.certificate import certificate
-from rebilling.certify import certify
 from rebilling.models import Rebilling, Run
+from rebilling.reconciliation.reconcile import reconcile
+from rebilling.reconciliation.summary import reconciliation_of
 from rebilling.sweep import sweep
 from tests.builders import a_plan, an_account, sent_again
-from tests.databases import committed
-from tests.workers.processes import Seam, Workers, worker_processes
-from tests.workers.queues import local_queue
+from tests.support.databases import committed
+from tests.support.workers.processes import Seam, Workers, worker_processes
+from tests.support.workers.queues import local_queue
 
 ACCOUNTS = 24
-SMALL = {"rebilling.sweep.BATCH_ACCOUNTS": 10, "rebilling.dispatch.MOST_ITEMS": 2}
+SMALL = {"rebilling.sweep.BATCH_ACCOUNTS": 10, "rebilling.messages.dispatch.MAX_ITEMS": 2}
 """Three batches of accounts to write about, and twelve messages in two batches to send."""
 KILLED = -9
 
@@ -34,8 +34,8 @@ WRITING = [
 ]
 """The seam, and how many rows are written by then: whole batches."""
 SENDING = [
-    (Seam("rebilling.queue.SqsQueue._send_batch"), 10),
-    (Seam("rebilling.queue.SqsQueue._send_batch", "before", 2), 10),
+    (Seam("rebilling.messages.queue.SqsQueue._send_batch"), 10),
+    (Seam("rebilling.messages.queue.SqsQueue._send_batch", "before", 2), 10),
     (Seam("rebilling.sweep.send_due"), 12),
 ]
 """The seam, and how many messages are on the queue by then."""
@@ -81,7 +81,7 @@ def assert_all_charged_once(workers: Workers) -> None:
     week = billing_day(timezone.now()) + datetime.timedelta(days=7)
     assert Account.objects.filter(rebilling_date__range=(week - datetime.timedelta(days=1), week)).count() == ACCOUNTS
     assert sum(book_totals()["USD"].values()) == 0
-    found = [certificate(run=run, now=timezone.now()) for run in Run.objects.all()]
+    found = [reconciliation_of(run=run, now=timezone.now()) for run in Run.objects.all()]
     assert all(run.clean for run in found)
     assert sum(run.due.periods for run in found) == sum(run.charged.periods for run in found) == ACCOUNTS
 
@@ -112,7 +112,9 @@ class TestASweepIsCutOff:
         assert_all_charged_once(workers)
 
     @pytest.mark.parametrize(
-        "seam", [Seam("rebilling.sweep.send_due", "before"), Seam("rebilling.queue.SqsQueue._send_batch")], ids=str
+        "seam",
+        [Seam("rebilling.sweep.send_due", "before"), Seam("rebilling.messages.queue.SqsQueue._send_batch")],
+        ids=str,
     )
     def test_and_the_hourly_check_sends_what_is_left(self, workers: Workers, seam: Seam) -> None:
         run = cut_off(workers, seam)
@@ -125,20 +127,20 @@ class TestASweepIsCutOff:
         assert_all_charged_once(workers)
         # Nothing of it is left to be sent, and everything is explained.
         assert sent_again(queue=queue, now=late) == 0
-        (found,) = certify(runs=[run], now=late)
+        (found,) = reconcile(runs=[run], now=late)
         assert (found.due.periods, found.charged.periods, found.unexplained.periods) == (ACCOUNTS, ACCOUNTS, 0)
 
-    def test_before_it_wrote_all_and_certify_says_what_is_missing(self, workers: Workers) -> None:
+    def test_before_it_wrote_all_and_reconcile_says_what_is_missing(self, workers: Workers) -> None:
         run = cut_off(workers, Seam("rebilling.sweep.write_rows", "after", 2))
         over = run.started_at + datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES + 1)
-        (found,) = certify(runs=[run], now=over)
+        (found,) = reconcile(runs=[run], now=over)
         # Ten rows that wait past their time, and fourteen accounts that no row was written for.
         assert found.unexplained.periods == ACCOUNTS
         assert not found.clean
 
-    def test_and_its_run_is_certified_when_the_next_one_made_up(self, workers: Workers) -> None:
+    def test_and_its_run_is_reconciled_when_the_next_one_made_up(self, workers: Workers) -> None:
         first = cut_off(workers, Seam("rebilling.sweep.write_rows", "after", 2))
         second = sweep(as_of=first.as_of, queue=workers.queue.product_queue, now=timezone.now())
         assert_all_charged_once(workers)
         over = first.started_at + datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES + 1)
-        assert [found.status for found in certify(runs=[first, second], now=over)] == ["CERTIFIED", "CERTIFIED"]
+        assert [found.status for found in reconcile(runs=[first, second], now=over)] == ["RECONCILED", "RECONCILED"]

@@ -6,10 +6,10 @@ import pytest
 
 from payments.models import Payment
 from rebilling.models import Run
-from tests.databases import committed
-from tests.faults.motley import CHARGES, CREDITS, PAYMENTS, assert_ended_well, sweep_a_motley_pack, what_is_there
-from tests.workers.processes import Seam, Workers, worker_processes
-from tests.workers.queues import local_queue
+from tests.faults.mixed_batch import CHARGES, CREDITS, PAYMENTS, assert_ended_well, sweep_a_mixed_batch, what_is_there
+from tests.support.databases import committed
+from tests.support.workers.processes import Seam, Workers, worker_processes
+from tests.support.workers.queues import local_queue
 
 KILLED = -9
 
@@ -23,48 +23,48 @@ CHARGED: Rows = (
     {"credit": CREDITS, "charge": CHARGES},
     {"SUBMITTED": PAYMENTS},
 )
-SETTLED: Rows = (
+RECORDED: Rows = (
     {"PAID": PAYMENTS - 1 + 2, "UNPAID": 1, "PARKED": 1, "SKIPPED": 1},
     {"credit": CREDITS, "charge": CHARGES, "payment": PAYMENTS - 1},
     {"SUCCEEDED": PAYMENTS - 1, "DECLINED": 1},
 )
 
 CHARGING = [
-    Seam("rebilling.processor.process", "before"),
-    Seam("rebilling.processor.charge_due", "before"),
-    Seam("rebilling.charging.lock_accounts"),
-    Seam("rebilling.charging.park"),
-    Seam("rebilling.charging._move_to_charged"),
-    Seam("rebilling.charging.post"),
-    Seam("rebilling.charging.Payment.objects.bulk_create"),
-    Seam("rebilling.charging._move_dates_on"),
-    Seam("rebilling.charging._charge"),
+    Seam("rebilling.worker.process", "before"),
+    Seam("rebilling.worker.charge_due", "before"),
+    Seam("rebilling.charges.lock_accounts"),
+    Seam("rebilling.charges.park"),
+    Seam("rebilling.charges._move_to_charged"),
+    Seam("rebilling.charges.post"),
+    Seam("rebilling.charges.Payment.objects.bulk_create"),
+    Seam("rebilling.charges._move_dates_on"),
+    Seam("rebilling.charges._charge"),
 ]
 COLLECTING = [
-    (Seam("rebilling.processor.charge_due"), 0),
-    (Seam("rebilling.processor.collect", "before"), 0),
-    (Seam("payments.collection.take_lease"), 0),
-    (Seam("tests.workers.provider.ProviderOnDisk.take", "before", 4), 3),
-    (Seam("tests.workers.provider.ProviderOnDisk.take", "after", 4), 4),
-    (Seam("rebilling.processor.collect"), PAYMENTS),
-    (Seam("rebilling.settling_apart.lock_accounts"), PAYMENTS),
-    (Seam("payments.settlement.post"), PAYMENTS),
-    (Seam("rebilling.settling.settle_payments"), PAYMENTS),
-    (Seam("rebilling.settling.refresh_standing", "before"), PAYMENTS),
-    (Seam("rebilling.settling.refresh_standing"), PAYMENTS),
+    (Seam("rebilling.worker.charge_due"), 0),
+    (Seam("rebilling.worker.call_gateway", "before"), 0),
+    (Seam("payments.gateway_calls.take_lease"), 0),
+    (Seam("tests.support.workers.provider.ProviderOnDisk.take", "before", 4), 3),
+    (Seam("tests.support.workers.provider.ProviderOnDisk.take", "after", 4), 4),
+    (Seam("rebilling.worker.call_gateway"), PAYMENTS),
+    (Seam("rebilling.payment_outcomes.lock_accounts"), PAYMENTS),
+    (Seam("payments.outcomes.post"), PAYMENTS),
+    (Seam("rebilling.payment_outcomes.write_payment_outcomes"), PAYMENTS),
+    (Seam("rebilling.payment_outcomes.refresh_account_statuses", "before"), PAYMENTS),
+    (Seam("rebilling.payment_outcomes.refresh_account_statuses"), PAYMENTS),
 ]
-SETTLING = [
-    Seam("rebilling.processor.settle"),
-    Seam("rebilling.processor.process"),
-    Seam("localcloud.poller.Poller._delete", "before"),
+ACKNOWLEDGING = [
+    Seam("rebilling.worker.record_payment_outcomes"),
+    Seam("rebilling.worker.process"),
+    Seam("localcloud.sqs.poller.Poller._delete", "before"),
 ]
 
 
 @pytest.fixture(scope="module")
 def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     # No waiting: a message comes back at once, and a lease is over as soon as it is taken; a deadline of less than
-    # nothing lets calls begin for a moment all the same. One payment after another, so that it is known how many were
-    # asked for.
+    # nothing lets calls begin for a moment all the same. One payment after another, so that the number of calls is
+    # known.
     settings = {"PAYMENT_LEASE_SECONDS": "0", "PAYMENT_GATEWAY_TIMEOUT_SECONDS": "-1.5", "PAYMENT_COLLECTORS": "1"}
     with (
         local_queue(visibility_timeout_seconds=0) as queue,
@@ -84,10 +84,10 @@ def workers(module_workers: Workers) -> Workers:
 @pytest.mark.fault
 class TestAWorkerIsCutOff:
     def test_nowhere_and_all_ends_well(self, workers: Workers) -> None:
-        run = sweep_a_motley_pack(queue=workers.queue.product_queue)
+        run = sweep_a_mixed_batch(queue=workers.queue.product_queue)
         assert workers.run("process_queue", "--max-messages", "1") == 0
         assert workers.queue.on_its_way == 0
-        assert what_is_there() == SETTLED
+        assert what_is_there() == RECORDED
         assert workers.book.calls.total() == PAYMENTS
         assert_ended_well(run)
 
@@ -96,12 +96,12 @@ class TestAWorkerIsCutOff:
         cut_off_and_deliver_again(workers, seam, leaves=DUE, asked=0)
 
     @pytest.mark.parametrize(("seam", "asked"), COLLECTING, ids=str)
-    def test_before_settling_leaves_payments_submitted(self, workers: Workers, seam: Seam, asked: int) -> None:
+    def test_before_recording_leaves_payments_submitted(self, workers: Workers, seam: Seam, asked: int) -> None:
         cut_off_and_deliver_again(workers, seam, leaves=CHARGED, asked=asked)
 
-    @pytest.mark.parametrize("seam", SETTLING, ids=str)
+    @pytest.mark.parametrize("seam", ACKNOWLEDGING, ids=str)
     def test_before_acknowledging_has_nothing_left_to_do(self, workers: Workers, seam: Seam) -> None:
-        cut_off_and_deliver_again(workers, seam, leaves=SETTLED, asked=PAYMENTS)
+        cut_off_and_deliver_again(workers, seam, leaves=RECORDED, asked=PAYMENTS)
 
 
 @committed
@@ -117,17 +117,17 @@ class TestAWorkerWithLittleTimeLeft:
         self.work_the_rest(workers, run, messages=1)
 
     def test_cut_off_before_it_sends_them_comes_again_with_its_own_message(self, workers: Workers) -> None:
-        run = self.work_with_little_time(workers, seam=Seam("rebilling.queue.SqsQueue.send", "before"))
+        run = self.work_with_little_time(workers, seam=Seam("rebilling.messages.queue.SqsQueue.send", "before"))
         assert workers.queue.on_its_way == 1
         self.work_the_rest(workers, run, messages=1)
 
-    def test_cut_off_after_it_sent_them_asks_for_each_once(self, workers: Workers) -> None:
-        run = self.work_with_little_time(workers, seam=Seam("rebilling.queue.SqsQueue.send"))
+    def test_cut_off_after_it_sent_them_collects_each_once(self, workers: Workers) -> None:
+        run = self.work_with_little_time(workers, seam=Seam("rebilling.messages.queue.SqsQueue.send"))
         assert workers.queue.on_its_way == 2
         self.work_the_rest(workers, run, messages=2)
 
     def work_with_little_time(self, workers: Workers, *, seam: Seam | None) -> Run:
-        run = sweep_a_motley_pack(queue=workers.queue.product_queue)
+        run = sweep_a_mixed_batch(queue=workers.queue.product_queue)
         ended = workers.run("process_queue", "--max-messages", "1", seam=seam, constants=self.LITTLE)
         assert ended == (KILLED if seam else 0)
         assert what_is_there() == CHARGED
@@ -144,14 +144,14 @@ class TestAWorkerWithLittleTimeLeft:
 
 
 def cut_off_and_deliver_again(workers: Workers, seam: Seam, *, leaves: Rows, asked: int) -> None:
-    run = sweep_a_motley_pack(queue=workers.queue.product_queue)
+    run = sweep_a_mixed_batch(queue=workers.queue.product_queue)
     assert workers.run("process_queue", "--max-messages", "1", seam=seam) == KILLED
     assert what_is_there() == leaves
     assert workers.book.calls.total() == asked
     assert workers.run("process_queue", "--max-messages", "1") == 0
     assert workers.queue.on_its_way == 0
-    # What was asked for and not settled is asked for again, under its old key.
-    assert workers.book.calls.total() == (asked if leaves == SETTLED else asked + PAYMENTS)
+    # A payment that was submitted but not recorded is submitted again, under its old key.
+    assert workers.book.calls.total() == (asked if leaves == RECORDED else asked + PAYMENTS)
     paid = Payment.objects.filter(status="SUCCEEDED").values_list("id", "amount_minor")
     assert workers.book.taken == {str(id_): amount for id_, amount in paid}
     assert_ended_well(run)

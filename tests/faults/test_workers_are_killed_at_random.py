@@ -19,26 +19,26 @@ from django.db.models import Count
 from django.utils import timezone
 
 from accounts.billing_day import billing_day
-from accounts.importing import import_accounts
+from accounts.imports.import_accounts import import_accounts
 from accounts.models import Account, StatusChange
 from ledger.balances import book_totals
 from ledger.models import Entry
 from payments.models import Payment
-from rebilling.certificate import Tally
-from rebilling.certify import certify
 from rebilling.models import Rebilling, Run
+from rebilling.reconciliation.reconcile import reconcile
+from rebilling.reconciliation.summary import Tally
 from rebilling.sweep import sweep
 from tests.builders import a_plan
-from tests.databases import committed
-from tests.workers.processes import Worker, Workers, worker_processes
-from tests.workers.queues import local_queue
-from tests.workers.waiting import wait_until
+from tests.support.databases import committed
+from tests.support.workers.processes import Worker, Workers, worker_processes
+from tests.support.workers.queues import local_queue
+from tests.support.workers.waiting import wait_until
 
 KILLS = int(os.environ.get("FAULT_KILLS", "20"))
 ACCOUNTS = int(os.environ.get("FAULT_ACCOUNTS", "2000"))
-PACK = 80
-"""Periods in a message: few enough that each kill meets a pack that isn't done yet."""
-MOST_PAIRS = 2 * KILLS
+BATCH = 80
+"""Periods in a message: few enough that each kill meets a batch that isn't done yet."""
+MAX_PAIRS = 2 * KILLS
 SOONER = 0.8
 """What a worker that ended before its moment makes of the later ones': the machine is faster than it was measured."""
 KILLED = -9
@@ -64,9 +64,9 @@ class TestWorkersAreKilledAtRandom:
         print(f"FAULT_SEED={seed}")  # noqa: T201 - shown when the test fails
         today = billing_day(timezone.now())
         open_accounts(today=today)
-        with mock.patch("rebilling.dispatch.MOST_ITEMS", PACK):
+        with mock.patch("rebilling.messages.dispatch.MAX_ITEMS", BATCH):
             run = sweep(as_of=today, queue=workers.queue.product_queue, now=timezone.now())
-        assert workers.queue.visible == ACCOUNTS // PACK
+        assert workers.queue.visible == ACCOUNTS // BATCH
         kill_at_random(workers, random.Random(seed))
         workers.work_off_the_queue(workers=2)
         assert_charged_and_paid_once(workers, run)
@@ -83,7 +83,7 @@ def kill_at_random(workers: Workers, choices: random.Random) -> None:
     """Kills workers, two at work at any time, each at a moment between the receipt of a message and the end of it."""
     whole = max(seconds_undisturbed(workers) for _ in range(2))
     killed = 0
-    for _ in range(MOST_PAIRS):
+    for _ in range(MAX_PAIRS):
         pair = Pair(
             [workers.start(*ONE_MESSAGE) for _ in range(2)], [choices.uniform(0, 1.5 * whole) for _ in range(2)]
         )
@@ -93,7 +93,7 @@ def kill_at_random(workers: Workers, choices: random.Random) -> None:
         killed += killed_now
         if killed >= KILLS:
             return
-    raise AssertionError(f"only {killed} workers were killed in {MOST_PAIRS} pairs")
+    raise AssertionError(f"only {killed} workers were killed in {MAX_PAIRS} pairs")
 
 
 @dataclass
@@ -142,9 +142,9 @@ def assert_charged_and_paid_once(workers: Workers, run: Run) -> None:
     assert Payment.objects.values("charge").distinct().count() == ACCOUNTS
     taken = {str(id_): 1000 for id_ in Payment.objects.values_list("id", flat=True)}
     assert workers.book.taken == taken
-    (found,) = certify(runs=[run], now=timezone.now())
+    (found,) = reconcile(runs=[run], now=timezone.now())
     assert (found.status, found.due, found.charged) == (
-        "CERTIFIED",
+        "RECONCILED",
         Tally(ACCOUNTS, {"USD": 1000 * ACCOUNTS}),
         Tally(ACCOUNTS, {"USD": 1000 * ACCOUNTS}),
     )

@@ -8,19 +8,18 @@ from typing import Any
 import pytest
 from django.db import ProgrammingError
 
-from accounts.importing import import_accounts
+from accounts.imports.import_accounts import import_accounts
 from accounts.models import Account
 from ledger.models import Entry, EntryType
-from payments.gateways import Declined, Unknown
+from payments.gateways.port import Declined, Unknown
 from payments.models import Refund
 from rebilling.adjustments import grant_credit, reverse_entry
-from rebilling.certify import certify
-from rebilling.held import cancel_run, release_run
-from rebilling.lifecycle import close_account, reopen_account
 from rebilling.models import Rebilling, Run
-from rebilling.parked import release_parked, skip_parked
-from rebilling.writing_off import write_off
-from tests.architecture.states_page import changes
+from rebilling.parked_periods import release_parked, skip_parked
+from rebilling.reconciliation.reconcile import reconcile
+from rebilling.run_review import cancel_run, release_run
+from rebilling.write_offs import write_off
+from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import (
     NOW,
     TODAY,
@@ -36,10 +35,11 @@ from tests.builders import (
     swept,
     takes,
 )
-from tests.databases import rolled_back
-from tests.functional.state_changes import TABLES, record, recorded
-from tests.integration.rebilling.owing import FEB_1, received
-from tests.integration.rebilling.refunded import requested, sent
+from tests.support.databases import rolled_back
+from tests.support.owing import FEB_1, received
+from tests.support.refunds import requested, sent
+from tests.support.state_changes import TABLES, record, recorded
+from tests.support.states_page import changes
 
 DAY = datetime.timedelta(days=1)
 HOUR = datetime.timedelta(hours=1)
@@ -136,8 +136,8 @@ def payments_change() -> None:
 
 
 def refunds_change() -> None:
-    outside = received(an_account(), 500)
-    assert requested(outside, 500).status == "SUCCEEDED"
+    offline = received(an_account(), 500)
+    assert requested(offline, 500).status == "SUCCEEDED"
     payments = [charged().payments.get() for _ in range(4)]
     answers: list[Any] = [sends_back, SOFT, TIMED_OUT, TIMED_OUT]
     for payment, answer in zip(payments, answers, strict=True):
@@ -148,7 +148,7 @@ def refunds_change() -> None:
 
 
 def runs_change(settings: Any) -> None:
-    settings.REBILLING_BRAKE_FIRST_PERIODS = 1
+    settings.VOLUME_CHECK_FIRST_PERIODS = 1
     day = datetime.date(2027, 1, 1)
     plan = a_plan(currency="JPY")
     for _ in range(2):
@@ -160,13 +160,13 @@ def runs_change(settings: Any) -> None:
     release_run(run_id=held.id, queue=queue, **SAID | {"now": at(day)})
     sent_again(queue=queue, now=at(day) + HOUR)
     assert delivered(bodies=queue.take(), today=day) == []
-    settings.REBILLING_BRAKE_FIRST_PERIODS = 0
+    settings.VOLUME_CHECK_FIRST_PERIODS = 0
 
     start = day - 60 * DAY
     an_account(plan=a_plan(interval_unit="day"), today=day, anchor_date=start, rebilling_date=start)
     parking = billed(as_of=day)
-    certify(runs=[parking], now=at(day) + HOUR)
-    assert Run.objects.get(id=parking.id).status == "CERTIFIED"
+    reconcile(runs=[parking], now=at(day) + HOUR)
+    assert Run.objects.get(id=parking.id).status == "RECONCILED"
     release_parked(rebilling_id=parking.rebillings.get(status="PARKED").id, **SAID | {"now": at(day)})
 
 

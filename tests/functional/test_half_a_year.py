@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.processes import manage
 from tests.support.platforms import Admin, Api, base_of, data_folder, output_until_serving, platforms
+from tests.support.processes import manage
 
 BEGIN, END = datetime.date(2026, 1, 31), datetime.date(2026, 7, 31)
 MONTHS = ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31", "2026-06-30", "2026-07-31"]
@@ -61,7 +61,7 @@ def charged_periods(passed: HalfAYear, account: str) -> list[str]:
 
 
 class TestHalfAYear:
-    def test_tells_what_happened_day_by_day(self, passed: HalfAYear) -> None:
+    def test_prints_what_happened_day_by_day(self, passed: HalfAYear) -> None:
         lines = passed.said.splitlines()
         assert lines[-1] == "it is 2026-07-31; payments are collected by a simulated provider"
         assert "2026-03-31  1 period due, 1 payment" in lines
@@ -96,7 +96,7 @@ class TestHalfAYear:
         runs = [run for run in passed.api.all_of("/v1/runs") if run["as_of"] != BEGIN.isoformat()]
         days = [(BEGIN + datetime.timedelta(days=number + 1)).isoformat() for number in range((END - BEGIN).days)]
         assert sorted(run["as_of"] for run in runs) == days
-        assert {run["status"] for run in runs} == {"CERTIFIED"}
+        assert {run["status"] for run in runs} == {"RECONCILED"}
 
     def test_leaves_api_and_admin_on_the_day_that_it_came_to(self, passed: HalfAYear) -> None:
         opened = passed.api.post("/v1/accounts", {"name": "New", "email": "new@example.com", "plan": "pro"})

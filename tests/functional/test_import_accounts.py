@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import Account, StatusChange
 from rebilling.models import Rebilling
 from tests.builders import a_plan, billed
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
 
@@ -123,7 +123,7 @@ class TestImportAccounts:
             ("2201-01-01", "--as-of: 2201-01-01 is not between 1970-01-01 and 2200-12-31."),
         ],
     )
-    def test_a_day_that_is_none_is_refused(self, as_of: str, reason: str) -> None:
+    def test_an_invalid_day_is_refused(self, as_of: str, reason: str) -> None:
         assert refused(SAMPLE, as_of=as_of) == [reason]
 
     def test_a_file_that_cannot_be_opened_is_refused(self, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ class TestImportAccounts:
         assert "Traceback" not in ended.stderr
 
 
-class TestDaysGoneBy:
+class TestPastDays:
     @pytest.fixture(autouse=True)
     def _more_plans(self, _plans: None) -> None:
         a_plan(code="monthly", unit_amount_minor=1000)
@@ -170,14 +170,14 @@ class TestDaysGoneBy:
         assert "nothing was written" in looked[0]
         return taken[1:]
 
-    def test_are_told_with_what_is_billed_for_them(self, tmp_path: Path) -> None:
+    def test_are_printed_with_what_is_billed_for_them(self, tmp_path: Path) -> None:
         assert self.said(
             tmp_path,
             "A-1,One,a@b.example,monthly,2025-08-31,2026-08-31",
             "A-2,Two,b@b.example,monthly,2026-11-30,2026-11-30",
         ) == ["1 account is billed for days before 2026-11-30: 4 periods, 40.00 USD, 3 of them in the past"]
 
-    def test_are_told_by_currency(self, tmp_path: Path) -> None:
+    def test_are_printed_by_currency(self, tmp_path: Path) -> None:
         assert self.said(
             tmp_path,
             "A-1,One,a@b.example,monthly,2025-08-31,2026-08-31",
@@ -187,7 +187,7 @@ class TestDaysGoneBy:
             "3 of them in the past"
         ]
 
-    def test_are_said_not_to_be_billed(self, tmp_path: Path) -> None:
+    def test_are_printed_as_not_billed(self, tmp_path: Path) -> None:
         assert self.said(tmp_path, "A-1,One,a@b.example,monthly,2025-08-31,") == [
             "No account is billed for days before 2026-11-30"
         ]
@@ -203,14 +203,14 @@ class TestDaysGoneBy:
             "and the sweep parks the first of them",
         ]
 
-    def test_are_told_up_to_today_when_the_day_of_the_import_is_past(self, tmp_path: Path) -> None:
+    def test_are_printed_up_to_today_when_the_day_of_the_import_is_past(self, tmp_path: Path) -> None:
         assert self.said(tmp_path, "A-1,One,a@b.example,monthly,2025-08-31,", as_of="2026-08-31") == [
             "No account is billed for days before 2026-08-31",
             "Today is 2026-11-30, after the day of the import, 2026-08-31:",
             "1 account is billed for days before 2026-11-30: 4 periods, 40.00 USD, 3 of them in the past",
         ]
 
-    def test_are_billed_as_told(self, tmp_path: Path) -> None:
+    def test_are_billed_as_printed(self, tmp_path: Path) -> None:
         self.said(tmp_path, "A-1,One,a@b.example,monthly,2025-08-31,2026-08-31")
         billed(as_of=datetime.date(2026, 11, 30))
 
@@ -224,7 +224,7 @@ class TestDaysGoneBy:
 
 
 @pytest.mark.skipif(not CASES.exists(), reason=f"CASES ABSENT: {CASES} isn't there, so its files were not imported")
-class TestFilesOfTheCases:
+class TestCaseFiles:
     @pytest.fixture(autouse=True)
     def _monthly(self, _plans: None) -> None:
         a_plan(code="monthly", unit_amount_minor=1000)

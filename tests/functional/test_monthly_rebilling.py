@@ -5,10 +5,10 @@ import datetime
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
 from payments.models import Payment
-from rebilling.certificate import certificate
 from rebilling.models import Rebilling
+from rebilling.reconciliation.summary import reconciliation_of
 from tests.builders import QueueInHand, a_plan, an_account, at, billed, delivered, statuses_of, swept
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 JAN_31 = datetime.date(2026, 1, 31)
 
@@ -24,7 +24,7 @@ class TestMonthlyRebilling:
         entries = list(Entry.objects.order_by("id").values_list("type", "amount_minor", "effective_on"))
         assert entries == [("charge", 1999, JAN_31), ("payment", 1999, JAN_31)]
         assert balance(account_id=account.id) == 0
-        found = certificate(run=run, now=at(JAN_31))
+        found = reconciliation_of(run=run, now=at(JAN_31))
         assert (found.due.periods, found.charged.periods, found.charged.amount_minor) == (1, 1, {"USD": 1999})
         assert found.payments == {"submitted": 0, "succeeded": 1, "declined": 0, "unknown": 0}
         assert found.clean
@@ -61,8 +61,8 @@ class TestMonthlyRebilling:
         assert delivered(bodies=queue.take(), today=JAN_31) == []
         assert Rebilling.objects.count() == 1
         assert Entry.objects.filter(type="charge").count() == 1
-        assert certificate(run=first, now=at(JAN_31)).due.periods == 1
-        assert certificate(run=second, now=at(JAN_31)).due.periods == 0
+        assert reconciliation_of(run=first, now=at(JAN_31)).due.periods == 1
+        assert reconciliation_of(run=second, now=at(JAN_31)).due.periods == 0
 
     def test_the_books_sum_to_zero(self) -> None:
         an_account(today=JAN_31)

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from ledger.balances import balance, book_totals
-from localcloud.provider.faults import Kind
+from localcloud.simulated_stripe.faults import Kind
 from payments.models import Payment, Refund
 from tests.builders import QueueInHand, an_account, billed, delivered, sent_again
 from tests.conformance.benches import NOW, StripeBench, stripe_bench
-from tests.databases import rolled_back
-from tests.integration.rebilling.owing import rows
-from tests.integration.rebilling.refunded import entries_of, requested
+from tests.support.databases import rolled_back
+from tests.support.owing import rows
+from tests.support.refunds import entries_of, requested
 
 TODAY = NOW.date()
 
@@ -35,8 +35,8 @@ def payment(bench: StripeBench) -> Payment:
     return payment
 
 
-def sent_by_certify(bench: StripeBench, *, failed: bool = False) -> Refund:
-    """An hour later the hourly certify sends what is left over, and the processor asks."""
+def sent_by_reconcile(bench: StripeBench, *, failed: bool = False) -> Refund:
+    """An hour later the hourly check sends what is left over, and the worker looks it up."""
     bench.clock.advance(hours=1)
     queue = QueueInHand()
     assert sent_again(queue=queue, now=bench.clock.now) == 1
@@ -62,7 +62,7 @@ def assert_booked_as_sent(bench: StripeBench, payment: Payment) -> None:
 class TestRefundAtStripe:
     def test_is_sent_and_booked(self, bench: StripeBench, payment: Payment) -> None:
         requested(payment, 500, today=TODAY, now=NOW)
-        refund = sent_by_certify(bench)
+        refund = sent_by_reconcile(bench)
         assert refund.gateway_reference.startswith("re_")
         assert_booked_as_sent(bench, payment)
 
@@ -70,43 +70,43 @@ class TestRefundAtStripe:
         "kind",
         [Kind.RESET_BEFORE, Kind.RESET_AFTER, Kind.ERROR_AFTER, Kind.GARBAGE, Kind.EMPTY_OBJECT, Kind.TIMEOUT_AFTER],
     )
-    def test_whose_answer_is_lost_is_asked_about_and_sent_once(
+    def test_whose_answer_is_lost_is_looked_up_and_sent_once(
         self, bench: StripeBench, payment: Payment, kind: Kind
     ) -> None:
         requested(payment, 500, today=TODAY, now=NOW)
         bench.fail_next(kind, call="refund.create")
-        assert sent_by_certify(bench).status == "UNKNOWN"
-        sent_by_certify(bench)
+        assert sent_by_reconcile(bench).status == "UNKNOWN"
+        sent_by_reconcile(bench)
         assert_booked_as_sent(bench, payment)
 
     def test_that_it_does_not_take_now_is_sent_later(self, bench: StripeBench, payment: Payment) -> None:
         requested(payment, 500, today=TODAY, now=NOW)
         bench.fail_next(Kind.WRONG_KEY, call="refund.create")
-        refund = sent_by_certify(bench, failed=True)
-        assert (refund.status, refund.asked_at, sent_back(bench)) == ("SUBMITTED", None, [])
-        sent_by_certify(bench)
+        refund = sent_by_reconcile(bench, failed=True)
+        assert (refund.status, refund.first_called_at, sent_back(bench)) == ("SUBMITTED", None, [])
+        sent_by_reconcile(bench)
         assert_booked_as_sent(bench, payment)
 
     def test_that_stays_pending_is_booked_once_it_is_through(self, bench: StripeBench, payment: Payment) -> None:
         requested(payment, 500, today=TODAY, now=NOW)
         bench.fail_next(Kind.PROCESSING, call="refund.create", seconds=5400)
-        assert sent_by_certify(bench).status == "UNKNOWN"
-        assert sent_by_certify(bench).status == "UNKNOWN"
+        assert sent_by_reconcile(bench).status == "UNKNOWN"
+        assert sent_by_reconcile(bench).status == "UNKNOWN"
         assert entries_of(payment.account) == [("charge", 1999), ("payment", 1999)]
-        sent_by_certify(bench)
+        sent_by_reconcile(bench)
         assert_booked_as_sent(bench, payment)
 
-    def test_of_another_amount_needs_a_person(self, bench: StripeBench, payment: Payment) -> None:
+    def test_of_another_amount_needs_review(self, bench: StripeBench, payment: Payment) -> None:
         requested(payment, 500, today=TODAY, now=NOW)
         bench.fail_next(Kind.ANOTHER_AMOUNT, call="refund.create")
-        refund = sent_by_certify(bench)
-        assert (refund.status, refund.needs_person) == ("UNKNOWN", True)
-        assert refund.needs_person_reason == "the gateway moved 501 USD and was asked for 500 USD (minor units)"
+        refund = sent_by_reconcile(bench)
+        assert (refund.status, refund.needs_review) == ("UNKNOWN", True)
+        assert refund.review_reason == "the gateway moved 501 USD and was asked for 500 USD (minor units)"
         assert entries_of(payment.account) == [("charge", 1999), ("payment", 1999)]
 
     def test_that_fails_moves_nothing(self, bench: StripeBench, payment: Payment) -> None:
         requested(payment, 500, today=TODAY, now=NOW)
         bench.fail_next(Kind.DECLINE, call="refund.create", code="expired_or_canceled_card")
-        refund = sent_by_certify(bench)
+        refund = sent_by_reconcile(bench)
         assert (refund.status, refund.failure_code) == ("FAILED", "expired_or_canceled_card")
         assert (sent_back(bench), rows(payment.account)) == ([], [("PAID", 0, 1999)])

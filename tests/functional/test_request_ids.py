@@ -10,8 +10,8 @@ from django.test import RequestFactory
 
 from billing_site.log_format import JsonFormatter
 from billing_site.request_ids import request_id_of
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient
+from tests.support.api_client import ApiClient
+from tests.support.databases import rolled_back
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ class TestRequestId:
         assert len(ids) == 2
 
     def test_is_on_the_answer_to_a_bug(self, api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("api.plans.plan_by_code", lambda code: 1 // 0)
+        monkeypatch.setattr("api.v1.plans.plan_by_code", lambda code: 1 // 0)
         response = api.get("/v1/plans/pro")
         assert response.status_code == 500
         assert uuid.UUID(response["X-Request-Id"])
@@ -68,7 +68,7 @@ class TestRequestId:
             logging.getLogger("accounts").warning("looking")
             raise ZeroDivisionError
 
-        monkeypatch.setattr("api.plans.plan_by_code", noisy)
+        monkeypatch.setattr("api.v1.plans.plan_by_code", noisy)
         api.send("GET", "/v1/plans/pro", X_Request_Id="first")
         api.send("GET", "/v1/nothing", X_Request_Id="second")
         logging.getLogger("accounts").warning("idle")

@@ -11,10 +11,17 @@ from accounts.models import Account
 from ledger.balances import book_totals
 from ledger.models import Entry
 from payments.models import Payment
-from rebilling.certificate import certificate
+from rebilling.reconciliation.summary import reconciliation_of
 from tests.builders import at, billed
-from tests.databases import rolled_back
-from tests.telco import BILLABLE, CUSTOMERS, create_telco_plans, expected_charges, needs_telco_file, write_import
+from tests.support.databases import rolled_back
+from tests.support.telco import (
+    BILLABLE,
+    CUSTOMERS,
+    create_telco_plans,
+    expected_charges,
+    needs_telco_file,
+    write_import,
+)
 
 AS_OF = datetime.date(2026, 11, 22)
 MONTHS = 2
@@ -33,7 +40,7 @@ class TestTelcoRun:
         for month in range(MONTHS + 1):
             day = AS_OF + relativedelta(months=month)
             run = billed(as_of=day)
-            found = certificate(run=run, now=at(day) + datetime.timedelta(hours=2))
+            found = reconciliation_of(run=run, now=at(day) + datetime.timedelta(hours=2))
             assert found.clean
             assert found.due.periods == found.charged.periods == found.payments["succeeded"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import postgres
-from tests.localcloud.processes import HOLD, ROOT, Hold, Holder, bare_environment
+from localcloud.postgres import server as postgres
 from tests.support.platforms import Start, data_folder, platforms
+from tests.support.processes import HOLD, ROOT, Hold, Holder, bare_environment
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.localcloud.processes import Hold, manage, server_pid, shell
 from tests.support.platforms import Start, data_folder, output_until_serving, platforms
+from tests.support.processes import Hold, manage, server_pid, shell
 
 OPEN_ACCOUNTS = """
 from accounts import clock
 from accounts.billing_day import billing_day
-from accounts.opening import AccountTerms, open_account
+from accounts.account_opening import AccountTerms, open_account
 from accounts.plans import create_plan
 now = clock.now()
 today = billing_day(now)
@@ -37,7 +37,7 @@ for entry in Entry.objects.filter(type="charge").order_by("period_start", "accou
 """
 COLLECTED = "payments are collected by the logging gateway, which moves no money"
 STRIPE = {
-    "PAYMENT_GATEWAY": "payments.gateways.stripe_gateway.StripeGateway",
+    "PAYMENT_GATEWAY": "payments.gateways.stripe.gateway.StripeGateway",
     "STRIPE_API_KEY": "sk_test_of_this_test",
 }
 KNOWN = "and only the logging gateway and a provider on this machine are known to move no money"
@@ -129,12 +129,12 @@ class TestTo:
         charges = [f"{name} {day}" for day in ("2026-03-01", "2026-03-08", "2026-03-15") for name in (0, 1)]
         assert shell(PRINT_CHARGES, BILLING_DATA=str(begun)).splitlines() == charges
         found = {15: 2, 8: 2, 2: 2}
-        runs = [f"2026-03-{day:02} CERTIFIED {found.get(day, 0)}" for day in range(2, 17)]
+        runs = [f"2026-03-{day:02} RECONCILED {found.get(day, 0)}" for day in range(2, 17)]
         assert shell(PRINT_RUNS, BILLING_DATA=str(begun)).splitlines() == runs
         assert server_pid(begun) is None
 
     def test_stops_at_a_held_run_and_goes_on_once_it_is_decided_about(self, begun: Path) -> None:
-        code, out, err = clock(begun, "--to", "2026-03-04", REBILLING_BRAKE_FIRST_PERIODS="1")
+        code, out, err = clock(begun, "--to", "2026-03-04", VOLUME_CHECK_FIRST_PERIODS="1")
         found = re.match(r"CommandError: stopped on 2026-03-02: run (\S+) of 2026-03-02 is held: ", err)
         assert found is not None
         assert (code, out, err.count("\n")) == (1, "", 1)
@@ -159,9 +159,9 @@ class TestTo:
         )
         assert shell(PRINT_RUNS, BILLING_DATA=str(begun)).splitlines() == [
             "2026-03-02 CANCELLED 2",
-            "2026-03-02 CERTIFIED 2",
-            "2026-03-03 CERTIFIED 0",
-            "2026-03-04 CERTIFIED 0",
+            "2026-03-02 RECONCILED 2",
+            "2026-03-03 RECONCILED 0",
+            "2026-03-04 RECONCILED 0",
         ]
 
     def test_that_is_interrupted_leaves_a_day_from_which_it_goes_on(self, begun: Path, start: Start) -> None:
@@ -211,8 +211,8 @@ class TestTo:
             "",
         )
         assert shell(PRINT_RUNS, BILLING_DATA=str(begun)).splitlines() == [
-            "2026-03-02 CERTIFIED 2",
-            "2026-03-03 CERTIFIED 0",
+            "2026-03-02 RECONCILED 2",
+            "2026-03-03 RECONCILED 0",
         ]
 
     def test_keeps_a_platform_out_while_it_works_alone(self, begun: Path, start: Start) -> None:

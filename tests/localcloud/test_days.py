@@ -11,9 +11,9 @@ import time_machine
 
 from localcloud import clock, days
 from localcloud.days import Days, PassedDay, QueueStuck, QueueUntilEmpty, check_times
-from localcloud.poller import Poller
-from localcloud.queue_endpoint import QueueEndpoint
-from localcloud.sqs import client_of, local_sqs
+from localcloud.sqs.endpoint import QueueEndpoint
+from localcloud.sqs.poller import Poller
+from localcloud.sqs.server import client_of, local_sqs
 from rebilling.models import Run
 from rebilling.sweep import sweep
 from tests.builders import QueueInHand
@@ -91,16 +91,16 @@ class TestDays:
                 for noted in (
                     ("sweep", f"{day}T00:10:00Z", f"{day}T00:10:00"),
                     queue,
-                    ("certify", f"{day}T01:05:00Z", f"{day}T01:05:00"),
+                    ("reconcile", f"{day}T01:05:00Z", f"{day}T01:05:00"),
                     queue,
-                    ("certify", f"{day}T02:05:00Z", f"{day}T02:05:00"),
+                    ("reconcile", f"{day}T02:05:00Z", f"{day}T02:05:00"),
                     queue,
                 )
             ),
         ]
         assert (clock.now(), clock.unfinished_day()) == (utc("2026-01-12T02:05:00"), None)
 
-    @pytest.mark.parametrize("fails_at", ["sweep", "certify"])
+    @pytest.mark.parametrize("fails_at", ["sweep", "reconcile"])
     def test_do_the_work_of_a_day_that_was_cut_off_before_the_next(self, fails_at: str) -> None:
         work = Work()
         work.fails_at = fails_at
@@ -140,16 +140,16 @@ class TestQueueUntilEmpty:
         return Poller(client=client, queue_url=endpoint.queue_url, handler=handler)
 
     def test_works_what_failed_again_until_nothing_is_left(self, poller: Poller) -> None:
-        told: list[int] = []
-        QueueUntilEmpty(poller=poller, works_itself=True, tell=told.append)()
+        shown: list[int] = []
+        QueueUntilEmpty(poller=poller, works_itself=True, show=shown.append)()
         assert (poller.on_queue(), len(self.seen), len(set(self.seen))) == (0, 24, 12)
-        assert (told[0], told == sorted(told, reverse=True)) == (12, True)
+        assert (shown[0], shown == sorted(shown, reverse=True)) == (12, True)
 
     def test_waits_for_the_platforms_poller_also_for_what_it_has_in_hand(self, poller: Poller) -> None:
         stopping = threading.Event()
         platform = threading.Thread(target=poller.run, kwargs={"stopping": stopping})
         platform.start()
-        QueueUntilEmpty(poller=poller, works_itself=False, tell=lambda left: None)()
+        QueueUntilEmpty(poller=poller, works_itself=False, show=lambda left: None)()
         assert (poller.on_queue(), len(self.seen), len(set(self.seen))) == (0, 24, 12)
         stopping.set()
         platform.join()
@@ -157,5 +157,5 @@ class TestQueueUntilEmpty:
     def test_gives_up_when_nobody_works_it(self, poller: Poller, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(days, "PATIENCE_SECONDS", 0)
         with pytest.raises(QueueStuck, match=r"^12 messages have been on the queue for 0 minutes$"):
-            QueueUntilEmpty(poller=poller, works_itself=False, tell=lambda left: None)()
+            QueueUntilEmpty(poller=poller, works_itself=False, show=lambda left: None)()
         assert (poller.on_queue(), self.seen) == (12, [])

@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.localcloud.processes import PRINT_QUEUE, ROOT, kill_server, manage, server_pid, shell
 from tests.support.platforms import Api, Start, base_of, output_until_serving, status_of
+from tests.support.processes import PRINT_QUEUE, ROOT, kill_server, manage, server_pid, shell
 
 
 class TestRunlocal:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_serves_until_it_is_told_to_end_and_leaves_nothing(
+    def test_serves_until_a_signal_ends_it_and_leaves_nothing(
         self, tmp_path: Path, start: Start, number: signal.Signals
     ) -> None:
         process = start()
@@ -89,7 +89,7 @@ class TestRunlocal:
         assert "ERROR: PostgreSQL has gone and is started again (see platform.log)\n" in err
         assert server_pid(tmp_path) is None
 
-    def test_collects_from_a_simulated_provider_when_told_to(self, start: Start) -> None:
+    def test_collects_from_a_simulated_provider_with_the_option(self, start: Start) -> None:
         output = output_until_serving(start("runlocal", "--simulated-provider"))
         (records,) = re.findall(r"  taken   (http\S+)   ", output)
         with urllib.request.urlopen(records, timeout=10) as answer:
@@ -146,7 +146,7 @@ class TestDemo:
             "1 period parked: release or skip in the admin, under Rebillings.\n" in output
         )
         assert "\n  accounts  894 ACTIVE, 5 INACTIVE, 101 PENDING\n" in output
-        assert re.search(r"\n  last run  \S+ as of 2026-03-01, CERTIFIED: 950 periods\n", output)
+        assert re.search(r"\n  last run  \S+ as of 2026-03-01, RECONCILED: 950 periods\n", output)
         assert "\ncash      7,568.00 EUR   9,751,000 JPY   8,493.00 USD\n" in output
         assert "\ncredits      10.00 EUR           0 JPY       0.00 USD\n" in output
         assert "\nrevenue  -7,578.00 EUR  -9,751,000 JPY  -8,493.00 USD\n" in output

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from localcloud import clock, schedules
-from localcloud.schedules import Schedules, next_certify, next_sweep, scheduled_event
+from localcloud.schedules import Schedules, next_reconcile, next_sweep, scheduled_event
 
 
 def utc(text: str) -> datetime.datetime:
@@ -33,7 +33,7 @@ class TestNextSweep:
         assert next_sweep(utc(after), zone=zoneinfo.ZoneInfo(zone)) == utc(expected)
 
 
-class TestNextCertify:
+class TestNextReconcile:
     @pytest.mark.parametrize(
         ("after", "expected"),
         [
@@ -42,7 +42,7 @@ class TestNextCertify:
         ],
     )
     def test_is_once_an_hour(self, after: str, expected: str) -> None:
-        assert next_certify(utc(after)) == utc(expected)
+        assert next_reconcile(utc(after)) == utc(expected)
 
 
 class TestScheduledEvent:
@@ -76,20 +76,20 @@ class TestRun:
             Schedules(handler=handler, zone=zoneinfo.ZoneInfo("UTC")).run(stopping=looks)
         return sent
 
-    def test_certifies_at_the_start_and_then_at_each_time_once(self) -> None:
+    def test_reconciles_at_the_start_and_then_at_each_time_once(self) -> None:
         times = ["2026-01-30T23:50:00", "2026-01-30T23:59:00", "2026-01-31T00:20:00", "2026-01-31T00:21:00"]
         assert self.run(times=times, moves={}) == [
-            {"command": "certify", "time": "2026-01-30T23:50:00Z"},
-            {"command": "certify", "time": "2026-01-31T00:05:00Z"},
+            {"command": "reconcile", "time": "2026-01-30T23:50:00Z"},
+            {"command": "reconcile", "time": "2026-01-31T00:05:00Z"},
             {"command": "sweep", "time": "2026-01-31T00:10:00Z"},
         ]
 
     def test_fires_nothing_for_days_that_the_clock_was_moved_past_and_goes_on_from_there(self) -> None:
         times = ["2026-01-30T23:50:00", "2026-01-30T23:51:00", "2026-01-30T23:52:00", "2026-01-31T00:45:00"]
         assert self.run(times=times, moves={1: "2026-03-01T23:30:00"}) == [
-            {"command": "certify", "time": "2026-01-30T23:50:00Z"},
+            {"command": "reconcile", "time": "2026-01-30T23:50:00Z"},
             # The clock stands at half past eleven of March 1 when it is 23:51, and at 00:24 of March 2 at the end.
-            {"command": "certify", "time": "2026-03-02T00:05:00Z"},
+            {"command": "reconcile", "time": "2026-03-02T00:05:00Z"},
             {"command": "sweep", "time": "2026-03-02T00:10:00Z"},
         ]
 

@@ -12,7 +12,7 @@ from psycopg2 import sql
 from psycopg2.errors import InsufficientPrivilege
 from pytest_django import DjangoDbBlocker
 
-from tests.workers.waiting import wait_until
+from tests.support.workers.waiting import wait_until
 
 MakeDatabase = Callable[[str], str]
 

@@ -11,7 +11,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models import CheckConstraint
 from pytest_django import DjangoDbBlocker
 
-from accounts.refusals import violated_constraint
+from accounts.errors import violated_constraint
 from tests.migrations.conftest import MakeDatabase
 from tests.migrations.schema_snapshot import Snapshot, snapshot
 

@@ -5,7 +5,7 @@ import pytest
 from django.core.management import call_command
 from django.db.migrations.loader import MigrationLoader
 
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ["accounts", "ledger", "payments", "rebilling", "api", "backoffice"]

@@ -1,4 +1,4 @@
-"""Months of daily sweeps and hourly certifies against a provider in which everything goes wrong."""
+"""Months of daily sweeps and hourly checks against a provider where everything goes wrong."""
 
 import datetime
 import random
@@ -13,23 +13,23 @@ from django.db import connections
 
 from payments.gateways.configured import configured_gateway
 from payments.models import Payment, Refund
-from rebilling.certify import certify, open_runs
-from rebilling.processor import Delivery, Surroundings, process_deliveries
-from rebilling.refunding import request_refund
+from rebilling.reconciliation.reconcile import open_runs, reconcile
+from rebilling.refund_requests import request_refund
 from rebilling.sweep import sweep
+from rebilling.worker import Delivery, Surroundings, process_deliveries
 from tests.builders import QueueInHand, sent_again
-from tests.soak.absence import Absences
 from tests.soak.clock import Clock
-from tests.workers.processes import Workers
-from tests.workers.waiting import wait_until
+from tests.soak.provider_outage import Outages
+from tests.support.workers.processes import Workers
+from tests.support.workers.waiting import wait_until
 
 if TYPE_CHECKING:
     from types_boto3_sqs.type_defs import MessageTypeDef
 
-CERTIFIED_AT = (7, 16)
-"""The hours of a day at which the simulation certifies: each hour would only take longer."""
+RECONCILED_AT = (7, 16)
+"""The hours of a day at which the simulation reconciles: each hour would only take longer."""
 DAYS_AFTER_WHICH_ALL_IS_KNOWN = 10
-MOST_SECONDS_OF_A_WORKER = 0.3
+MAX_WORKER_SECONDS = 0.3
 ONE_MESSAGE = ("process_queue", "--max-messages", "1")
 KILLED = -9
 KILL_DAYS = 2 / 3
@@ -40,45 +40,45 @@ REFUND_DAYS = 0.2
 
 @dataclass
 class Months:
-    """On most days on which something is due two workers are killed, until `kills` were; on half of the others
-    two processors are given the same. On days of new periods the provider may go away once it was asked, the likelier
-    when workers were killed."""
+    """On most days on which something is due two workers are killed, until `kills` were; on half of the others two
+    workers receive the same messages. On days of new periods an outage of the provider may begin once it was called,
+    always when workers were killed."""
 
     clock: Clock
     workers: Workers
-    absences: Absences
+    outages: Outages
     choices: random.Random
     kills: int
     days: int
     queue: QueueInHand = field(default_factory=QueueInHand)
     counts: Counter[str] = field(default_factory=Counter)
     leaving: bool = False
-    """Whether the provider goes away once it was asked."""
+    """Whether an outage begins once the provider was called."""
 
     def pass_by(self) -> None:
         first = self.clock.today
         for number in range(self.days):
             self._a_day_passes(first + datetime.timedelta(days=number))
-        # No sweep any more: what is still unknown then is asked about until it is known.
+        # No sweep any more: what is still unknown then is looked up until it is known.
         last = first + datetime.timedelta(days=self.days - 1)
         for number in range(DAYS_AFTER_WHICH_ALL_IS_KNOWN):
             if not any(model.objects.filter(status__in=model.IN_FLIGHT).exists() for model in (Payment, Refund)):
                 break
             self._hours_pass(last + datetime.timedelta(days=number + 1))
-        # What was collected since the last hour has its runs certified in the next.
+        # What was collected since the last hour has its runs reconciled in the next.
         self.clock.advance(hours=1)
-        certify(runs=open_runs(), now=self.clock.now)
+        reconcile(runs=open_runs(), now=self.clock.now)
 
     def _a_day_passes(self, day: datetime.date) -> None:
         self._becomes(day, 6)
         run = sweep(as_of=day, queue=self.queue, now=self.clock.now)
         if bodies := self.queue.take():
-            # With the provider away there is nothing to cut off.
+            # During an outage there is nothing to cut off.
             to_be_killed = (
-                self.counts["kills"] < self.kills and not self.absences.under_way and self.choices.random() < KILL_DAYS
+                self.counts["kills"] < self.kills and not self.outages.going_on and self.choices.random() < KILL_DAYS
             )
             if run.rebillings.exists():
-                self.leaving = self.absences.begins(now=self.clock.now, surely=to_be_killed)
+                self.leaving = self.outages.begins(now=self.clock.now, surely=to_be_killed)
             if to_be_killed:
                 self._process_with_kills(bodies)
             else:
@@ -92,46 +92,46 @@ class Months:
         if not paid or self.choices.random() > REFUND_DAYS:
             return
         payment_id, amount_minor = self.choices.choice(paid)
-        told: dict[str, Any] = {
+        request: dict[str, Any] = {
             "reason": "not satisfied",
             "author": "test",
             "today": self.clock.today,
             "now": self.clock.now,
         }
-        with mock.patch("rebilling.dispatch.configured_queue", return_value=self.queue):
-            request_refund(payment_id=payment_id, amount_minor=amount_minor // 4, **told)
+        with mock.patch("rebilling.messages.dispatch.configured_queue", return_value=self.queue):
+            request_refund(payment_id=payment_id, amount_minor=amount_minor // 4, **request)
         self._process(self.queue.take())
 
     def _hours_pass(self, day: datetime.date) -> None:
-        for hour in CERTIFIED_AT:
+        for hour in RECONCILED_AT:
             self._becomes(day, hour)
-            certify(runs=open_runs(), now=self.clock.now)
+            reconcile(runs=open_runs(), now=self.clock.now)
             sent_again(queue=self.queue, now=self.clock.now)
             self._process(self.queue.take())
 
     def _becomes(self, day: datetime.date, hour: int) -> None:
         # Late by a moment and not by hours, in which its key would be forgotten.
-        self.absences.provider.wait_for_what_is_late()
+        self.outages.provider.wait_for_what_is_late()
         self.clock.advance_to(day, hour)
-        self.absences.end_when_over(now=self.clock.now)
+        self.outages.end_when_over(now=self.clock.now)
 
-    def _was_asked(self) -> None:
+    def _was_called(self) -> None:
         if self.leaving:
             self.leaving = False
-            self.absences.begin(now=self.clock.now)
+            self.outages.begin(now=self.clock.now)
 
     def _process(self, bodies: list[str]) -> None:
         """Until nothing comes back. A message that fails comes back when its visibility timeout is over."""
-        for _ in range(1 if self.absences.under_way else 10):
+        for _ in range(1 if self.outages.going_on else 10):
             if not bodies:
                 return
             self.clock.advance(minutes=3)
             failed = self._delivered(bodies)
-            self._was_asked()
+            self._was_called()
             self.counts["deliveries"] += len(bodies)
             self.counts["failed deliveries"] += len(failed)
             bodies = failed + self.queue.take()
-        # Five receives and they would be dead letters; the hourly certify sends their payments again.
+        # Five receives and they would be dead letters; the hourly reconcile sends their payments again.
         self.counts["dead letters"] += len(bodies)
 
     def _delivered(self, bodies: list[str]) -> list[str]:
@@ -141,15 +141,15 @@ class Months:
             surroundings=Surroundings(
                 gateway=configured_gateway(),
                 queue=self.queue,
-                seconds_left=lambda: ends - time.monotonic(),
+                clock=lambda: self.clock.now,
                 today=self.clock.today,
-                now=self.clock.now,
+                seconds_left=lambda: ends - time.monotonic(),
             ),
         )
         return [bodies[int(number)] for number in failed]
 
     def _process_twice_at_once(self, bodies: list[str]) -> None:
-        """Two processors are given the same, and it comes again for whoever found the other at it."""
+        """Two workers receive the same messages; those that find a lease held fail and come again."""
         failed: list[str] = []
 
         def deliver() -> None:
@@ -163,7 +163,7 @@ class Months:
             one.start()
         for one in both:
             one.join()
-        self._was_asked()
+        self._was_called()
         self.counts["days on which two processed the same"] += 1
         self._process(failed + self.queue.take())
 
@@ -174,11 +174,11 @@ class Months:
             queue.send(body, times=2)
         pair = [self.workers.start(*ONE_MESSAGE, now=self.clock.now) for _ in range(2)]
         wait_until(lambda: all(worker.begun for worker in pair), pause=0.001)
-        time.sleep(self.choices.uniform(0, MOST_SECONDS_OF_A_WORKER))
+        time.sleep(self.choices.uniform(0, MAX_WORKER_SECONDS))
         for worker in pair:
             worker.kill()
             self.counts["kills"] += worker.wait() == KILLED
-        self._was_asked()
+        self._was_called()
         # By then the leases of the killed have ended, and their messages have come back.
         self.clock.advance(minutes=10)
         failed: list[str] = []

@@ -1,4 +1,4 @@
-"""Half a year with a provider in which everything goes wrong, and with workers that are killed.
+"""Half a year with a provider where everything goes wrong, and with workers that are killed.
 
 `make soak` is the long form: `SOAK_ACCOUNTS=5000 SOAK_KILLS=50`. `SOAK_SEED` repeats a run's choices.
 """
@@ -14,30 +14,30 @@ from typing import Any
 import pytest
 
 from accounts.models import Account
-from localcloud.provider.faults import Fault, FaultPlan, Kind
-from localcloud.provider.server import serving
-from localcloud.provider.simulated import SimulatedProvider
+from localcloud.simulated_stripe.faults import Fault, FaultPlan, Kind
+from localcloud.simulated_stripe.provider import SimulatedProvider
+from localcloud.simulated_stripe.server import serving
 from payments.gateways import configured
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling
 from tests.builders import a_plan, an_account
-from tests.databases import committed
-from tests.soak.absence import Absences
 from tests.soak.clock import Clock
-from tests.soak.months import Months
-from tests.soak.persistence import (
-    assert_each_charge_was_tried_until_paid,
-    assert_only_the_spent_were_given_up,
-    assert_outcomes_were_learnt_after_the_key_was_forgotten,
-)
-from tests.soak.reckoning import (
+from tests.soak.final_checks import (
     assert_each_period_was_charged_once,
     assert_every_outcome_is_known,
     assert_nobody_paid_twice,
     assert_the_books_are_the_providers,
 )
-from tests.workers.processes import Workers, worker_processes
-from tests.workers.queues import local_queue
+from tests.soak.months import Months
+from tests.soak.provider_outage import Outages
+from tests.soak.retry_checks import (
+    assert_each_charge_was_tried_until_paid,
+    assert_only_accounts_without_retries_left_are_inactive,
+    assert_outcomes_were_learned_after_the_key_was_forgotten,
+)
+from tests.support.databases import committed
+from tests.support.workers.processes import Workers, worker_processes
+from tests.support.workers.queues import local_queue
 
 ACCOUNTS = int(os.environ.get("SOAK_ACCOUNTS", "300"))
 KILLS = int(os.environ.get("SOAK_KILLS", "10"))
@@ -48,10 +48,10 @@ ANCHORED = (0, 5, 11, 17, 23, 30)
 TIMEOUT_SECONDS = 0.15
 """Most of the time that the months take is spent in waiting for this."""
 GATEWAY = {
-    "PAYMENT_GATEWAY": "payments.gateways.stripe_gateway.StripeGateway",
+    "PAYMENT_GATEWAY": "payments.gateways.stripe.gateway.StripeGateway",
     "PAYMENT_GATEWAY_TIMEOUT_SECONDS": TIMEOUT_SECONDS,
     "PAYMENT_COLLECTORS": 12,
-    "REBILLING_BRAKE_MULTIPLE": 0,
+    "VOLUME_CHECK_MULTIPLE": 0,
 }
 
 TROUBLE = {
@@ -65,7 +65,11 @@ TROUBLE = {
     Fault(kind=Kind.RATE_LIMIT): 5,
 }
 """Of a hundred calls that move money; the others go well."""
-TROUBLE_ASKING = {Fault(kind=Kind.TIMEOUT_BEFORE): 10, Fault(kind=Kind.RESET_BEFORE): 5, Fault(kind=Kind.RATE_LIMIT): 5}
+LOOK_UP_TROUBLE = {
+    Fault(kind=Kind.TIMEOUT_BEFORE): 10,
+    Fault(kind=Kind.RESET_BEFORE): 5,
+    Fault(kind=Kind.RATE_LIMIT): 5,
+}
 """Of a hundred look-ups."""
 
 
@@ -83,7 +87,7 @@ def seed() -> int:
 
 @pytest.fixture
 def provider(clock: Clock, seed: int, settings: Any) -> Iterator[SimulatedProvider]:
-    faults = FaultPlan(seed=seed, percent=TROUBLE, asking_percent=TROUBLE_ASKING)
+    faults = FaultPlan(seed=seed, percent=TROUBLE, reading_percent=LOOK_UP_TROUBLE)
     # Held for longer than anybody waits, and no longer than that: each answer that is held keeps a thread.
     provider = SimulatedProvider(clock=clock, faults=faults, hold_seconds=2 * TIMEOUT_SECONDS)
     with serving(provider) as url:
@@ -97,11 +101,11 @@ def provider(clock: Clock, seed: int, settings: Any) -> Iterator[SimulatedProvid
 
 @pytest.fixture
 def workers(provider: SimulatedProvider, settings: Any, tmp_path: Path) -> Iterator[Workers]:
-    told = {name: str(value) for name, value in GATEWAY.items()}
-    told |= {"STRIPE_API_KEY": settings.STRIPE_API_KEY, "STRIPE_API_BASE": settings.STRIPE_API_BASE}
+    configuration = {name: str(value) for name, value in GATEWAY.items()}
+    configuration |= {"STRIPE_API_KEY": settings.STRIPE_API_KEY, "STRIPE_API_BASE": settings.STRIPE_API_BASE}
     with (
         local_queue(visibility_timeout_seconds=1) as queue,
-        worker_processes(queue=queue, folder=tmp_path, **told) as running,
+        worker_processes(queue=queue, folder=tmp_path, **configuration) as running,
     ):
         yield running
 
@@ -124,18 +128,20 @@ class TestMonthsOfTrouble:
         days = (FIRST_DAY.replace(month=1 + MONTHS) - FIRST_DAY).days
         last_day = FIRST_DAY + datetime.timedelta(days=days - 1)
         choices = random.Random(seed)
-        absences = Absences(provider=provider, choices=choices)
-        months = Months(clock=clock, workers=workers, absences=absences, choices=choices, kills=KILLS, days=days)
+        outages = Outages(provider=provider, choices=choices)
+        months = Months(clock=clock, workers=workers, outages=outages, choices=choices, kills=KILLS, days=days)
         months.pass_by()
-        provider.settle_what_is_due()
+        provider.end_processing()
         assert_nobody_paid_twice(provider.records)
         assert_every_outcome_is_known(now=clock.now)
         assert_the_books_are_the_providers(provider.records)
         assert_each_period_was_charged_once(last_day=last_day)
-        assert_only_the_spent_were_given_up(assert_each_charge_was_tried_until_paid(last_day=last_day))
-        learnt = assert_outcomes_were_learnt_after_the_key_was_forgotten(provider.records)
+        assert_only_accounts_without_retries_left_are_inactive(
+            assert_each_charge_was_tried_until_paid(last_day=last_day)
+        )
+        learned = assert_outcomes_were_learned_after_the_key_was_forgotten(provider.records)
         assert months.counts["kills"] >= KILLS
-        report(months, provider, learnt)
+        report(months, provider, learned)
 
 
 def open_accounts() -> None:
@@ -152,13 +158,13 @@ def open_accounts() -> None:
         )
 
 
-def report(months: Months, provider: SimulatedProvider, learnt: Mapping[str, int]) -> None:
+def report(months: Months, provider: SimulatedProvider, learned: Mapping[str, int]) -> None:
     """The figures of docs/payments.md."""
     payments = {status: Payment.objects.filter(status=status).count() for status in Payment.Status.values}
     refunds = {status: Refund.objects.filter(status=status).count() for status in Refund.Status.values}
     lines = {
         "accounts": ACCOUNTS,
-        "given up as unpaid": Account.objects.filter(status="INACTIVE").count(),
+        "inactive as unpaid": Account.objects.filter(status="INACTIVE").count(),
         "periods charged": Rebilling.objects.exclude(charge=None).count(),
         **{f"payments {status}": count for status, count in payments.items() if count},
         **{f"refunds {status}": count for status, count in refunds.items() if count},
@@ -166,8 +172,8 @@ def report(months: Months, provider: SimulatedProvider, learnt: Mapping[str, int
         "of them to move money": provider.records.calls["payment.create"],
         "collected by the provider's records": len(provider.records.taken),
         "sent back by the provider's records": len(provider.records.sent_back),
-        "times that the provider was away": months.absences.times,
-        **learnt,
+        "times that the provider was away": months.outages.times,
+        **learned,
         **months.counts,
     }
     print("\n".join(f"{name}: {number:,}" for name, number in lines.items()))  # noqa: T201 - read with `make soak`

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from localcloud import postgres
-from tests.localcloud.processes import ROOT, bare_environment, manage
+from localcloud.postgres import server as postgres
+from tests.support.processes import ROOT, bare_environment, manage
 
 Platform = subprocess.Popen[str]
 Start = Callable[..., Platform]

@@ -6,12 +6,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
 from accounts.billing_calendar import MAX_DUE_PERIODS
-from accounts.catch_up import CatchUp
 from accounts.command_options import add_data_option
 from accounts.currencies import display
-from accounts.importing import Imported, UnableToImport, import_accounts
+from accounts.date_format import NotABillingDay, billing_day_from
+from accounts.imports.catch_up import CatchUp
+from accounts.imports.import_accounts import Imported, UnableToImport, import_accounts
 from accounts.wording import counted
-from accounts.written_days import NotABillingDay, billing_day_from
 
 AUTHOR = "command:import_accounts"
 
@@ -63,7 +63,7 @@ class Command(BaseCommand):
         self._on_a_terminal("\r\x1b[K")
 
     def _on_a_terminal(self, text: str) -> None:
-        """Nothing in a pipe. Plain, where Django would colour it as an error."""
+        """Nothing in a pipe. Plain, where Django would color it as an error."""
         if self.stderr.isatty():
             self.stderr.write(text, style_func=str, ending="")
             self.stderr.flush()

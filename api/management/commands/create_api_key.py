@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts import clock
 from accounts.command_options import add_data_option
-from accounts.refusals import Refusal
+from accounts.errors import OperationError
 from api.fields import day_from
 from api.keys import create_api_key, replace_api_key
 from api.models import ApiKey, Scope
@@ -26,7 +26,7 @@ def _end_of(text: str) -> datetime.datetime:
 
 
 class Command(BaseCommand):
-    help = "Make an API key and print it. This is the only time that it can be seen."
+    help = "Create an API key and print it. It is shown only this once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", nargs="?", help="who the key is for; what it does is signed with this name")
@@ -34,28 +34,28 @@ class Command(BaseCommand):
         parser.add_argument(
             "--replaces",
             metavar="KEY",
-            help="make it for the client of this key (its first 12 characters or its id), with that one's name and "
-            "scopes unless others are given; the client's Idempotency-Keys are known across both, and the old key goes "
-            "on working until it is revoked or expires",
+            help="create it for the client of this key (its first 12 characters or its id), with the same name and "
+            "scopes unless others are given; the client's Idempotency-Keys are valid with both, and the old key works "
+            "until it is revoked or expires",
         )
         parser.add_argument(
             "--expires",
             type=_end_of,
             metavar="DATE",
-            help="the last day on which it works; without it, it doesn't end. Required to replace a key that does",
+            help="the last day on which it works; without it the key doesn't expire. Needed to replace a key that does",
         )
         add_data_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             key, secret = self._made(options)
-        except Refusal as refusal:
+        except OperationError as refusal:
             raise CommandError(" ".join([refusal.detail, *refusal.errors.values()])) from None
         until = f"until {key.expires_at.isoformat()}" if key.expires_at else "until it is revoked"
-        self.stderr.write(f"{key.name}: {', '.join(key.scopes)}, {until}. Kept as a hash: note it now.")
+        self.stderr.write(f"{key.name}: {', '.join(key.scopes)}, {until}. Only its hash is stored: copy it now.")
         if options["replaces"]:
             self.stderr.write(
-                "The key that it replaces works on: when its client has this one, revoke it "
+                "The old key still works: revoke it when its client has this one "
                 f"(`manage.py revoke_api_key {options['replaces']}`)."
             )
         # The key alone on stdout, so that a script can take it.

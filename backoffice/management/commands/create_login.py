@@ -1,4 +1,4 @@
-"""`manage.py create_login USERNAME --email EMAIL`, where no terminal can ask for a password."""
+"""`manage.py create_login USERNAME --email EMAIL`: creates a superuser without prompting for a password."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.command_options import add_data_option
-from accounts.refusals import Refusal
-from backoffice.logins import make_superuser, reset_password
+from accounts.errors import OperationError
+from backoffice.logins import create_superuser, reset_password
 
 
 class Command(BaseCommand):
-    help = "Make a superuser of the admin and print the password, or with --reset give a login a new one. Shown once."
+    help = "Create a superuser of the admin, or with --reset a new password for a login. Prints the password once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("username", help="what this person does is signed with it")
+        parser.add_argument("username", help="signs what this person does")
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument("--email", help="of the new superuser")
-        what.add_argument("--reset", action="store_true", help="a new password for a login that is there")
+        what.add_argument("--reset", action="store_true", help="a new password for an existing login")
         add_data_option(parser)
 
     def handle(self, *args: Any, username: str, email: str | None, **options: Any) -> None:
@@ -25,8 +25,8 @@ class Command(BaseCommand):
             if email is None:
                 password = reset_password(username=username)
             else:
-                password = make_superuser(username=username, email=email)
-        except Refusal as error:
+                password = create_superuser(username=username, email=email)
+        except OperationError as error:
             raise CommandError(" ".join([error.detail, *error.errors.values()])) from error
-        self.stdout.write(f"{username}: note the password now, and change it under /admin/password_change/.")
+        self.stdout.write(f"{username}: note the password now, and change it at /admin/password_change/.")
         self.stdout.write(password)

@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connections, transaction
 
 from accounts.command_options import add_data_option
-from billing_site.application_role import UnfitRole, prepare_role
-from billing_site.database_credentials import Credentials
-from billing_site.secret_store import UnableToReadSecret
+from billing_site.database.application_role import UnfitRole, prepare_role
+from billing_site.database.credentials import Credentials
+from billing_site.secrets.store import UnableToReadSecret
 
 
 class Command(BaseCommand):

@@ -1,4 +1,4 @@
-"""`manage.py clock [--to DATE]`: the day of the platform on this machine, and how it is moved forward."""
+"""`manage.py clock [--to DATE]`: the day of the platform on this machine, and moved forward with `--to`."""
 
 import datetime
 from collections.abc import Iterator
@@ -12,27 +12,28 @@ from django.db import Error
 from accounts.command_options import add_data_option, billing_date
 from accounts.wording import counted
 from billing_site.command_errors import explained
-from localcloud import clock, platform_gateway
+from localcloud import clock
 from localcloud.days import Days, PassedDay, QueueStuck, QueueUntilEmpty, RunHeld
+from localcloud.errors import UnableToMove, UnableToStart
 from localcloud.invocation import entry_point
 from localcloud.locality import ensure_local, ensure_platform_local
 from localcloud.locks import AlreadyLocked, locked
-from localcloud.platform import CLOCK, configured_poller, foundation, join
-from localcloud.preparation import command_line, data_folder
-from localcloud.refusals import UnableToMove, UnableToStart
+from localcloud.pending_work import how_to_decide
+from localcloud.platform import gateway as platform_gateway
+from localcloud.platform.preparation import command_line, data_folder
+from localcloud.platform.runner import CLOCK, configured_poller, foundation, join
 from localcloud.terminal import DayLines
-from localcloud.waiting import how_to_decide
-from rebilling.queue import UnableToSend
+from rebilling.messages.queue import UnableToSend
 
 
 class Command(BaseCommand):
     help = (
         "Print the platform's day, or move it forward. Each day is swept, its messages, retries and look-ups are "
-        "worked, and it is checked, as on as many real days. Only on the platform of a data folder, and never back."
+        "worked, and it is checked, as on real days. Only for the local platform of a data folder, and never back."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--to", type=billing_date, metavar="DATE", help="the day to come to, YYYY-MM-DD")
+        parser.add_argument("--to", type=billing_date, metavar="DATE", help="the day to move to, YYYY-MM-DD")
         add_data_option(parser)
 
     def handle(self, *, to: datetime.date | None, **options: Any) -> None:
@@ -59,7 +60,7 @@ class Command(BaseCommand):
             with self._queue(lines) as empty_queue:
                 for done in Days(handler=entry_point(), empty_queue=empty_queue).pass_until(to):
                     happened = bool(done.due or done.payments or done.unexplained)
-                    lines.add(_told(done), worth_keeping=happened)
+                    lines.add(_summary(done), worth_keeping=happened)
         except RunHeld as held:
             raise _stopped(f"{held}. {how_to_decide(held.run)} Then {again}") from held
         except (UnableToSend, BotoCoreError, ClientError) as error:
@@ -82,13 +83,13 @@ class Command(BaseCommand):
     def _queue(self, lines: DayLines) -> Iterator[QueueUntilEmpty]:
         """The queue of the running platform, whose poller works it, or without one a queue that this process works."""
 
-        def tell(left: int) -> None:
+        def show(left: int) -> None:
             lines.wait(day=clock.today(), left=left)
 
         data = data_folder()
         if join(data=data):
             ensure_platform_local(data=data)
-            yield QueueUntilEmpty(poller=configured_poller(), works_itself=False, tell=tell)
+            yield QueueUntilEmpty(poller=configured_poller(), works_itself=False, show=show)
         elif platform_gateway.out_of_reach(data=data):
             raise UnableToMove(
                 f"the platform on {data} collected from a simulated provider, and this command would by "
@@ -96,14 +97,14 @@ class Command(BaseCommand):
             )
         else:
             with foundation(data=data, by=CLOCK):
-                yield QueueUntilEmpty(poller=configured_poller(), works_itself=True, tell=tell)
+                yield QueueUntilEmpty(poller=configured_poller(), works_itself=True, show=show)
 
 
 def _stopped(why: str) -> CommandError:
     return CommandError(f"stopped on {clock.today()}: {why}")
 
 
-def _told(done: PassedDay) -> str:
+def _summary(done: PassedDay) -> str:
     counts = [f"{counted(done.due, 'period')} due", counted(done.payments, "payment")]
     if done.unexplained:
         counts.append(f"{done.unexplained:,} UNEXPLAINED")

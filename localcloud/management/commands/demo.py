@@ -1,4 +1,4 @@
-"""`manage.py demo`, which `make demo` runs: the platform at work on demonstration data, then serving it."""
+"""`manage.py demo`, which `make demo` runs: it bills demonstration data, then serves the platform."""
 
 import datetime
 from pathlib import Path
@@ -13,18 +13,18 @@ from accounts.currencies import display
 from accounts.models import Account
 from ledger.balances import book_totals
 from ledger.statements import statement
-from localcloud import demonstration
 from localcloud.arguments import add_today_option
-from localcloud.demo_access import demo_access
-from localcloud.platform import configured_poller, foundation, serve
+from localcloud.demo import data as demonstration
+from localcloud.demo.access import demo_access
+from localcloud.errors import UnableToStart
+from localcloud.pending_work import how_to_decide, list_pending_work
+from localcloud.platform.preparation import clock_line, data_folder, serves
+from localcloud.platform.runner import configured_poller, foundation, serve
 from localcloud.ports import DEFAULT_PORT
-from localcloud.preparation import clock_line, data_folder, serves
-from localcloud.refusals import UnableToStart
 from localcloud.terminal import ProgressLine, table
-from localcloud.waiting import how_to_decide, what_waits
 from localcloud.web import address, listening
 from rebilling.models import Run
-from rebilling.presentation import as_text
+from rebilling.reconciliation.presentation import as_text
 
 SHOWN_ENTRIES = 10
 """Of the statement, the last ones."""
@@ -64,10 +64,10 @@ class Command(BaseCommand):
             if opened
             else f"found the {demonstration.ACCOUNTS:,} accounts of an earlier demonstration"
         )
-        if opened or demonstration.something_to_do():
+        if opened or demonstration.has_work():
             self._run(close=bool(opened))
         else:
-            self._show_what_is_there()
+            self._show_state()
         self._show_statement(demonstration.shown_account())
 
     def _run(self, *, close: bool) -> None:
@@ -82,14 +82,14 @@ class Command(BaseCommand):
         line.end("processed the queue")
         if failed:
             raise CommandError(f"{failed} messages failed: see platform.log in the data folder.")
-        self.stdout.write(f"\n{as_text(demonstration.certificate_of(run=run))}")
+        self.stdout.write(f"\n{as_text(demonstration.reconciliation_of(run=run))}")
         if run.status == Run.Status.HELD:
             # As after weeks in which the demonstration didn't run: many weekly accounts have two periods due.
             self.stdout.write(how_to_decide(run))
 
-    def _show_what_is_there(self) -> None:
+    def _show_state(self) -> None:
         today = billing_day(clock.now())
-        if waits := what_waits():
+        if waits := list_pending_work():
             self.stdout.write("\n".join([f"nothing is due on {today}, and of what was due this waits:", *waits]))
         else:
             self.stdout.write(f"nothing is due on {today}, and all that was due is done")

@@ -6,10 +6,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.command_options import add_data_option
-from localcloud import platform_gateway
-from localcloud.platform import configured_poller
-from localcloud.poller import BATCH_SIZE, Delivery
-from localcloud.preparation import command_line, data_folder
+from localcloud.platform import gateway as platform_gateway
+from localcloud.platform.preparation import command_line, data_folder
+from localcloud.platform.runner import configured_poller
+from localcloud.sqs.poller import BATCH_SIZE, Delivery
 
 
 class Command(BaseCommand):

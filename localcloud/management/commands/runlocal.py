@@ -9,11 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.command_options import add_data_option
 from localcloud.arguments import add_today_option
-from localcloud.platform import foundation, serve
+from localcloud.errors import UnableToStart
+from localcloud.platform.preparation import clock_line, command_line, data_folder
+from localcloud.platform.runner import foundation, serve
 from localcloud.ports import DEFAULT_PORT
-from localcloud.preparation import clock_line, command_line, data_folder
-from localcloud.provider import attached
-from localcloud.refusals import UnableToStart
+from localcloud.simulated_stripe import attached
 from localcloud.web import address, listening
 
 

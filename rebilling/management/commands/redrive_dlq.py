@@ -1,4 +1,4 @@
-"""`manage.py redrive_dlq`: shows the dead letters, and sends back what it is told to."""
+"""`manage.py redrive_dlq`: shows the dead letters, and sends them back to the queue or discards them."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,26 +6,26 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.command_options import add_data_option
-from rebilling.message import MalformedMessage, RefundsMessage
-from rebilling.queue import QueueNotConfigured, configured_queue
-from rebilling.redrive import (
-    MOST_LETTERS,
+from rebilling.messages.dead_letters import (
+    MAX_LETTERS,
     DeadLetter,
     UnableToRedrive,
     configured_dead_letters,
     discard,
-    look,
-    put_back,
-    send_back,
+    receive_letters,
+    redrive_letters,
+    release_letters,
 )
+from rebilling.messages.message import MalformedMessage, RefundsMessage
+from rebilling.messages.queue import QueueNotConfigured, configured_queue
 
-LONGEST_FAULT = 200
+MAX_FAULT_LENGTH = 200
 
 
 class Command(BaseCommand):
     help = (
-        "Show the messages in the dead-letter queue. With --send those that nothing is wrong with go back to the "
-        "queue; malformed ones and ones with refused items stay. Nothing is charged twice by that."
+        "Show the messages in the dead-letter queue. With --send, those without a fault go back to the queue; "
+        "malformed ones and ones with refused items stay. Nothing is charged twice by that."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -43,30 +43,30 @@ class Command(BaseCommand):
         add_data_option(parser)
 
     def handle(self, *args: Any, send: bool, **options: Any) -> None:
-        only, doomed = frozenset(options["message"]), frozenset(options["discard"])
+        only, to_discard = frozenset(options["message"]), frozenset(options["discard"])
         left: dict[str, DeadLetter] = {}
         try:
             dead, queue = configured_dead_letters(), configured_queue()
-            left = {letter.message_id: letter for letter in look(dead=dead)}
-            self._refuse_unknown(only | doomed, left)
-            shown = [letter for letter in left.values() if not only or letter.message_id in only | doomed]
+            left = {letter.message_id: letter for letter in receive_letters(dead=dead)}
+            self._refuse_unknown(only | to_discard, left)
+            shown = [letter for letter in left.values() if not only or letter.message_id in only | to_discard]
             self._show(shown)
-            if len(left) >= MOST_LETTERS:
-                self.stdout.write(f"There may be more: it looks at {MOST_LETTERS:,} in one go.")
-            gone = [left[message_id] for message_id in sorted(doomed)]
-            discard(letters=gone, dead=dead)
-            for letter in gone:
+            if len(left) >= MAX_LETTERS:
+                self.stdout.write(f"There may be more: this shows at most {MAX_LETTERS:,} at a time.")
+            discarded = [left[message_id] for message_id in sorted(to_discard)]
+            discard(letters=discarded, dead=dead)
+            for letter in discarded:
                 del left[letter.message_id]
-            moved = 0
-            for letter in send_back(letters=shown if send else [], dead=dead, queue=queue):
+            sent = 0
+            for letter in redrive_letters(letters=shown if send else [], dead=dead, queue=queue):
                 del left[letter.message_id]
-                moved += 1
-            self._conclude(sent=moved, discarded=len(gone), left=len(left), send=send)
+                sent += 1
+            self._summarize(sent=sent, discarded=len(discarded), left=len(left), send=send)
         except (QueueNotConfigured, UnableToRedrive) as error:
             raise CommandError(str(error)) from error
         finally:
             if left:
-                put_back(letters=left.values(), dead=dead)
+                release_letters(letters=left.values(), dead=dead)
 
     def _refuse_unknown(self, named: Collection[str], left: Collection[str]) -> None:
         unknown = sorted(set(named) - set(left))
@@ -78,19 +78,19 @@ class Command(BaseCommand):
             sent = letter.sent_at.strftime("%Y-%m-%dT%H:%M:%SZ")
             self.stdout.write(f"{letter.message_id}  sent {sent}, received {letter.receives}x: {_contents(letter)}")
 
-    def _conclude(self, *, sent: int, discarded: int, left: int, send: bool) -> None:
+    def _summarize(self, *, sent: int, discarded: int, left: int, send: bool) -> None:
         done = [f"{sent:,} sent back"] if send else []
         done += [f"{discarded:,} discarded"] if discarded else []
         self.stdout.write(", ".join([*done, f"{left:,} left in the dead-letter queue"]) + ".")
         if left and not send:
-            self.stdout.write("Nothing was sent: --send sends back those that nothing is wrong with.")
+            self.stdout.write("Nothing was sent: --send sends back those without a fault.")
 
 
 def _contents(letter: DeadLetter) -> str:
     contents = letter.contents
     if isinstance(contents, MalformedMessage):
-        return f"MALFORMED, {str(contents)[:LONGEST_FAULT]}"
-    refused = f", REFUSED ITEMS: {letter.fault[:LONGEST_FAULT]}" if letter.fault else ""
+        return f"MALFORMED, {str(contents)[:MAX_FAULT_LENGTH]}"
+    refused = f", REFUSED ITEMS: {letter.fault[:MAX_FAULT_LENGTH]}" if letter.fault else ""
     if isinstance(contents, RefundsMessage):
         return f"{len(contents.refunds):,} refunds{refused}"
     return (

@@ -1,4 +1,4 @@
-"""`manage.py release_run RUN --reason R`: lets a HELD run be sent."""
+"""`manage.py release_run RUN --reason R`: releases a HELD run, so that it is charged."""
 
 import uuid
 from typing import Any
@@ -7,17 +7,20 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import clock
 from accounts.command_options import add_data_option
-from accounts.refusals import Refusal
-from rebilling.certificate import certificate
-from rebilling.held import release_run
-from rebilling.presentation import as_text
-from rebilling.queue import QueueNotConfigured, configured_queue
+from accounts.errors import OperationError
+from rebilling.messages.queue import QueueNotConfigured, configured_queue
+from rebilling.reconciliation.presentation import as_text
+from rebilling.reconciliation.summary import reconciliation_of
+from rebilling.run_review import release_run
 
 AUTHOR = "command:release_run"
 
 
 class Command(BaseCommand):
-    help = "Let a run that the brake holds be sent and charged. docs/brake.md says what to look at before."
+    help = (
+        "Release a run that the volume check holds, so that it is sent and charged. docs/volume_check.md says what to "
+        "check first."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("run", type=uuid.UUID, help="the run's id")
@@ -28,6 +31,6 @@ class Command(BaseCommand):
         now = clock.now()
         try:
             released = release_run(run_id=run, reason=reason, author=AUTHOR, now=now, queue=configured_queue())
-        except (Refusal, QueueNotConfigured) as error:
+        except (OperationError, QueueNotConfigured) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(as_text(certificate(run=released, now=now)))
+        self.stdout.write(as_text(reconciliation_of(run=released, now=now)))

@@ -68,14 +68,14 @@ _BATCH = [
         (
             'tonumber(lookup(var.application_settings, "PAYMENT_LEASE_SECONDS", "120")) + 5',
             "120 + 5",
-            "A message takes its lease of 69 seconds, and 5 to settle.",
+            "A message takes its lease of 69 seconds, and 5 to record outcomes.",
         ),
     ),
 ]
 
 _SCHEDULE = breaks(
     "schedule",
-    ('expression  = "cron(20 * * * ? *)"', 'expression  = "rate(1 day)"', "The sweep is daily, certify hourly."),
+    ('expression  = "cron(20 * * * ? *)"', 'expression  = "rate(1 day)"', "The sweep is daily, reconcile hourly."),
     (
         "${tonumber(local.sweep_clock[0])} * * ? *)",
         "4 * * ? *)",
@@ -94,7 +94,7 @@ _SCHEDULE = breaks(
     (
         '"{\\"command\\": \\"${each.key}\\", \\"time\\": \\"<aws.scheduler.scheduled-time>\\"}"',
         'jsonencode({ command = each.key, time = "<aws.scheduler.scheduled-time>" })',
-        "The worker is told the schedule's own time, unescaped.",
+        "The worker gets the schedule's own time, unescaped.",
     ),
     ("arn      = local.function_arns.worker", "arn      = local.function_arns.api", "Schedules start the worker."),
     (
@@ -105,7 +105,7 @@ _SCHEDULE = breaks(
     (
         "maximum_retry_attempts       = each.value.retries",
         "maximum_retry_attempts       = 0",
-        "A sweep is tried for six hours, a certify until the next.",
+        "A sweep is tried for six hours, a reconcile until the next.",
     ),
     (
         "      arn = aws_sqs_queue.schedule_dead_letters.arn",
@@ -222,7 +222,7 @@ _STRIPE = [
     *breaks(
         "locals",
         (
-            'stripe_gateway = "payments.gateways.stripe_gateway.StripeGateway"',
+            'stripe_gateway = "payments.gateways.stripe.gateway.StripeGateway"',
             'stripe_gateway = "payments.gateways.stripe.StripeGateway"',
             "Stripe with all that it needs is taken.",
         ),
@@ -232,12 +232,12 @@ _STRIPE = [
         (
             "api = local.application_variables",
             "api = merge(local.application_variables, { STRIPE_SECRET_ARN = one(local.stripe_secret_arns) })",
-            "The worker alone is told where it is.",
+            "The worker alone has its ARN.",
         ),
         (
             "STRIPE_SECRET_ARN = aws_secretsmanager_secret.stripe[0].arn",
             "STRIPE_SECRET_ARN = aws_secretsmanager_secret.django.arn",
-            "The worker is told where it is.",
+            "The worker has its ARN.",
         ),
     ),
     *breaks(

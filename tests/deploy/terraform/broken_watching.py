@@ -15,7 +15,7 @@ OBSERVABILITY: list[Break] = [
             'aws_cloudwatch_log_group.function["api"].name',
             "What the worker says at the end is counted.",
         ),
-        ("endpoint  = each.key", 'endpoint  = "nobody@example.com"', "The addresses are told."),
+        ("endpoint  = each.key", 'endpoint  = "nobody@example.com"', "The addresses get a message."),
     ),
     *breaks(
         "alarms",
@@ -50,7 +50,7 @@ OBSERVABILITY: list[Break] = [
         ),
         ('metric = "ApproximateAgeOfOldestMessage"', 'metric = "NumberOfMessagesSent"', "Alarm: oldest-message."),
         ('metric = "unexplained"', 'metric = "due"', "Alarm: unexplained."),
-        ('metric = "needs_person"', 'metric = "unknown"', "Alarm: needs-person."),
+        ('metric = "needs_review"', 'metric = "unknown"', "Alarm: needs-review."),
         ('metric = "held"', 'metric = "unexplained"', "Alarm: run-held."),
         ('metric = "not_taken"', 'metric = "unknown"', "Alarm: not-taken."),
         ('metric = "CPUUtilization"', 'metric = "CPUCreditBalance"', "Alarm: database-cpu."),
@@ -83,8 +83,8 @@ OBSERVABILITY: list[Break] = [
         ),
         (
             'metric      = "unexplained", hours = 3',
-            'metric      = "needs_person", hours = 3',
-            "Alarm: no certify in 3 hours.",
+            'metric      = "needs_review", hours = 3',
+            "Alarm: no reconcile in 3 hours.",
         ),
     ),
     *breaks(

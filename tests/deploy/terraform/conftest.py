@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.terraform.applying import Applied, apply_in_two_steps
+from tests.deploy.terraform.first_applies import Applied, apply_in_two_steps
 from tests.deploy.terraform.moto_cloud import Cloud, moto_cloud
-from tests.deploy.terraform.terraform_command import Terraform, Unavailable, copied, initialised
+from tests.deploy.terraform.terraform_command import Terraform, Unavailable, copied, initialized
 
 Copy = Callable[[str], Terraform]
 
 
 @pytest.fixture(scope="session")
 def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """The configuration, initialised in a folder of its own. Without Terraform: skipped; where CI is set, failed."""
+    """The configuration, initialized in a folder of its own. Without Terraform: skipped; where CI is set, failed."""
     try:
-        return initialised(folder=tmp_path_factory.mktemp("terraform") / "configuration")
+        return initialized(folder=tmp_path_factory.mktemp("terraform") / "configuration")
     except Unavailable as reason:
         if os.environ.get("CI"):
             pytest.fail(f"CI must not skip this: {reason}")

@@ -76,8 +76,8 @@ def _drained(server: "subprocess.Popen[str]") -> Iterator[None]:
 
 def _without_docker(endpoint: str) -> None:
     """Secrets Manager tries a rotation out by calling its function: moto answers for it, and starts no container."""
-    told = urllib.request.Request(f"{endpoint}/moto-api/config", data=b'{"lambda": {"use_docker": false}}')
-    with urllib.request.urlopen(told, timeout=30) as answer:
+    request = urllib.request.Request(f"{endpoint}/moto-api/config", data=b'{"lambda": {"use_docker": false}}')
+    with urllib.request.urlopen(request, timeout=30) as answer:
         assert answer.status == 201, answer.status
 
 
@@ -92,7 +92,7 @@ def deploy_functions(*, cloud: Cloud, settings: dict[str, dict[str, Any]], names
             FunctionName=names[duty],
             Runtime="python3.13",
             Role=stage["role_arn"],
-            Handler="billing_site.lambda_entry.handler",
+            Handler="billing_site.lambda_function.entry.handler",
             Code={"ZipFile": package.getvalue()},
             VpcConfig=stage["vpc_config"],
             Environment={"Variables": stage["aws_environment_variables"]},

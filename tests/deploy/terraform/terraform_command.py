@@ -35,7 +35,7 @@ class TerraformFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Terraform:
-    """One copy of the configuration, initialised."""
+    """One copy of the configuration, initialized."""
 
     folder: Path
     endpoint: str = NOWHERE
@@ -45,7 +45,7 @@ class Terraform:
         return run(*arguments, folder=self.folder, endpoint=self.endpoint, accept=accept)
 
     def failed_assertions(self, *arguments: str) -> list[str]:
-        """The messages of what fails in `terraform test`, assertions and expected refusals; empty when all pass."""
+        """The messages of what fails in `terraform test`, assertions and expected errors; empty when all pass."""
         lines = [json.loads(line) for line in self.run("test", "-json", *arguments, accept=(0, 1)).splitlines()]
         errors = [line["diagnostic"] for line in lines if line.get("diagnostic", {}).get("severity") == "error"]
         broken = [error for error in errors if error["summary"] not in _FAILURES]
@@ -63,7 +63,7 @@ class Terraform:
         return {change["address"]: change["change"] for change in plan["resource_changes"]}
 
 
-def initialised(*, folder: Path) -> Terraform:
+def initialized(*, folder: Path) -> Terraform:
     """The configuration copied into a new folder, with its provider. Raises `Unavailable`."""
     if shutil.which("terraform") is None:
         raise Unavailable("no terraform on the PATH: install 1.11 or newer")
@@ -82,7 +82,7 @@ def initialised(*, folder: Path) -> Terraform:
 
 
 def copied(*, terraform: Terraform, folder: Path, endpoint: str = NOWHERE) -> Terraform:
-    """Another copy, initialised as the first is."""
+    """Another copy, initialized as the first is."""
     shutil.copytree(terraform.folder, folder, symlinks=True)
     return Terraform(folder=folder, endpoint=endpoint)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.terraform.applying import Applied
+from tests.deploy.terraform.first_applies import Applied
 from tests.deploy.terraform.moto_cloud import ACCOUNT
 from tests.deploy.terraform.terraform_command import TerraformFailed
 
@@ -115,7 +115,7 @@ class TestQueue:
 class TestSchedules:
     @pytest.mark.parametrize(
         ("name", "expression", "age", "retries"),
-        [("sweep", "cron(0 4 * * ? *)", 21600, 60), ("certify", "cron(20 * * * ? *)", 1800, 10)],
+        [("sweep", "cron(0 4 * * ? *)", 21600, 60), ("reconcile", "cron(20 * * * ? *)", 1800, 10)],
     )
     def test_start_the_worker_in_the_billing_time_zone(
         self, applied: Applied, name: str, expression: str, age: int, retries: int

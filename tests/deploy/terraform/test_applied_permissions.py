@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.terraform.applying import Applied
+from tests.deploy.terraform.first_applies import Applied
 from tests.deploy.terraform.moto_cloud import ACCOUNT
 from tests.deploy.terraform.test_applied import NAME, QUEUE_ARN, seen_broken
 
@@ -210,8 +210,8 @@ class TestWatching:
                 f"{duty}-{what}" for duty in ("api", "worker", "migrate") for what in ("errors", "throttles")
             }
             assert names == of_functions | {
-                *("dead-letters", "schedule-dead-letters", "oldest-message", "unexplained", "needs-person"),
-                *("run-held", "not-taken", "sweep-missed", "certify-missed", "api-server-errors"),
+                *("dead-letters", "schedule-dead-letters", "oldest-message", "unexplained", "needs-review"),
+                *("run-held", "not-taken", "sweep-missed", "reconcile-missed", "api-server-errors"),
                 *("database-cpu", "database-connections", "database-storage"),
             }
             assert Counter(tuple(alarm["AlarmActions"]) for alarm in alarms) == {(TOPIC,): 19}
@@ -260,7 +260,7 @@ class TestWatching:
             for queue in (f"{NAME}-rebilling", f"{NAME}-rebilling-dlq"):
                 for metric in ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"):
                     assert ("AWS/SQS", metric, "QueueName", queue) in shown
-            own = {"due", "charged", "succeeded", "declined", "unknown", "parked", "needs_person", "unexplained"}
+            own = {"due", "charged", "succeeded", "declined", "unknown", "parked", "needs_review", "unexplained"}
             assert {metric[1] for metric in shown if metric[0] == "Billing"} == own
             [table] = [one["properties"] for one in widgets if one["type"] == "log"]
             for name in applied.output["function_names"].values():

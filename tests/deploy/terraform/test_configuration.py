@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.utils.module_loading import import_string
 
-from payments.asking import SETTLING_SECONDS
-from payments.gateways.stripe_gateway import StripeGateway
+from payments.gateway_calls import RECORDING_SECONDS
+from payments.gateways.stripe.gateway import StripeGateway
 from payments.models import Payment, Refund
 from tests.deploy.terraform import terraform_command
 from tests.deploy.terraform.conftest import Copy
@@ -81,7 +81,7 @@ class TestConfiguration:
         shutil.copy(clone / "backend.tf.example", clone / "backend.tf")
         (clone / "production.tfvars").write_text('environment = "production"\n')
         monkeypatch.setattr(terraform_command, "CONFIGURATION", clone)
-        copy = terraform_command.initialised(folder=tmp_path / "copy")
+        copy = terraform_command.initialized(folder=tmp_path / "copy")
         assert not (copy.folder / "backend.tf").exists()
         assert not (copy.folder / "production.tfvars").exists()
         assert (copy.folder / "backend.tf.example").exists()
@@ -119,19 +119,19 @@ class TestConfiguration:
         assert f'"event": "{pattern[1]}"' in (ROOT / "rebilling" / "sweep.py").read_text()
 
     def test_names_what_is_logged_of_a_held_run(self) -> None:
-        """By the sweep that finds it so, and by each certify after it: the alarm counts both."""
+        """By the sweep that finds it so, and by each reconcile after it: the alarm counts both."""
         pattern = re.search(
             r'held = \{ pattern = "(.+)", value = "1" \}', (CONFIGURATION / "observability.tf").read_text()
         )
         assert pattern
         assert re.findall(r'\(\$\.([\w.]+) = \\"([\w.]+)\\"\)', pattern[1]) == [
             ("event", "run.held"),
-            ("event", "run.certificate"),
-            ("certificate.status", "HELD"),
+            ("event", "run.reconciliation"),
+            ("reconciliation.status", "HELD"),
         ]
-        assert '"event": "run.held"' in (ROOT / "rebilling" / "brake.py").read_text()
-        logged = '"event": "run.certificate", "certificate": asdict(certificate)'
-        assert logged in (ROOT / "rebilling" / "certify.py").read_text()
+        assert '"event": "run.held"' in (ROOT / "rebilling" / "volume_check.py").read_text()
+        logged = '"event": "run.reconciliation", "reconciliation": asdict(reconciliation)'
+        assert logged in (ROOT / "rebilling" / "reconciliation" / "reconcile.py").read_text()
 
     def test_names_what_is_logged_of_a_request_that_is_not_taken(self) -> None:
         pattern = re.search(
@@ -140,15 +140,14 @@ class TestConfiguration:
         assert pattern
         assert re.findall(r'\(\$\.event = \\"([\w.]+)\\"\)', pattern[1]) == [
             "gateway.not_taken",
-            *(f"{model._meta.model_name}.foreign_gateway" for model in (Payment, Refund)),
+            *(f"{model.NOUN}.foreign_gateway" for model in (Payment, Refund)),
         ]
-        assert '"event": "gateway.not_taken"' in (ROOT / "payments" / "asking.py").read_text()
-        collection = (ROOT / "payments" / "collection.py").read_text()
-        assert "what = model._meta.model_name\n" in collection
-        assert '"event": f"{what}.foreign_gateway"' in collection
+        calls = (ROOT / "payments" / "gateway_calls.py").read_text()
+        assert '"event": "gateway.not_taken"' in calls
+        assert '"event": f"{model.NOUN}.foreign_gateway"' in calls
 
     def test_knows_how_long_a_message_may_take(self) -> None:
-        """Its lease by default, and the time to settle: a batch is held against it."""
+        """The default lease and the time to record outcomes: the batch size is checked against it."""
         found = re.search(
             r'"PAYMENT_LEASE_SECONDS", "([0-9]+)"\)\) \+ ([0-9]+)$',
             (CONFIGURATION / "locals.tf").read_text(),
@@ -159,7 +158,7 @@ class TestConfiguration:
             r'"PAYMENT_LEASE_SECONDS", default=([0-9]+)', (ROOT / "billing_site" / "settings.py").read_text()
         )
         assert lease
-        assert (found[1], float(found[2])) == (lease[1], SETTLING_SECONDS)
+        assert (found[1], float(found[2])) == (lease[1], RECORDING_SECONDS)
 
     def test_names_stripes_gateway_as_the_product_does(self) -> None:
         path = re.search(r'stripe_gateway += "([\w.]+)"', (CONFIGURATION / "locals.tf").read_text())

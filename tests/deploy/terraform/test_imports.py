@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.terraform.applying import OVERRIDES, VARIABLES
+from tests.deploy.terraform.first_applies import OVERRIDES, VARIABLES
 from tests.deploy.terraform.moto_cloud import Cloud
 from tests.deploy.terraform.terraform_command import Terraform, TerraformFailed, copied
 
@@ -126,7 +126,7 @@ class TestDatabase:
         assert "The owner of billing-production is postgres: set database_owner to that." in said[2]
 
     def test_is_never_replaced_even_if_nothing_refuses_it(self, importing: Importing) -> None:
-        """The refusals say what to mend. That a plan destroys nothing doesn't hang on them."""
+        """The errors say how to fix it. That a plan destroys nothing doesn't depend on them."""
         configuration = importing(MasterUsername="postgres", DBName="other", StorageEncrypted=False)
         database = configuration.folder / "database.tf"
         text, postconditions = re.subn(r"postcondition \{.*?\n    \}\n", "", database.read_text(), flags=re.DOTALL)

@@ -57,7 +57,7 @@ class TestMocked:
         assert max(messages.values(), default=1) == 1
         caught = {message for each in BROKEN.get(concern, []) for message in each.caught_by}
         assert messages.keys() - caught == set()
-        # A refusal that is expected and doesn't come is told by what should have refused.
+        # A missing refusal is reported with what should have refused.
         refusing = re.findall(r"expect_failures = \[(.+?)\]", text, re.DOTALL) if concern in BROKEN else []
         expected = {name.strip() for names in refusing for name in names.split(",") if name.strip()}
         assert {name for name in expected if not any(f" {name}, " in message for message in caught)} == set()

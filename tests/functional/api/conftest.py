@@ -4,7 +4,7 @@ import pytest
 import time_machine
 
 from tests.builders import NOW
-from tests.functional.api.client import ApiClient
+from tests.support.api_client import ApiClient
 
 
 @pytest.fixture(autouse=True)

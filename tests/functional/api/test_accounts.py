@@ -9,10 +9,10 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
 from rebilling.adjustments import grant_credit
-from rebilling.lifecycle import close_account
+from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, a_plan, an_account, billed
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
 
 
 def _names(response: Any) -> list[str]:
@@ -34,7 +34,7 @@ class TestGetAccount:
         assert (shown["status"], shown["rebilling_date"], shown["balance_minor"]) == ("ACTIVE", "2026-02-01", 0)
 
     @pytest.mark.parametrize("id_", [uuid.UUID(int=0), uuid.uuid4()])
-    def test_knows_no_other(self, api: ApiClient, id_: uuid.UUID) -> None:
+    def test_finds_no_unknown_id(self, api: ApiClient, id_: uuid.UUID) -> None:
         an_account()
         problem_of(api.get(f"/v1/accounts/{id_}"), status=404, slug="unknown-account")
 
@@ -100,7 +100,7 @@ class TestListAccounts:
             ("page_size", "9" * 5000),
         ],
     )
-    def test_refuses_a_filter_that_makes_no_sense(self, api: ApiClient, name: str, value: str) -> None:
+    def test_refuses_an_invalid_filter(self, api: ApiClient, name: str, value: str) -> None:
         problem = problem_of(api.get("/v1/accounts", **{name: value}), status=400, slug="invalid-request")
         assert list(problem["errors"]) == [name]
 
@@ -164,7 +164,7 @@ class TestChangeAccount:
             problem = problem_of(response, status=422, slug="invalid")
         assert list(problem["errors"]) == ["quantity"]
 
-    def test_refuses_a_quantity_that_takes_the_charge_past_the_most(self, api: ApiClient) -> None:
+    def test_refuses_a_quantity_that_takes_the_charge_above_the_maximum(self, api: ApiClient) -> None:
         account = an_account(unit_amount_minor=50_000_000)
         with nothing_moves():
             problem = problem_of(api.patch(f"/v1/accounts/{account.id}", {"quantity": 2}), status=422, slug="invalid")
@@ -193,7 +193,7 @@ class TestChangeAccount:
             ("metadata", {"nul": "\0"}),
         ],
     )
-    def test_refuses_what_does_not_change_or_is_misshapen(self, api: ApiClient, field: str, value: Any) -> None:
+    def test_refuses_what_does_not_change_or_is_malformed(self, api: ApiClient, field: str, value: Any) -> None:
         account = an_account()
         with nothing_moves():
             response = api.patch(f"/v1/accounts/{account.id}", {"name": "Grace"} | {field: value})

@@ -9,8 +9,8 @@ from accounts.models import Account
 from ledger.balances import balance
 from ledger.models import Entry
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered, swept
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
 WHY = {"reason": "A mistake."}
@@ -46,7 +46,7 @@ class TestGrantCredit:
         assert balance(account_id=account.id) == 0
 
     @pytest.mark.parametrize("amount", [0, -1])
-    def test_refuses_an_amount_that_is_no_credit(self, api: ApiClient, amount: int) -> None:
+    def test_refuses_an_invalid_amount(self, api: ApiClient, amount: int) -> None:
         account = an_account()
         response = _credit(api, account, SORRY | {"amount_minor": amount})
         assert list(problem_of(response, status=422, slug="invalid")["errors"]) == ["amount_minor"]
@@ -65,7 +65,7 @@ class TestGrantCredit:
             ("currency", "USD"),
         ],
     )
-    def test_refuses_a_misshapen_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
+    def test_refuses_a_malformed_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
         account = an_account()
         with nothing_moves():
             response = _credit(api, account, SORRY | {field: value})
@@ -115,11 +115,11 @@ class TestReverseEntry:
         problem_of(_reverse(api, payment.id), status=409, slug="unable-to-reverse")
         assert (Entry.objects.count(), balance(account_id=account.id)) == (2, 0)
 
-    def test_refuses_a_charge_whose_payment_is_on_its_way(self, api: ApiClient) -> None:
+    def test_refuses_a_charge_whose_payment_is_in_flight(self, api: ApiClient) -> None:
         account = an_account()
         queue = QueueInHand()
         swept(as_of=TODAY, queue=queue)
-        # With no time left the processor charges, and leaves the collecting to a later message.
+        # With no time left the worker charges, and leaves the collecting to a later message.
         delivered(bodies=queue.take(), queue=queue, seconds_left=0)
         charge = Entry.objects.get()
         problem_of(_reverse(api, charge.id), status=409, slug="unable-to-reverse")
@@ -130,7 +130,7 @@ class TestReverseEntry:
             problem_of(_reverse(api, uuid.uuid4()), status=404, slug="unknown-entry")
 
     @pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": None}, {"reason": "x", "amount_minor": 1}])
-    def test_refuses_a_misshapen_body(self, api: ApiClient, body: Any) -> None:
+    def test_refuses_a_malformed_body(self, api: ApiClient, body: Any) -> None:
         credit = _credit(api, an_account()).json()
         with nothing_moves():
             problem_of(_reverse(api, credit["id"], body), status=400, slug="invalid-request")

@@ -10,10 +10,10 @@ from ledger.balances import balance
 from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
 from tests.builders import NOW, TODAY, a_plan, an_account
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
 
-MOST_OWED = 2**53 - 1
+MAX_OWED = 2**53 - 1
 PLAN = {"code": "new", "name": "New", "interval_count": 1, "interval_unit": "month"}
 WAYS = [
     ("credits", {"reason": "An hour of outage."}),
@@ -46,7 +46,7 @@ class TestOneMovement:
             ("KWD", "0.001 KWD to 99,999.999 KWD"),
         ],
     )
-    def test_past_the_most_is_refused_in_words_of_money(
+    def test_above_the_maximum_is_refused_with_amounts_as_money(
         self, api: ApiClient, way: str, body: dict[str, Any], currency: str, limits: str
     ) -> None:
         account = an_account(plan=a_plan(currency=currency))
@@ -69,7 +69,7 @@ class TestOneMovement:
             assert api.post(path, body | {"amount_minor": 2001}, once="one").status_code == 422
         assert api.post(path, body | {"amount_minor": 2000}, once="two").status_code == 201
 
-    def test_that_is_a_price_may_be_nothing_and_no_more_than_the_most(self, api: ApiClient) -> None:
+    def test_that_is_a_price_may_be_nothing_and_at_most_the_maximum(self, api: ApiClient) -> None:
         plan = PLAN | {"currency": "JPY", "unit_amount_minor": 100_000_000}
         with nothing_moves():
             problem = problem_of(api.post("/v1/plans", plan), status=422, slug="invalid")
@@ -93,7 +93,7 @@ class TestBalance:
         self, api: ApiClient, way: str, body: dict[str, Any]
     ) -> None:
         account = an_account()
-        _posted(account, EntryType.CREDIT, MOST_OWED - 500)
+        _posted(account, EntryType.CREDIT, MAX_OWED - 500)
         path = f"/v1/accounts/{account.id}/{way}"
         with nothing_moves(but=IdempotentAnswer):
             response = api.post(path, body | {"amount_minor": 501}, once="one")
@@ -102,13 +102,13 @@ class TestBalance:
             "The account's balance would be more than 9007199254740991 minor units, the most that it may be."
         )
         assert api.post(path, body | {"amount_minor": 500}, once="two").status_code == 201
-        assert api.get(f"/v1/accounts/{account.id}/balance").json()["balance_minor"] == -MOST_OWED
+        assert api.get(f"/v1/accounts/{account.id}/balance").json()["balance_minor"] == -MAX_OWED
 
     def test_is_not_taken_further_by_a_reversal(self, api: ApiClient) -> None:
         account = an_account()
         credit = _posted(account, EntryType.CREDIT, 500)
-        _posted(account, EntryType.CHARGE, MOST_OWED)
+        _posted(account, EntryType.CHARGE, MAX_OWED)
         with nothing_moves(but=IdempotentAnswer):
             response = api.post(f"/v1/ledger/{credit.id}/reversals", {"reason": "A mistake."}, once="one")
         assert response.status_code == 409
-        assert balance(account_id=account.id) == MOST_OWED - 500
+        assert balance(account_id=account.id) == MAX_OWED - 500

@@ -21,9 +21,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.builders import TODAY, a_plan, an_account, billed
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient
-from tests.integration.rebilling.refunded import refunded
+from tests.support.api_client import ApiClient
+from tests.support.databases import rolled_back
+from tests.support.refunds import refunded
 
 EXAMPLES_A_CALL = 15
 OF_ANY_STATUS = [status_code_conformance, content_type_conformance, response_schema_conformance]

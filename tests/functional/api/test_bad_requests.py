@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
 
 MEGABYTE = 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
@@ -94,7 +94,7 @@ class TestRequest:
         ("method", "path"),
         [("GET", "/v1"), ("GET", "/v1/"), ("GET", "/v1/nothing"), ("POST", "/v1/plans/"), ("DELETE", "/v1/a%0Ab")],
     )
-    def test_for_a_path_that_is_not_there_is_refused(self, api: ApiClient, method: str, path: str) -> None:
+    def test_for_an_unknown_path_is_refused(self, api: ApiClient, method: str, path: str) -> None:
         with nothing_moves():
             problem_of(api.send(method, path, Authorization=""), status=404, slug="not-found")
 
@@ -139,7 +139,7 @@ class TestRequest:
         def broken(*args: Any, **kwargs: Any) -> Any:
             raise RuntimeError("the secret of the house")
 
-        monkeypatch.setattr("api.plans.plan_by_code", broken)
+        monkeypatch.setattr("api.v1.plans.plan_by_code", broken)
         response = api.get("/v1/plans/pro")
         problem = problem_of(response, status=500, slug="internal-error")
         assert "secret" not in json.dumps(problem)

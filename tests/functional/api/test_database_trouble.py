@@ -12,8 +12,8 @@ from django.db import connection, connections, transaction
 from accounts.models import Account
 from ledger.models import Entry
 from tests.builders import an_account
-from tests.databases import committed
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import committed
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
 ADVICE = "Send the request again in some seconds; with the same Idempotency-Key it is done once."
@@ -28,7 +28,7 @@ RAISED = {
     "53200": "The database is out of memory.",
     "53300": "The database has no connection left.",
     "57P03": "The database is restarting.",
-    "58030": "The database's server has a fault of its own.",
+    "58030": "The database's server has an internal fault.",
 }
 
 
@@ -89,7 +89,7 @@ def _unavailable(response: Any, *, says: str, caplog: pytest.LogCaptureFixture, 
 @committed
 class TestTrouble:
     @pytest.mark.parametrize(("sqlstate", "says"), RAISED.items())
-    def test_told_by_the_server_is_503_and_undoes_the_work(
+    def test_reported_by_the_server_is_503_and_undoes_the_work(
         self,
         api: ApiClient,
         account: Account,
@@ -105,7 +105,7 @@ class TestTrouble:
 
         path = f"/v1/accounts/{account.id}/credits"
         with monkeypatch.context() as patch, nothing_moves():
-            patch.setattr("api.entries.grant_credit", broken)
+            patch.setattr("api.v1.ledger.grant_credit", broken)
             response = api.post(path, SORRY, once="one")
         _unavailable(response, says=says, caplog=caplog, sqlstate=sqlstate)
         assert b"of row 1" not in response.content
@@ -156,7 +156,7 @@ class TestTrouble:
 
         path = f"/v1/accounts/{account.id}/credits"
         with monkeypatch.context() as patch:
-            patch.setattr("api.entries.grant_credit", ended)
+            patch.setattr("api.v1.ledger.grant_credit", ended)
             response = api.post(path, SORRY, once="one")
         # The driver has the server's last words (57P01) or finds the connection gone, as it happens.
         problem_of(response, status=503, slug="database-unavailable")
@@ -213,7 +213,7 @@ class TestABug:
             _executed(f"DO $$ BEGIN RAISE EXCEPTION 'of row 1' USING ERRCODE = '{sqlstate}'; END $$")
             raise AssertionError
 
-        monkeypatch.setattr("api.entries.grant_credit", broken)
+        monkeypatch.setattr("api.v1.ledger.grant_credit", broken)
         with nothing_moves():
             response = api.post(f"/v1/accounts/{account.id}/credits", SORRY, once="one")
             problem_of(response, status=500, slug="internal-error")

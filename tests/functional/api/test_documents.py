@@ -11,11 +11,11 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
-from payments.gateways import Declined
+from payments.gateways.port import Declined
 from tests.builders import TODAY, ScriptedGateway, an_account, billed
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient
-from tests.integration.rebilling.refunded import refunded
+from tests.support.api_client import ApiClient
+from tests.support.databases import rolled_back
+from tests.support.refunds import refunded
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
 PART = {"amount_minor": 500, "reason": "A week of outage."}
@@ -107,7 +107,7 @@ class TestSchema:
         }
         assert sorted(set(statuses)) == [200, 201, 202, 400, 409, 422]
 
-    def test_asks_for_a_key_but_for_health(self, schema: dict[str, Any]) -> None:
+    def test_needs_a_key_except_for_health(self, schema: dict[str, Any]) -> None:
         open_calls = [
             path for path, methods in schema["paths"].items() for call in methods.values() if not call.get("security")
         ]
@@ -139,9 +139,9 @@ class TestSchema:
             "ChangeAccountRequest",
             "CreatePlanRequest",
             "GrantCreditRequest",
+            "OfflinePaymentRequest",
             "OpenAccountRequest",
             "ReasonRequest",
-            "ReceivePaymentRequest",
             "RefundPaymentRequest",
             "WriteOffRequest",
         ]
@@ -163,7 +163,7 @@ class TestSchema:
 
 AMOUNT = (1, 99_999_999)
 PRICE = (0, 99_999_999)
-TOLD = (0, 2**53 - 1)
+STORED_PRICE = (0, 2**53 - 1)
 MOVED = (1, 2**53 - 1)
 BALANCE = (-(2**53) + 1, 2**53 - 1)
 QUANTITY = (1, 2**31 - 1)
@@ -200,10 +200,10 @@ class TestBounds:
             ("OpenAccountRequest", "quantity", QUANTITY),
             ("ChangeAccountRequest", "quantity", QUANTITY),
             ("GrantCreditRequest", "amount_minor", AMOUNT),
-            ("ReceivePaymentRequest", "amount_minor", AMOUNT),
+            ("OfflinePaymentRequest", "amount_minor", AMOUNT),
             ("RefundPaymentRequest", "amount_minor", AMOUNT),
-            ("Plan", "unit_amount_minor", TOLD),
-            ("Account", "unit_amount_minor", TOLD),
+            ("Plan", "unit_amount_minor", STORED_PRICE),
+            ("Account", "unit_amount_minor", STORED_PRICE),
             ("Account", "quantity", QUANTITY),
             ("Account", "balance_minor", BALANCE),
             ("Balance", "balance_minor", BALANCE),
@@ -213,20 +213,20 @@ class TestBounds:
             ("Tally", "periods", COUNT),
         ],
     )
-    def test_are_told_of_each_number(
+    def test_are_given_for_each_number(
         self, schema: dict[str, Any], component: str, field: str, bounds: tuple[int, int]
     ) -> None:
         described = schema["components"]["schemas"][component]["properties"][field]
         assert (described["type"], described["format"]) == ("integer", "int64")
         assert (described["minimum"], described["maximum"]) == bounds
 
-    def test_are_missing_of_none(self, schema: dict[str, Any]) -> None:
+    def test_are_missing_nowhere(self, schema: dict[str, Any]) -> None:
         components = {name: shape for name, shape in schema["components"]["schemas"].items() if name != "Problem"}
         numbers = [number for number in _schemas([components, schema["paths"]]) if number["type"] == "integer"]
         assert len(numbers) > 30
         assert [number for number in numbers if "minimum" not in number] == []
 
-    def test_are_told_of_each_text_that_is_taken(self, schema: dict[str, Any]) -> None:
+    def test_are_given_for_each_text_field(self, schema: dict[str, Any]) -> None:
         for name, body in schema["components"]["schemas"].items():
             if not name.endswith("Request"):
                 continue
@@ -234,7 +234,7 @@ class TestBounds:
                 if shape.get("type") == "string":
                     assert shape.keys() & {"maxLength", "pattern", "format"}, (name, field)
 
-    def test_are_told_of_each_day_that_is_taken(self, schema: dict[str, Any]) -> None:
+    def test_are_given_for_each_date_field(self, schema: dict[str, Any]) -> None:
         terms = schema["components"]["schemas"]["OpenAccountRequest"]["properties"]
         for day in (terms["anchor_date"], terms["rebilling_date"]):
             assert (day["format"], day["x-minimum"], day["x-maximum"]) == ("date", "1970-01-01", "2200-12-31")
@@ -256,7 +256,7 @@ class TestBounds:
             ("/v1/accounts/{account}/payments", {"reason": "sorry", "reference": "SEPA"}),
         ],
     )
-    def test_are_those_that_hold(self, api: ApiClient, path: str, body: dict[str, Any]) -> None:
+    def test_are_enforced(self, api: ApiClient, path: str, body: dict[str, Any]) -> None:
         path = path.format(account=an_account().id)
         for amount, status in ((AMOUNT[0] - 1, 422), (AMOUNT[0], 201), (AMOUNT[1], 201), (AMOUNT[1] + 1, 422)):
             assert api.post(path, body | {"amount_minor": amount}, once=str(amount)).status_code == status
@@ -315,7 +315,7 @@ class TestDescription:
         assert {status for _, status in made} == {"201", "202"}
         assert len(made) == 8
 
-    def test_has_no_body_for_calls_that_take_none(self, schema: dict[str, Any]) -> None:
+    def test_has_no_body_for_calls_without_one(self, schema: dict[str, Any]) -> None:
         unsafe = {
             path: described
             for path, methods in schema["paths"].items()
@@ -330,7 +330,7 @@ class TestDescription:
 
 @rolled_back
 class TestDocs:
-    def test_ask_nothing_of_anyone_else(self, api: ApiClient) -> None:
+    def test_load_nothing_from_elsewhere(self, api: ApiClient) -> None:
         page = api.send("GET", "/v1/docs", Authorization="")
         assert page.status_code == 200
         policy = page["Content-Security-Policy"]

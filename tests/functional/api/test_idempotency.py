@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 import time_machine
 
+from accounts.errors import Conflict
 from accounts.models import Account
-from accounts.refusals import Conflict
 from api.keys import revoke_api_key
 from api.models import IdempotentAnswer, Scope
 from ledger.models import Entry
-from payments.gateways import Declined, Succeeded, Unknown
-from rebilling.booking_refunds import settle_refunds
-from rebilling.lifecycle import close_account
-from rebilling.retries import retry_payment
-from rebilling.settling import settle
+from payments.gateways.port import Declined, Succeeded, Unknown
+from rebilling.dunning import retry_payment
+from rebilling.payment_outcomes import record_payment_outcomes
+from rebilling.refund_outcomes import record_refund_outcomes
+from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
-from tests.integration.rebilling.refunded import paid, requested
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
+from tests.support.refunds import paid, requested
 
 DECLINED, TAKEN = "declined", "taken"
 
@@ -93,7 +93,7 @@ class TestReplay:
             an_account()
             raise Conflict("Too late.")
 
-        monkeypatch.setattr("api.entries.grant_credit", half_done)
+        monkeypatch.setattr("api.v1.ledger.grant_credit", half_done)
         problem_of(api.post(credits, SORRY, once="one"), status=409, slug="conflict")
         assert (Account.objects.count(), IdempotentAnswer.objects.count()) == (1, 1)
 
@@ -140,7 +140,7 @@ class TestKey:
             response = api.post(f"/v1/accounts/{account.id}/{path}", body, once=key)
             problem_of(response, status=400, slug="idempotency-key-malformed")
 
-    def test_is_not_used_up_by_a_misshapen_body(self, api: ApiClient, credits: str) -> None:
+    def test_is_not_used_up_by_a_malformed_body(self, api: ApiClient, credits: str) -> None:
         problem_of(api.post(credits, SORRY | {"note": 1}, once="one"), status=400, slug="invalid-request")
         assert IdempotentAnswer.objects.count() == 0
         assert api.post(credits, SORRY, once="one").status_code == 201
@@ -156,7 +156,7 @@ class TestKey:
             raise RuntimeError
 
         with monkeypatch.context() as patch, nothing_moves():
-            patch.setattr("api.entries.grant_credit", broken)
+            patch.setattr("api.v1.ledger.grant_credit", broken)
             problem_of(api.post(credits, SORRY, once="one"), status=500, slug="internal-error")
         assert api.post(credits, SORRY, once="one").status_code == 201
 
@@ -165,7 +165,7 @@ class TestKey:
         problem_of(client.post(credits, SORRY, once="one"), status=403, slug="missing-scope")
         assert IdempotentAnswer.objects.count() == 0
 
-    def test_means_nothing_to_a_read(self, api: ApiClient) -> None:
+    def test_is_ignored_on_reads(self, api: ApiClient) -> None:
         for _ in range(2):
             assert "Idempotent-Replayed" not in api.send("GET", "/v1/plans", once="one")
 
@@ -193,7 +193,7 @@ class TestKeyThatReplacesAnother:
 
 
 @rolled_back
-class TestRefusalThatPasses:
+class TestATemporaryRefusal:
     """What waiting changes isn't kept as the answer: under the same key it is done once the outcome is known."""
 
     @pytest.fixture
@@ -225,7 +225,7 @@ class TestRefusalThatPasses:
             assert problem_of(api.post(path, body, once="one"), status=409, slug=slug) == refused
         taken = Succeeded(reference="ref", key=payment.id, amount_minor=payment.amount_minor, currency="USD")
         result = taken if outcome == TAKEN else Declined(code="card_declined")
-        settle(outcomes={payment.id: result}, as_of=TODAY, now=NOW)
+        record_payment_outcomes(outcomes={payment.id: result}, as_of=TODAY, now=NOW)
         done = api.post(path, body, once="one")
         assert done.status_code in (201, 202), done.content
         with nothing_moves():
@@ -237,17 +237,17 @@ class TestRefusalThatPasses:
         path, body = f"/v1/payments/{payment.id}/refunds", {"amount_minor": 1000, "reason": "sorry"}
         with nothing_moves():
             problem_of(api.post(path, body, once="one"), status=409, slug="nothing-to-refund")
-        settle_refunds(outcomes={first.id: Declined(code="closed")}, as_of=TODAY, now=NOW)
+        record_refund_outcomes(outcomes={first.id: Declined(code="closed")}, as_of=TODAY, now=NOW)
         assert api.post(path, body, once="one").status_code == 202
 
-    def test_of_a_write_off_while_a_retry_is_on_its_way_is_not_kept(self, api: ApiClient) -> None:
+    def test_of_a_write_off_while_a_retry_is_in_flight_is_not_kept(self, api: ApiClient) -> None:
         account = an_account()
         billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
         retried = retry_payment(payment_id=account.payments.get().id, gateway="scripted", now=NOW)
         path, body = f"/v1/accounts/{account.id}/write-offs", {"reason": "gone"}
         with nothing_moves():
             problem_of(api.post(path, body, once="one"), status=409, slug="unable-to-write-off")
-        settle(outcomes={retried.id: Declined(code="card_declined")}, as_of=TODAY, now=NOW)
+        record_payment_outcomes(outcomes={retried.id: Declined(code="card_declined")}, as_of=TODAY, now=NOW)
         assert api.post(path, body, once="one").status_code == 201
 
 

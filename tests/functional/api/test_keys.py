@@ -16,8 +16,8 @@ from api.keys import revoke_api_key
 from api.models import ApiKey, Scope
 from billing_site.log_format import JsonFormatter
 from tests.builders import NOW, a_plan
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
 
 PLAN = {
     "code": "pro",
@@ -114,7 +114,7 @@ class TestApiKey:
         assert api.secret.startswith(row["prefix"])
         assert len(row["prefix"]) == 12
 
-    def test_is_asked_for_before_the_body_is_looked_at(self, api: ApiClient) -> None:
+    def test_is_checked_before_the_body(self, api: ApiClient) -> None:
         _unauthorized(api.send("POST", "/v1/plans", raw=b"{", Authorization=""))
 
     def test_is_never_logged_and_neither_is_a_body(self, api: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ class TestApiKey:
         api.post("/v1/plans", body)
         api.post("/v1/plans", body | {"unit_amount_minor": "very private"}, once="very private")
         api.send("POST", "/v1/plans", raw=b'{"very private"', Authorization=f"Bearer {api.secret}x")
-        monkeypatch.setattr("api.plans.create_plan", lambda **_: 1 // 0)
+        monkeypatch.setattr("api.v1.plans.create_plan", lambda **_: 1 // 0)
         assert api.post("/v1/plans", body).status_code == 500
         lines = [json.loads(line) for line in logged.getvalue().splitlines()]
         assert [line["level"] for line in lines] == ["WARNING", "WARNING", "ERROR"]

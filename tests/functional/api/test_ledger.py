@@ -12,8 +12,8 @@ from accounts.models import Account
 from ledger.models import Entry
 from rebilling.adjustments import grant_credit
 from tests.builders import TODAY, an_account, at, billed
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, problem_of
+from tests.support.api_client import ApiClient, problem_of
+from tests.support.databases import rolled_back
 
 DAYS = ("effective_on_after", "effective_on_before")
 
@@ -83,7 +83,7 @@ class TestListLedger:
         [("type", "charges"), ("effective_on_after", "soon"), ("effective_on_before", "2026-13-01"), ("status", "x")]
         + [(name, day) for name in DAYS for day in ("1969-12-31", "2201-01-01", "9999-01-01")],
     )
-    def test_refuses_a_filter_that_makes_no_sense(self, api: ApiClient, name: str, value: str) -> None:
+    def test_refuses_an_invalid_filter(self, api: ApiClient, name: str, value: str) -> None:
         response = api.get(f"/v1/accounts/{an_account().id}/ledger", **{name: value})
         assert list(problem_of(response, status=400, slug="invalid-request")["errors"]) == [name]
 
@@ -98,7 +98,7 @@ class TestListLedger:
             counts.append(len(queries))
         assert counts == [3, 3]  # the key, the account, the page
 
-    def test_knows_no_other_account_or_entry(self, api: ApiClient) -> None:
+    def test_finds_no_unknown_account_or_entry(self, api: ApiClient) -> None:
         nobody = uuid.uuid4()
         problem_of(api.get(f"/v1/accounts/{nobody}/ledger"), status=404, slug="unknown-account")
         problem_of(api.get(f"/v1/accounts/{nobody}/balance"), status=404, slug="unknown-account")
@@ -132,6 +132,6 @@ class TestBalance:
         assert api.get(f"/v1/accounts/{an_account().id}/balance", as_of="1970-01-01").json()["balance_minor"] == 0
 
     @pytest.mark.parametrize("as_of", ["", "today", "2026-1-1", "0000-00-00", "1969-12-31", "2201-01-01", "\0"])
-    def test_refuses_a_day_that_billing_does_not_know(self, api: ApiClient, as_of: str) -> None:
+    def test_refuses_a_date_out_of_range(self, api: ApiClient, as_of: str) -> None:
         response = api.get(f"/v1/accounts/{an_account().id}/balance", as_of=as_of)
         assert list(problem_of(response, status=400, slug="invalid-request")["errors"]) == ["as_of"]

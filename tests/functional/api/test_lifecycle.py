@@ -10,8 +10,8 @@ import time_machine
 from accounts.models import StatusChange
 from rebilling.models import Rebilling
 from tests.builders import TODAY, QueueInHand, an_account, at, billed, swept
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
 
 WHY = {"reason": "The customer asked."}
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from rest_framework.renderers import JSONRenderer
 
-from payments.gateways import Declined
+from payments.gateways.port import Declined
 from payments.models import Payment, Refund
-from rebilling import dispatch
-from rebilling.lifecycle import close_account
+from rebilling.messages import dispatch
+from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
-from tests.databases import committed
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import committed
 
 PLAN = {"code": "new", "name": "New", "currency": "USD", "unit_amount_minor": 1} | {
     "interval_count": 1,
@@ -112,4 +112,4 @@ class TestQueueThatFailsAfterTheCommit:
         assert model._default_manager.filter(id=answer.json()["id"], status="SUBMITTED").count() == 1
         (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
         assert record.__dict__["event"] == f"{model._meta.model_name}.unsent"
-        assert record.getMessage() == f"a {model._meta.model_name} was not sent; the hourly certify sends it"
+        assert record.getMessage() == f"a {model._meta.model_name} was not sent; the hourly check sends it"

@@ -8,8 +8,8 @@ import pytest
 from accounts.models import Account, StatusChange
 from api.models import IdempotentAnswer
 from tests.builders import a_plan, an_account
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
 
 ADA = {"name": "Ada Lovelace", "email": "ada@example.com", "plan": "pro"}
 
@@ -106,7 +106,7 @@ class TestRefuseToOpenAccount:
         with nothing_moves():
             problem = problem_of(api.post("/v1/accounts", body), status=400, slug="idempotency-key-missing")
         assert problem["detail"] == (
-            "Sent again, this request would open a second account: it needs an Idempotency-Key header or an "
+            "If this request were sent twice, it would open two accounts: it needs an Idempotency-Key header or an "
             "external_reference."
         )
 
@@ -188,7 +188,7 @@ class TestRefuseToOpenAccount:
             ("Name", "Ada"),
         ],
     )
-    def test_refuses_a_misshapen_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
+    def test_refuses_a_malformed_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
         with nothing_moves():
             problem = problem_of(api.post("/v1/accounts", ADA | {field: value}), status=400, slug="invalid-request")
         assert list(problem["errors"]) == [field]

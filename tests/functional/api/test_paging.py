@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.builders import a_plan, an_account
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, problem_of
+from tests.support.api_client import ApiClient, problem_of
+from tests.support.databases import rolled_back
 
 
 def _codes(page: Any) -> list[str]:

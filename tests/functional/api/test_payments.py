@@ -1,4 +1,4 @@
-"""Payments by API: reading them, and trying a declined one's charge again."""
+"""Payments by API: reading them, and retrying a declined one."""
 
 import datetime
 import uuid
@@ -10,13 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import Account
-from payments.gateways import Declined
+from payments.gateways.port import Declined
 from payments.models import Payment
-from rebilling import dispatch
 from rebilling.adjustments import grant_credit
+from rebilling.messages import dispatch
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered, sent_again
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
 
 
 @rolled_back
@@ -34,11 +34,11 @@ class TestReadPayments:
             "currency": "USD",
             "status": "SUCCEEDED",
             "decline_code": None,
-            "needs_person": False,
+            "needs_review": False,
             "gateway": "scripted",
             "gateway_reference": f"taken-{payment['id']}",
             "submitted_at": "2026-01-01T06:00:00Z",
-            "settled_at": "2026-01-01T06:00:00Z",
+            "completed_at": "2026-01-01T06:00:00Z",
         }
         assert api.get(f"/v1/payments/{payment['id']}").json() == payment
 
@@ -67,7 +67,7 @@ class TestReadPayments:
             counts.append(len(queries))
         assert counts == [3, 3]  # the key, the account, the page
 
-    def test_knows_no_other(self, api: ApiClient) -> None:
+    def test_finds_no_unknown_id(self, api: ApiClient) -> None:
         problem_of(api.get(f"/v1/payments/{uuid.uuid4()}"), status=404, slug="unknown-payment")
         problem_of(api.get(f"/v1/accounts/{uuid.uuid4()}/payments"), status=404, slug="unknown-account")
 
@@ -117,7 +117,7 @@ class TestRetryPayment:
     ) -> None:
         """The function that the internet reaches has none."""
         first = declined(an_account())
-        settings.PAYMENT_GATEWAY, settings.STRIPE_API_KEY = "payments.gateways.stripe_gateway.StripeGateway", ""
+        settings.PAYMENT_GATEWAY, settings.STRIPE_API_KEY = "payments.gateways.stripe.gateway.StripeGateway", ""
         response = api.post(f"/v1/payments/{first}/retry", once="1")
         assert (response.status_code, response.json()["gateway"]) == (202, "stripe")
 
@@ -128,7 +128,7 @@ class TestRetryPayment:
         assert (again.json(), again["Idempotent-Replayed"]) == (answer.json(), "true")
         assert Payment.objects.count() == 2
 
-    def test_stands_when_the_queue_is_away(
+    def test_succeeds_when_the_queue_is_unreachable(
         self, api: ApiClient, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
     ) -> None:
         first = declined(an_account())
@@ -139,12 +139,12 @@ class TestRetryPayment:
         assert delivered(bodies=queue.take()) == []
         assert sorted(Payment.objects.values_list("status", flat=True)) == ["DECLINED", "SUCCEEDED"]
 
-    def test_is_refused_while_one_is_on_its_way(self, api: ApiClient) -> None:
+    def test_is_refused_while_one_is_in_flight(self, api: ApiClient) -> None:
         first = declined(an_account())
         api.post(f"/v1/payments/{first}/retry", once="1")
         problem = problem_of(api.post(f"/v1/payments/{first}/retry", once="2"), status=409, slug="unable-to-retry")
         assert Payment.objects.count() == 2
-        assert problem["detail"] == "The payment's charge is UNPAID: another payment of it is on its way."
+        assert problem["detail"] == "The payment's charge is UNPAID: another payment of it is in flight."
 
     def test_is_refused_where_nothing_is_to_be_collected(self, api: ApiClient) -> None:
         account = an_account()
@@ -152,11 +152,11 @@ class TestRetryPayment:
         grant_credit(account_id=account.id, amount_minor=1999, reason="sorry", author="test", today=TODAY, now=NOW)
         paid = an_account()
         billed(as_of=TODAY)
-        refusals = [
+        errors = [
             (first, "The payment's charge is PAID: nothing to collect."),
             (paid.payments.get().id, "The payment is SUCCEEDED, not DECLINED."),
         ]
-        for number, (payment, why) in enumerate(refusals):
+        for number, (payment, why) in enumerate(errors):
             response = api.post(f"/v1/payments/{payment}/retry", once=str(number))
             assert problem_of(response, status=409, slug="unable-to-retry")["detail"] == why
         assert Payment.objects.count() == 2
@@ -166,5 +166,5 @@ class TestRetryPayment:
         with nothing_moves():
             problem_of(api.post(f"/v1/payments/{first}/retry"), status=400, slug="idempotency-key-missing")
 
-    def test_knows_no_other_payment(self, api: ApiClient) -> None:
+    def test_finds_no_unknown_payment(self, api: ApiClient) -> None:
         problem_of(api.post(f"/v1/payments/{uuid.uuid4()}/retry", once="1"), status=404, slug="unknown-payment")

@@ -7,8 +7,8 @@ import pytest
 from accounts.models import Plan
 from api.models import IdempotentAnswer
 from tests.builders import a_plan, an_account
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
 
 PRO = {
     "code": "pro-monthly",
@@ -28,7 +28,7 @@ class TestCreatePlan:
         assert response.json() == PRO | {"trial_days": 0, "retired": False}
         assert Plan.objects.count() == 1
 
-    def test_takes_a_trial_and_a_price_of_nothing(self, api: ApiClient) -> None:
+    def test_accepts_a_trial_and_a_price_of_zero(self, api: ApiClient) -> None:
         response = api.post("/v1/plans", PRO | {"trial_days": 14, "unit_amount_minor": 0})
         assert response.status_code == 201
         plan = Plan.objects.get()
@@ -78,7 +78,7 @@ class TestCreatePlan:
             ("retired", True),
         ],
     )
-    def test_refuses_a_misshapen_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
+    def test_refuses_a_malformed_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
         with nothing_moves():
             problem = problem_of(api.post("/v1/plans", PRO | {field: value}), status=400, slug="invalid-request")
         assert list(problem["errors"]) == [field]
@@ -102,7 +102,7 @@ class TestReadPlans:
         assert (page["next"], page["previous"]) == (None, None)
 
     @pytest.mark.parametrize("code", ["nothing", "Pro", "-", "a" * 300])
-    def test_knows_no_other_code(self, api: ApiClient, code: str) -> None:
+    def test_finds_no_unknown_code(self, api: ApiClient, code: str) -> None:
         problem_of(api.get(f"/v1/plans/{code}"), status=404, slug="unknown-plan")
 
 

@@ -8,14 +8,14 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from api.models import Scope
 from ledger.balances import balance
-from payments.gateways import Declined
+from payments.gateways.port import Declined
 from payments.models import Payment, Refund
-from rebilling import dispatch
+from rebilling.messages import dispatch
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
-from tests.integration.rebilling.owing import received, rows
-from tests.integration.rebilling.refunded import paid, refunded
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
+from tests.support.owing import received, rows
+from tests.support.refunds import paid, refunded
 
 PART = {"amount_minor": 700, "reason": "A week of outage."}
 
@@ -26,7 +26,7 @@ def _refund(api: ApiClient, payment: Payment, body: Any = PART, once: str | None
 
 @rolled_back
 class TestRequestRefund:
-    def test_answers_with_its_reservation_and_later_with_its_outcome(
+    def test_responds_with_its_reservation_and_later_with_its_outcome(
         self,
         api: ApiClient,
         monkeypatch: pytest.MonkeyPatch,
@@ -47,12 +47,12 @@ class TestRequestRefund:
             "currency": "USD",
             "status": "SUBMITTED",
             "failure_code": None,
-            "needs_person": False,
+            "needs_review": False,
             "reason": "A week of outage.",
             "gateway": "scripted",
             "gateway_reference": None,
             "submitted_at": "2026-01-01T06:00:00Z",
-            "settled_at": None,
+            "completed_at": None,
             "created_by": f"key:tests:{api.key.prefix}",
         }
         assert api.get(f"/v1/refunds/{refund['id']}").json() == refund
@@ -60,13 +60,13 @@ class TestRequestRefund:
 
         assert delivered(bodies=queue.take()) == []
 
-        settled = refund | {
+        sent = refund | {
             "status": "SUCCEEDED",
             "gateway_reference": f"sent-{refund['id']}",
-            "settled_at": "2026-01-01T06:00:00Z",
+            "completed_at": "2026-01-01T06:00:00Z",
         }
-        assert api.get(f"/v1/refunds/{refund['id']}").json() == settled
-        assert api.get(f"/v1/payments/{payment.id}/refunds").json()["results"] == [settled]
+        assert api.get(f"/v1/refunds/{refund['id']}").json() == sent
+        assert api.get(f"/v1/payments/{payment.id}/refunds").json()["results"] == [sent]
         credit, entry = api.get(f"/v1/accounts/{payment.account_id}/ledger").json()["results"][:2]
         assert (entry["type"], entry["payment"], entry["amount_minor"]) == ("refund", str(payment.id), 700)
         assert (entry["description"], entry["created_by"]) == ("A week of outage.", f"key:tests:{api.key.prefix}")
@@ -84,12 +84,12 @@ class TestRequestRefund:
         assert _refund(api, payment, once="refund-2").status_code == 202
         assert list(Refund.objects.values_list("amount_minor", flat=True)) == [700, 700]
 
-    def test_of_a_payment_from_outside_has_succeeded(self, api: ApiClient) -> None:
+    def test_of_an_offline_payment_has_succeeded(self, api: ApiClient) -> None:
         account = an_account()
         refund = _refund(api, received(account, 1000)).json()
-        assert (refund["status"], refund["gateway"], refund["settled_at"]) == (
+        assert (refund["status"], refund["gateway"], refund["completed_at"]) == (
             "SUCCEEDED",
-            "outside",
+            "offline",
             "2026-01-01T06:00:00Z",
         )
         assert balance(account_id=account.id) == -300
@@ -161,7 +161,7 @@ class TestRefusedRefund:
             ("payment", "0193aaaa-0000-7000-8000-000000000000"),
         ],
     )
-    def test_with_a_misshapen_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
+    def test_with_a_malformed_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
         payment = paid()
         with nothing_moves():
             response = _refund(api, payment, PART | {field: value})
@@ -179,7 +179,7 @@ class TestRefusedRefund:
         with nothing_moves():
             problem_of(_refund(api, payment, once=None), status=400, slug="idempotency-key-missing")
 
-    def test_of_a_payment_that_is_not_there(self, api: ApiClient) -> None:
+    def test_of_an_unknown_payment(self, api: ApiClient) -> None:
         paid()
         with nothing_moves():
             problem_of(_refund(api, Payment(id=uuid.uuid4())), status=404, slug="unknown-payment")

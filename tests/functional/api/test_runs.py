@@ -1,4 +1,4 @@
-"""Runs and their certificates by API."""
+"""Runs and their reconciliations by API."""
 
 import datetime
 import uuid
@@ -8,19 +8,19 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from payments.gateways import Declined
-from rebilling.held import cancel_run
+from payments.gateways.port import Declined
 from rebilling.models import Rebilling, Run
+from rebilling.run_review import cancel_run
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, at, billed, delivered, swept
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, problem_of
+from tests.support.api_client import ApiClient, problem_of
+from tests.support.databases import rolled_back
 
 NONE = {"periods": 0, "amount_minor": {}}
 
 
 @rolled_back
 class TestGetRun:
-    def test_shows_the_certificate(self, api: ApiClient) -> None:
+    def test_shows_the_reconciliation(self, api: ApiClient) -> None:
         for currency in ("USD", "USD", "EUR"):
             an_account(plan=a_plan(currency=currency))
         run = billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="expired_card")))
@@ -38,7 +38,7 @@ class TestGetRun:
         }
 
     def test_shows_a_held_run_and_a_cancelled_one(self, api: ApiClient, settings: Any) -> None:
-        settings.REBILLING_BRAKE_FIRST_PERIODS = 1
+        settings.VOLUME_CHECK_FIRST_PERIODS = 1
         for _ in range(2):
             an_account()
         run = swept(as_of=TODAY, queue=QueueInHand())
@@ -68,7 +68,7 @@ class TestGetRun:
         run = billed(as_of=TODAY)
         assert api.get(f"/v1/runs/{run.id}").json()["unexplained"] == {"periods": 1, "amount_minor": {"USD": 1999}}
 
-    def test_knows_no_other(self, api: ApiClient) -> None:
+    def test_finds_no_unknown_id(self, api: ApiClient) -> None:
         problem_of(api.get(f"/v1/runs/{uuid.uuid4()}"), status=404, slug="unknown-run")
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from api.models import IdempotentAnswer
 from tests.builders import TODAY, a_plan, an_account, billed
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
 
 TEXTS = {
     "Ada\nLovelace": "Holds a line break: write it in one line.",

@@ -9,12 +9,12 @@ from accounts.models import Account
 from api.models import Scope
 from ledger.balances import balance
 from ledger.models import Entry
-from payments.gateways import Unknown
+from payments.gateways.port import Unknown
 from payments.models import Payment
 from tests.builders import NOW, TODAY, ScriptedGateway, an_account, billed
-from tests.databases import rolled_back
-from tests.functional.api.client import ApiClient, nothing_moves, problem_of
-from tests.integration.rebilling.owing import owing_two_months, received, rows
+from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.databases import rolled_back
+from tests.support.owing import owing_two_months, received, rows
 
 WHY = {"reason": "The customer is insolvent."}
 
@@ -103,7 +103,7 @@ class TestWriteOff:
         problem_of(_write_off(api, account), status=409, slug="nothing-unpaid")
         assert (Entry.objects.count(), rows(account)) == (1, [("CHARGED", 0, 0)])
 
-    def test_refuses_while_a_further_payment_is_on_its_way(self, api: ApiClient) -> None:
+    def test_refuses_while_a_further_payment_is_in_flight(self, api: ApiClient) -> None:
         account = owing_two_months()
         Payment.objects.create(
             account=account,
@@ -142,7 +142,7 @@ class TestWriteOff:
             ("reason", "x" * 501),
         ],
     )
-    def test_refuses_a_misshapen_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
+    def test_refuses_a_malformed_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
         account = owing_two_months()
         with nothing_moves():
             response = _write_off(api, account, WHY | {field: value})

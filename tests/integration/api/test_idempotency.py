@@ -10,13 +10,13 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 
-from api.idempotency import KEPT, forget_old_answers
+from api.idempotency import KEPT, delete_old_answers
 from api.models import ApiKey, IdempotentAnswer
 from ledger.models import Entry
 from rebilling import adjustments
 from tests.builders import NOW, an_account
-from tests.databases import committed, rolled_back
-from tests.functional.api.client import ApiClient, problem_of
+from tests.support.api_client import ApiClient, problem_of
+from tests.support.databases import committed, rolled_back
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
 
@@ -45,14 +45,14 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, thr
         assert go_on.wait(timeout=20)
         return entry
 
-    monkeypatch.setattr("api.entries.grant_credit", slow)
+    monkeypatch.setattr("api.v1.ledger.grant_credit", slow)
     yield begun, go_on
     go_on.set()
 
 
 @committed
-class TestTwin:
-    def test_in_flight_is_told_so_and_works_once_the_first_is_done(
+class TestSameRequestAtOnce:
+    def test_in_flight_is_refused_and_works_once_the_first_is_done(
         self, held: tuple[threading.Event, threading.Event]
     ) -> None:
         begun, go_on = held
@@ -122,10 +122,10 @@ class TestForgetOldAnswers:
         _answers(3, key=key, created_at=NOW - KEPT - hour)
         _answers(3, key=key, created_at=NOW - KEPT - 2 * hour)
         _answers(3, key=key, created_at=NOW - KEPT)
-        assert forget_old_answers(now=NOW, most=4) == 4
+        assert delete_old_answers(now=NOW, most=4) == 4
         assert IdempotentAnswer.objects.filter(created_at=NOW - KEPT - 2 * hour).count() == 0
-        assert forget_old_answers(now=NOW, most=4) == 2
-        assert forget_old_answers(now=NOW, most=4) == 0
+        assert delete_old_answers(now=NOW, most=4) == 2
+        assert delete_old_answers(now=NOW, most=4) == 0
         assert IdempotentAnswer.objects.count() == 3
 
     def test_keeps_each_for_more_than_a_day(self) -> None:
@@ -138,8 +138,8 @@ class TestForgetOldAnswersTogether:
         key = ApiClient().key
         _answers(5, key=key, created_at=NOW - KEPT - KEPT)
         with transaction.atomic():
-            assert forget_old_answers(now=NOW, most=3) == 3
-            assert _elsewhere(lambda: forget_old_answers(now=NOW, most=5)) == 2
+            assert delete_old_answers(now=NOW, most=3) == 3
+            assert _elsewhere(lambda: delete_old_answers(now=NOW, most=5)) == 2
         assert IdempotentAnswer.objects.count() == 0
 
     def test_lets_a_request_through_while_another_forgets(self) -> None:
@@ -147,6 +147,6 @@ class TestForgetOldAnswersTogether:
             api, path = ApiClient(), f"/v1/accounts/{an_account().id}/credits"
             _answers(5, key=api.key, created_at=NOW - KEPT - KEPT)
             with transaction.atomic():
-                forget_old_answers(now=NOW, most=3)
+                delete_old_answers(now=NOW, most=3)
                 assert _elsewhere(lambda: api.post(path, SORRY, once="one")).status_code == 201
         assert IdempotentAnswer.objects.count() == 1

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
-from accounts.refusals import Refusal
+from accounts.errors import OperationError
 from api.keys import (
     AmbiguousApiKey,
     UnableToCreateApiKey,
@@ -21,7 +21,7 @@ from api.keys import (
 )
 from api.models import ApiKey
 from tests.builders import NOW
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 
 def _key(**changes: Any) -> tuple[ApiKey, str]:
@@ -141,7 +141,7 @@ class TestRevokeApiKey:
 
     def test_never_repeats_a_whole_key_that_was_given(self) -> None:
         _, secret = _key()
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(OperationError) as refused:
             revoke_api_key(prefix_or_id=secret, now=NOW)
         assert secret not in refused.value.detail
 
@@ -166,14 +166,14 @@ class TestCommands:
         _run("create_api_key", "crm", "--scope", "accounts:read", "--expires", "2026-01-31")
         assert ApiKey.objects.get().expires_at == datetime.datetime(2026, 2, 1, 5, tzinfo=datetime.UTC)
 
-    def test_replace_a_key_and_say_that_it_works_on(self) -> None:
+    def test_replace_a_key_and_say_that_the_old_one_still_works(self) -> None:
         old, _ = _key()
         out, err = _run("create_api_key", "--replaces", old.prefix, "--expires", "2026-01-31")
         new = ApiKey.objects.exclude(id=old.id).get()
         assert bytes(new.key_hash) == key_hash(out.strip())
         assert (new.client_id, new.name, new.scopes) == (old.client_id, "crm", ["accounts:read"])
         assert new.expires_at == datetime.datetime(2026, 2, 1, tzinfo=datetime.UTC)
-        assert f"when its client has this one, revoke it (`manage.py revoke_api_key {old.prefix}`)" in err
+        assert f"revoke it when its client has this one (`manage.py revoke_api_key {old.prefix}`)" in err
 
     def test_replace_a_key_that_ends_by_one_that_does(self) -> None:
         old, _ = _key(expires_at=NOW + datetime.timedelta(days=1))

@@ -16,7 +16,7 @@ from ledger.models import Entry, EntryType
 from payments.models import Payment
 from rebilling.models import Rebilling, Run
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, swept
-from tests.integration.rebilling.owing import owing_two_months
+from tests.support.owing import owing_two_months
 
 
 def logged_in(username: str, *, group: str = "", superuser: bool = False) -> Client:
@@ -135,8 +135,8 @@ def parked(db: None) -> Rebilling:
 
 @pytest.fixture
 def held_run(settings: Any, db: None) -> Run:
-    """Two periods in yen, where the brake lets one through that has no history."""
-    settings.REBILLING_BRAKE_FIRST_PERIODS = 1
+    """Two periods in yen, where the volume check passes one without history."""
+    settings.VOLUME_CHECK_FIRST_PERIODS = 1
     plan = a_plan(currency="JPY", unit_amount_minor=500)
     for _ in range(2):
         an_account(plan=plan)

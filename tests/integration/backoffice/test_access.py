@@ -2,15 +2,15 @@ import pytest
 from django.test import Client
 
 from backoffice.models import User
-from tests.databases import rolled_back
 from tests.integration.backoffice.conftest import LISTS, Billed
+from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
 
 
-class TestWhoSeesThem:
+class TestAccess:
     @pytest.mark.parametrize("path", LISTS)
-    def test_nobody_without_permission(self, newcomer: Client, path: str) -> None:
+    def test_lists_are_hidden_without_permission(self, newcomer: Client, path: str) -> None:
         assert newcomer.get(f"/admin/{path}/").status_code == 403
 
     def test_a_page_is_not_shown_without_permission(self, newcomer: Client, billed_account: Billed) -> None:
@@ -19,11 +19,11 @@ class TestWhoSeesThem:
         assert newcomer.get(f"{path}history/").status_code == 403
 
     @pytest.mark.parametrize("path", LISTS)
-    def test_nobody_who_has_not_logged_in(self, path: str) -> None:
+    def test_lists_are_hidden_without_login(self, path: str) -> None:
         response = Client().get(f"/admin/{path}/")
         assert (response.status_code, response["Location"]) == (302, f"/admin/login/?next=/admin/{path}/")
 
-    def test_staff_log_in_over_plain_http_on_a_machine_of_ones_own(self, support: Client) -> None:
+    def test_staff_log_in_over_plain_http_on_a_local_machine(self, support: Client) -> None:
         sam = User.objects.get(username="sam")
         sam.set_password("a long pass phrase")
         sam.save()
@@ -36,7 +36,7 @@ class TestWhoSeesThem:
         assert (response.status_code, response["Location"]) == (302, "/admin/")
         assert client.get("/admin/").status_code == 200
 
-    def test_a_cookie_that_can_name_no_session_is_like_none(self, db: None) -> None:
+    def test_a_cookie_that_cannot_name_a_session_is_ignored(self, db: None) -> None:
         cookie = f'sessionid="{"a" * 31}\\000"'
         response = Client().get("/admin/", headers={"cookie": cookie})
         assert (response.status_code, response["Location"]) == (302, "/admin/login/?next=/admin/")

@@ -6,9 +6,9 @@ from django.test import Client
 
 from accounts.models import Account
 from rebilling.models import Rebilling, Run
-from tests.databases import rolled_back
-from tests.integration.backoffice.acting import messages_of, path_of, state
+from tests.integration.backoffice.action_requests import messages_of, path_of, state
 from tests.integration.backoffice.conftest import Billed, Owing
+from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
 

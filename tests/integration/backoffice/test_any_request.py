@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backoffice.models import User
-from tests.databases import rolled_back
 from tests.integration.backoffice.conftest import Billed, an_api_key
-from tests.integration.rebilling.refunded import requested
+from tests.support.databases import rolled_back
+from tests.support.refunds import requested
 
 pytestmark = rolled_back
 

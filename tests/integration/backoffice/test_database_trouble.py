@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import Account
 from ledger.models import Entry
 from tests.builders import an_account
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def no_changes(operator: Client, account: Account) -> Iterator[None]:
 @rolled_back
 @pytest.mark.usefixtures("no_changes")
 class TestDatabaseTrouble:
-    def test_met_by_an_action_is_a_plain_503(
+    def test_during_an_action_is_a_plain_503(
         self, operator: Client, account: Account, caplog: pytest.LogCaptureFixture
     ) -> None:
         operator.raise_request_exception = False
@@ -50,7 +50,7 @@ class TestDatabaseTrouble:
         account.refresh_from_db()
         assert (account.status, Entry.objects.count()) == ("PENDING", 0)
 
-    def test_met_after_the_view_while_the_session_is_saved_is_one_too(
+    def test_while_the_session_is_saved_is_a_503_too(
         self, operator: Client, settings: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         operator.raise_request_exception = False

@@ -24,8 +24,8 @@ class TestMinorFrom:
         ("text", "currency"),
         [("1.999", "USD"), ("1.0", "JPY"), ("1,00", "USD"), ("-1", "USD"), ("1e2", "USD"), ("", "USD")],
     )
-    def test_refuses_what_is_no_amount_of_the_currency(self, text: str, currency: str) -> None:
-        with pytest.raises(forms.ValidationError, match=f"Write an amount in {currency}"):
+    def test_refuses_an_invalid_amount_of_the_currency(self, text: str, currency: str) -> None:
+        with pytest.raises(forms.ValidationError, match=f"Enter an amount in {currency}"):
             minor_from(text=text, currency=currency)
 
     @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from backoffice.models import User
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
 
@@ -64,7 +64,7 @@ class TestStaff:
         kim.refresh_from_db()
         assert (kim.is_staff, list(kim.groups.all())) == (True, [group])
 
-    def test_a_username_that_has_signed_things_stays(self, superuser: Client, support: Client) -> None:
+    def test_a_username_cannot_be_changed(self, superuser: Client, support: Client) -> None:
         sam = User.objects.get(username="sam")
         superuser.post(
             f"/admin/backoffice/user/{sam.pk}/change/",

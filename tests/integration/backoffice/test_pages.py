@@ -6,13 +6,13 @@ from django.test import Client
 from django.utils import timezone
 
 from backoffice.account_page import tables_of
-from backoffice.tables import MOST_ROWS
+from backoffice.tables import MAX_ROWS
 from ledger.models import EntryType
 from ledger.posting import Posting, post
 from rebilling.models import Rebilling
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, swept
-from tests.databases import rolled_back
 from tests.integration.backoffice.conftest import Billed, an_api_key, page
+from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
 
@@ -61,7 +61,7 @@ class TestPages:
 
         assert '<div class="readonly">0.00 USD</div>' in content  # what it owes
         assert f"/admin/rebilling/rebilling/{billed_account.rebilling.id}/change/" in content
-        assert "2026-01-01 to 2026-02-01" in content
+        assert "1 Jan to 31 Jan 2026" in content
         assert f"/admin/payments/payment/{billed_account.payment.id}/change/" in content
         assert f"/admin/ledger/entry/{billed_account.charge.id}/change/" in content
         assert "<td>PENDING</td><td>ACTIVE</td>" in content
@@ -101,7 +101,7 @@ class TestPages:
                 description=f"credit {number}",
                 idempotency_key=f"k{number}",
             )
-            for number in range(MOST_ROWS + 1)
+            for number in range(MAX_ROWS + 1)
         )
         post(postings=postings, author="test", now=NOW)
 
@@ -111,13 +111,13 @@ class TestPages:
         assert "<td>credit 0</td>" not in content
         everything = f"ledger/entry/?account__id__exact={account.id}"
         assert f"/admin/{everything}" in content
-        assert page(support, everything).count('class="field-account_link') == MOST_ROWS  # a page of the list
+        assert page(support, everything).count('class="field-account_link') == MAX_ROWS  # a page of the list
 
-    def test_a_run_shows_its_certificate(self, support: Client, billed_account: Billed, parked: Rebilling) -> None:
+    def test_a_run_shows_its_reconciliation(self, support: Client, billed_account: Billed, parked: Rebilling) -> None:
         content = page(support, f"rebilling/run/{billed_account.run.id}/change/")
         assert "<td>charged</td><td>1</td><td>1,999.00 USD</td><td></td>" in content
         assert "<td>succeeded</td><td>1</td>" in content
-        assert "Certificate: Clean: due = charged + skipped + parked." in content
+        assert "Reconciliation: Clean: due = charged + skipped + parked." in content
 
         content = page(support, f"rebilling/run/{parked.run_id}/change/")
         assert "<td>parked</td><td>1</td><td>19.99 USD</td><td>too_many_periods 1</td>" in content
@@ -128,9 +128,9 @@ class TestPages:
         run = swept(as_of=TODAY, queue=QueueInHand())
         path = f"rebilling/run/{run.id}/change/"
 
-        assert "Certificate: UNEXPLAINED: 1 periods" in page(support, path)
+        assert "Reconciliation: UNEXPLAINED: 1 due period not" in page(support, path)
         Rebilling.objects.update(due_since=timezone.now())
-        assert "Certificate: In progress: 1 periods are still to be charged" in page(support, path)
+        assert "Reconciliation: In progress: 1 period still to be charged" in page(support, path)
 
     @pytest.mark.parametrize("kind", ["charge", "payment_entry", "payment", "rebilling"])
     def test_each_row_has_a_page(self, support: Client, billed_account: Billed, kind: str) -> None:

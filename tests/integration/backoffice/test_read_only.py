@@ -5,9 +5,9 @@ from accounts.models import Account, Plan
 from ledger.models import Entry
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
-from tests.databases import rolled_back
 from tests.integration.backoffice.conftest import Billed
-from tests.integration.rebilling.refunded import requested
+from tests.support.databases import rolled_back
+from tests.support.refunds import requested
 
 pytestmark = rolled_back
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lambdas.password_server import DATABASE, HOST, OWNER, OWNER_PASSWORD, PasswordServer, password_server
+from tests.support.lambdas.password_server import DATABASE, HOST, OWNER, OWNER_PASSWORD, PasswordServer, password_server
 
 ROOT = Path(__file__).resolve().parents[3]
 APPLICATION = "billing_app"
@@ -80,7 +80,7 @@ def _refused(done: subprocess.CompletedProcess[str], *, says: str) -> None:
 
 
 class TestCommand:
-    @pytest.mark.parametrize("arguments", [CREATE_KEY, ["certify"], ["migrate"]])
+    @pytest.mark.parametrize("arguments", [CREATE_KEY, ["reconcile"], ["migrate"]])
     def test_says_that_there_is_no_server(self, server: PasswordServer, arguments: list[str]) -> None:
         # The port of nothing: privileged, and given to nobody.
         _refused(_run(server, *arguments, port=1), says=AWAY)
@@ -101,7 +101,7 @@ class TestCommand:
 
     def test_of_the_hourly_check_logs_a_line_for_each_step_that_failed(self, migrated: PasswordServer) -> None:
         with _altered(migrated, *READ_ONLY):
-            done = _run(migrated, "certify")
+            done = _run(migrated, "reconcile")
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         said = "The database is read-only."

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.test.utils import override_script_prefix
 
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 PLACES = {"admin": "/admin/", "docs": "/v1/docs", "openapi": "/v1/openapi.json", "health": "/healthz"}

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from django.db import connections
 
-from localcloud import postgres
+from localcloud.postgres import server as postgres
 
 _SQLSTATE = re.compile(r"^ERROR:  ([0-9A-Z]{5}): ", re.MULTILINE)
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 
+from accounts.errors import violated_constraint
 from accounts.ids import new_id
 from accounts.models import Account
-from accounts.refusals import violated_constraint
 from ledger.models import Entry
 from tests.builders import NOW, TODAY
 

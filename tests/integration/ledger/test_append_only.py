@@ -11,11 +11,10 @@ import psycopg2
 import pytest
 from django.db import IntegrityError, connections
 
-from accounts.refusals import violated_constraint
+from accounts.errors import violated_constraint
 from ledger.models import Entry
 from rebilling.adjustments import grant_credit
 from tests.builders import NOW, TODAY, an_account, billed
-from tests.databases import committed
 from tests.integration.ledger.database_clients import (
     connected,
     connected_as_superuser,
@@ -24,6 +23,7 @@ from tests.integration.ledger.database_clients import (
     role_name,
     whole_ledger,
 )
+from tests.support.databases import committed
 
 INSUFFICIENT_PRIVILEGE = "42501"
 APPEND_ONLY = ("23000", "ledger_entry_append_only")
@@ -61,8 +61,8 @@ ATTACKS = CHANGES | {
     " LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
     "drop the trigger's function": "DROP FUNCTION ledger_entry_refuse_change() CASCADE",
     "rename the trigger's function": "ALTER FUNCTION ledger_entry_refuse_change() RENAME TO other",
-    "write to the catalogue": "UPDATE pg_trigger SET tgenabled = 'D'",
-    "delete from the catalogue": "DELETE FROM pg_trigger",
+    "write to the catalog": "UPDATE pg_trigger SET tgenabled = 'D'",
+    "delete from the catalog": "DELETE FROM pg_trigger",
     "drop the table": "DROP TABLE ledger_entry CASCADE",
     "drop everything": "DROP SCHEMA public CASCADE",
     "rename the table": "ALTER TABLE ledger_entry RENAME TO other",

@@ -17,7 +17,7 @@ from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
 from ledger.statements import Statement, statement
 from tests.builders import NOW, TODAY, a_plan, an_account
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 FIRST, LAST = datetime.date(1970, 1, 1), datetime.date(2200, 12, 31)
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from accounts.currencies import MOST_MINOR
+from accounts.currencies import MAX_MINOR
 from accounts.ids import new_id
 from accounts.models import Account
 from ledger.models import BOOKS_BY_TYPE, Book, Entry, EntryType
 from tests.builders import TODAY, a_plan, an_account, billed
-from tests.databases import rolled_back
 from tests.integration.ledger.rows import a_row, assert_does_not_fit, refusal_of, write
+from tests.support.databases import rolled_back
 
 DAY = datetime.timedelta(days=1)
 
@@ -76,8 +76,8 @@ class TestAmount:
         assert refusal_of(a_row(account=account, amount_minor=amount_minor)) == "entry_amount_positive"
 
     def test_fits_64_bits(self, account: Account) -> None:
-        write(a_row(account=account, amount_minor=MOST_MINOR))
-        assert_does_not_fit(a_row(account=account, amount_minor=MOST_MINOR + 1))
+        write(a_row(account=account, amount_minor=MAX_MINOR))
+        assert_does_not_fit(a_row(account=account, amount_minor=MAX_MINOR + 1))
 
 
 @rolled_back

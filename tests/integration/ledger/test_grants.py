@@ -1,4 +1,4 @@
-"""What the application's role may do to each table, by the catalogue and by trying."""
+"""What the application's role may do to each table, by the catalog and by trying."""
 
 import datetime
 
@@ -8,7 +8,7 @@ from django.db import ProgrammingError, connection, transaction
 from accounts.plans import retire_plan
 from ledger.models import Entry
 from tests.builders import TODAY, a_plan, an_account, billed
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 READ, ADD, CHANGE, DELETE = "SELECT", "INSERT", "UPDATE", "DELETE"
 GRANTED = {

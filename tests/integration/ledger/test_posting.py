@@ -5,13 +5,13 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.billing_calendar import Period
+from accounts.errors import violated_constraint
 from accounts.models import Account
-from accounts.refusals import violated_constraint
 from ledger.balances import balance, book_totals
 from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
 from tests.builders import NOW, TODAY, an_account, billed
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 MONTH = Period(start=TODAY, end=datetime.date(2026, 2, 1))
 

@@ -5,9 +5,10 @@ import uuid
 
 import pytest
 
+from accounts.reasons import ReasonMissing
 from ledger.balances import balance
 from ledger.models import Entry
-from payments.gateways import Declined, Unknown
+from payments.gateways.port import Declined, Unknown
 from rebilling.adjustments import (
     AlreadyPosted,
     AlreadyReversed,
@@ -18,9 +19,8 @@ from rebilling.adjustments import (
     reverse_entry,
 )
 from rebilling.models import Rebilling
-from rebilling.reasons import ReasonMissing
 from tests.builders import NOW, TODAY, ScriptedGateway, an_account, billed
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 FEB_1 = datetime.date(2026, 2, 1)
 
@@ -46,7 +46,7 @@ class TestGrantCredit:
         assert balance(account_id=account.id) == -500
 
     @pytest.mark.parametrize("amount", [0, -1, 2**63])
-    def test_refuses_an_amount_that_is_none(self, amount: int) -> None:
+    def test_refuses_an_invalid_amount(self, amount: int) -> None:
         account = an_account()
         with pytest.raises(UnableToCredit) as refusal:
             grant_credit(account_id=account.id, amount_minor=amount, reason="r", author="t", today=TODAY, now=NOW)
@@ -138,7 +138,7 @@ class TestReverseEntry:
             reversed_(Entry.objects.get(type="payment"))
         assert (Entry.objects.count(), balance(account_id=account.id)) == (2, 0)
 
-    def test_refuses_a_charge_whose_payment_is_on_its_way(self) -> None:
+    def test_refuses_a_charge_whose_payment_is_in_flight(self) -> None:
         an_account()
         billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="timed out")))
         with pytest.raises(UnableToReverse):

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing_site.lambda_entry import HourlyCheckFailed, handler
-from payments.gateways import Unknown
+from billing_site.lambda_function.entry import HourlyCheckFailed, handler
+from payments.gateways.port import Unknown
 from payments.models import Payment
-from rebilling import certify as certifying
-from rebilling.certificate import Certificate, certificates
 from rebilling.hourly_check import check_hourly
+from rebilling.messages.queue import UnableToSend
 from rebilling.models import Run
-from rebilling.queue import UnableToSend
+from rebilling.reconciliation import reconcile as reconciling
+from rebilling.reconciliation.summary import Reconciliation, reconciliations_of
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
 
@@ -42,15 +42,15 @@ def runs() -> list[Run]:
 
 @pytest.fixture
 def second_fails(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second of the runs can't be certified."""
-    certified = certifying._certified
+    """The second of the runs can't be reconciled."""
+    mark_reconciled = reconciling._mark_reconciled
 
     def failing(run_id: Any, now: datetime.datetime) -> str:
         if run_id == runs[1].id:
             raise RuntimeError("a constraint")
-        return certified(run_id, now)
+        return mark_reconciled(run_id, now)
 
-    monkeypatch.setattr(certifying, "_certified", failing)
+    monkeypatch.setattr(reconciling, "_mark_reconciled", failing)
 
 
 def statuses(runs: list[Run]) -> list[str]:
@@ -64,34 +64,34 @@ class TestAStepThatFails:
     ) -> None:
         queue = QueueInHand()
         check = check_hourly(queue=queue, now=NOW + HOUR)
-        assert statuses(runs) == ["CERTIFIED", "OPEN", "CERTIFIED"]
-        assert check.failed == [f"certify the run {runs[1].id}: a constraint"]
+        assert statuses(runs) == ["RECONCILED", "OPEN", "RECONCILED"]
+        assert check.failed == [f"reconcile run {runs[1].id}: a constraint"]
         # The unknown payment is looked up all the same.
         assert (check.sent, queue.messages[0].payments) == (1, (Payment.objects.get(status="UNKNOWN").id,))
         (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
         assert (record.event, record.step) == (  # type: ignore[attr-defined]
             "hourly.failed",
-            f"certify the run {runs[1].id}",
+            f"reconcile run {runs[1].id}",
         )
         assert record.exc_info
-        metrics = [record for record in caplog.records if hasattr(record, "needs_person")]
-        assert [(record.unexplained, record.needs_person) for record in metrics] == [(0, 0)]  # type: ignore[attr-defined]
+        metrics = [record for record in caplog.records if hasattr(record, "needs_review")]
+        assert [(record.unexplained, record.needs_review) for record in metrics] == [(0, 0)]  # type: ignore[attr-defined]
 
-    def test_to_look_at_one_run_keeps_no_other_from_being_certified(
+    def test_to_look_at_one_run_keeps_no_other_from_being_reconciled(
         self, runs: list[Run], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def failing(*, runs: list[Run], now: datetime.datetime) -> list[Certificate]:
+        def failing(*, runs: list[Run], now: datetime.datetime) -> list[Reconciliation]:
             if broken in runs:
                 raise RuntimeError("a currency")
-            return certificates(runs=runs, now=now)
+            return reconciliations_of(runs=runs, now=now)
 
         broken = runs[1]
-        monkeypatch.setattr("rebilling.hourly_check.certificates", failing)
+        monkeypatch.setattr("rebilling.hourly_check.reconciliations_of", failing)
         check = check_hourly(queue=None, now=NOW + HOUR)
-        assert check.failed == ["look at open runs: a currency", f"look at the run {broken.id}: a currency"]
-        assert statuses(runs) == ["CERTIFIED", "OPEN", "CERTIFIED"]
+        assert check.failed == ["summarize open runs: a currency", f"summarize run {broken.id}: a currency"]
+        assert statuses(runs) == ["RECONCILED", "OPEN", "RECONCILED"]
 
-    def test_to_send_keeps_runs_certified_and_what_is_overdue_handed_over(self, runs: list[Run]) -> None:
+    def test_to_send_keeps_runs_reconciled_and_what_is_overdue_handed_over(self, runs: list[Run]) -> None:
         check = check_hourly(queue=RefusingQueue(), now=NOW + datetime.timedelta(days=5))
         assert check.failed == [
             f"send {what}: The queue can't be reached."
@@ -102,27 +102,27 @@ class TestAStepThatFails:
                 "refunds",
             )
         ]
-        assert statuses(runs) == ["CERTIFIED"] * 3
-        assert Payment.objects.get(status="UNKNOWN").needs_person
+        assert statuses(runs) == ["RECONCILED"] * 3
+        assert Payment.objects.get(status="UNKNOWN").needs_review
 
     @pytest.mark.usefixtures("second_fails")
     def test_fails_the_function_once_all_is_done(self, runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr("billing_site.lambda_entry.configured_queue", lambda: queue)
+        monkeypatch.setattr("billing_site.lambda_function.entry.configured_queue", lambda: queue)
         # It would close the connection whose transaction the test is undone by.
-        monkeypatch.setattr("billing_site.lambda_entry.close_old_connections", lambda: None)
-        event = {"command": "certify", "time": "2026-01-01T07:05:00Z"}
-        with pytest.raises(HourlyCheckFailed, match=f"certify the run {runs[1].id}: a constraint"):
+        monkeypatch.setattr("billing_site.lambda_function.entry.close_old_connections", lambda: None)
+        event = {"command": "reconcile", "time": "2026-01-01T07:05:00Z"}
+        with pytest.raises(HourlyCheckFailed, match=f"reconcile run {runs[1].id}: a constraint"):
             handler(event, None)  # type: ignore[arg-type]
-        assert statuses(runs) == ["CERTIFIED", "OPEN", "CERTIFIED"]
+        assert statuses(runs) == ["RECONCILED", "OPEN", "RECONCILED"]
 
     @pytest.mark.usefixtures("second_fails")
     def test_is_printed_by_the_command_which_exits_1(
         self, runs: list[Run], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr("rebilling.management.commands.certify.configured_queue", QueueInHand)
+        monkeypatch.setattr("rebilling.management.commands.reconcile.configured_queue", QueueInHand)
         with pytest.raises(CommandError, match=r"^1 step of the check failed"):
-            call_command("certify")
+            call_command("reconcile")
         captured = capsys.readouterr()
-        assert f"Failed: certify the run {runs[1].id}: a constraint" in captured.err
-        assert captured.out.count("CERTIFIED") == 2
+        assert f"Failed: reconcile run {runs[1].id}: a constraint" in captured.err
+        assert captured.out.count("RECONCILED") == 2

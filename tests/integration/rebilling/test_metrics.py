@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from billing_site.log_format import JsonFormatter
-from payments.gateways import Declined, Unknown
+from payments.gateways.port import Declined, Unknown
 from rebilling.hourly_check import check_hourly
 from rebilling.metrics import emit
 from tests.builders import (
@@ -27,7 +27,7 @@ from tests.builders import (
     swept,
     takes,
 )
-from tests.databases import rolled_back
+from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
 
@@ -56,7 +56,7 @@ def metrics_in(lines: io.StringIO) -> list[dict[str, int]]:
     return found
 
 
-def test_a_sweep_and_its_packs_are_counted(lines: io.StringIO, settings: Any) -> None:
+def test_a_sweep_and_its_batches_are_counted(lines: io.StringIO, settings: Any) -> None:
     settings.PAYMENT_COLLECTORS = 1
     for _ in range(3):
         an_account()
@@ -76,7 +76,7 @@ def test_what_is_charged_is_counted_whatever_fails_after_it(
     an_account()
     queue = QueueInHand()
     swept(as_of=TODAY, queue=queue)
-    monkeypatch.setattr("rebilling.processor.collect", mock.Mock(side_effect=MemoryError))
+    monkeypatch.setattr("rebilling.worker.call_gateway", mock.Mock(side_effect=MemoryError))
     assert delivered(bodies=queue.bodies) == ["0"]
     monkeypatch.undo()
     assert delivered(bodies=queue.take()) == []
@@ -99,12 +99,12 @@ def test_an_unknown_payment_is_counted_once_however_often_it_is_asked_about(line
 
 def test_what_waits_for_somebody_is_counted_each_hour(lines: io.StringIO) -> None:
     an_account()
-    billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="another amount", needs_person=True)))
+    billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="another amount", needs_review=True)))
     late = an_account(today=TODAY - datetime.timedelta(days=1))
     yesterday = NOW - datetime.timedelta(days=1)
     type(late).objects.filter(id=late.id).update(billing_since=yesterday, rebilling_date=TODAY)
     check_hourly(queue=None, now=NOW)
-    assert metrics_in(lines)[-1] == {"unexplained": 1, "needs_person": 1}
+    assert metrics_in(lines)[-1] == {"unexplained": 1, "needs_review": 1}
 
 
 def test_a_line_says_when(lines: io.StringIO) -> None:
@@ -113,7 +113,7 @@ def test_a_line_says_when(lines: io.StringIO) -> None:
     assert line["_aws"]["Timestamp"] == int(NOW.timestamp()) * 1000
 
 
-def test_what_the_processor_parks_is_counted(lines: io.StringIO) -> None:
+def test_what_the_worker_parks_is_counted(lines: io.StringIO) -> None:
     account, queue = an_account(), QueueInHand()
     swept(as_of=TODAY, queue=queue)
     type(account).objects.filter(id=account.id).update(rebilling_date=TODAY + datetime.timedelta(days=31))

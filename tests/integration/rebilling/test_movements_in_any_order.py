@@ -24,24 +24,24 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from accounts.errors import Conflict
 from accounts.models import Account
-from accounts.refusals import Conflict
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
-from payments.gateways import Answer, Declined, Outcome, PaymentRequest, RefundRequest, Succeeded, Unknown
+from payments.gateways.port import Answer, Declined, Outcome, PaymentRequest, RefundRequest, Succeeded, Unknown
 from payments.models import Payment, Refund
 from rebilling.adjustments import REVERSIBLE, grant_credit, reverse_entry
-from rebilling.booking_refunds import settle_refunds
-from rebilling.lifecycle import reopen_account
+from rebilling.dunning import retry_payment
 from rebilling.models import Rebilling
-from rebilling.receiving import receive_payment
-from rebilling.refunding import left_to_refund, request_refund
-from rebilling.retries import retry_payment
-from rebilling.settling import settle
-from rebilling.writing_off import write_off
+from rebilling.offline_payments import record_offline_payment
+from rebilling.payment_outcomes import record_payment_outcomes
+from rebilling.refund_outcomes import record_refund_outcomes
+from rebilling.refund_requests import left_to_refund, request_refund
+from rebilling.write_offs import write_off
+from subscriptions.lifecycle import reopen_account
 from tests.builders import a_plan, an_account, at, billed, sends_back, takes
-from tests.databases import rolled_back
-from tests.gateways import OnlyCollects
+from tests.support.databases import rolled_back
+from tests.support.gateways import OnlyCollects
 
 OUTCOMES: dict[str, Callable[[PaymentRequest], Answer]] = {
     "takes": takes,
@@ -63,10 +63,10 @@ class AllAlike(OnlyCollects):
     def __init__(self, answer: Callable[[PaymentRequest], Answer]) -> None:
         self.answer = answer
 
-    def collect(self, request: PaymentRequest, *, timeout_seconds: float) -> Answer:
+    def collect(self, request: PaymentRequest) -> Answer:
         return self.answer(request)
 
-    def refund(self, request: RefundRequest, *, timeout_seconds: float) -> Answer:
+    def refund(self, request: RefundRequest) -> Answer:
         return sends_back(request)
 
 
@@ -116,7 +116,7 @@ class Movements(RuleBasedStateMachine):
 
     @rule(amount=_amounts)
     def receive(self, amount: int) -> None:
-        receive_payment(account_id=self.account.id, amount_minor=amount, reference="SEPA", **self.signed)
+        record_offline_payment(account_id=self.account.id, amount_minor=amount, reference="SEPA", **self.signed)
 
     @precondition(lambda self: self.unpaid)
     @rule(which=st.none() | _positions)
@@ -146,7 +146,7 @@ class Movements(RuleBasedStateMachine):
     @precondition(lambda self: self.unpaid)
     @rule(which=_positions)
     def retry(self, which: int) -> None:
-        """A person tries a declined payment's charge again; what is paid or on its way is refused."""
+        """A person tries a declined payment's charge again; what is paid or in flight is refused."""
         payments = list(Payment.objects.filter(charge__rebilling__in=self.unpaid).order_by("id"))
         if payments:
             payment = payments[which % len(payments)]
@@ -160,7 +160,7 @@ class Movements(RuleBasedStateMachine):
     @precondition(lambda self: self.in_flight)
     @rule(which=_positions, outcome=st.sampled_from(list(OUTCOMES)))
     def learn(self, which: int, outcome: str) -> None:
-        """The outcome of a payment on its way becomes known."""
+        """The outcome of a payment in flight becomes known."""
         payment = self.in_flight[which % len(self.in_flight)]
         outcomes: dict[str, Outcome] = {
             "takes": Succeeded(
@@ -172,7 +172,7 @@ class Movements(RuleBasedStateMachine):
             "declines": Declined(code="insufficient_funds"),
             "does not know": Unknown(reason="timed out"),
         }
-        settle(outcomes={payment.id: outcomes[outcome]}, as_of=self.today, now=at(self.today))
+        record_payment_outcomes(outcomes={payment.id: outcomes[outcome]}, as_of=self.today, now=at(self.today))
 
     @rule(which=_positions, amount=st.none() | st.sampled_from([1, 300, 1000]), at_once=st.booleans())
     def refund(self, which: int, amount: int | None, at_once: bool) -> None:
@@ -215,7 +215,7 @@ class Movements(RuleBasedStateMachine):
             "refuses": Declined(code="charge_disputed"),
             "does not know": Unknown(reason="timed out"),
         }
-        settle_refunds(outcomes={refund.id: outcomes[outcome]}, as_of=self.today, now=at(self.today))
+        record_refund_outcomes(outcomes={refund.id: outcomes[outcome]}, as_of=self.today, now=at(self.today))
 
     @invariant()
     def is_sound(self) -> None:
@@ -233,7 +233,7 @@ class Movements(RuleBasedStateMachine):
         else:
             assert (account.status == "PAST_DUE") == any(row.status == "UNPAID" for row in rows)
         for row in rows:
-            # What is unpaid is tried again, or its retries are spent; and only that is.
+            # What is unpaid is retried, or its retries are exhausted; and only that is.
             assert row.retry_on is None or row.status == "UNPAID"
 
 
@@ -255,16 +255,16 @@ def _check_payments(rows: list[Rebilling], entries: list[Entry]) -> None:
 
 def _check_free_credit(account: Account, rows: list[Rebilling], entries: list[Entry], in_flight: set[Any]) -> None:
     """What was credited, received, or paid for charges since reversed, and not sent back; less what charges took."""
-    outside = sum(
+    offline = sum(
         payment.amount_minor - sum(payment.refunds.values_list("amount_minor", flat=True))
         for payment in Payment.objects.filter(account=account, charge=None, status="SUCCEEDED")
     )
     credited = sum(entry.amount_minor * ((entry.debit == "credits") - (entry.credit == "credits")) for entry in entries)
     voided = sum(row.paid_minor for row in rows if row.status == "VOIDED")
-    free = credited + outside + voided - sum(row.credit_minor for row in rows)
+    free = credited + offline + voided - sum(row.credit_minor for row in rows)
     outstanding = sum(row.outstanding_minor for row in rows if row.status in ("CHARGED", "UNPAID"))
     assert balance(account_id=account.id) == outstanding - free
-    # What is missing is given back by charges whose payments are on their way, once they are settled.
+    # What is missing is given back by charges whose payments are in flight, once these have completed.
     assert -free <= sum(row.credit_minor for row in rows if row.charge_id in in_flight)
     reversed_charges = [row.charge_id for row in rows if row.status == "VOIDED" and row.charge_id]
     kept = Refund.objects.filter(payment__charge__in=reversed_charges, status__in=Refund.IN_FLIGHT)
@@ -299,7 +299,7 @@ def _quiet() -> Iterator[None]:
 
 
 @rolled_back
-class TestMovementsInAnyOrder:
+class TestMovementsInPlatformMachine:
     @pytest.mark.usefixtures("_quiet")
     def test_leave_balances_credit_and_write_offs_that_add_up(self) -> None:
         more = os.environ.get("MOVEMENTS_EXAMPLES")

@@ -55,7 +55,7 @@ class TestJsonObject:
             (b"{", "line 1, column 2"),
             (b"\xff", "UTF-8"),
             (b"[]", "JSON object"),
-            (b'{"a": 1, "a": 1}', "stands twice"),
+            (b'{"a": 1, "a": 1}', "given twice"),
             (b'{"a": NaN}', "NaN"),
             (b'{"a": -1e400}', "out of range"),
             (b'{"a": %s}' % (b"1" * 4301), "too long"),

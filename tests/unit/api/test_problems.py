@@ -10,7 +10,7 @@ from django.http.request import UnreadablePostError
 from django.test import RequestFactory
 from rest_framework import exceptions
 
-from accounts.refusals import Conflict, Invalid, Missing, Refusal
+from accounts.errors import Conflict, Invalid, Missing, OperationError
 from api.problems import problem_response, server_error
 
 REQUEST = RequestFactory().get("/v1/plans")
@@ -35,7 +35,7 @@ class TestProblemResponse:
             (Invalid("bad"), 422, "invalid"),
             (Conflict("no"), 409, "conflict"),
             (UnableToDance("no"), 409, "unable-to-dance"),
-            (Refusal("no"), 409, "refused"),
+            (OperationError("no"), 409, "refused"),
             (Http404("the model Account"), 404, "not-found"),
             (PermissionDenied("staff only"), 403, "forbidden"),
             (UnreadablePostError("reset by peer"), 400, "malformed-body"),

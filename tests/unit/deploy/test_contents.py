@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from billing_site.authorities import BUNDLE
+from billing_site.database.authorities import BUNDLE
 from deploy import contents
 from deploy.contents import modules_of_the_checkout, report_of
 from deploy.target import target_of
 from deploy.zip_file import write_reproducibly
-from tests.lambdas.tls import a_certificate
+from tests.support.lambdas.tls import a_certificate
 
 GOOD_SETTINGS = """
 DEBUG=False
@@ -49,7 +49,7 @@ def a_zip(folder: Path, changes: Mapping[str, bytes | str | None] | None = None)
     files: dict[str, bytes | str | None] = dict.fromkeys(contents.NEEDED, "")
     files |= {
         "zappa_settings.py": GOOD_SETTINGS,
-        "billing_site/__pycache__/lambda_entry.cpython-313.pyc": byte_code(flags=1),
+        "billing_site/lambda_function/__pycache__/entry.cpython-313.pyc": byte_code(flags=1),
         **(changes or {}),
     }
     path = folder / "package.zip"
@@ -71,7 +71,7 @@ class TestFaults:
             "terraform/main.tf",
             "localcloud/__init__.py",
             "docs/x.md",
-            "benchmarks/packs.py",
+            "benchmarks/batches.py",
             "deploy/contents.py",
             ".env",
             ".env.production",
@@ -93,7 +93,7 @@ class TestFaults:
         assert f"{name} is missing" in faults_of(a_zip(tmp_path, {name: None}))
 
     def test_name_a_module_that_a_package_made_just_now_lacks(self, tmp_path: Path) -> None:
-        modules = ["billing_site/lambda_entry.py", "rebilling/added.py"]
+        modules = ["billing_site/lambda_function/entry.py", "rebilling/added.py"]
         assert faults_of(a_zip(tmp_path), modules=modules) == ["rebilling/added.py is missing"]
 
     def test_are_none_in_a_package_that_was_kept_from_a_release_with_fewer_modules(self, tmp_path: Path) -> None:
@@ -111,14 +111,14 @@ class TestFaults:
 
     def test_name_a_package_past_what_lambda_takes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = a_zip(tmp_path, {"big": bytes(3 * 1024 * 1024)})
-        monkeypatch.setattr(contents, "MOST_UNZIPPED_BYTES", 3 * 1024 * 1024)
+        monkeypatch.setattr(contents, "MAX_UNZIPPED_BYTES", 3 * 1024 * 1024)
         assert faults_of(path) == ["3.0 MB unzipped: Lambda takes 3"]
-        monkeypatch.setattr(contents, "MOST_UNZIPPED_BYTES", 4 * 1024 * 1024)
-        monkeypatch.setattr(contents, "MOST_ZIPPED_BYTES", 1024)
+        monkeypatch.setattr(contents, "MAX_UNZIPPED_BYTES", 4 * 1024 * 1024)
+        monkeypatch.setattr(contents, "MAX_ZIPPED_BYTES", 1024)
         assert len(faults_of(path)) == 1
 
     def test_go_by_the_limits_of_lambda(self) -> None:
-        assert (contents.MOST_ZIPPED_BYTES, contents.MOST_UNZIPPED_BYTES) == (52_428_800, 262_144_000)
+        assert (contents.MAX_ZIPPED_BYTES, contents.MAX_UNZIPPED_BYTES) == (52_428_800, 262_144_000)
 
     @pytest.mark.parametrize(("flags", "fit"), [(0, False), (1, True), (3, False)])
     def test_name_byte_code_that_lambda_would_throw_away(self, tmp_path: Path, flags: int, fit: bool) -> None:
@@ -142,18 +142,18 @@ class TestFaults:
         """As a whole package for another runtime has it: a line for each file would be thousands."""
         of_311 = byte_code(flags=1, magic_number=b"\xa7\r\r\n")
         changes: dict[str, bytes | str | None] = {f"x/__pycache__/{n}.cpython-311.pyc": of_311 for n in "abc"}
-        changes["billing_site/__pycache__/lambda_entry.cpython-313.pyc"] = None
+        changes["billing_site/lambda_function/__pycache__/entry.cpython-313.pyc"] = None
         assert faults_of(a_zip(tmp_path, changes)) == [
             "x/__pycache__/a.cpython-311.pyc is byte code of another Python than python3.13, and so are 2 more: "
             "make the package anew, or let the settings' runtime be the package's"
         ]
 
     def test_name_a_module_without_byte_code(self, tmp_path: Path) -> None:
-        changes = {"billing_site/__pycache__/lambda_entry.cpython-313.pyc": None}
-        assert faults_of(a_zip(tmp_path, changes)) == ["billing_site/lambda_entry.py has no byte code"]
+        changes = {"billing_site/lambda_function/__pycache__/entry.cpython-313.pyc": None}
+        assert faults_of(a_zip(tmp_path, changes)) == ["billing_site/lambda_function/entry.py has no byte code"]
 
     @pytest.mark.parametrize(
-        ("line", "told"),
+        ("line", "says"),
         [
             ("DEBUG=True", "must have DEBUG=False"),
             ("LOG_LEVEL='DEBUG'", "must have LOG_LEVEL='INFO'"),
@@ -163,14 +163,14 @@ class TestFaults:
             ("WEBSOCKET_HANDLER_MODULE='zappa.handler'", "names a handler of websockets"),
         ],
     )
-    def test_name_what_zappa_should_not_have_written(self, tmp_path: Path, line: str, told: str) -> None:
+    def test_name_what_zappa_should_not_have_written(self, tmp_path: Path, line: str, says: str) -> None:
         (fault,) = faults_of(a_zip(tmp_path, {"zappa_settings.py": GOOD_SETTINGS + line}))
-        assert told in fault
+        assert says in fault
 
     def test_name_a_library_that_the_gateway_needs(self, tmp_path: Path) -> None:
-        variables = {"PAYMENT_GATEWAY": "payments.gateways.stripe_gateway.StripeGateway"}
-        told = ["PAYMENT_GATEWAY needs stripe: make package EXTRAS=stripe"]
-        assert faults_of(a_zip(tmp_path), variables=variables) == told
+        variables = {"PAYMENT_GATEWAY": "payments.gateways.stripe.gateway.StripeGateway"}
+        faults = ["PAYMENT_GATEWAY needs stripe: make package EXTRAS=stripe"]
+        assert faults_of(a_zip(tmp_path), variables=variables) == faults
         assert faults_of(a_zip(tmp_path, {"stripe/__init__.py": ""}), variables=variables) == []
 
 

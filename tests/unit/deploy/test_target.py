@@ -14,7 +14,7 @@ from botocore.stub import Stubber
 from deploy import __main__ as commands
 from deploy import target as target_module
 from deploy import zappa_hooks
-from deploy.refusals import UnableToShip
+from deploy.errors import UnableToShip
 from deploy.target import python_for, read_settings, retargeted, target_of, whole_stage
 from tests.unit.requirements.scripts import a_script
 
@@ -39,8 +39,8 @@ class TestTarget:
     def test_refuses_a_runtime_that_no_package_is_made_for(self, runtime: str | None) -> None:
         with pytest.raises(UnableToShip) as refused:
             target_of({"runtime": runtime, "architecture": "x86_64"})
-        told = f"no package is made for the runtime {runtime}: RUNTIME is one of python3.12, python3.13"
-        assert str(refused.value) == told
+        message = f"no package is made for the runtime {runtime}: RUNTIME is one of python3.12, python3.13"
+        assert str(refused.value) == message
 
     def test_refuses_an_architecture_that_lambda_does_not_have(self) -> None:
         with pytest.raises(
@@ -54,19 +54,19 @@ class TestPythonFor:
         """And it begins byte code as the package is looked at for."""
         python = python_for(a_target())
         asked = "import importlib.util, sys; print(sys.version_info[:2], importlib.util.MAGIC_NUMBER)"
-        told = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout
-        assert told == f"(3, 13) {a_target().magic_number!r}\n"
+        output = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout
+        assert output == f"(3, 13) {a_target().magic_number!r}\n"
 
     def test_is_missed_in_one_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         """Before anything is made, changed or taken away."""
-        told = (
+        message = (
             "Python 3.12 is needed, and none was found: `uv python install 3.12`, `pyenv install 3.12` or your "
             "distribution's package brings one"
         )
-        (tmp_path / "told").write_text(f"make: {told}\n")
-        a_script(tmp_path / "find", f"cat {tmp_path}/told >&2; exit 1")
+        (tmp_path / "message").write_text(f"make: {message}\n")
+        a_script(tmp_path / "find", f"cat {tmp_path}/message >&2; exit 1")
         monkeypatch.setattr(target_module, "FIND_PYTHON", tmp_path / "find")
         monkeypatch.setattr(commands, "BUILD", tmp_path / "build")
         settings = tmp_path / "zappa_settings.json"
@@ -76,7 +76,7 @@ class TestPythonFor:
         kept.touch()
         with pytest.raises(UnableToShip) as refused:
             commands.make_package(environment="production", settings=settings, runtime="python3.12")
-        assert str(refused.value) == f"the package is for python3.12. {told}"
+        assert str(refused.value) == f"the package is for python3.12. {message}"
         assert (capfd.readouterr(), kept.exists()) == (("", ""), True)
         assert settings.read_bytes() == commands.SETTINGS.read_bytes()
 

@@ -1,4 +1,4 @@
-"""The environment that `make` makes: what stands in its way is told in a line, and the next try isn't kept by it."""
+"""The environment that `make` makes: a failure is one line, and doesn't keep the next try from succeeding."""
 
 import hashlib
 import os
@@ -76,17 +76,17 @@ class TestEnvironment:
     def test_says_in_one_line_that_there_is_no_network(self, clone: Path) -> None:
         """And leaves none half made; one that was whole is as it was."""
         away = {"PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": NOBODY_LISTENS, "PIP_RETRIES": "1"}
-        told = (
+        message = (
             "make: there is no network, and setting up needs it: the package index can't be reached. Connect, or set "
             "an index that can be (PIP_INDEX_URL), and run make again\n"
         )
-        assert set_up(clone, **away) == (1, f"{SETTING_UP} {HERE} (a minute or two)...\n", told)
+        assert set_up(clone, **away) == (1, f"{SETTING_UP} {HERE} (a minute or two)...\n", message)
         assert not (clone / ".venv").exists()
         assert set_up(clone)[0] == 0
         with (clone / "requirements" / "one.txt").open("a") as lock:
             lock.write(f"two==1.0 --hash=sha256:{'0' * 64}\n")
         os.utime(clone / ".venv" / "one.stamp", (0, 0))
-        assert set_up(clone, **away) == (1, f"{SETTING_UP} {HERE} (a minute or two)...\n", told)
+        assert set_up(clone, **away) == (1, f"{SETTING_UP} {HERE} (a minute or two)...\n", message)
         assert holds_the_package(clone)
         assert not (clone / ".venv" / "unfinished").exists()
 
@@ -102,8 +102,8 @@ class TestEnvironment:
 *) echo 3.13 ;;
 esac"""
         a_script(python, text)
-        told = "make: there is no space for .venv, which takes up to 1 GB: free some, and run make again\n"
-        assert set_up(clone, PYTHON=str(python)) == (1, f"{SETTING_UP} 3.13 (a minute or two)...\n", told)
+        message = "make: there is no space for .venv, which takes up to 1 GB: free some, and run make again\n"
+        assert set_up(clone, PYTHON=str(python)) == (1, f"{SETTING_UP} 3.13 (a minute or two)...\n", message)
         assert not (clone / ".venv").exists()
 
     def test_says_what_pip_said_of_anything_else(self, clone: Path) -> None:

@@ -77,18 +77,18 @@ class TestFindPython:
         self, tmp_path: Path, version: str, bits: int, venv: str, fault: str
     ) -> None:
         named = stand_in(tmp_path / "bin" / "python3", version, bits=bits, venv=venv)
-        told = f"{NEEDED}python3 {fault}: {HOW}; or name one: PYTHON=/path/to/python3.13\n"
-        assert find(tmp_path) == (1, "", told)
-        told = f"{NEEDED}PYTHON={named} {fault}: name another, or none; {HOW}\n"
-        assert find(tmp_path, PYTHON=str(named)) == (1, "", told)
+        message = f"{NEEDED}python3 {fault}: {HOW}; or name one: PYTHON=/path/to/python3.13\n"
+        assert find(tmp_path) == (1, "", message)
+        message = f"{NEEDED}PYTHON={named} {fault}: name another, or none; {HOW}\n"
+        assert find(tmp_path, PYTHON=str(named)) == (1, "", message)
 
     def test_takes_the_one_that_is_named_and_no_other(self, tmp_path: Path) -> None:
         stand_in(tmp_path / "bin" / "python3", "3.13")
         named = stand_in(tmp_path / "other", "3.11")
         assert find(tmp_path, PYTHON=str(named)) == (0, f"{named}\n", "")
         shim = broken_shim(tmp_path / "bin" / "python3.12")
-        told = f"{NEEDED}PYTHON={shim} doesn't start: name another, or none; {HOW}\n"
-        assert find(tmp_path, PYTHON=str(shim)) == (1, "", told)
+        message = f"{NEEDED}PYTHON={shim} doesn't start: name another, or none; {HOW}\n"
+        assert find(tmp_path, PYTHON=str(shim)) == (1, "", message)
 
     def test_takes_one_behind_a_shim_where_a_version_is_named(self, tmp_path: Path) -> None:
         broken_shim(tmp_path / "bin" / "python3.13")
@@ -118,6 +118,6 @@ class TestFindPython:
         code, out, error = find(tmp_path, PYTHON=sys.executable)
         assert (code, error) == (0, "")
         asked = [out.strip(), "-c", "import sys; print(sys.prefix, sys.version_info[:2])"]
-        told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-        assert told == f"{sys.base_prefix} {sys.version_info[:2]}\n"
+        output = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        assert output == f"{sys.base_prefix} {sys.version_info[:2]}\n"
         assert os.access(out.strip(), os.X_OK)

@@ -1,0 +1,96 @@
+"""What a batch saves: time and statements for each period, by the batch's size, to charge, collect and record outcomes.
+
+    make bench
+
+Prints ratios within one run; seconds say more about the machine than about the code. Runs on an embedded PostgreSQL of
+its own, made for the run and removed after it, with the gateway that only logs.
+"""
+
+import logging
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+PERIODS = 1000
+SIZES = (1, 10, 100, 500)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="billing-bench-") as folder:
+        os.environ.pop("DATABASE_URL", None)
+        from localcloud.postgres.embedded import attach
+
+        attach(data=Path(folder))
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
+        # Runs of one day, each many times the one before, and all of them are to be sent.
+        os.environ["VOLUME_CHECK_MULTIPLE"] = "0"
+        import django
+
+        django.setup()
+        logging.disable(logging.WARNING)
+        from django.core.management import call_command
+        from django.db import connections
+
+        call_command("migrate", verbosity=0)
+        # First, while nothing else has raised the peak.
+        _measure_sweep()
+        _measure_batches()
+        connections.close_all()
+
+
+def _measure_batches() -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from rebilling.messages.message import Message, PeriodKey, to_json
+    from rebilling.models import Rebilling
+    from tests.builders import TODAY, QueueInHand, a_plan, an_account, delivered, swept
+
+    figures: dict[int, tuple[float, int]] = {}
+    for size in SIZES:
+        plan = a_plan()
+        for _ in range(PERIODS):
+            an_account(plan=plan)
+        run = swept(as_of=TODAY, queue=QueueInHand())
+        keys = [PeriodKey.of(row) for row in Rebilling.objects.filter(run=run).order_by("account_id")]
+        bodies = [
+            to_json(Message(run_id=run.id, as_of=TODAY, rebillings=tuple(keys[at : at + size])))
+            for at in range(0, PERIODS, size)
+        ]
+        with CaptureQueriesContext(connection) as captured:
+            assert delivered(bodies=bodies[:1]) == []
+        started = time.perf_counter()
+        assert delivered(bodies=bodies[1:]) == []
+        figures[size] = ((time.perf_counter() - started) / (PERIODS - size), len(captured))
+    largest = figures[SIZES[-1]][0]
+    print("periods a batch   statements a batch   time a period, against a batch of 500")
+    for size, (seconds, statements) in figures.items():
+        print(f"{size:>14}   {statements:>17}   {seconds / largest:>8.1f}")
+
+
+def _measure_sweep() -> None:
+    """Memory is flat: a sweep of ten times as many accounts takes hardly more of it."""
+    from accounts.account_opening import AccountTerms, account_from
+    from accounts.models import Account
+    from tests.builders import NOW, TODAY, QueueInHand, a_plan, swept
+
+    class Nowhere(QueueInHand):
+        def send(self, messages: Any) -> int:
+            return sum(1 for _ in messages)
+
+    peaks = []
+    for accounts in (2_000, 20_000):
+        plan = a_plan()
+        terms = AccountTerms(name="Customer", email="customer@example.com", plan=plan.code)
+        for _ in range(accounts // 1000):
+            Account.objects.bulk_create(account_from(terms=terms, plan=plan, today=TODAY, now=NOW) for _ in range(1000))
+        swept(as_of=TODAY, queue=Nowhere())
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(f"peak memory, a sweep of 20,000 accounts against one of 2,000: {peaks[1] / peaks[0]:.2f}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,0 @@
-"""A payment provider on this machine: a real HTTP server that speaks the part of Stripe's wire format that we use.
-
-It keeps its own records of the money that it took and sent back, and fails as it is told to (`faults`), so that what
-the platform wrote down can be held against what was really moved. Amounts are in Stripe's units (docs/stripe.md).
-"""

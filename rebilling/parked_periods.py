@@ -1,0 +1,157 @@
+"""What people do about parked periods: release, skip or cancel them."""
+
+import datetime
+import uuid
+
+from django.db import transaction
+
+from accounts.billing_day import billing_day
+from accounts.errors import Conflict, Missing
+from accounts.locks import lock_account, lock_accounts
+from accounts.models import Account
+from accounts.reasons import checked_reason, signed
+from rebilling.models import ParkReason, Rebilling, Run, SkipReason
+from rebilling.run_review import UnknownRun, check_sweep_ended
+from rebilling.skip_and_park import cancel_periods
+from rebilling.sweep import due_rows, write_rows
+
+
+class UnknownRebilling(Missing):
+    code = "unknown-rebilling"
+
+
+class NotParked(Conflict):
+    code = "not-parked"
+
+
+class NotItsTurn(Conflict):
+    code = "earlier-periods-first"
+    passing = True
+
+
+class NotBegun(Conflict):
+    """The period starts after today and can't be charged yet."""
+
+    code = "period-not-begun"
+
+
+class NothingParked(Conflict):
+    code = "nothing-parked"
+
+
+def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Rebilling:
+    """Make a parked period DUE again, and those of its account that were parked only because of it.
+
+    For an account with too many due periods, 36 become DUE, none of which starts after today. The next sweep or hourly
+    check sends them. Raises `UnknownRebilling`, `NotParked`, `NotBegun` and `ReasonMissing`.
+    """
+    detail = signed(checked_reason(reason), author)
+    with transaction.atomic():
+        rebilling = _lock_parked(rebilling_id)
+        if rebilling.period_start > billing_day(now):
+            raise NotBegun(f"The period starts on {rebilling.period_start}: release it from then on, or skip it.")
+        released = [rebilling, *_parked_behind(rebilling, today=billing_day(now))]
+        too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
+        _make_due(released, detail, now)
+        if too_many:
+            _write_next_periods(rebilling, since=rebilling.period_start, now=now)
+        _reopen_runs(released, now)
+        return rebilling
+
+
+def skip_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Rebilling:
+    """Skip a parked period: it is never charged, and its account goes on with the next one.
+
+    Periods that were parked only because of it are DUE again. Raises as `release_parked`, and `NotItsTurn` while an
+    earlier period is still to be charged: this one would be found due again after it, and charged.
+    """
+    detail = signed(checked_reason(reason), author)
+    with transaction.atomic():
+        rebilling = _lock_parked(rebilling_id)
+        if rebilling.account.rebilling_date < rebilling.period_start:
+            raise NotItsTurn(f"Earlier periods come first: the account goes on at {rebilling.account.rebilling_date}.")
+        behind = _parked_behind(rebilling, today=billing_day(now))
+        too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
+        rebilling.status, rebilling.reason, rebilling.detail = Rebilling.Status.SKIPPED, SkipReason.BY_PERSON, detail
+        rebilling.save(update_fields=["status", "reason", "detail"])
+        account = rebilling.account
+        if account.rebilling_date == rebilling.period_start:
+            Account.objects.filter(id=account.id).update(rebilling_date=rebilling.period_end)
+        _make_due(behind, detail, now)
+        if too_many:
+            _write_next_periods(rebilling, since=rebilling.period_end, now=now)
+        _reopen_runs([rebilling, *behind], now)
+        return rebilling
+
+
+def cancel_parked(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Run:
+    """Cancel all parked periods of a run, HELD or not; the next sweep finds again what is due then.
+
+    For periods parked because of a wrong date or import, once that is corrected. Their accounts' rebilling dates don't
+    change, nor do the run's other periods. Raises `UnknownRun`, `StillSweeping`, `NothingParked` and `ReasonMissing`.
+    """
+    detail = signed(checked_reason(reason), author)
+    with transaction.atomic():
+        run = Run.objects.filter(id=run_id).first()
+        if run is None:
+            raise UnknownRun(f"There is no run {run_id}.")
+        parked = run.rebillings.filter(status=Rebilling.Status.PARKED)
+        # Only those that are still parked once the accounts are locked.
+        parked = parked.filter(account_id__in=lock_accounts(parked.values_list("account_id", flat=True)))
+        run = Run.objects.select_for_update(no_key=True).get(id=run_id)
+        check_sweep_ended(run)
+        rows = list(parked)
+        if not rows:
+            raise NothingParked("The run has no parked periods.")
+        cancel_periods(parked, detail=detail)
+        _reopen_runs(rows, now)
+        run.refresh_from_db()
+        return run
+
+
+def _lock_parked(rebilling_id: uuid.UUID) -> Rebilling:
+    found = Rebilling.objects.filter(id=rebilling_id).first()
+    if found is None:
+        raise UnknownRebilling(f"There is no rebilling {rebilling_id}.")
+    lock_account(found.account_id)
+    rebilling = Rebilling.objects.select_related("account").get(id=rebilling_id)
+    if rebilling.status != Rebilling.Status.PARKED:
+        raise NotParked(f"The period is {rebilling.status}, not PARKED.")
+    return rebilling
+
+
+def _parked_behind(rebilling: Rebilling, *, today: datetime.date) -> list[Rebilling]:
+    """The later periods that have begun and wait only for this one: up to the next one with its own park reason."""
+    behind = []
+    later = Rebilling.objects.filter(
+        account_id=rebilling.account_id, status=Rebilling.Status.PARKED, period_start__gt=rebilling.period_start
+    )
+    for row in later.order_by("period_start"):
+        if row.reason != ParkReason.EARLIER_PERIOD_PARKED or row.period_start > today:
+            break
+        behind.append(row)
+    return behind
+
+
+def _make_due(rows: list[Rebilling], detail: str, now: datetime.datetime) -> None:
+    for row in rows:
+        row.status, row.reason, row.detail, row.due_since = Rebilling.Status.DUE, "", detail, now
+    Rebilling.objects.bulk_update(rows, ["status", "reason", "detail", "due_since"])
+
+
+def _write_next_periods(rebilling: Rebilling, *, since: datetime.date, now: datetime.datetime) -> None:
+    """Write rows for the next 36 periods that were due by the run's date; if there are more, the one after is PARKED.
+
+    Whatever the run's date, nothing that starts after today is due.
+    """
+    run, until = rebilling.run, min(rebilling.run.as_of, billing_day(now))
+    write_rows(due_rows(account=rebilling.account, run=run, since=since, until=until, park_after_limit=True, now=now))
+
+
+def _reopen_runs(rows: list[Rebilling], now: datetime.datetime) -> None:
+    """Their runs have to be reconciled again; the accounts are billed from now on, having waited for a person."""
+    Account.objects.filter(id__in={row.account_id for row in rows}).update(billing_since=now)
+    # Locked whatever their status, so that no run is reconciled between this read and our commit.
+    runs = Run.objects.select_for_update(no_key=True).filter(id__in={row.run_id for row in rows}).order_by("id")
+    reconciled = [run.id for run in runs if run.status == Run.Status.RECONCILED]
+    Run.objects.filter(id__in=reconciled).update(status=Run.Status.OPEN, reconciled_at=None)

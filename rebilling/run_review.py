@@ -1,0 +1,101 @@
+"""What people do about a run that the volume check holds: release or cancel it."""
+
+import datetime
+import logging
+import uuid
+from functools import partial
+
+from django.db import transaction
+
+from accounts.errors import Conflict, Missing
+from accounts.models import Account
+from accounts.reasons import checked_reason, signed
+from rebilling.messages.dispatch import send_due, send_retries
+from rebilling.messages.queue import Queue
+from rebilling.models import Rebilling, Run
+from rebilling.skip_and_park import cancel_periods
+from rebilling.sweep_lock import is_sweeping
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownRun(Missing):
+    code = "unknown-run"
+
+
+class NotHeld(Conflict):
+    code = "run-not-held"
+
+
+class StillSweeping(Conflict):
+    code = "run-still-sweeping"
+    passing = True
+
+
+def release_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.datetime, queue: Queue) -> Run:
+    """Release a HELD run: it is OPEN, and is sent once this is committed, with the retries of its day.
+
+    What the queue doesn't take then is sent by the hourly check. Raises `UnknownRun`, `NotHeld`, `StillSweeping` and
+    `ReasonMissing`.
+    """
+    with transaction.atomic():
+        run = _lock_held_run(run_id, reason=reason, author=author, now=now)
+        run.status, run.passed_at = Run.Status.OPEN, now
+        run.save(update_fields=["status", "passed_at", "decided_at", "decision"])
+        run.rebillings.filter(status=Rebilling.Status.DUE).update(due_since=now)
+        transaction.on_commit(partial(_send, run, queue))
+    return run
+
+
+def cancel_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Run:
+    """Cancel a HELD run: nothing of it is charged, and the next sweep finds again what is due then.
+
+    Its DUE and PARKED periods are SKIPPED; their accounts' rebilling dates don't change. Later periods of these
+    accounts that another sweep wrote meanwhile are SKIPPED too: they can't be charged before the earlier ones. Raises
+    as `release_run`.
+    """
+    with transaction.atomic():
+        run = _lock_held_run(run_id, reason=reason, author=author, now=now)
+        run.status = Run.Status.CANCELLED
+        run.save(update_fields=["status", "decided_at", "decision"])
+        waiting = run.rebillings.filter(status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
+        cancel_periods(waiting, detail=run.decision)
+    return run
+
+
+def _lock_held_run(run_id: uuid.UUID, *, reason: str, author: str, now: datetime.datetime) -> Run:
+    """The run, locked, with the decision set but not saved.
+
+    Its accounts are locked before it, as by every operation that needs both. Sweeps ignored them until now; from here
+    on they are billed again.
+    """
+    decision = signed(checked_reason(reason), author)
+    accounts = Account.objects.filter(id__in=Rebilling.objects.filter(run_id=run_id).values("account_id"))
+    list(accounts.select_for_update(no_key=True).order_by("id").values_list("id", flat=True))
+    run = Run.objects.select_for_update(no_key=True).filter(id=run_id).first()
+    if run is None:
+        raise UnknownRun(f"There is no run {run_id}.")
+    if run.status != Run.Status.HELD:
+        raise NotHeld(f"The run is {run.status}, not HELD.")
+    check_sweep_ended(run)
+    accounts.update(billing_since=now)
+    run.decided_at, run.decision = now, decision
+    return run
+
+
+def check_sweep_ended(run: Run) -> None:
+    """Raise `StillSweeping` while the run's sweep is running: the decision wouldn't cover the rows it still writes."""
+    if is_sweeping(run.id):
+        raise StillSweeping("The run's sweep is still running. Try again when it has ended.")
+
+
+def _send(run: Run, queue: Queue) -> None:
+    """The release is committed and stands, whatever the queue answers; what isn't sent is sent within the hour."""
+    try:
+        send_due(run=run, queue=queue)
+        send_retries(run=run, queue=queue)
+    except Exception:
+        logger.exception(
+            "a released run was not sent; the hourly check sends it",
+            extra={"event": "run.released_unsent", "run": str(run.id)},
+        )

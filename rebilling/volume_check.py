@@ -1,0 +1,191 @@
+"""The volume check: what a sweep found due is compared with recent runs before any of it is sent.
+
+A run is HELD for a person to decide about (`rebilling/run_review.py`) if it exceeds a multiple of the largest run of
+the last 35 days, times the days since the last run; or an absolute limit where there is no history. It is also held if
+too many of its accounts are parked or have several periods due. `docs/volume_check.md` explains it to operators.
+"""
+
+import datetime
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from django.db import transaction
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
+
+from accounts.billing_day import billing_day
+from accounts.wording import counted
+from rebilling.dunning import retries_by_currency
+from rebilling.models import Rebilling, Run
+from rebilling.sweep_lock import is_sweeping
+from rebilling.volume_limits import HISTORY_DAYS, Excess, History, Size, check_limits, find_excesses
+
+logger = logging.getLogger(__name__)
+
+UNDECIDED = Q(status=Run.Status.OPEN, passed_at__isnull=True)
+"""Runs that haven't been through the volume check: their sweep is running or was cut off."""
+
+
+def cut_off_runs() -> list[Run]:
+    """The undecided runs whose sweep is no longer running, oldest first: it was cut off before the volume check."""
+    with transaction.atomic():
+        return [run for run in Run.objects.filter(UNDECIDED).order_by("id") if not is_sweeping(run.id)]
+
+
+def pass_or_hold(*, run: Run, now: datetime.datetime) -> bool:
+    """Pass the run, or hold it and log an error. Returns whether it passed, so that it may be sent.
+
+    The caller is the run's sweep, which has found everything, or knows that the sweep was cut off. Other runs whose
+    sweep was cut off are checked together with it, and pass or are held together: a sweep that is cut off and started
+    again can't pass in parts what wouldn't pass as a whole. Runs whose sweep is still running are left out.
+    """
+    limits = check_limits()
+    with transaction.atomic():
+        undecided = list(Run.objects.filter(UNDECIDED).select_for_update(no_key=True).order_by("id"))
+        ids = [row.id for row in undecided if row.id == run.id or not is_sweeping(row.id)]
+        if run.id not in ids:
+            # Another process took it for cut off, and has decided.
+            run.refresh_from_db()
+            return run.passed_at is not None
+        checked = [row for row in undecided if row.id in ids]
+        due = _due(ids, as_of=max(row.as_of for row in checked))
+        found = find_excesses(due=due, history=_history(today=billing_day(now), without=ids), limits=limits)
+        if not found:
+            Run.objects.filter(id__in=ids).update(passed_at=now)
+            run.passed_at = now
+            return True
+        # All of them: what is too much together must not pass in parts.
+        run.status, run.held_because = Run.Status.HELD, _reason(found, others=len(ids) - 1)
+        Run.objects.filter(id__in=ids).update(status=run.status, held_because=run.held_because)
+    for row in checked:
+        _log_held(row, due=due, because=run.held_because)
+    return False
+
+
+def _log_held(run: Run, *, due: Size, because: str) -> None:
+    logger.error(
+        "a run is held: release or cancel it",
+        extra={
+            "event": "run.held",
+            "run": str(run.id),
+            "as_of": run.as_of.isoformat(),
+            "periods": due.periods,
+            "amount_minor": dict(due.amount_minor),
+            "because": because,
+        },
+    )
+
+
+def count_account(size: Size, rows: Collection[Rebilling]) -> None:
+    """Add one account's due rows to the size; the rows aren't saved yet."""
+    parked = sum(row.status == Rebilling.Status.PARKED for row in rows)
+    size.accounts += 1
+    size.parked += parked > 0
+    size.catching_up += len(rows) - parked >= 2
+    for row in rows:
+        if row.status != Rebilling.Status.PARKED:
+            size.add(periods=1, amount_minor=row.amount_minor, currency=row.currency)
+
+
+def predict_hold(*, due: Size, as_of: datetime.date, today: datetime.date) -> str:
+    """Why a sweep that finds this due would be held; empty if it would pass. Nothing is written."""
+    runs = cut_off_runs()
+    ids = [run.id for run in runs]
+    _add(due, _due(ids, as_of=max(as_of, *(run.as_of for run in runs)) if runs else as_of))
+    found = find_excesses(due=due, history=_history(today=today, without=ids), limits=check_limits())
+    return _reason(found, others=len(ids))
+
+
+def _reason(found: Iterable[Excess], *, others: int) -> str:
+    also = f"; counted together with {counted(others, 'sweep')} cut off before the volume check" if others else ""
+    reason = "; ".join(map(str, found))
+    return reason and f"{reason[: 500 - len(also)]}{also}"
+
+
+def _history(*, today: datetime.date, without: Collection[uuid.UUID]) -> History:
+    """The sizes of the runs of the last 35 days. HELD and CANCELLED runs don't count, nor do those with nothing due.
+
+    Counted back from `today`, whatever day is swept: by mistake, that may be a day a year ago without any history.
+    """
+    since = today - datetime.timedelta(days=HISTORY_DAYS)
+    runs = Run.objects.filter(passed_at__isnull=False, as_of__range=(since, today)).exclude(id__in=without)
+    # Sweeps ignore the accounts of a held run. What they left out is due after its release or cancellation, so days
+    # are counted from the last run that left nothing out.
+    held_then = Run.objects.filter(started_at__lt=OuterRef("started_at"), decided_at__gt=OuterRef("started_at"))
+    days = runs.aggregate(last=Max("as_of", filter=~Exists(held_then)), first=Min("as_of"))
+    last = days["last"] or days["first"] or today
+    sizes = _sizes(runs.values_list("id", flat=True))
+    largest: dict[str, int] = {}
+    for size in sizes:
+        for currency, amount in size.amount_minor.items():
+            largest[currency] = max(amount, largest.get(currency, 0))
+    total = _sum(sizes)
+    return History(
+        periods=max((size.periods for size in sizes), default=0),
+        amount_minor=largest,
+        # Rounded up.
+        average_minor={
+            currency: -(-total.amount_minor[currency] // total.periods_in[currency]) for currency in largest
+        },
+        days=max(1, (today - last).days),
+    )
+
+
+def _due(runs: Collection[uuid.UUID], *, as_of: datetime.date) -> Size:
+    """All that would be sent and collected if these runs passed: their periods, and the retries that are due."""
+    due = _sum(_sizes(runs))
+    _count_accounts(due, runs)
+    for currency, charges, amount in retries_by_currency(as_of=as_of):
+        due.add(periods=charges, amount_minor=amount, currency=currency)
+        due.retries += charges
+    return due
+
+
+def _count_accounts(due: Size, runs: Collection[uuid.UUID]) -> None:
+    of_account = (
+        Rebilling.objects.filter(run_id__in=runs, status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
+        .values("account_id")
+        .annotate(
+            due=Count("id", filter=Q(status=Rebilling.Status.DUE)),
+            parked=Count("id", filter=Q(status=Rebilling.Status.PARKED)),
+        )
+        .order_by()
+    )
+    found = of_account.aggregate(
+        accounts=Count("account_id"),
+        catching_up=Count("account_id", filter=Q(due__gte=2)),
+        parked_accounts=Count("account_id", filter=Q(parked__gte=1)),
+    )
+    due.accounts, due.catching_up, due.parked = found["accounts"], found["catching_up"], found["parked_accounts"]
+
+
+def _sizes(runs: Iterable[uuid.UUID]) -> list[Size]:
+    """The sizes of the runs: what was charged or is to be. Skipped, parked and reversed periods don't count."""
+    sizes: dict[uuid.UUID, Size] = defaultdict(Size)
+    rows = (
+        Rebilling.objects.filter(run_id__in=runs)
+        .exclude(status__in=[Rebilling.Status.SKIPPED, Rebilling.Status.PARKED, Rebilling.Status.VOIDED])
+        .values_list("run_id", "currency")
+        .annotate(periods=Count("id"), amount=Sum("amount_minor"))
+        .order_by()
+    )
+    for run_id, currency, periods, amount in rows:
+        sizes[run_id].add(periods=periods, amount_minor=int(amount), currency=currency)
+    return list(sizes.values())
+
+
+def _sum(sizes: Iterable[Size]) -> Size:
+    total = Size()
+    for size in sizes:
+        _add(total, size)
+    return total
+
+
+def _add(total: Size, size: Size) -> None:
+    total.periods_in.update(size.periods_in)
+    total.amount_minor.update(size.amount_minor)
+    total.retries += size.retries
+    total.accounts += size.accounts
+    total.catching_up += size.catching_up
+    total.parked += size.parked

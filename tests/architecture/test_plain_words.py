@@ -1,0 +1,86 @@
+"""One word for one thing: the words that the glossary replaced stand nowhere, whole or as a part of a name."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.project_files import all_files, text_of
+
+_WORDS = (
+    *(
+        r"certif(?:y|ies|ied|ying|icates?)",
+        r"settl(?:e|es|ed|ing|ements?)",
+        "brakes?",
+        "packs?",
+        "told",
+        "asking",
+        "standing",
+    ),
+    *("setting_aside", "put(?:ting)?[ _]right", "sending_back", "coverage", "in_halves", "row_faults", "needs_person"),
+    *("refusals", r"(?-i:MOST|LONGEST|FEWEST|SHORTEST)_[A-Z_]+", "nought", "what to mend", "charge it again"),
+)
+REPLACED = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(_WORDS)})(?![A-Za-z])", re.IGNORECASE)
+
+ABOUT_TLS = re.compile(r"certificates?", re.IGNORECASE)
+"""A certificate of a server or an authority is one."""
+CERTIFICATES = re.compile(r"TLS|PEM|RDS|\.pem|authorit|verif|x509|domain|server|Certificate Manager", re.IGNORECASE)
+OF_TOOLS = {
+    # The tool that measures which lines the tests run.
+    "coverage": {
+        *(".gitignore", "Makefile", "pyproject.toml", "tests/conftest.py", "requirements/dev.in"),
+        "tests/architecture/test_unwanted_content.py",
+    },
+    # Python's own module for binary data.
+    "pack": {"localcloud/simulated_stripe/server.py"},
+}
+_IN_CODE = re.compile(r"`[^`\n]+`")
+NAMES_WHAT_WAS_RENAMED = "CHANGELOG.md"
+"""There, old names are set as code."""
+PASSED_OVER = {Path("tests/architecture/test_plain_words.py")}
+
+
+def faults_in(text: str, *, path: str = "") -> list[str]:
+    """The replaced words of a text, each with its line's number."""
+    found = []
+    if path == NAMES_WHAT_WAS_RENAMED:
+        text = _IN_CODE.sub("", text)
+    lines = text.splitlines()
+    for number, line in enumerate(lines, start=1):
+        around = " ".join(lines[max(0, number - 3) : number + 2])
+        for match in REPLACED.finditer(line):
+            word = match[0].lower()
+            tls = ABOUT_TLS.fullmatch(word) and CERTIFICATES.search(f"{path} {around}")
+            if not tls and path not in OF_TOOLS.get(word, ()):
+                found.append(f"{path}:{number}: {match[0]}")
+    return found
+
+
+class TestPlainWords:
+    def test_stand_in_every_file(self) -> None:
+        paths = [path for path in all_files() if path.suffix != ".txt" and path not in PASSED_OVER]
+        assert len(paths) > 400
+        assert [fault for path in paths for fault in faults_in(text_of(path), path=str(path))] == []
+
+    def test_stand_in_every_files_name(self) -> None:
+        assert [str(path) for path in all_files() if REPLACED.search(str(path))] == []
+
+    @pytest.mark.parametrize(
+        ("text", "faults"),
+        [
+            ("the certificate of a run", [":1: certificate"]),
+            ("the server's certificate", []),
+            ("def settle_apart() -> None", [":1: settle"]),
+            ("MOST_ROWS = 3", [":1: MOST_ROWS"]),
+            ("most_rows, outstanding, a package", []),
+            ("we are told", [":1: told"]),
+            ("needs_person=True", [":1: needs_person"]),
+        ],
+    )
+    def test_are_looked_for_by_whole_words(self, text: str, faults: list[str]) -> None:
+        assert faults_in(text) == faults
+
+    def test_may_be_named_as_old_names_in_the_changelog_alone(self) -> None:
+        text = "`reconcile` for `certify`"
+        assert faults_in(text, path="CHANGELOG.md") == []
+        assert faults_in(text, path="README.md") == ["README.md:1: certify"]

@@ -1,0 +1,40 @@
+"""Requests for the staff's actions, and what they show and change."""
+
+import re
+
+from django.contrib.admin.models import LogEntry
+from django.db import models
+from django.test import Client
+
+from accounts.models import Account, StatusChange
+from ledger.models import Entry
+from payments.models import Payment, Refund
+from rebilling.models import Rebilling, Run
+
+
+def path_of(row: models.Model, action: str) -> str:
+    return f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/{action}/"
+
+
+def state() -> list[object]:
+    """Everything that an action could move."""
+    tables: list[type[models.Model]] = [Account, StatusChange, Entry, Payment, Refund, Run, Rebilling, LogEntry]
+    return [list(model._default_manager.order_by("pk").values()) for model in tables]
+
+
+def messages_of(client: Client, path: str, data: dict[str, str]) -> list[str]:
+    """The messages that the page shows; those of earlier actions were shown by the index."""
+    client.get("/admin/")
+    response = client.post(path, data, follow=True)
+    assert response.status_code == 200
+    return [str(message) for message in response.context["messages"]]
+
+
+def logged() -> list[tuple[str, str | None, str]]:
+    return list(LogEntry.objects.order_by("pk").values_list("user__username", "object_id", "change_message"))
+
+
+def submission_of(client: Client, account: Account | Payment, action: str = "credit") -> str:
+    found = re.search(r'name="submission" value="([^"]+)"', client.get(path_of(account, action)).content.decode())
+    assert found
+    return found[1]

@@ -1,0 +1,54 @@
+import datetime
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from backoffice.account_page import tables_of
+from backoffice.tables import MAX_ROWS
+from tests.builders import a_plan, an_account, billed
+from tests.integration.backoffice.conftest import LISTS, Billed, page
+from tests.support.databases import rolled_back
+
+pytestmark = rolled_back
+
+
+class TestStatements:
+    """Lists and pages take as many SQL statements for many rows as for few."""
+
+    @pytest.mark.parametrize("path", [path for path in LISTS if path not in ("accounts/plan", "api/apikey")])
+    def test_of_a_list(self, support: Client, path: str) -> None:
+        def bill(month: int) -> None:
+            for _ in range(4):
+                an_account(plan=gold, external_reference=None)
+            billed(as_of=datetime.date(2026, month, 1))
+
+        gold = a_plan(code="gold")
+        bill(1)
+        few = statements(lambda: page(support, f"{path}/"))
+        bill(2)
+        assert statements(lambda: page(support, f"{path}/")) == few
+
+    def test_of_an_accounts_page(self, support: Client, billed_account: Billed) -> None:
+        path = f"accounts/account/{billed_account.account.id}/change/"
+        page(support, path)  # which kinds of rows there are is asked once in a process
+        few = statements(lambda: page(support, path))
+        for month in range(2, 7):
+            billed(as_of=datetime.date(2026, month, 1))
+
+        assert billed_account.account.rebillings.count() == 6
+        assert statements(lambda: page(support, path)) == few
+
+    def test_of_an_accounts_page_are_bounded(self, billed_account: Billed) -> None:
+        with CaptureQueriesContext(connection) as found:
+            tables_of(billed_account.account)
+        assert len(found) == 5
+        assert all(query["sql"].endswith(f"LIMIT {MAX_ROWS + 1}") for query in found)
+
+
+def statements(work: Callable[[], object]) -> int:
+    with CaptureQueriesContext(connection) as found:
+        work()
+    return len(found)

@@ -1,0 +1,96 @@
+"""A provider with its own records, whose answers a test sets."""
+
+import uuid
+
+from payments.gateways.port import (
+    Answer,
+    Declined,
+    Finding,
+    NotFound,
+    Outcome,
+    PaymentRequest,
+    RefundRequest,
+    Request,
+    Succeeded,
+    Unknown,
+)
+
+
+class KeptGateway:
+    """Takes the money once for each key, and answers each customer by `answers`, which a test may change.
+
+    It sends money back in the same way; a refund is answered by its amount.
+    """
+
+    name = "kept"
+
+    def __init__(self) -> None:
+        self.answers = ["takes"]
+        self.asked: dict[uuid.UUID, int] = {}
+        self.taken: dict[uuid.UUID, int] = {}
+        self.declined: set[uuid.UUID] = set()
+        self.sent: dict[uuid.UUID, int] = {}
+        self.refused: set[uuid.UUID] = set()
+        self.contradicted: list[uuid.UUID] = []
+
+    def submit(self, request: Request, *, timeout_seconds: float) -> Answer:
+        return self._collect(request) if isinstance(request, PaymentRequest) else self._refund(request)
+
+    def look_up(self, request: Request, *, timeout_seconds: float) -> Finding:
+        """From its own records; where the answer is to fail, it fails here too."""
+        return self._find_payment(request) if isinstance(request, PaymentRequest) else self._find_refund(request)
+
+    def _collect(self, request: PaymentRequest) -> Outcome:
+        key = request.payment_id
+        if self.asked.setdefault(key, request.amount_minor) != request.amount_minor:
+            # Kept, not raised: a gateway that fails is only an unknown outcome.
+            self.contradicted.append(key)
+        # By customer, since the order in which threads call is random.
+        answer = self.answers[int(request.customer) % len(self.answers)]
+        if key in self.taken or (answer == "takes" and key not in self.declined):
+            self.taken[key] = request.amount_minor
+            return Succeeded.of(request, reference=str(key))
+        if key in self.declined or answer == "declines":
+            self.declined.add(key)
+            return Declined(code="insufficient_funds")
+        if answer == "fails having taken":
+            self.taken[key] = request.amount_minor
+        if answer == "does not know":
+            return Unknown(reason="no answer in time")
+        raise TimeoutError
+
+    def _find_payment(self, request: PaymentRequest) -> Finding:
+        answer = self.answers[int(request.customer) % len(self.answers)]
+        if answer == "fails":
+            raise TimeoutError
+        if answer == "does not know":
+            return Unknown(reason="no answer in time")
+        if request.key in self.taken:
+            return Succeeded.of(request, reference=str(request.key))
+        return Declined(code="insufficient_funds") if request.key in self.declined else NotFound()
+
+    def _refund(self, request: RefundRequest) -> Answer:
+        key, answer = request.refund_id, self.answers[request.amount_minor % len(self.answers)]
+        if self.asked.setdefault(key, request.amount_minor) != request.amount_minor:
+            self.contradicted.append(key)
+        if key in self.sent or (answer == "takes" and key not in self.refused):
+            self.sent[key] = request.amount_minor
+            return Succeeded.of(request, reference=str(key))
+        if key in self.refused or answer == "declines":
+            self.refused.add(key)
+            return Declined(code="charge_disputed")
+        if answer == "fails having taken":
+            self.sent[key] = request.amount_minor
+        if answer == "does not know":
+            return Unknown(reason="no answer in time")
+        raise TimeoutError
+
+    def _find_refund(self, request: RefundRequest) -> Finding:
+        answer = self.answers[request.amount_minor % len(self.answers)]
+        if answer == "fails":
+            raise TimeoutError
+        if answer == "does not know":
+            return Unknown(reason="no answer in time")
+        if request.key in self.sent:
+            return Succeeded.of(request, reference=str(request.key))
+        return Declined(code="charge_disputed") if request.key in self.refused else NotFound()
