@@ -10,55 +10,59 @@ export PYTHONUTF8 := 1
 export VENV
 
 .NOTPARALLEL:
-.PHONY: demo setup bench soak check test test-deploy test-all test-core lock audit package zappa-settings clean
+.PHONY: help demo setup bench soak check test test-deploy test-all test-core openapi lock audit package zappa-settings clean
 
 ENVIRONMENT ?= production
 
+help:  ## this list
+	@awk -F ':.*  ## ' '/^[a-z-]+:.*  ## / {printf "make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
 # TODAY=2026-01-31 begins a new data folder on that day.
-demo: $(VENV)/local.stamp
+demo: $(VENV)/local.stamp  ## the whole platform on this machine, billed and served (PORT, TODAY, DEMO_SERVE=0)
 	@exec $(RUN) manage.py demo --port $(PORT) $(if $(TODAY),--today '$(TODAY)')
 
-setup: $(VENV)/dev.stamp
+setup: $(VENV)/dev.stamp  ## .venv with everything that the tests need
 
 # Everything but the tests of the package and the deployment, which take minutes and need more tools.
-test: check
+test: check  ## every check, and every test but those of the deployment
 	$(RUN) -m pytest -q -n 2 --cov --ignore=tests/deploy
 
 # The real package under AWS's runtime client, the real Zappa and Terraform on a local AWS.
-test-deploy: $(VENV)/dev.stamp
+test-deploy: $(VENV)/dev.stamp  ## the tests of the package and the deployment, which take minutes
 	$(RUN) -m pytest -q tests/deploy
 
 # Both in one run; what needs the package stays in one process, which makes it once.
-test-all: check
+test-all: check  ## every check and every test, in one run
 	$(RUN) -m pytest -q -n 2 --dist loadgroup --cov
 
 # The product's own tests, which CI runs on a second Python too: make test-core PYTHON=python3.13 VENV=build/venv-3.13
-test-core: $(VENV)/dev.stamp
+test-core: $(VENV)/dev.stamp  ## the product's own tests, without the checks and the long ones
 	$(RUN) -m pytest -q -n 2 tests/unit tests/functional tests/conformance tests/integration
 
 # The Lambda zip, by Zappa. ENVIRONMENT=staging for another; EXTRAS=stripe puts requirements/stripe.txt in.
 # RUNTIME=python3.12 and ARCHITECTURE=arm64 change what zappa_settings.json says that the functions run on.
 package: export EXTRAS := $(EXTRAS)
-package: $(VENV)/dev.stamp
+package: $(VENV)/dev.stamp  ## the Lambda zip (ENVIRONMENT, EXTRAS, RUNTIME, ARCHITECTURE)
 	@$(RUN) -m deploy package --environment $(ENVIRONMENT) \
 		$(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
 # Fills zappa_settings.json from Terraform's outputs, or from a file: OUTPUTS=outputs.json.
-zappa-settings: $(VENV)/dev.stamp
+zappa-settings: $(VENV)/dev.stamp  ## zappa_settings.json, filled from Terraform's outputs (ENVIRONMENT, OUTPUTS)
 	@$(RUN) -m deploy zappa-settings --environment $(ENVIRONMENT) $(if $(OUTPUTS),--outputs $(OUTPUTS))
 
-bench: $(VENV)/dev.stamp
+bench: $(VENV)/dev.stamp  ## the worker against hand-written SQL, and what batches save, as ratios
+	$(RUN) -m benchmarks.worker
 	$(RUN) -m benchmarks.batches
 
 # The long form of tests/soak: about a quarter of an hour. SOAK_SEED repeats a run's choices.
 soak: export SOAK_ACCOUNTS ?= 5000
 soak: export SOAK_KILLS ?= 50
-soak: $(VENV)/dev.stamp
+soak: $(VENV)/dev.stamp  ## half a year of trouble, a quarter of an hour (SOAK_SEED)
 	$(RUN) -m pytest -q -s tests/soak
 
 # Everything but the tests themselves. The database that some of these look at is the tests' own.
 check: export BILLING_DATA := .local-test
-check: $(VENV)/dev.stamp
+check: $(VENV)/dev.stamp  ## lint, types, imports, migrations, settings and OpenAPI, without the tests
 	$(RUN) -m ruff check --quiet .
 	$(RUN) -m ruff format --quiet --check .
 	DATABASE_URL=postgres:///none SECRET_KEY=checks $(RUN) -m mypy .
@@ -67,20 +71,25 @@ check: $(VENV)/dev.stamp
 	$(RUN) manage.py check
 	$(RUN) manage.py spectacular --validate --fail-on-warn --file /dev/null
 
+# The API's description for machines, which is committed.
+openapi: $(VENV)/dev.stamp  ## openapi.json, the API's description for machines
+	DATABASE_URL=postgres:///none SECRET_KEY=checks $(RUN) manage.py spectacular --format openapi-json --file openapi.json
+
 # One lock for every Python from 3.11 on. The larger set comes first and holds the smaller ones to its versions, so that
 # one .venv serves them all. Extras are kept: pip before 23.3 doesn't hold `coverage[toml]` to a pin of `coverage`, and
 # fails once there is a newer release.
-lock: $(VENV)/dev.stamp
+lock: $(VENV)/dev.stamp  ## the newest releases of all requirements, pinned with hashes
 	$(call compile,dev)
 	$(call compile,local,--constraints requirements/dev.txt)
 	$(call compile,runtime,--constraints requirements/dev.txt)
 	$(call compile,stripe,--constraints requirements/dev.txt)
 
-audit: $(VENV)/dev.stamp
-	$(RUN) -m pip_audit --strict --requirement requirements/runtime.txt --requirement requirements/stripe.txt --disable-pip
+# CI sets MAY_SKIP: where the advisory database doesn't answer, it says so and passes.
+audit: $(VENV)/dev.stamp  ## known vulnerabilities of what is shipped; needs the network
+	@$(RUN) requirements/audit.py $(if $(MAY_SKIP),--may-skip)
 
 # .local stays: it holds data. Remove it by hand to start anew.
-clean:
+clean:  ## removes what was built, and .venv; data in .local stays
 	rm -rf $(VENV) build .local-test .coverage htmlcov staticfiles .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,6 +1,8 @@
-"""Changes to an account. Its plan, price and dates never change."""
+"""Changing what may change about an account. Its currency and its dates may not."""
 
+import datetime
 import uuid
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from django.db import transaction
@@ -8,12 +10,16 @@ from django.db import transaction
 from accounts.account_opening import MAX_QUANTITY, field_errors
 from accounts.amounts import charge_error
 from accounts.errors import Invalid
-from accounts.locks import lock_account
+from accounts.locked_accounts import lock_account, record_changes
 from accounts.models import Account
+from accounts.reasons import checked_reason
+from accounts.terms import TermsInForce, add_terms, terms_of
 
 
 class UnableToChangeAccount(Invalid):
     """A value of the account can't be accepted."""
+
+    code = "unable-to-change-account"
 
 
 class AccountChanges(TypedDict, total=False):
@@ -22,32 +28,80 @@ class AccountChanges(TypedDict, total=False):
     name: str
     email: str
     quantity: int
+    collection_method: str
+    net_days: int
     payment_customer: str
     payment_method: str
     metadata: dict[str, Any]
 
 
-def change_account(*, account_id: uuid.UUID, changes: AccountChanges) -> Account:
-    """Change an account. A quantity counts from the next period that is found due.
+PAYMENT_FIELDS = ("payment_customer", "payment_method")
 
-    Raises `UnknownAccount` and `UnableToChangeAccount`.
+
+def change_account(
+    *,
+    account_id: uuid.UUID,
+    changes: AccountChanges,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> Account:
+    """Change an account, and note it in its history.
+
+    A quantity is in force from `today` on: it counts from the first period that starts on that day or later and was not
+    found due before. Another collection method counts from the next invoice. With another customer or method to pay by,
+    what was found about the one before is forgotten. Raises `UnknownAccount`, `UnableToChangeAccount` and
+    `InvalidReason`.
     """
+    reason = checked_reason(reason)
     with transaction.atomic():
-        account = lock_account(account_id)
-        for name, value in changes.items():
+        lock_account(account_id)
+        account = Account.objects.get(id=account_id)
+        fields = {name: value for name, value in changes.items() if name != "quantity"}
+        before = {name: getattr(account, name) for name in fields}
+        for name, value in fields.items():
             setattr(account, name, value)
         if errors := field_errors(account):
             raise UnableToChangeAccount("The account was not changed.", **errors)
-        if not 1 <= account.quantity <= MAX_QUANTITY:
-            raise UnableToChangeAccount("The account was not changed.", quantity=f"Must be from 1 to {MAX_QUANTITY}.")
-        if "quantity" in changes and (error := _charge_error(account)):
-            raise UnableToChangeAccount("The account was not changed.", quantity=error)
-        if changes:
-            account.save(update_fields=list(changes))
+        changed = {name: value for name, value in fields.items() if value != before[name]}
+        named = account.payment_method and any(name in fields for name in PAYMENT_FIELDS)
+        if account.payment_method_unusable and named:
+            # Named again, the same method is worth another attempt, too.
+            before["payment_method_unusable"], changed["payment_method_unusable"] = True, False
+            account.payment_method_unusable = False
+        if changed:
+            account.save(update_fields=list(changed))
+        shown = {name: before[name] for name in changed}
+        if "quantity" in changes:
+            shown, changed = _with_quantity(
+                account, changes["quantity"], shown, changed, reason=reason, author=author, today=today, now=now
+            )
+        if changed:
+            record_changes([(account.id, reason, shown, changed)], author=author, now=now)
         return account
 
 
-def _charge_error(account: Account) -> str:
-    return charge_error(
-        quantity=account.quantity, unit_amount_minor=account.unit_amount_minor, currency=account.currency
-    )
+def _with_quantity(
+    account: Account,
+    quantity: int,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    *,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Add terms with another quantity. Returns what changed, before and after, with the quantity."""
+    terms = terms_of([account.id])[account.id].in_force(max(today, account.rebilling_date))
+    if not 1 <= quantity <= MAX_QUANTITY:
+        raise UnableToChangeAccount("The account was not changed.", quantity=f"Must be from 1 to {MAX_QUANTITY}.")
+    error = charge_error(quantity=quantity, unit_amount_minor=terms.unit_amount_minor, currency=account.currency)
+    if error:
+        raise UnableToChangeAccount("The account was not changed.", quantity=error)
+    if quantity == terms.quantity:
+        return dict(before), dict(after)
+    changed: TermsInForce = terms._replace(effective_from=today, quantity=quantity)
+    add_terms(terms={account.id: changed}, reason=reason, author=author, now=now)
+    return {**before, "quantity": terms.quantity}, {**after, "quantity": quantity, "effective_from": today.isoformat()}

@@ -1,4 +1,4 @@
-"""Opening an account: its terms, checked, become a row and the first line of its history."""
+"""Opening accounts."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -11,7 +11,8 @@ from accounts.amounts import amount_error, charge_error
 from accounts.billing_calendar import DayOutOfRange, first_start_on_or_after, in_range, is_period_start
 from accounts.errors import Conflict, Invalid, refined
 from accounts.metadata import metadata_error
-from accounts.models import Account, Plan, StatusChange
+from accounts.models import DEFAULT_NET_DAYS, MAX_NET_DAYS, Account, AccountChange, Plan, Terms
+from accounts.number_prefix import new_number_prefix, with_unused_prefixes
 from accounts.text import text_error
 
 MAX_QUANTITY = 2**31 - 1
@@ -22,13 +23,15 @@ TEXTS = ("name", "email", "external_reference", "payment_customer", "payment_met
 class UnableToOpenAccount(Invalid):
     """A value of the account can't be accepted."""
 
+    code = "unable-to-open-account"
+
 
 class ExternalReferenceTaken(Conflict):
     code = "external-reference-taken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountTerms:
+class NewAccount:
     """What an account is opened with. Amounts are minor units of the plan's currency, for each unit and interval."""
 
     name: str
@@ -39,80 +42,136 @@ class AccountTerms:
     anchor_date: datetime.date | None = None
     rebilling_date: datetime.date | None = None
     external_reference: str | None = None
+    collection_method: str = Account.CollectionMethod.AUTOMATIC.value
+    net_days: int = DEFAULT_NET_DAYS
     payment_customer: str = ""
     payment_method: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def account_from(*, terms: AccountTerms, plan: Plan | None, today: datetime.date, now: datetime.datetime) -> Account:
-    """The account that these terms describe, not saved yet. Raises `UnableToOpenAccount` with errors by field.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An account and its first terms, not saved yet."""
 
-    Without a rebilling date it is billed from the first period start on or after `today`, so that a customer with an
-    old anchor isn't charged for the past. A rebilling date may lie in the past; its periods are then caught up.
-    With a trial and no anchor date, the anchor is the day on which the trial ends.
+    account: Account
+    terms: Terms
+
+    def opening(self, *, now: datetime.datetime) -> AccountChange:
+        """The first row of the account's history, not saved yet."""
+        after = {"status": self.account.status} | shown_terms(self.terms)
+        if self.account.credit_balance_minor:
+            after["credit_balance_minor"] = self.account.credit_balance_minor
+        return AccountChange(
+            account=self.account,
+            reason=self.terms.reason,
+            author=self.terms.author,
+            changed_at=now,
+            before={},
+            after=after,
+        )
+
+
+def shown_terms(terms: Terms) -> dict[str, Any]:
+    """Terms as the history shows them. Amounts in minor units."""
+    return {
+        "plan": terms.plan.code,
+        "quantity": terms.quantity,
+        "unit_amount_minor": terms.unit_amount_minor,
+        "anchor_date": terms.anchor_date.isoformat(),
+        "effective_from": terms.effective_from.isoformat(),
+    }
+
+
+def draft_account(
+    *, new: NewAccount, plan: Plan | None, today: datetime.date, reason: str, author: str, now: datetime.datetime
+) -> Draft:
+    """The account that this describes, not saved yet. Raises `UnableToOpenAccount` with errors by field.
+
+    Without a rebilling date it is billed from the first period start on or after `today`, so that a customer who
+    comes with an old anchor isn't charged for the past. Given one, it may lie in the past, and is caught up.
+    With a trial and no anchor of its own, the anchor is the day on which the trial ends.
     """
-    errors = _errors_of(terms=terms, plan=plan)
+    errors = _errors_of(new=new, plan=plan)
     if plan is None or errors:
         raise UnableToOpenAccount("The account was not opened.", **errors)
-    on_trial = bool(plan.trial_days) and terms.anchor_date is None
-    anchor = terms.anchor_date or today + datetime.timedelta(days=plan.trial_days)
-    rebilling_date = terms.rebilling_date or first_start_on_or_after(anchor=anchor, interval=plan.interval, day=today)
+    on_trial = bool(plan.trial_days) and new.anchor_date is None
+    anchor = new.anchor_date or today + datetime.timedelta(days=plan.trial_days)
+    rebilling_date = new.rebilling_date or first_start_on_or_after(anchor=anchor, interval=plan.interval, day=today)
     if not is_period_start(anchor=anchor, interval=plan.interval, day=rebilling_date):
         message = f"{rebilling_date} is not the start of a period counted from the anchor {anchor}."
         raise UnableToOpenAccount("The account was not opened.", rebilling_date=message)
+    unit_amount_minor = _unit_amount_minor(new, plan)
+    pays_later = new.collection_method == Account.CollectionMethod.SEND_INVOICE
     account = Account(
-        status=Account.Status.ACTIVE if on_trial else Account.Status.PENDING,
-        name=terms.name,
-        email=terms.email,
-        plan=plan,
-        quantity=terms.quantity,
-        unit_amount_minor=_unit_amount_minor(terms, plan),
+        # Nothing is paid at the start of a trial, of a free account, or of one that is sent invoices.
+        status=Account.Status.ACTIVE if on_trial or pays_later or not unit_amount_minor else Account.Status.PENDING,
+        name=new.name,
+        email=new.email,
         currency=plan.currency,
         anchor_date=anchor,
         rebilling_date=rebilling_date,
         first_rebilling_date=rebilling_date,
         billing_since=now,
-        external_reference=terms.external_reference or None,
-        payment_customer=terms.payment_customer,
-        payment_method=terms.payment_method,
-        metadata=terms.metadata,
+        opened_on=today,
+        external_reference=new.external_reference or None,
+        collection_method=new.collection_method,
+        net_days=new.net_days,
+        payment_customer=new.payment_customer,
+        payment_method=new.payment_method,
+        number_prefix=new_number_prefix(),
+        metadata=new.metadata,
         created_at=now,
     )
     if errors := field_errors(account):
         raise UnableToOpenAccount("The account was not opened.", **errors)
-    return account
+    terms = Terms(
+        account=account,
+        # An anchor may lie in the past, and be caught up from; or ahead, with changes before it.
+        effective_from=min(anchor, today),
+        plan=plan,
+        quantity=new.quantity,
+        unit_amount_minor=unit_amount_minor,
+        anchor_date=anchor,
+        reason=reason,
+        author=author,
+        created_at=now,
+    )
+    return Draft(account=account, terms=terms)
 
 
 def field_errors(account: Account) -> dict[str, str]:
-    """Errors of the account's own fields: lengths, blanks, the form of an e-mail address, texts, metadata."""
+    """What the account's own fields can't hold: lengths, blanks, the form of an e-mail address, texts, metadata."""
     errors = {}
     try:
-        # The plan was checked by the caller.
-        account.clean_fields(exclude={"plan", "metadata"})
+        account.clean_fields(exclude={"metadata", "collection_method", "net_days"})
     except ValidationError as error:
         errors = {name: " ".join(messages) for name, messages in error.message_dict.items()}
     errors |= {name: fault for name in TEXTS if (fault := text_error(getattr(account, name) or ""))}
+    if account.collection_method not in Account.CollectionMethod:
+        errors["collection_method"] = f"Must be {' or '.join(Account.CollectionMethod.values)}."
+    if not 0 <= account.net_days <= MAX_NET_DAYS:
+        errors["net_days"] = f"Must be from 0 to {MAX_NET_DAYS}."
     if unkeepable := metadata_error(account.metadata):
         errors["metadata"] = unkeepable
     return errors
 
 
-def _unit_amount_minor(terms: AccountTerms, plan: Plan) -> int:
-    return plan.unit_amount_minor if terms.unit_amount_minor is None else terms.unit_amount_minor
+def _unit_amount_minor(new: NewAccount, plan: Plan) -> int:
+    return plan.unit_amount_minor if new.unit_amount_minor is None else new.unit_amount_minor
 
 
-def _errors_of(*, terms: AccountTerms, plan: Plan | None) -> dict[str, str]:
+def _errors_of(*, new: NewAccount, plan: Plan | None) -> dict[str, str]:
     errors = {}
     if plan is None:
-        errors["plan"] = f"There is no plan {terms.plan!r}."
+        errors["plan"] = f"There is no plan {new.plan!r}."
     elif plan.retired:
-        errors["plan"] = f"The plan {terms.plan!r} is retired."
-    if not 1 <= terms.quantity <= MAX_QUANTITY:
+        errors["plan"] = f"The plan {new.plan!r} is retired."
+    if not 1 <= new.quantity <= MAX_QUANTITY:
         errors["quantity"] = f"Must be from 1 to {MAX_QUANTITY}."
     if plan is not None:
-        errors |= _amount_errors(terms=terms, plan=plan, quantity_fits="quantity" not in errors)
+        errors |= _amount_errors(new=new, plan=plan, quantity_fits="quantity" not in errors)
     for name in ("anchor_date", "rebilling_date"):
-        day = getattr(terms, name)
+        day = getattr(new, name)
         try:
             if day is not None:
                 in_range(day)
@@ -121,36 +180,31 @@ def _errors_of(*, terms: AccountTerms, plan: Plan | None) -> dict[str, str]:
     return errors
 
 
-def _amount_errors(*, terms: AccountTerms, plan: Plan, quantity_fits: bool) -> dict[str, str]:
-    amount, currency = _unit_amount_minor(terms, plan), plan.currency
+def _amount_errors(*, new: NewAccount, plan: Plan, quantity_fits: bool) -> dict[str, str]:
+    amount, currency = _unit_amount_minor(new, plan), plan.currency
     if error := amount_error(amount_minor=amount, currency=currency, least=0):
         return {"unit_amount_minor": error}
-    error = charge_error(quantity=terms.quantity, unit_amount_minor=amount, currency=currency)
+    error = charge_error(quantity=new.quantity, unit_amount_minor=amount, currency=currency)
     return {"quantity": error} if error and quantity_fits else {}
 
 
-def open_account(*, terms: AccountTerms, author: str, today: datetime.date, now: datetime.datetime) -> Account:
-    """Open an account; its first charge falls on its rebilling date.
+def open_account(*, new: NewAccount, author: str, today: datetime.date, now: datetime.datetime) -> Account:
+    """Open an account; its first period is billed on its rebilling date.
 
     Raises `UnableToOpenAccount` and `ExternalReferenceTaken`.
     """
-    account = account_from(terms=terms, plan=Plan.objects.filter(code=terms.plan).first(), today=today, now=now)
+    plan = Plan.objects.filter(code=new.plan).first()
+    draft = draft_account(new=new, plan=plan, today=today, reason="opened", author=author, now=now)
     with (
-        refined({"account_external_reference_once": reference_taken(terms.external_reference)}),
+        refined({"account_external_reference_once": reference_taken(new.external_reference)}),
         transaction.atomic(),
     ):
-        account.save(force_insert=True)
-        opening_of(account=account, reason="opened", author=author, now=now).save(force_insert=True)
-    return account
+        with_unused_prefixes([draft.account], lambda: draft.account.save(force_insert=True))
+        draft.terms.save(force_insert=True)
+        draft.opening(now=now).save(force_insert=True)
+    return draft.account
 
 
 def reference_taken(reference: str | None) -> ExternalReferenceTaken:
     message = f"Another account has the external reference {reference!r}."
     return ExternalReferenceTaken(message, external_reference=message)
-
-
-def opening_of(*, account: Account, reason: str, author: str, now: datetime.datetime) -> StatusChange:
-    """The first row of an account's history, not saved yet."""
-    return StatusChange(
-        account=account, from_status="", to_status=account.status, reason=reason, author=author, changed_at=now
-    )

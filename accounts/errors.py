@@ -10,7 +10,9 @@ from django.db import IntegrityError
 
 
 class OperationError(Exception):
-    """Base of the anticipated errors. `code` is a stable slug; the message says how to fix it."""
+    """Base of the anticipated errors. `code` is a stable slug of its own, `detail` says what was refused, and `errors`,
+    by field, how to fix it.
+    """
 
     code = "refused"
 

@@ -1,10 +1,10 @@
-"""Who is billed: plans, accounts and the history of their statuses."""
+"""Who is billed, and on which terms: plans, accounts, their terms, and the history of their changes."""
 
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Lower
 from django.db.models.lookups import LessThanOrEqual
 
 from accounts.billing_calendar import Interval, IntervalUnit
@@ -13,13 +13,16 @@ from accounts.ids import new_id
 from accounts.metadata import MetadataField
 
 MAX_INTERVAL_COUNT = 366
-"""The largest interval count: a year of days. It bounds every date that the calendar computes."""
+"""The largest interval count: a year of days. It bounds every date that the calendar can be asked for."""
+
+DEFAULT_NET_DAYS = 30
+MAX_NET_DAYS = 365
 
 _NUMERIC = models.DecimalField(max_digits=40, decimal_places=0)
 
 
 class Plan(models.Model):
-    """A price. Never edited once an account is on it: retire it and create another."""
+    """A price offered. Never edited once an account is on it: retire it and open a new one."""
 
     class Unit(models.TextChoices):
         DAY = IntervalUnit.DAY.value
@@ -62,11 +65,20 @@ class Plan(models.Model):
 
 
 class Account(models.Model):
-    """Who is billed; one account is one subscription.
+    """Who is billed; one account is one customer and its subscription.
 
-    `anchor_date` is the day from which its periods are counted, `rebilling_date` the first day of the first period
-    not yet charged. Every period from `first_rebilling_date` on has a rebilling once it is due; the reconciliation
-    checks that for what fell due after `billing_since`, the instant from which runs account for it.
+    What it is billed is in its terms. `anchor_date` is the day from which its periods are counted, `rebilling_date` the
+    first day of the first period not billed yet. Every period from `first_rebilling_date` on has a rebilling once it is
+    due; the reconciliation checks that for what fell due after `billing_since`, the instant from which sweeps answer
+    for this account. `opened_on` is the day on which it was opened, or last reopened: the days for which a sent invoice
+    is unpaid don't count before it.
+
+    `credit_balance_minor` is the customer's own money with us, in minor units; below zero, the next invoice brings it
+    forward. `invoices_issued` and `credit_notes_issued` count up the numbers under `number_prefix`.
+
+    Dunning: of its schedule `dunning_steps` were taken, and the next is due on `dunning_on`; None while nothing
+    declined is open, or when the schedule is over. `payment_method_unusable`: a hard decline; no call is made with that
+    method.
     """
 
     class Status(models.TextChoices):
@@ -80,43 +92,60 @@ class Account(models.Model):
         UNPAID = "unpaid"
         IMPORTED = "imported"
 
+    class CollectionMethod(models.TextChoices):
+        """Who sees to it that an invoice is paid: we, at the gateway, or the customer, who is sent it."""
+
+        AUTOMATIC = "automatic"
+        SEND_INVOICE = "send_invoice"
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     status = models.CharField(max_length=8, choices=Status.choices)
     inactive_reason = models.CharField(max_length=8, choices=InactiveReason.choices, blank=True, default="")
     name = models.CharField(max_length=200)
     email = models.EmailField(max_length=254)
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="accounts")
-    quantity = models.PositiveIntegerField(default=1)
-    unit_amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     anchor_date = models.DateField()
     rebilling_date = models.DateField()
     first_rebilling_date = models.DateField()
     billing_since = models.DateTimeField()
+    opened_on = models.DateField()
     external_reference = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (unique when given)
+    collection_method = models.CharField(
+        max_length=12, choices=CollectionMethod.choices, default=CollectionMethod.AUTOMATIC
+    )
+    net_days = models.PositiveSmallIntegerField(default=DEFAULT_NET_DAYS)
     payment_customer = models.CharField(max_length=200, blank=True, default="")
     payment_method = models.CharField(max_length=200, blank=True, default="")
+    payment_method_unusable = models.BooleanField(default=False)
+    credit_balance_minor = models.BigIntegerField(default=0)
+    number_prefix = models.CharField(max_length=12)
+    invoices_issued = models.PositiveIntegerField(default=0)
+    credit_notes_issued = models.PositiveIntegerField(default=0)
+    dunning_steps = models.PositiveSmallIntegerField(default=0)
+    dunning_on = models.DateField(null=True, blank=True)
     metadata = MetadataField(default=dict, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["external_reference"], name="account_external_reference_once"),
-            # The ledger's foreign key: an entry is in its account's currency.
+            # Only open accounts are held to it: a reference that a customer left behind is free again.
+            models.UniqueConstraint(
+                fields=["external_reference"],
+                condition=~Q(status="INACTIVE", inactive_reason="closed"),
+                name="account_external_reference_once",
+            ),
+            models.UniqueConstraint(fields=["number_prefix"], name="account_number_prefix_once"),
+            # What foreign keys of other tables refer to: their rows are in their account's currency.
             models.UniqueConstraint(fields=["id", "currency"], name="account_currency"),
             models.CheckConstraint(
                 condition=Q(status__in=["PENDING", "ACTIVE", "PAST_DUE"], inactive_reason="")
                 | Q(status="INACTIVE", inactive_reason__in=["closed", "unpaid", "imported"]),
                 name="account_status_known",
             ),
-            models.CheckConstraint(condition=Q(quantity__gte=1), name="account_quantity_positive"),
-            models.CheckConstraint(condition=Q(unit_amount_minor__gte=0), name="account_amount_not_negative"),
             models.CheckConstraint(
-                condition=LessThanOrEqual(
-                    Cast("quantity", _NUMERIC) * Cast("unit_amount_minor", _NUMERIC), Cast(Value(MAX_MINOR), _NUMERIC)
-                ),
-                name="account_charge_fits_64_bits",
+                condition=Q(collection_method__in=["automatic", "send_invoice"]), name="account_collection_method_known"
             ),
+            models.CheckConstraint(condition=Q(net_days__lte=MAX_NET_DAYS), name="account_net_days_bounded"),
             models.CheckConstraint(
                 condition=Q(first_rebilling_date__gte=F("anchor_date")), name="account_billed_from_its_anchor"
             ),
@@ -128,36 +157,83 @@ class Account(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # rebilling/sweep.py: the accounts whose rebilling date has come, in keyset order.
             models.Index(fields=["rebilling_date", "id"], condition=~Q(status="INACTIVE"), name="account_due"),
-            # api/v1/accounts.py: the accounts of a plan, or in a status, newest first.
-            models.Index(fields=["plan", "id"], name="account_by_plan"),
+            # payments/dunning.py: the accounts whose next step has come.
+            models.Index(fields=["dunning_on", "id"], condition=Q(dunning_on__isnull=False), name="account_dunning"),
+            # api/v1/accounts.py: the accounts in a status, newest first; those of an e-mail address.
             models.Index(fields=["status", "id"], name="account_by_status"),
+            models.Index(Lower("email"), "id", name="account_by_email"),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.external_reference or self.id})"
 
+
+class Terms(models.Model):
+    """What an account is billed for a period, in force from a date until the next terms. Only added to.
+
+    A period costs what the terms in force on its first day say: of those effective by then the latest, and of several
+    for one day the newest. `anchor_date` is the day from which periods are counted under them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="terms")
+    effective_from = models.DateField()
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="terms")
+    quantity = models.PositiveIntegerField()
+    unit_amount_minor = models.BigIntegerField()
+    anchor_date = models.DateField()
+    reason = models.CharField(max_length=500)
+    author = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "terms"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="terms_quantity_positive"),
+            models.CheckConstraint(condition=Q(unit_amount_minor__gte=0), name="terms_amount_not_negative"),
+            models.CheckConstraint(
+                condition=LessThanOrEqual(
+                    Cast("quantity", _NUMERIC) * Cast("unit_amount_minor", _NUMERIC), Cast(Value(MAX_MINOR), _NUMERIC)
+                ),
+                name="terms_price_fits_64_bits",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # accounts/terms.py: an account's terms, the latest first.
+            models.Index(fields=["account", "-effective_from", "-id"], name="terms_by_account"),
+            # api/v1/accounts.py: the accounts of a plan.
+            models.Index(fields=["plan", "account"], name="terms_by_plan"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.plan_id} from {self.effective_from}"
+
     @property
-    def charge_minor(self) -> int:
+    def price_minor(self) -> int:
         """What one period costs, in minor units of the account's currency."""
         return self.quantity * self.unit_amount_minor
 
 
-class StatusChange(models.Model):
-    """One change of an account's status. The application may only add them."""
+class AccountChange(models.Model):
+    """One change of an account by anybody: who made it, when, why, and what the fields were before and after.
+
+    The first of an account is its opening, with nothing before. The application may only add them.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="status_changes")
-    from_status = models.CharField(max_length=8, blank=True)
-    to_status = models.CharField(max_length=8, choices=Account.Status.choices)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="changes")
     reason = models.CharField(max_length=500)
     author = models.CharField(max_length=200)
     changed_at = models.DateTimeField()
+    before = models.JSONField()
+    after = models.JSONField()
 
     class Meta:
+        verbose_name_plural = "history"
         indexes: ClassVar[list[models.Index]] = [
-            # backoffice: an account's history, newest first.
-            models.Index(fields=["account", "-id"], name="status_change_by_account"),
+            # api/v1/account_history.py: an account's history, newest first.
+            models.Index(fields=["account", "-id"], name="account_change_by_account"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.from_status or 'opened'} to {self.to_status}: {self.reason}"
+        return f"{', '.join(self.after)}: {self.reason}"

@@ -18,6 +18,8 @@ MAX_TRIAL_DAYS = 730
 class UnableToCreatePlan(Invalid):
     """A value of the plan can't be accepted."""
 
+    code = "unable-to-create-plan"
+
 
 class PlanCodeTaken(Conflict):
     code = "plan-code-taken"

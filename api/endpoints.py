@@ -29,7 +29,8 @@ class Body(serializers.Serializer[Any]):
             value = super().to_internal_value(data)
         except ValidationError as error:
             errors = dict(error.detail) if isinstance(error.detail, dict) else {"body": error.detail}
-        errors |= {name: ["This call has no such field."] for name in data if name not in self.fields}
+        if isinstance(data, Mapping):
+            errors |= {name: ["This call has no such field."] for name in data if name not in self.fields}
         if errors:
             raise ValidationError(errors)
         return value

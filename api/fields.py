@@ -3,6 +3,7 @@
 import datetime
 import re
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from rest_framework.fields import empty
 
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.metadata import MAX_METADATA_KEYS, metadata_error
+from accounts.wording import one_of
 
 MAX_64_BITS = 2**63 - 1
 
@@ -33,9 +35,40 @@ class Identifier(serializers.UUIDField):
     """An id as the API writes them: a JSON string with hyphens, and none of the other spellings of a UUID."""
 
     def to_internal_value(self, data: Any) -> uuid.UUID:
-        if not isinstance(data, str) or not _ID.fullmatch(data):
+        found = id_from(data) if isinstance(data, str) else None
+        if found is None:
             self.fail("invalid", value=data)
-        return uuid.UUID(data)
+        return found
+
+
+def id_from(text: str) -> uuid.UUID | None:
+    """The id that this text is, or None."""
+    return uuid.UUID(text) if _ID.fullmatch(text) else None
+
+
+@extend_schema_field(OpenApiTypes.BOOL)
+class YesOrNo(serializers.Field[bool, bool, bool, Any]):
+    """true or false: not "true", not 1."""
+
+    default_error_messages = {
+        "invalid": "Must be true or false.",
+    }
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+    def to_representation(self, value: bool) -> bool:
+        return value
+
+
+class Choice(serializers.ChoiceField):
+    """One of a few words. A wrong one is answered with all of them."""
+
+    def __init__(self, choices: Sequence[tuple[str, Any]], **kwargs: Any) -> None:
+        wrong = one_of([value for value, _ in choices])
+        super().__init__(choices, error_messages={"invalid_choice": wrong}, **kwargs)
 
 
 class ClearableText(Text):

@@ -23,6 +23,8 @@ MAX_NAME_LENGTH = 100
 class UnableToCreateApiKey(Invalid):
     """A value of the key can't be accepted."""
 
+    code = "unable-to-create-api-key"
+
 
 class UnknownApiKey(Missing):
     code = "unknown-api-key"

@@ -1,7 +1,7 @@
 """Problem details (RFC 9457): how every error of the API reads.
 
 `type` is the path of a stable slug, `/problems/unknown-plan`: clients compare it and don't fetch it. `title` is the
-slug in words, `detail` says how to fix it, and `errors` names the fields, each with its messages, where there are any.
+slug in words, `detail` says what was refused, and `errors`, where there are any, says by field how to fix it.
 """
 
 import json

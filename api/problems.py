@@ -60,7 +60,23 @@ def _api_problem(error: exceptions.APIException) -> HttpResponse:
 
 def _errors_by_field(detail: Any) -> dict[str, list[str]]:
     by_field = detail if isinstance(detail, dict) else {"request": detail}
-    return {str(name): [str(message) for message in messages] for name, messages in by_field.items()}
+    found: dict[str, list[str]] = {}
+    for name, messages in by_field.items():
+        _add_errors(found, str(name), messages)
+    return found
+
+
+def _add_errors(found: dict[str, list[str]], name: str, messages: Any) -> None:
+    """Add a field's messages; those of a field within a list are named `lines.0.amount_minor`."""
+    if isinstance(messages, dict):
+        for inner, its_messages in messages.items():
+            _add_errors(found, name if inner == "non_field_errors" else f"{name}.{inner}", its_messages)
+        return
+    for index, message in enumerate(messages):
+        if isinstance(message, dict):
+            _add_errors(found, f"{name}.{index}", message)
+        else:
+            found.setdefault(name, []).append(str(message))
 
 
 def _not_found() -> HttpResponse:

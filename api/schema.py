@@ -26,11 +26,11 @@ class ProblemSerializer(serializers.Serializer[Any]):
     type = serializers.CharField(help_text="What went wrong, as a stable slug: `/problems/unknown-plan`.")
     title = serializers.CharField(help_text="The slug in words.")
     status = serializers.IntegerField(help_text="The HTTP status.")
-    detail = serializers.CharField(help_text="How to fix it.")
+    detail = serializers.CharField(help_text="What was refused, and why.")
     errors = serializers.DictField(  # type: ignore[assignment] # a field; the class keeps its property
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
-        help_text="Messages by field or parameter.",
+        help_text="How to fix it, by field or parameter.",
     )
 
 

@@ -4,20 +4,21 @@ from django.urls import path
 
 from api.docs import DocsView, SchemaView
 from api.health import HealthEndpoint
+from api.v1.account_history import AccountHistoryEndpoint
 from api.v1.accounts import AccountEndpoint, AccountsEndpoint
-from api.v1.ledger import (
-    AccountEntriesEndpoint,
-    BalanceEndpoint,
-    CreditsEndpoint,
-    EntryEndpoint,
-    ReversalsEndpoint,
-)
-from api.v1.lifecycle import CloseAccountEndpoint, ReopenAccountEndpoint
-from api.v1.payments import AccountPaymentsEndpoint, PaymentEndpoint, RetryPaymentEndpoint
+from api.v1.balances import BalanceEndpoint
+from api.v1.credit_notes import CreditNoteEndpoint, CreditNotesEndpoint
+from api.v1.credits import CreditsEndpoint
+from api.v1.invoice_corrections import IssueCreditNoteEndpoint, WriteOffEndpoint
+from api.v1.invoices import AccountInvoicesEndpoint, InvoiceEndpoint, InvoicesEndpoint, PayInvoiceEndpoint
+from api.v1.ledger import AccountEntriesEndpoint, EntriesEndpoint, EntryEndpoint, ReversalsEndpoint
+from api.v1.lifecycle import CloseAccountEndpoint, LastInvoiceEndpoint, ReopenAccountEndpoint
+from api.v1.payments import AccountPaymentsEndpoint, PaymentEndpoint, PaymentsEndpoint
 from api.v1.plans import PlanEndpoint, PlansEndpoint, RetirePlanEndpoint
-from api.v1.refunds import PaymentRefundsEndpoint, RefundEndpoint
+from api.v1.rebillings import RebillingEndpoint, RebillingsEndpoint
+from api.v1.refunds import PaymentRefundsEndpoint, RefundEndpoint, RefundsEndpoint
+from api.v1.reversed_money import PaymentReversalEndpoint, RefundReversalEndpoint
 from api.v1.runs import RunEndpoint, RunsEndpoint
-from api.v1.write_offs import WriteOffsEndpoint
 
 urlpatterns = [
     path("healthz", HealthEndpoint.as_view()),
@@ -30,17 +31,32 @@ urlpatterns = [
     path("v1/accounts/<uuid:account_id>", AccountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/close", CloseAccountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/reopen", ReopenAccountEndpoint.as_view()),
-    path("v1/accounts/<uuid:account_id>/ledger", AccountEntriesEndpoint.as_view()),
-    path("v1/accounts/<uuid:account_id>/balance", BalanceEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/last-invoice", LastInvoiceEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/history", AccountHistoryEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/invoices", AccountInvoicesEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/payments", AccountPaymentsEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/credits", CreditsEndpoint.as_view()),
-    path("v1/accounts/<uuid:account_id>/write-offs", WriteOffsEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/ledger", AccountEntriesEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/balance", BalanceEndpoint.as_view()),
+    path("v1/invoices", InvoicesEndpoint.as_view()),
+    path("v1/invoices/<uuid:invoice_id>", InvoiceEndpoint.as_view()),
+    path("v1/invoices/<uuid:invoice_id>/credit-notes", IssueCreditNoteEndpoint.as_view()),
+    path("v1/invoices/<uuid:invoice_id>/write-off", WriteOffEndpoint.as_view()),
+    path("v1/invoices/<uuid:invoice_id>/pay", PayInvoiceEndpoint.as_view()),
+    path("v1/credit-notes", CreditNotesEndpoint.as_view()),
+    path("v1/credit-notes/<uuid:credit_note_id>", CreditNoteEndpoint.as_view()),
+    path("v1/payments", PaymentsEndpoint.as_view()),
+    path("v1/payments/<uuid:payment_id>", PaymentEndpoint.as_view()),
+    path("v1/payments/<uuid:payment_id>/refunds", PaymentRefundsEndpoint.as_view()),
+    path("v1/payments/<uuid:payment_id>/reversal", PaymentReversalEndpoint.as_view()),
+    path("v1/refunds", RefundsEndpoint.as_view()),
+    path("v1/refunds/<uuid:refund_id>", RefundEndpoint.as_view()),
+    path("v1/refunds/<uuid:refund_id>/reversal", RefundReversalEndpoint.as_view()),
+    path("v1/ledger", EntriesEndpoint.as_view()),
     path("v1/ledger/<uuid:entry_id>", EntryEndpoint.as_view()),
     path("v1/ledger/<uuid:entry_id>/reversals", ReversalsEndpoint.as_view()),
-    path("v1/payments/<uuid:payment_id>", PaymentEndpoint.as_view()),
-    path("v1/payments/<uuid:payment_id>/retry", RetryPaymentEndpoint.as_view()),
-    path("v1/payments/<uuid:payment_id>/refunds", PaymentRefundsEndpoint.as_view()),
-    path("v1/refunds/<uuid:refund_id>", RefundEndpoint.as_view()),
+    path("v1/rebillings", RebillingsEndpoint.as_view()),
+    path("v1/rebillings/<uuid:rebilling_id>", RebillingEndpoint.as_view()),
     path("v1/runs", RunsEndpoint.as_view()),
     path("v1/runs/<uuid:run_id>", RunEndpoint.as_view()),
 ]

@@ -1,150 +1,32 @@
-"""Plans and accounts."""
+"""Accounts: the list of them, and the page of each."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
+from accounts import clock
+from accounts.billing_day import billing_day
 from accounts.currencies import display
 from accounts.models import Account, Plan
+from accounts.terms import TermsInForce
+from backoffice.account_actions import BILL_DEBT, CLOSE, CREDIT, PAYMENT, REOPEN, UPDATE
+from backoffice.account_list import (
+    AccountList,
+    ClosedWithCredit,
+    PlanFilter,
+    UnbilledDebtFilter,
+    outstanding_by_account,
+    terms_today,
+)
 from backoffice.account_page import tables_of
-from backoffice.actions import ActingAdmin, Action, Caller
-from backoffice.base import ReadOnlyAdmin, link, money
-from backoffice.forms import AmountForm, OfflinePaymentForm, WriteOffForm
-from backoffice.lists import FilteredList
-from ledger.balances import balance, balances
-from rebilling.adjustments import grant_credit
-from rebilling.models import Rebilling
-from rebilling.offline_payments import record_offline_payment
-from rebilling.write_offs import write_off
-from subscriptions.lifecycle import close_account, reopen_account
-
-
-@admin.register(Plan)
-class PlanAdmin(ReadOnlyAdmin):
-    list_display = ("code", "name", "price", "interval", "trial_days", "retired")
-    list_filter = ("retired", "currency", "interval_unit")
-    search_fields = ("code", "name")
-    fields = ("id", "code", "name", "price", "interval", "trial_days", "retired", "created_at")
-
-    price = money("unit_amount_minor", description="unit price")
-
-    @admin.display(description="every")
-    def interval(self, plan: Plan) -> str:
-        return plan.interval_unit if plan.interval_count == 1 else f"{plan.interval_count} {plan.interval_unit}s"
-
-
-class AccountList(FilteredList):
-    """A page of accounts with their balances, in one statement for the page."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        rows = list(self.result_list)
-        owed = balances(account_ids=[row.id for row in rows])
-        for row in rows:
-            row.balance_minor = owed[row.id]
-        self.result_list = rows
-
-
-def _close(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    close_account(account_id=account.id, reason=data["reason"], author=caller.author, now=caller.now)
-
-
-def _reopen(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    reopen_account(
-        account_id=account.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now
-    )
-
-
-def _grant_credit(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    grant_credit(
-        account_id=account.id,
-        amount_minor=data["amount"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
-        idempotency_key=f"staff:{data['submission']}",
-    )
-
-
-def _record_offline_payment(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    record_offline_payment(
-        account_id=account.id,
-        amount_minor=data["amount"],
-        reference=data["reference"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
-        idempotency_key=f"staff:{data['submission']}",
-    )
-
-
-def _write_off(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    write_off(
-        account_id=account.id,
-        charge_ids=data["charges"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
-    )
-
-
-CLOSE = Action(
-    name="close",
-    label="Close account",
-    explanation="The account isn't charged any more. Its periods that are due or parked are skipped. Earlier charges "
-    "are still collected.",
-    done="The account was closed.",
-    permission="close_account",
-    offered=lambda account: account.status != Account.Status.INACTIVE,
-    perform=_close,
-)
-REOPEN = Action(
-    name="reopen",
-    label="Reopen account",
-    explanation="The account is billed again: from the end of the period that it was charged for, if that is still "
-    "running, and from today otherwise.",
-    done="The account was reopened.",
-    permission="reopen_account",
-    offered=lambda account: account.status == Account.Status.INACTIVE,
-    perform=_reopen,
-)
-CREDIT = Action(
-    name="credit",
-    label="Grant credit",
-    explanation="The credit pays the account's unpaid charges, oldest first. The remainder goes to its next charges.",
-    done="The credit was granted.",
-    permission="grant_credit",
-    offered=lambda account: True,
-    perform=_grant_credit,
-    form=AmountForm,
-)
-PAYMENT = Action(
-    name="payment",
-    label="Record an offline payment",
-    explanation="For money received offline, by transfer or check. It pays the account's unpaid charges, oldest first. "
-    "The remainder goes to its next charges. A payment can't be reversed.",
-    done="The payment was recorded.",
-    permission="record_offline_payment",
-    offered=lambda account: True,
-    perform=_record_offline_payment,
-    form=OfflinePaymentForm,
-)
-WRITE_OFF = Action(
-    name="write-off",
-    label="Write off unpaid charges",
-    explanation="The unpaid amounts of these charges are written off: the account doesn't owe them any more, and they "
-    "aren't collected. To undo it, reverse the ledger entry.",
-    done="The charges were written off.",
-    permission="write_off",
-    offered=lambda account: account.rebillings.filter(status=Rebilling.Status.UNPAID).exists(),
-    perform=_write_off,
-    form=WriteOffForm,
-)
+from backoffice.actions import ActingAdmin
+from backoffice.base import money
+from backoffice.links import link_to
+from backoffice.lists import titled
+from subscriptions.account_story import explain_account
 
 
 @admin.register(Account)
@@ -156,11 +38,20 @@ class AccountAdmin(ActingAdmin):
         "status",
         "plan_link",
         "price",
-        "rebilling_date",
-        "balance_now",
+        "next_billing_date",
+        "outstanding",
+        "credit",
     )
-    list_filter = ("status", "inactive_reason", "plan")
-    list_select_related = ("plan",)
+    list_filter = (
+        "status",
+        "inactive_reason",
+        UnbilledDebtFilter,
+        PlanFilter,
+        "collection_method",
+        ClosedWithCredit,
+        ("rebilling_date", titled("next billing date")),
+        "created_at",
+    )
     search_fields = ("name", "email", "external_reference")
     search_help_text = "A name, an e-mail address, an external reference or an id"
     fields = (
@@ -169,36 +60,81 @@ class AccountAdmin(ActingAdmin):
         "email",
         "status",
         "inactive_reason",
-        "balance_now",
+        "outstanding",
+        "credit",
         "plan_link",
         "quantity",
-        "unit_amount",
+        "unit_price",
         "price",
         "anchor_date",
-        "rebilling_date",
-        "external_reference",
+        "next_billing_date",
+        "collection_method",
+        "days_to_pay",
         "payment_customer",
         "payment_method",
+        "payment_method_unusable",
+        "dunning_steps",
+        "next_dunning",
+        "external_reference",
         "metadata",
         "created_at",
     )
-    page_actions = (CREDIT, PAYMENT, WRITE_OFF, CLOSE, REOPEN)
+    page_actions = (UPDATE, CREDIT, PAYMENT, BILL_DEBT, CLOSE, REOPEN)
+    linked_lookups = ("dunning_on__lte",)
 
-    plan_link = link("plan", description="plan")
-    unit_amount = money("unit_amount_minor", description="unit price")
+    credit = money("credit_balance_minor", description="credit")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AccountList
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        account = super().get_object(request, object_id, from_field)
+        if account is not None:
+            account.in_force = terms_today([account.id])[account.id]
+            account.outstanding = outstanding_by_account([account.id])[account.id]
+        return account
+
+    @admin.display(description="plan")
+    def plan_link(self, account: Account) -> SafeString | None:
+        terms = _terms(account)
+        return link_to(Plan(id=terms.plan_id, code=terms.plan_code))
+
+    @admin.display(description="quantity")
+    def quantity(self, account: Account) -> int:
+        return _terms(account).quantity
+
+    @admin.display(description="unit price")
+    def unit_price(self, account: Account) -> str:
+        return display(amount_minor=_terms(account).unit_amount_minor, currency=account.currency)
+
     @admin.display(description="price per period")
     def price(self, account: Account) -> str:
-        return display(amount_minor=account.charge_minor, currency=account.currency)
+        return display(amount_minor=_terms(account).price_minor, currency=account.currency)
 
-    @admin.display(description="owes")
-    def balance_now(self, account: Any) -> str:
-        # A list reads all balances in one statement; a page reads its own.
-        owed = account.balance_minor if hasattr(account, "balance_minor") else balance(account_id=account.id)
-        return display(amount_minor=owed, currency=account.currency)
+    @admin.display(description="next billing date", ordering="rebilling_date")
+    def next_billing_date(self, account: Account) -> Any:
+        return account.rebilling_date
+
+    @admin.display(description="next step of dunning")
+    def next_dunning(self, account: Account) -> Any:
+        return account.dunning_on
+
+    @admin.display(description="days to pay")
+    def days_to_pay(self, account: Account) -> int:
+        return account.net_days
+
+    @admin.display(description="outstanding")
+    def outstanding(self, account: Any) -> str:
+        return display(amount_minor=account.outstanding, currency=account.currency)
 
     def page_context(self, row: Account) -> dict[str, Any]:
-        return {"tables": tables_of(row)}
+        return {
+            "summary": explain_account(row.id, today=billing_day(clock.now())),
+            "tables": tables_of(row),
+        }
+
+
+def _terms(account: Any) -> TermsInForce:
+    """Those of today, which the list and the page have put on the row."""
+    terms: TermsInForce = account.in_force
+    return terms

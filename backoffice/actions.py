@@ -38,12 +38,12 @@ class Action:
 
     `name` is the last part of its path, `permission` is one of `backoffice.User`'s, `offered` says for which rows the
     page has the button, and `perform` (row, the form's data, caller) calls the operation, which may raise an
-    `OperationError`.
+    `OperationError`. `explanation` may depend on the row.
     """
 
     name: str
     label: str
-    explanation: str
+    explanation: str | Callable[[Any], str]
     done: str
     permission: str
     offered: Callable[[Any], bool]
@@ -52,6 +52,9 @@ class Action:
 
     def allowed(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"backoffice.{self.permission}")
+
+    def explained(self, row: Any) -> str:
+        return self.explanation if isinstance(self.explanation, str) else self.explanation(row)
 
 
 class ActingAdmin(ReadOnlyAdmin):
@@ -110,6 +113,7 @@ class ActingAdmin(ReadOnlyAdmin):
             "row": row,
             "page": page_of(row),
             "action": action,
+            "explanation": action.explained(row),
             "form": form,
         }
         return TemplateResponse(request, "backoffice/action.html", context)

@@ -1,5 +1,29 @@
 """The Django admin: our pages, a module a subject."""
 
-from backoffice import accounts, keys, ledger, payments, rebilling, refunds, staff
+from backoffice import (
+    account_history,
+    accounts,
+    credit_notes,
+    invoices,
+    keys,
+    ledger,
+    payments,
+    plans,
+    rebilling,
+    refunds,
+    staff,
+)
 
-__all__ = ["accounts", "keys", "ledger", "payments", "rebilling", "refunds", "staff"]
+__all__ = [
+    "account_history",
+    "accounts",
+    "credit_notes",
+    "invoices",
+    "keys",
+    "ledger",
+    "payments",
+    "plans",
+    "rebilling",
+    "refunds",
+    "staff",
+]

@@ -1,7 +1,7 @@
 """Base classes of the admin pages. Another admin theme would be plugged in here."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from accounts.currencies import display
 from backoffice.links import link_to
 from backoffice.lists import FilteredList
+from backoffice.values import Words, has_choices, stored, stored_filter
 
 if TYPE_CHECKING:
     PlainAdmin = admin.ModelAdmin[Any]
@@ -55,6 +56,23 @@ class ReadOnlyAdmin(StaffPages):
     list_max_show_all = 200
     # Without the count of the whole table beside that of the search results: nobody needs that second query.
     show_full_result_count = False
+    words: ClassVar[Mapping[str, Words]] = {}
+    """By column, the words for its values, where they aren't shown as they are stored."""
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [self._as_stored(name) for name in super().get_list_display(request)]
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        return [self._as_stored(name) for name in super().get_fields(request, obj)]
+
+    def _as_stored(self, name: Any) -> Any:
+        return stored(self.model, name, self.words.get(name, {})) if has_choices(self.model, name) else name
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return [
+            (name, stored_filter(self.words.get(str(name), {}))) if has_choices(self.model, name) else name
+            for name in super().get_list_filter(request)
+        ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -101,12 +119,25 @@ def _is_superuser(request: HttpRequest) -> bool:
     return request.user.is_active and request.user.is_superuser
 
 
-def money(field: str, *, description: str) -> Callable[[Any, Any], str]:
-    """A column that shows `field`, an amount in minor units, as money in the row's currency."""
+def money(field: str, *, description: str, is_column: bool = True) -> Callable[[Any, Any], str]:
+    """A column that shows `field`, an amount in minor units, as money in the row's currency.
 
-    @admin.display(description=description, ordering=field)
+    A list can be ordered by it where it is a column of the database.
+    """
+
+    @admin.display(description=description, ordering=field if is_column else None)
     def shown(_admin: Any, row: Any) -> str:
         return display(amount_minor=getattr(row, field), currency=row.currency)
+
+    return shown
+
+
+def flag(field: str, *, description: str) -> Callable[[Any, Any], bool]:
+    """A column that shows whether `field` is true, as an icon."""
+
+    @admin.display(description=description, ordering=field, boolean=True)
+    def shown(_admin: Any, row: Any) -> bool:
+        return bool(getattr(row, field))
 
     return shown
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.admin import FieldListFilter
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
@@ -25,3 +26,15 @@ class FilteredList(ChangeList):
             if lookup not in self.model_admin.linked_lookups:
                 raise DisallowedModelAdminLookup(f"This list is not filtered by {lookup}.")
         return found
+
+
+def titled(title: str) -> type[FieldListFilter]:
+    """A field's filter under the label that the pages use."""
+
+    class Titled(FieldListFilter):
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+            made = FieldListFilter.create(*args, **kwargs)
+            made.title = title
+            return made
+
+    return Titled

@@ -13,6 +13,8 @@ PASSWORD_LENGTH = 24
 class UnableToCreateLogin(Invalid):
     """The username or the e-mail address isn't valid."""
 
+    code = "unable-to-create-login"
+
 
 class LoginTaken(Conflict):
     code = "login-taken"

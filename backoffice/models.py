@@ -10,16 +10,19 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         permissions: ClassVar = [
+            ("update_account", "Can change an account's data"),
             ("close_account", "Can close an account"),
             ("reopen_account", "Can reopen an account"),
             ("grant_credit", "Can grant an account credit"),
             ("record_offline_payment", "Can record an offline payment"),
-            ("write_off", "Can write off unpaid charges"),
-            ("retry_payment", "Can retry a declined payment"),
+            ("credit_invoice", "Can issue a credit note"),
+            ("write_off", "Can write off an invoice"),
+            ("pay_invoice", "Can collect an invoice at once"),
             ("resolve_payment", "Can resolve a payment that needs review"),
             ("refund_payment", "Can refund a payment"),
             ("resolve_refund", "Can resolve a refund that needs review"),
-            ("reverse_entry", "Can reverse a ledger entry"),
+            ("record_reversed_money", "Can record that money was taken back"),
+            ("reverse_entry", "Can reverse a credit or a write-off"),
             ("release_parked", "Can release a parked period"),
             ("skip_parked", "Can skip a parked period"),
             ("release_run", "Can release a held run"),

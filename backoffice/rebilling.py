@@ -1,18 +1,24 @@
 """Runs with their reconciliations, and billing periods. People decide here about HELD runs and PARKED periods."""
 
+import datetime
 from typing import Any
 
 from django.contrib import admin
 
 from accounts import clock
+from accounts.billing_day import billing_day
 from accounts.currencies import display
 from accounts.errors import OperationError
+from accounts.models import Account
+from accounts.wording import period_in_words
 from backoffice.actions import ActingAdmin, Action, Caller
 from backoffice.base import link, money
-from backoffice.links import list_of
+from backoffice.links import link_to, list_of
+from backoffice.run_filters import RunFilter, run_in_words
 from backoffice.tables import Table
-from rebilling.dunning import retries_by_currency
-from rebilling.messages.queue import Queue, QueueNotConfigured, configured_queue
+from invoices.models import Invoice
+from payments.dunning_steps import steps_by_currency
+from payments.messages.queue import Queue, QueueNotConfigured, configured_queue
 from rebilling.models import Rebilling, Run
 from rebilling.parked_periods import cancel_parked, release_parked, skip_parked
 from rebilling.reconciliation.presentation import amounts_of, verdict
@@ -50,8 +56,8 @@ def _has_parked(run: Run) -> bool:
 RELEASE_RUN = Action(
     name="release",
     label="Release this run",
-    explanation="Everything that the run found due is charged, and earlier charges whose retry is due are collected "
-    "again. First check why the run is held, its periods and their amounts.",
+    explanation="Everything that the run found due is charged, and the steps of dunning that have come are taken. "
+    "First check why the run is held, its periods and their amounts.",
     done="The run was released and is being charged.",
     permission="release_run",
     offered=_is_held,
@@ -83,7 +89,7 @@ CANCEL_PARKED = Action(
 @admin.register(Run)
 class RunAdmin(ActingAdmin):
     list_display = ("as_of", "status", "started_at", "swept_at", "reconciled_at")
-    list_filter = ("status",)
+    list_filter = ("status", "as_of")
     fields = (
         "id",
         "as_of",
@@ -102,7 +108,7 @@ class RunAdmin(ActingAdmin):
         found = reconciliation_of(run=row, now=clock.now())
         tables = [_reconciliation_table(found), _payments_table(found)]
         if _is_held(row):
-            tables.append(_retries_table(row))
+            tables.append(_dunning_table(billing_day(clock.now())))
         return {"tables": tables}
 
 
@@ -126,30 +132,32 @@ def _reconciliation_table(found: Reconciliation) -> Table:
             )
             for name, tally in tallies.items()
         ],
-        all_url=list_of(Rebilling, run__id__exact=found.run_id),
-        all_label="The periods of this run",
+        all_url=list_of(Rebilling, run=found.run_id),
+        all_label="The billing periods of this run",
     )
 
 
 def _payments_table(found: Reconciliation) -> Table:
     return Table(
-        title="Payments of its charges",
+        title="First payments of its invoices",
         columns=("Status", "Payments"),
         rows=[(status, f"{count:,}") for status, count in found.payments.items()],
+        all_url=list_of(Invoice, run=found.run_id),
+        all_label="The invoices of this run",
     )
 
 
-def _retries_table(run: Run) -> Table:
-    """The retries that the run's release sends: whoever decides should see them."""
-    amounts = retries_by_currency(as_of=run.as_of)
+def _dunning_table(day: datetime.date) -> Table:
+    """The steps of dunning that the run's release takes: whoever decides should see them."""
     return Table(
-        title="Retries that are sent with it",
-        columns=("Charges", "Amount"),
+        title="Declined invoices that are tried again with it, at most",
+        columns=("Invoices", "Amount"),
         rows=[
-            (f"{charges:,}", display(amount_minor=amount, currency=currency)) for currency, charges, amount in amounts
+            (f"{invoices:,}", display(amount_minor=amount, currency=currency))
+            for currency, invoices, amount in steps_by_currency(today=day)
         ],
-        all_url=list_of(Rebilling, retry_on__lte=run.as_of.isoformat()),
-        all_label="These charges",
+        all_url=list_of(Account, dunning_on__lte=day.isoformat()),
+        all_label="Their accounts",
     )
 
 
@@ -189,10 +197,10 @@ SKIP = Action(
 
 @admin.register(Rebilling)
 class RebillingAdmin(ActingAdmin):
-    list_display = ("account_link", "period", "status", "reason", "amount", "paid", "run_link")
-    list_filter = ("status", "reason")
+    list_display = ("account_link", "period", "status", "reason", "amount", "invoice_link", "run_link")
+    list_filter = ("status", "reason", "period_start", RunFilter)
     list_display_links = ("period",)
-    list_select_related = ("account", "run")
+    list_select_related = ("account", "run", "invoice")
     search_fields = ("=account__external_reference", "account__name")
     search_help_text = "An id, an account's external reference or its name"
     fields = (
@@ -203,26 +211,27 @@ class RebillingAdmin(ActingAdmin):
         "status",
         "reason",
         "detail",
+        "description",
         "quantity",
+        "unit_price",
         "amount",
-        "credit",
-        "paid",
-        "outstanding",
-        "charge_link",
-        "retry_on",
+        "ended_on",
+        "invoice_link",
         "due_since",
     )
     page_actions = (RELEASE, SKIP)
-    linked_lookups = ("account__id__exact", "run__id__exact", "retry_on__lte")
+    linked_lookups = ("account__id__exact",)
 
     account_link = link("account", description="account")
-    run_link = link("run", description="run")
-    charge_link = link("charge", description="charge")
-    amount = money("amount_minor", description="amount")
-    credit = money("credit_minor", description="from credit")
-    paid = money("paid_minor", description="paid")
-    outstanding = money("outstanding_minor", description="outstanding")
+
+    @admin.display(description="run", ordering="run")
+    def run_link(self, rebilling: Rebilling) -> Any:
+        return link_to(rebilling.run, label=run_in_words(rebilling.run))
+
+    invoice_link = link("invoice", description="invoice")
+    unit_price = money("unit_amount_minor", description="unit price")
+    amount = money("amount_minor", description="price per period")
 
     @admin.display(description="period", ordering="period_start")
     def period(self, rebilling: Rebilling) -> str:
-        return rebilling.period
+        return period_in_words(start=rebilling.period_start, end=rebilling.period_end)

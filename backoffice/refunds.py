@@ -6,15 +6,21 @@ from django.contrib import admin
 
 from accounts.currencies import display
 from backoffice.actions import ActingAdmin, Action, Caller
-from backoffice.base import link, money
+from backoffice.base import flag, link, money
 from backoffice.forms import RefundForm, RefundReferenceForm
 from backoffice.links import link_to
+from backoffice.lists import titled
 from backoffice.mark_resolved import mark_resolved_action
+from backoffice.run_filters import RefundsOfRun
 from backoffice.tables import Table
+from invoices.models import CreditNote
+from ledger.models import Entry, EntryType
+from payments.late_money import book_late_refund
+from payments.messages.sending import look_up_now
 from payments.models import Payment, Refund
-from rebilling.messages.dispatch import look_up_again
-from rebilling.refund_requests import left_to_refund, request_refund
-from rebilling.reviews import book_late_refund, resolve_refund
+from payments.refund_requests import refundable, request_refund
+from payments.reversed_money import record_reversed_refund
+from payments.reviews import resolve_refund
 
 
 def _refund(payment: Payment, data: dict[str, Any], caller: Caller) -> None:
@@ -25,12 +31,13 @@ def _refund(payment: Payment, data: dict[str, Any], caller: Caller) -> None:
         author=caller.author,
         today=caller.today,
         now=caller.now,
-        request_key=f"staff:{data['submission']}",
+        source=data["source"],
+        refund_id=data["submission"],
     )
 
 
 def _look_up(refund: Refund, data: dict[str, Any], caller: Caller) -> None:
-    look_up_again(row=refund)
+    look_up_now(row=refund)
 
 
 def _mark_succeeded(refund: Refund, data: dict[str, Any], caller: Caller) -> None:
@@ -64,6 +71,18 @@ def _book_late(refund: Refund, data: dict[str, Any], caller: Caller) -> None:
     )
 
 
+def _record_reversed(refund: Refund, data: dict[str, Any], caller: Caller) -> None:
+    record_reversed_refund(
+        refund_id=refund.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now
+    )
+
+
+def _can_come_back(refund: Refund) -> bool:
+    if refund.status != Refund.Status.SUCCEEDED:
+        return False
+    return not Entry.objects.filter(type=EntryType.REFUND_REVERSED, refund_id=refund.id).exists()
+
+
 def _needs_review(refund: Refund) -> bool:
     return refund.needs_review and refund.status in Refund.IN_FLIGHT
 
@@ -71,13 +90,12 @@ def _needs_review(refund: Refund) -> bool:
 REFUND = Action(
     name="refund",
     label="Refund this payment",
-    explanation="The gateway sends this amount back. The account's free credit goes down by it. The remainder is "
-    "credited, so that the customer doesn't owe it again. If the charge was wrong, reverse the charge first, then "
-    "refund. A refund can't be reversed. The refund of an offline payment is only recorded here: send the money "
-    "yourself.",
+    explanation="The gateway sends this amount back. From the payment, its invoice gets a credit note for the same "
+    "amount, so that the customer doesn't owe it again. From the credit, the account's own money with us is paid out. "
+    "A refund can't be undone. The refund of an offline payment is only recorded here: send the money yourself.",
     done="The refund was requested. Its status is below, and will be known in a moment.",
     permission="refund_payment",
-    offered=lambda payment: left_to_refund(payment) > 0,
+    offered=lambda payment: any(refundable(payment).values()),
     perform=_refund,
     form=RefundForm,
 )
@@ -115,7 +133,7 @@ BOOK_LATE = Action(
     name="book-late",
     label="Book as a late refund",
     explanation="For a failed refund whose money the gateway sent after all. Find it in the gateway's own records "
-    "first. The ledger gets it as another refund of the payment, with its credit, and this one stays FAILED. If the "
+    "first. It is booked as another refund of the payment, and this one stays FAILED. If the "
     "payment was refunded again meanwhile, it can't be booked: recover the money from the customer or the gateway.",
     done="The money was booked as another refund of the payment.",
     permission="resolve_refund",
@@ -123,9 +141,20 @@ BOOK_LATE = Action(
     perform=_book_late,
     form=RefundReferenceForm,
 )
+CAME_BACK = Action(
+    name="came-back",
+    label="Record that it came back",
+    explanation="For a refund that didn't reach the customer, and whose money is back at the gateway. It becomes the "
+    "account's credit. It can't be undone.",
+    done="Recorded.",
+    permission="record_reversed_money",
+    offered=_can_come_back,
+    perform=_record_reversed,
+)
 MARK_RESOLVED = mark_resolved_action(
     permission="resolve_refund",
-    how="This is for money that is back at the gateway. If the customer kept the money, book a late refund instead.",
+    moved="This is for money that is back at the gateway. If the customer kept the money, book a late refund instead.",
+    not_moved="Fix the cause, refund the payment again",
 )
 
 
@@ -133,12 +162,13 @@ def refunds_of(payment: Payment) -> Table:
     """All refunds of a payment: each reduces what is left to refund."""
     return Table(
         title="Refunds",
-        columns=("Requested", "Status", "Amount", "Failure code", "Reason", "By"),
+        columns=("Requested", "Status", "Amount", "From", "Failure code", "Reason", "By"),
         rows=[
             (
                 link_to(refund, label=f"{refund.submitted_at:%Y-%m-%d %H:%M}"),
                 refund.status,
                 display(amount_minor=refund.amount_minor, currency=refund.currency),
+                refund.source,
                 refund.failure_code,
                 refund.reason,
                 refund.created_by,
@@ -150,22 +180,43 @@ def refunds_of(payment: Payment) -> Table:
 
 @admin.register(Refund)
 class RefundAdmin(ActingAdmin):
-    list_display = ("id", "account_link", "status", "amount", "failure_code", "gateway", "submitted_at", "needs_review")
-    list_filter = ("status", "needs_review", "gateway")
-    list_select_related = ("payment__account",)
-    search_fields = ("=gateway_reference", "=payment__account__external_reference")
+    list_display = (
+        "id",
+        "account_link",
+        "status",
+        "amount",
+        "source",
+        "failure_code",
+        "gateway",
+        "submitted_at",
+        "needs_attention",
+    )
+    list_filter = (
+        "status",
+        ("needs_review", titled("needs attention")),
+        "source",
+        "gateway",
+        "submitted_at",
+        RefundsOfRun,
+    )
+    list_select_related = ("account",)
+    search_fields = ("=gateway_reference", "=account__external_reference")
     search_help_text = "An id, a gateway's reference or an account's external reference"
     fields = (
         "id",
         "account_link",
         "payment_link",
+        "source",
+        "credit_note_link",
         "status",
         "amount",
         "reason",
         "created_by",
         "failure_code",
-        "needs_review",
+        "needs_attention",
         "review_reason",
+        "resolution",
+        "resolved_by",
         "gateway",
         "gateway_reference",
         "submitted_at",
@@ -173,12 +224,15 @@ class RefundAdmin(ActingAdmin):
         "leased_until",
         "completed_at",
     )
-    page_actions = (LOOK_UP, MARK_SUCCEEDED, MARK_FAILED, BOOK_LATE, MARK_RESOLVED)
-    linked_lookups = ("payment__account__id__exact",)
+    page_actions = (LOOK_UP, MARK_SUCCEEDED, MARK_FAILED, BOOK_LATE, CAME_BACK, MARK_RESOLVED)
+    linked_lookups = ("account__id__exact", "payment__invoice__id__exact")
 
+    account_link = link("account", description="account")
     payment_link = link("payment", description="payment")
     amount = money("amount_minor", description="amount")
 
-    @admin.display(description="account")
-    def account_link(self, refund: Refund) -> Any:
-        return link_to(refund.payment.account)
+    needs_attention = flag("needs_review", description="needs attention")
+
+    @admin.display(description="credit note")
+    def credit_note_link(self, refund: Refund) -> Any:
+        return link_to(CreditNote.objects.filter(refund_id=refund.id).first())

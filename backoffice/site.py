@@ -26,7 +26,7 @@ NO_MONEY_HERE = "A trial on this machine: no money is collected. The logging gat
 class StaffSite(AdminSite):
     site_header = "Billing"
     site_title = "Billing"
-    index_title = "Who is billed, what they were charged, and what was paid"
+    index_title = "Who is billed, what they owe, and what was paid"
     site_url = None
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

@@ -45,9 +45,8 @@ def _measure_batches() -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from rebilling.messages.message import Message, PeriodKey, to_json
     from rebilling.models import Rebilling
-    from tests.builders import TODAY, QueueInHand, a_plan, an_account, delivered, swept
+    from tests.builders import TODAY, QueueInHand, a_message, a_plan, an_account, delivered, swept
 
     figures: dict[int, tuple[float, int]] = {}
     for size in SIZES:
@@ -55,11 +54,8 @@ def _measure_batches() -> None:
         for _ in range(PERIODS):
             an_account(plan=plan)
         run = swept(as_of=TODAY, queue=QueueInHand())
-        keys = [PeriodKey.of(row) for row in Rebilling.objects.filter(run=run).order_by("account_id")]
-        bodies = [
-            to_json(Message(run_id=run.id, as_of=TODAY, rebillings=tuple(keys[at : at + size])))
-            for at in range(0, PERIODS, size)
-        ]
+        rows = list(Rebilling.objects.filter(run=run).order_by("account_id"))
+        bodies = [a_message(run=run, rebillings=rows[at : at + size]) for at in range(0, PERIODS, size)]
         with CaptureQueriesContext(connection) as captured:
             assert delivered(bodies=bodies[:1]) == []
         started = time.perf_counter()
@@ -73,8 +69,8 @@ def _measure_batches() -> None:
 
 def _measure_sweep() -> None:
     """Memory is flat: a sweep of ten times as many accounts takes hardly more of it."""
-    from accounts.account_opening import AccountTerms, account_from
-    from accounts.models import Account
+    from accounts.account_opening import NewAccount, draft_account
+    from accounts.models import Account, Terms
     from tests.builders import NOW, TODAY, QueueInHand, a_plan, swept
 
     class Nowhere(QueueInHand):
@@ -84,9 +80,12 @@ def _measure_sweep() -> None:
     peaks = []
     for accounts in (2_000, 20_000):
         plan = a_plan()
-        terms = AccountTerms(name="Customer", email="customer@example.com", plan=plan.code)
+        new = NewAccount(name="Customer", email="customer@example.com", plan=plan.code)
+        opening: dict[str, Any] = {"today": TODAY, "reason": "opened", "author": "bench", "now": NOW}
         for _ in range(accounts // 1000):
-            Account.objects.bulk_create(account_from(terms=terms, plan=plan, today=TODAY, now=NOW) for _ in range(1000))
+            drafts = [draft_account(new=new, plan=plan, **opening) for _ in range(1000)]
+            Account.objects.bulk_create(draft.account for draft in drafts)
+            Terms.objects.bulk_create(draft.terms for draft in drafts)
         swept(as_of=TODAY, queue=Nowhere())
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     print(f"peak memory, a sweep of 20,000 accounts against one of 2,000: {peaks[1] / peaks[0]:.2f}\n")

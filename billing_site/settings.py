@@ -7,6 +7,7 @@ the functions that bill don't have it.
 import importlib.util
 from pathlib import Path
 
+from api.openapi import OPENAPI
 from billing_site.database.connections import configured_databases
 from billing_site.environment import Environment
 from billing_site.secrets.settings import from_secret
@@ -42,8 +43,10 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "accounts",
     "ledger",
+    "invoices",
     "payments",
     "rebilling",
+    "subscriptions",
     "api",
     "billing_site",
     *(["localcloud"] if LOCALCLOUD else []),
@@ -106,6 +109,13 @@ FORMAT_MODULE_PATH = "billing_site.formats"
 # refund. No more than leaves room for thousands of movements of one account within a number that JSON holds exactly.
 MAX_MOVEMENT_MINOR = env.count("MAX_MOVEMENT_MINOR", default=99_999_999, most=10**12)
 
+# --- Invoices ---
+
+# The company's name, as each invoice has it from when it is issued.
+SELLER_NAME = env.str("SELLER_NAME", default="")
+# `account`: numbers under each account's own prefix. `company`: one series a year for all, which batches wait for.
+INVOICE_NUMBERING = env.one_of("INVOICE_NUMBERING", ("account", "company"), default="account")
+
 # --- Rebilling ---
 
 REBILLING_QUEUE_URL = env.str("REBILLING_QUEUE_URL", default="")
@@ -132,8 +142,25 @@ PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.float("PAYMENT_GATEWAY_TIMEOUT_SECONDS", d
 # the queue's visibility timeout, so that a message that comes back finds it ended.
 PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
 PAYMENT_COLLECTORS = env.count("PAYMENT_COLLECTORS", default=8)
-# Days after a charge's first decline on which it is tried again; none after a hard decline (docs/payments.md).
-PAYMENT_RETRY_DAYS = env.list("PAYMENT_RETRY_DAYS", cast=int, default=[1, 3, 5, 7])
+# Days of an account's first decline until each step of dunning; after the last one it is INACTIVE (docs/payments.md).
+DUNNING_DAYS = env.list("DUNNING_DAYS", cast=int, default=[1, 3, 5, 7])
+# Days after its due date on which an invoice that was sent to the customer makes the account INACTIVE, being unpaid.
+UNPAID_DAYS = env.count("UNPAID_DAYS", default=60)
+# What is less than this, in minor units by currency, isn't collected but carried forward to the next invoice. The
+# defaults are Stripe's minimums (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).
+MIN_COLLECTED_MINOR = {
+    **dict.fromkeys(("AUD", "BRL", "CAD", "CHF", "EUR", "INR", "NZD", "SGD", "USD"), 50),
+    **dict.fromkeys(("AED", "MYR", "PLN", "RON"), 200),
+    **dict.fromkeys(("NOK", "SEK"), 300),
+    **dict.fromkeys(("MXN", "THB"), 1000),
+    "CZK": 1500,
+    "DKK": 250,
+    "GBP": 30,
+    "HKD": 400,
+    "HUF": 17_500,
+    "JPY": 50,
+    **env.amounts("MIN_COLLECTED_MINOR"),
+}
 # A payment or refund whose outcome is open for so many days needs review, and is looked up once a day from then on.
 PAYMENT_UNKNOWN_DAYS = env.int("PAYMENT_UNKNOWN_DAYS", default=5)
 # For payments.gateways.stripe.gateway.StripeGateway. Only the worker calls it, and only the worker takes its key: not
@@ -161,29 +188,7 @@ REST_FRAMEWORK = {
     # `?format=` is a parameter like any other that a call doesn't know.
     "URL_FORMAT_OVERRIDE": None,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Billing platform",
-    "DESCRIPTION": "Accounts, their charges and the ledger. Amounts are whole minor units beside a currency; dates are "
-    "YYYY-MM-DD and go by the billing time zone; times are RFC 3339 in UTC. Errors are RFC 9457 problem details.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    # What may be left out of a change is optional in its serializer already.
-    "COMPONENT_SPLIT_PATCH": False,
-    "SERVERS": [{"url": "/", "description": "The host that this description comes from."}],
-    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
-    "ENUM_NAME_OVERRIDES": {
-        "AccountStatus": "accounts.models.Account.Status",
-        "EntryType": "ledger.models.EntryType",
-        "IntervalUnit": "accounts.models.Plan.Unit",
-        "PaymentStatus": "payments.models.Payment.Status",
-        "RefundStatus": "payments.models.Refund.Status",
-        "RunStatus": "rebilling.models.Run.Status",
-    },
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.schema.share_enums"],
-}
+SPECTACULAR_SETTINGS = OPENAPI
 
 # --- The admin ---
 

@@ -12,7 +12,17 @@ from deploy.environment import BUILD, ROOT, compile_for_lambda, python_of
 from deploy.errors import UnableToShip
 from deploy.target import Target
 
-SHIPPED = ["accounts", "api", "backoffice", "billing_site", "ledger", "payments", "rebilling", "subscriptions"]
+SHIPPED = [
+    "accounts",
+    "api",
+    "backoffice",
+    "billing_site",
+    "invoices",
+    "ledger",
+    "payments",
+    "rebilling",
+    "subscriptions",
+]
 """All of the product but `localcloud`."""
 STATIC_FOLDER = "staticfiles"
 AUTHORITIES = ROOT / BUNDLE

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from django.db.models import Case, F, Sum, When
 
 from accounts.amounts import MAX_BALANCE_MINOR
+from accounts.currencies import display
 from accounts.errors import Conflict
+from accounts.locked_accounts import LockedAccount
 from ledger.models import Book, Entry
 
 
@@ -40,15 +42,14 @@ def balance(*, account_id: uuid.UUID, as_of: datetime.date | None = None) -> int
     return int(entries.aggregate(owed=Sum(OWED, default=0))["owed"])
 
 
-def check_balance(*, account_id: uuid.UUID) -> None:
-    """Raises `BalanceOutOfBounds` where the entries just posted took the balance too far. The account is locked.
+def check_balance(account: LockedAccount) -> None:
+    """Raises `BalanceOutOfBounds` where the entries just posted took the balance too far.
 
     For what people post; charges are bounded one by one.
     """
-    if abs(balance(account_id=account_id)) > MAX_BALANCE_MINOR:
-        raise BalanceOutOfBounds(
-            f"The account's balance would be more than {MAX_BALANCE_MINOR} minor units, the most that it may be."
-        )
+    if abs(balance(account_id=account.id)) > MAX_BALANCE_MINOR:
+        most = display(amount_minor=MAX_BALANCE_MINOR, currency=account.currency)
+        raise BalanceOutOfBounds(f"The account's balance would be more than {most}, the most that it may be.")
 
 
 def book_totals() -> dict[str, dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -10,65 +11,93 @@ from accounts.models import Account
 
 
 class Book(models.TextChoices):
-    """A side of an entry."""
+    """A side of an entry. `cash` is the gateway's clearing and what comes offline."""
 
     RECEIVABLE = "receivable"
     REVENUE = "revenue"
+    TAX_PAYABLE = "tax_payable"
     CASH = "cash"
     CREDITS = "credits"
     BAD_DEBT = "bad_debt"
+    OPENING = "opening"
 
 
 class EntryType(models.TextChoices):
     CHARGE = "charge"
+    TAX = "tax"
+    CREDIT_NOTE = "credit_note"
+    TAX_CREDIT = "tax_credit"
     PAYMENT = "payment"
     REFUND = "refund"
     CREDIT = "credit"
     WRITE_OFF = "write_off"
+    RECOVERY = "recovery"
+    PAYMENT_REVERSED = "payment_reversed"
+    REFUND_REVERSED = "refund_reversed"
+    OPENING_BALANCE = "opening_balance"
     REVERSAL = "reversal"
 
 
 BOOKS_BY_TYPE: dict[EntryType, tuple[Book, Book]] = {
     EntryType.CHARGE: (Book.RECEIVABLE, Book.REVENUE),
+    EntryType.TAX: (Book.RECEIVABLE, Book.TAX_PAYABLE),
+    EntryType.CREDIT_NOTE: (Book.REVENUE, Book.RECEIVABLE),
+    EntryType.TAX_CREDIT: (Book.TAX_PAYABLE, Book.RECEIVABLE),
     EntryType.PAYMENT: (Book.CASH, Book.RECEIVABLE),
     EntryType.REFUND: (Book.RECEIVABLE, Book.CASH),
     EntryType.CREDIT: (Book.CREDITS, Book.RECEIVABLE),
     EntryType.WRITE_OFF: (Book.BAD_DEBT, Book.RECEIVABLE),
+    EntryType.RECOVERY: (Book.RECEIVABLE, Book.BAD_DEBT),
+    EntryType.PAYMENT_REVERSED: (Book.RECEIVABLE, Book.CASH),
+    EntryType.REFUND_REVERSED: (Book.CASH, Book.RECEIVABLE),
 }
-"""Debit and credit of each type; a reversal has those of the entry it reverses, swapped."""
+"""Debit and credit of each type with books of its own. An opening balance owes or is credit, and a reversal has the
+books of the entry that it reverses, swapped."""
 
-_BOOKS_ARE_THOSE_OF_THE_TYPE = Q(
-    # Never cash: only another movement of money undoes one.
-    Q(type=EntryType.REVERSAL, reverses__isnull=False)
-    & ~Q(debit=Book.CASH)
-    & ~Q(credit=Book.CASH)
-    & ~Q(debit=F("credit"))
+REVERSIBLE = (EntryType.CREDIT, EntryType.WRITE_OFF)
+"""What a reversal may take back, once. Money that moved is corrected by moving money, an invoice by a credit note."""
+
+_OPENING = Q(type=EntryType.OPENING_BALANCE, reverses__isnull=True) & (
+    Q(debit=Book.OPENING, credit=Book.RECEIVABLE) | Q(debit=Book.RECEIVABLE, credit=Book.OPENING)
 )
+_REVERSAL = Q(type=EntryType.REVERSAL, reverses__isnull=False) & (
+    Q(debit=Book.RECEIVABLE, credit=Book.CREDITS) | Q(debit=Book.RECEIVABLE, credit=Book.BAD_DEBT)
+)
+_BOOKS_ARE_THOSE_OF_THE_TYPE = _OPENING | _REVERSAL
 for _type, (_debit, _credit) in BOOKS_BY_TYPE.items():
     _BOOKS_ARE_THOSE_OF_THE_TYPE |= Q(type=_type, debit=_debit, credit=_credit, reverses__isnull=True)
+
+_INVOICED = [EntryType.CHARGE, EntryType.TAX, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT]
+_OF_PAYMENTS = [EntryType.PAYMENT, EntryType.PAYMENT_REVERSED]
+_OF_REFUNDS = [EntryType.REFUND, EntryType.REFUND_REVERSED]
 
 
 class Entry(models.Model):
     """One whole double entry: `amount_minor` moves from the credit book to the debit book.
 
-    `payment_id` names the payment of payments and refunds (a foreign key in the database, added by payments).
+    It is effective on the billing day on which it is written. The invoice, its line, and the service period that it is
+    for stand beside it, and so do the payment or the refund whose money it is (foreign keys in the database, added by
+    the apps above). `created_at` is set by the database.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
-    type = models.CharField(max_length=9, choices=EntryType.choices)
-    debit = models.CharField(max_length=10, choices=Book.choices)
-    credit = models.CharField(max_length=10, choices=Book.choices)
+    type = models.CharField(max_length=16, choices=EntryType.choices)
+    debit = models.CharField(max_length=11, choices=Book.choices)
+    credit = models.CharField(max_length=11, choices=Book.choices)
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     effective_on = models.DateField()
     period_start = models.DateField(null=True)
     period_end = models.DateField(null=True)
+    invoice_id = models.UUIDField(null=True)
+    line_id = models.UUIDField(null=True)
     payment_id = models.UUIDField(null=True)
+    refund_id = models.UUIDField(null=True)
     description = models.CharField(max_length=500)
     idempotency_key = models.CharField(max_length=300)
     reverses = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="reversed_by")
-    created_at = models.DateTimeField()
+    created_at = models.DateTimeField(editable=False)
     created_by = models.CharField(max_length=200)
 
     class Meta:
@@ -84,14 +113,32 @@ class Entry(models.Model):
                 name="entry_period_has_both_ends",
             ),
             models.CheckConstraint(
-                condition=Q(type__in=[EntryType.PAYMENT, EntryType.REFUND], payment_id__isnull=False)
-                | Q(~Q(type__in=[EntryType.PAYMENT, EntryType.REFUND]), payment_id__isnull=True),
-                name="entry_payment_named",
+                condition=~Q(type__in=_INVOICED) | Q(invoice_id__isnull=False), name="entry_names_its_invoice"
+            ),
+            models.CheckConstraint(
+                condition=Q(type=EntryType.CHARGE, line_id__isnull=False)
+                | ~Q(type=EntryType.CHARGE) & Q(line_id__isnull=True),
+                name="entry_charge_names_its_line",
+            ),
+            models.CheckConstraint(
+                condition=Q(type__in=_OF_PAYMENTS, payment_id__isnull=False)
+                | ~Q(type__in=_OF_PAYMENTS) & Q(payment_id__isnull=True),
+                name="entry_names_its_payment",
+            ),
+            models.CheckConstraint(
+                condition=Q(type__in=_OF_REFUNDS, refund_id__isnull=False)
+                | ~Q(type__in=_OF_REFUNDS) & Q(refund_id__isnull=True),
+                name="entry_names_its_refund",
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             # ledger/balances.py: an account's balance. api/v1/ledger.py: its entries, newest first.
             models.Index(fields=["account", "-id"], name="entry_by_account"),
+            # payments/invoice_story.py: the entries of an invoice.
+            models.Index(fields=["invoice_id"], condition=Q(invoice_id__isnull=False), name="entry_by_invoice"),
+            # rebilling/books.py: what was written since. Rows lie in the order of time, so a few bytes
+            # do.
+            BrinIndex(fields=["created_at"], name="entry_by_time", autosummarize=True),
         ]
 
     def __str__(self) -> str:

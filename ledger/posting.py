@@ -2,61 +2,91 @@
 
 import datetime
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from accounts.billing_calendar import Period
+from django.db import connection
+
+from accounts.array_literals import plain_array, text_array, uuid_array
 from accounts.ids import new_id
-from ledger.models import BOOKS_BY_TYPE, Entry, EntryType
+from accounts.sql_files import query
+from ledger.models import BOOKS_BY_TYPE, Book, Entry, EntryType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posting:
+class Posting(NamedTuple):
     """One entry to write. `amount_minor` is above zero, in minor units of the account's currency.
 
-    The books follow from the type; `reverses` is the entry that a reversal undoes, and is given for nothing else.
+    Books follow from the type; only an opening balance and a reversal are given theirs. `period_start` and `period_end`
+    are the service period, `[start, end)`.
     """
 
     type: EntryType
     account_id: uuid.UUID
     amount_minor: int
     currency: str
-    effective_on: datetime.date
     description: str
     idempotency_key: str
-    period: Period | None = None
+    id: uuid.UUID | None = None
+    period_start: datetime.date | None = None
+    period_end: datetime.date | None = None
+    invoice_id: uuid.UUID | None = None
+    line_id: uuid.UUID | None = None
     payment_id: uuid.UUID | None = None
-    reverses: Entry | None = None
-    id: uuid.UUID = field(default_factory=new_id)
+    refund_id: uuid.UUID | None = None
+    books: tuple[Book, Book] | None = None
+    reverses_id: uuid.UUID | None = None
+    author: str | None = None
+    """Where it isn't the author of all that is posted with it."""
 
 
-def post(*, postings: Iterable[Posting], author: str, now: datetime.datetime) -> list[Entry]:
-    """Write the entries, in one statement whatever their number, in the caller's transaction.
-
-    Raises `IntegrityError` where the database refuses one: `entry_idempotency_key_once` for what was posted already,
-    `ledger_entry_reverses_id_key` for a second reversal.
-    """
-    return Entry.objects.bulk_create(_entry(posting, author=author, now=now) for posting in postings)
-
-
-def _entry(posting: Posting, *, author: str, now: datetime.datetime) -> Entry:
-    original = posting.reverses
-    debit, credit = (original.credit, original.debit) if original else BOOKS_BY_TYPE[posting.type]
-    return Entry(
-        id=posting.id,
-        account_id=posting.account_id,
-        type=posting.type,
-        debit=debit,
-        credit=credit,
-        amount_minor=posting.amount_minor,
-        currency=posting.currency,
-        effective_on=posting.effective_on,
-        period_start=posting.period.start if posting.period else None,
-        period_end=posting.period.end if posting.period else None,
-        payment_id=posting.payment_id,
-        description=posting.description,
-        idempotency_key=posting.idempotency_key,
-        reverses=original,
-        created_at=now,
-        created_by=author,
+def reversal_of(entry: Entry, *, description: str) -> Posting:
+    """The entry that takes a credit or a write-off back: same amount, books swapped."""
+    return Posting(
+        type=EntryType.REVERSAL,
+        account_id=entry.account_id,
+        amount_minor=entry.amount_minor,
+        currency=entry.currency,
+        description=description,
+        idempotency_key=f"reversal:{entry.id}",
+        invoice_id=entry.invoice_id,
+        books=(Book(entry.credit), Book(entry.debit)),
+        reverses_id=entry.id,
     )
+
+
+def post(*, postings: Sequence[Posting], effective_on: datetime.date, author: str) -> list[uuid.UUID]:
+    """Write the entries, in one statement whatever their number, in the caller's transaction. Returns their ids.
+
+    `effective_on` is the billing day. Raises `IntegrityError` where the database refuses one:
+    `entry_idempotency_key_once` for what was posted already, `ledger_entry_reverses_id_key` for a second reversal.
+    """
+    if not postings:
+        return []
+    ids = [posting.id or new_id() for posting in postings]
+    books = [posting.books or BOOKS_BY_TYPE[posting.type] for posting in postings]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query(__file__, "insert_entries"),
+            {
+                "effective_on": effective_on,
+                "created_by": author,
+                "authors": text_array([posting.author for posting in postings]),
+                "ids": uuid_array(ids),
+                "accounts": uuid_array([posting.account_id for posting in postings]),
+                "types": plain_array([posting.type.value for posting in postings]),
+                "debits": plain_array([debit.value for debit, _ in books]),
+                "credits": plain_array([credit.value for _, credit in books]),
+                "amounts": plain_array([posting.amount_minor for posting in postings]),
+                "currencies": plain_array([posting.currency for posting in postings]),
+                "starts": plain_array([posting.period_start for posting in postings]),
+                "ends": plain_array([posting.period_end for posting in postings]),
+                "invoices": uuid_array([posting.invoice_id for posting in postings]),
+                "lines": uuid_array([posting.line_id for posting in postings]),
+                "payments": uuid_array([posting.payment_id for posting in postings]),
+                "refunds": uuid_array([posting.refund_id for posting in postings]),
+                "descriptions": text_array([posting.description for posting in postings]),
+                "keys": text_array([posting.idempotency_key for posting in postings]),
+                "reversed": uuid_array([posting.reverses_id for posting in postings]),
+            },
+        )
+    return ids

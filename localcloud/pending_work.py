@@ -30,7 +30,7 @@ def _parked() -> Iterator[str]:
     """Those of a held run are decided about with it."""
     parked = Rebilling.objects.filter(status=Rebilling.Status.PARKED).exclude(run__status=Run.Status.HELD).count()
     if parked:
-        yield f"{counted(parked, 'period')} parked: release or skip in the admin, under Rebillings."
+        yield f"{counted(parked, 'period')} parked: release or skip in the admin, under Billing periods."
 
 
 def _open(model: type[Payment] | type[Refund], noun: str) -> Iterator[str]:

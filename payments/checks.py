@@ -7,12 +7,14 @@ from django.core.checks import CheckMessage, Error, register
 
 
 @register("payments")
-def retries_follow_one_another(**_: Any) -> list[CheckMessage]:
-    """Retries on days that don't ascend would be skipped silently."""
-    days = settings.PAYMENT_RETRY_DAYS
-    if all(day >= 1 for day in days) and days == sorted(set(days)):
+def dunning_days_ascend(**_: Any) -> list[CheckMessage]:
+    """Steps of dunning on days that don't ascend would be skipped silently."""
+    days = settings.DUNNING_DAYS
+    if days and all(day >= 1 for day in days) and days == sorted(set(days)):
         return []
-    return [Error(f"PAYMENT_RETRY_DAYS ({days}) must ascend, and begin at 1 or later.", id="payments.E002")]
+    return [
+        Error(f"DUNNING_DAYS ({days}) must hold a day at least, ascend, and begin at 1 or later.", id="payments.E002")
+    ]
 
 
 @register("payments")

@@ -1,19 +1,16 @@
-"""Getting the money: attempts to collect, and money sent back. A row's id is its idempotency key at the gateway."""
+"""Collecting: attempts to collect invoices, and money sent back. A row's id is its idempotency key at the gateway."""
 
-import uuid
-from collections.abc import Collection
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.ids import new_id
 from accounts.models import Account
-from ledger.models import Entry
-from payments.gateways.port import PaymentRequest, RefundRequest, Request
+from invoices.models import Invoice
 
 OFFLINE = "offline"
-"""What stands in place of a gateway's name on money received offline (a transfer, a check)."""
+"""The gateway's name on money that was received, or sent back, without a gateway: a transfer, a check."""
 
 
 class GatewayAttempt(models.Model):
@@ -21,6 +18,9 @@ class GatewayAttempt(models.Model):
 
     SUBMITTED becomes SUCCEEDED, the refused status, or UNKNOWN; UNKNOWN becomes one of the other two. `first_called_at`
     is when the gateway was first called for it, and may have heard of it. Until `leased_until`, one worker may call.
+    `needs_review` waits for a person's decision, with a reason; `resolution` is why they decided as they did, and
+    `resolved_by` who they were. Decided twice, the later one stays. `late_for` is the refused row whose money was moved
+    after all, and is booked by this one.
     """
 
     NOUN: ClassVar[str]
@@ -32,23 +32,26 @@ class GatewayAttempt(models.Model):
     """The status of what the gateway refused for good."""
     CODE_COLUMN: ClassVar[str]
     """The column that then says why."""
-    ACCOUNT_ID: ClassVar[str]
-    """The lookup of the account's id."""
-    REQUEST_NEEDS: ClassVar[list[str]]
-    """The related rows that the request to the gateway is made from."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="%(class)ss")
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=9)
     needs_review = models.BooleanField(default=False)
     review_reason = models.CharField(max_length=500, blank=True, default="")
+    resolution = models.CharField(max_length=500, blank=True, default="")
+    resolved_by = models.CharField(max_length=200, blank=True, default="")
     gateway = models.CharField(max_length=50)
     gateway_reference = models.CharField(max_length=200, blank=True, default="")
     first_called_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True)
+    created_by = models.CharField(max_length=200)
+    late_for = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, db_index=False, related_name="booked_late_by"
+    )
 
     class Meta:
         abstract = True
@@ -60,42 +63,39 @@ class GatewayAttempt(models.Model):
                 condition=Q(status="SUCCEEDED") & ~Q(gateway=OFFLINE),
                 name="%(class)s_reference_once",
             ),
+            models.UniqueConstraint(
+                fields=["late_for"], condition=Q(late_for__isnull=False), name="%(class)s_booked_late_once"
+            ),
+            # What a ledger entry refers to: one row, its account, currency and amount.
+            models.UniqueConstraint(
+                fields=["id", "account", "currency", "amount_minor"], name="%(class)s_as_its_entry_has_it"
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            # rebilling/messages/dispatch.py: payments and refunds in flight, oldest first.
+            # api/v1/payments.py, api/v1/refunds.py: an account's, newest first; all in a status.
+            models.Index(fields=["account", "-id"], name="%(class)s_by_account"),
+            models.Index(fields=["status", "-id"], name="%(class)s_by_status"),
+            # payments/messages/sending.py: payments and refunds in flight, oldest first.
             models.Index(fields=["id"], condition=Q(status__in=["SUBMITTED", "UNKNOWN"]), name="%(class)s_in_flight"),
-            # payments/deadlines.py: how many need review.
+            # payments/deadlines.py: how many need review; api/v1/payments.py, api/v1/refunds.py: which.
             models.Index(fields=["id"], condition=Q(needs_review=True), name="%(class)s_needs_review"),
         ]
 
     def __str__(self) -> str:
         return f"{self.status} {self.NOUN} {self.id}"
 
-    @classmethod
-    def gateway_requests(cls, ids: Collection[uuid.UUID]) -> list[Request]:
-        """What the gateway is called with for these rows."""
-        rows = cls._default_manager.filter(id__in=ids).select_related(*cls.REQUEST_NEEDS)
-        return [row.gateway_request() for row in rows]
-
-    def gateway_request(self) -> Request:
-        raise NotImplementedError
-
-    def owners(self) -> dict[str, str]:
-        """The ids of the rows that it belongs to, as a log line names them."""
-        raise NotImplementedError
-
 
 class Payment(GatewayAttempt):
-    """One attempt to collect a charge at the gateway, or money received outside it (then `charge` is empty).
+    """One attempt to collect an invoice at the gateway, or money received offline, for an invoice or for none.
 
-    `customer` and `payment_method` are those at the gateway when it was submitted, opaque to us.
+    `customer` and `payment_method` are those at the gateway when it was submitted, opaque to us. Of a payment that
+    SUCCEEDED, `excess_minor` is more than its invoice asked for, and went to the account's credit balance;
+    `refunded_minor` was sent back since.
     """
 
     NOUN = "payment"
     REFUSED = "DECLINED"
     CODE_COLUMN = "decline_code"
-    ACCOUNT_ID = "account_id"
-    REQUEST_NEEDS: ClassVar = ["charge"]
 
     class Status(models.TextChoices):
         SUBMITTED = "SUBMITTED"
@@ -103,21 +103,43 @@ class Payment(GatewayAttempt):
         DECLINED = "DECLINED"
         UNKNOWN = "UNKNOWN"
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="payments")
-    charge = models.ForeignKey(Entry, on_delete=models.PROTECT, null=True, related_name="payments")
-    # Defaults of the database too: while a release goes out, the code before it still writes rows.
-    customer = models.CharField(max_length=200, blank=True, default="", db_default="")
-    payment_method = models.CharField(max_length=200, blank=True, default="", db_default="")
+    class Cause(models.TextChoices):
+        """Why it was attempted."""
+
+        INVOICE = "invoice"
+        """The invoice was issued."""
+        DUNNING = "dunning"
+        """A step of the dunning schedule."""
+        REQUEST = "request"
+        """A person or a client asked for it."""
+        PAYMENT_METHOD = "payment_method"
+        """The account has another payment method."""
+        OFFLINE = "offline"
+        """Money came without a gateway."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="payments")
+    cause = models.CharField(max_length=14, choices=Cause.choices)
+    customer = models.CharField(max_length=200, blank=True, default="")
+    payment_method = models.CharField(max_length=200, blank=True, default="")
     status = models.CharField(max_length=9, choices=Status.choices)
     decline_code = models.CharField(max_length=100, blank=True, default="")
+    excess_minor = models.BigIntegerField(default=0)
+    refunded_minor = models.BigIntegerField(default=0)
 
     class Meta(GatewayAttempt.Meta):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             *GatewayAttempt.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(excess_minor__gte=0, excess_minor__lte=F("amount_minor")), name="payment_excess_within_it"
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__gte=0, refunded_minor__lte=F("amount_minor")),
+                name="payment_not_refunded_past_it",
+            ),
             models.UniqueConstraint(
-                fields=["charge"],
+                fields=["invoice"],
                 condition=Q(status__in=["SUBMITTED", "UNKNOWN"]),
-                name="payment_one_in_flight_a_charge",
+                name="payment_one_in_flight_an_invoice",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=["SUBMITTED", "UNKNOWN"], completed_at__isnull=True)
@@ -129,43 +151,35 @@ class Payment(GatewayAttempt):
                 name="payment_decline_has_a_code",
             ),
             models.CheckConstraint(
-                condition=Q(charge__isnull=False) | Q(gateway=OFFLINE, status="SUCCEEDED"),
-                name="payment_without_charge_is_offline",
+                condition=Q(gateway=OFFLINE, cause="offline", status="SUCCEEDED")
+                | ~Q(gateway=OFFLINE) & ~Q(cause="offline") & Q(invoice__isnull=False),
+                name="payment_names_an_invoice_or_is_offline",
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             *GatewayAttempt.Meta.indexes,
-            # api/v1/payments.py: an account's payments, newest first.
-            models.Index(fields=["account", "-id"], name="payment_by_account"),
+            # api/v1/invoices.py: an invoice's payments.
+            models.Index(fields=["invoice", "-id"], name="payment_by_invoice"),
         ]
 
-    def gateway_request(self) -> PaymentRequest:
-        return PaymentRequest(
-            payment_id=self.id,
-            amount_minor=self.amount_minor,
-            currency=self.currency,
-            customer=self.customer,
-            payment_method=self.payment_method,
-            description=self.charge.description if self.charge else "",
-            submitted_at=self.submitted_at,
-            reference=self.gateway_reference,
-        )
-
-    def owners(self) -> dict[str, str]:
-        return {"account": str(self.account_id)}
+    @property
+    def applied_minor(self) -> int:
+        """The part of the money that went to its invoice, in minor units."""
+        if self.status != Payment.Status.SUCCEEDED or self.invoice_id is None:
+            return 0
+        return self.amount_minor - self.excess_minor
 
 
 class Refund(GatewayAttempt):
-    """Money sent back against a payment. Reserved before the gateway is called.
+    """Money sent back against a payment. It is reserved before the gateway is called, and booked when it succeeds.
 
-    Two requests under one `request_key` are one refund; an empty one is no key.
+    From the payment, its invoice gets a credit note for the same amount; from the balance, the account's credit balance
+    is paid out.
     """
 
     NOUN = "refund"
     REFUSED = "FAILED"
     CODE_COLUMN = "failure_code"
-    ACCOUNT_ID = "payment__account_id"
-    REQUEST_NEEDS: ClassVar = ["payment"]
 
     class Status(models.TextChoices):
         SUBMITTED = "SUBMITTED"
@@ -173,12 +187,17 @@ class Refund(GatewayAttempt):
         FAILED = "FAILED"
         UNKNOWN = "UNKNOWN"
 
+    class Source(models.TextChoices):
+        """What the money comes from."""
+
+        PAYMENT = "payment"
+        BALANCE = "balance"
+
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    source = models.CharField(max_length=7, choices=Source.choices)
     status = models.CharField(max_length=9, choices=Status.choices)
     reason = models.CharField(max_length=500)
     failure_code = models.CharField(max_length=100, blank=True, default="")
-    created_by = models.CharField(max_length=200)
-    request_key = models.CharField(max_length=300, blank=True, default="")
 
     class Meta(GatewayAttempt.Meta):
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -192,23 +211,10 @@ class Refund(GatewayAttempt):
                 condition=Q(status="FAILED") & ~Q(failure_code="") | ~Q(status="FAILED") & Q(failure_code=""),
                 name="refund_failure_has_a_code",
             ),
-            models.UniqueConstraint(fields=["request_key"], condition=~Q(request_key=""), name="refund_requested_once"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            *GatewayAttempt.Meta.indexes,
         ]
 
-    def gateway_request(self) -> RefundRequest:
-        return RefundRequest(
-            refund_id=self.id,
-            payment_id=self.payment_id,
-            payment_reference=self.payment.gateway_reference,
-            amount_minor=self.amount_minor,
-            currency=self.currency,
-            reason=self.reason,
-            submitted_at=self.submitted_at,
-            reference=self.gateway_reference,
-        )
 
-    def owners(self) -> dict[str, str]:
-        return {"account": str(self.payment.account_id), "payment": str(self.payment_id)}
-
-
-GATEWAY_ATTEMPTS: tuple[type[GatewayAttempt], ...] = (Payment, Refund)
+GATEWAY_ATTEMPTS: list[type[GatewayAttempt]] = [Payment, Refund]

@@ -17,17 +17,22 @@ within `SUBMIT_AGAIN_WITHIN` that timed out may arrive after a look-up that foun
 class Step(Enum):
     SUBMIT = auto()
     LOOK_UP = auto()
+    """Too late to submit it again, too soon to give up."""
     LOOK_UP_THEN_SUBMIT = auto()
     """Submitted only where the look-up finds nothing."""
     LOOK_UP_THEN_GIVE_UP = auto()
     """Where the look-up finds nothing, the request was never received."""
 
 
-def next_step(*, first_called_at: datetime.datetime | None, now: datetime.datetime, unknown: bool) -> Step:
+def next_step(
+    *, first_called_at: datetime.datetime | None, now: datetime.datetime, unknown: bool, may_send: bool = True
+) -> Step:
     """The step for a request that the gateway was first called for at `first_called_at`; None: never yet.
 
-    `unknown`: its outcome is UNKNOWN, so that it is looked up before it is submitted again.
+    `unknown`: its outcome is UNKNOWN, so that it is looked up before it is submitted again. One that may not be sent
+    any more was called for before, and is only looked up.
     """
-    if first_called_at is None or now < first_called_at + SUBMIT_AGAIN_WITHIN:
+    if may_send and (first_called_at is None or now < first_called_at + SUBMIT_AGAIN_WITHIN):
         return Step.LOOK_UP_THEN_SUBMIT if unknown else Step.SUBMIT
-    return Step.LOOK_UP if now < first_called_at + GIVE_UP_AFTER else Step.LOOK_UP_THEN_GIVE_UP
+    is_too_soon = first_called_at is None or now < first_called_at + GIVE_UP_AFTER
+    return Step.LOOK_UP if is_too_soon else Step.LOOK_UP_THEN_GIVE_UP

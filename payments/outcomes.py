@@ -1,59 +1,31 @@
-"""Outcomes: written once, beside the ledger entries of the money that was taken."""
+"""Outcomes: what became of payments and refunds at the gateway, written once."""
 
 import datetime
 import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from django.db import connection
 
+from accounts.array_literals import plain_array, text_array, uuid_array
 from accounts.sql_files import query
-from ledger.models import EntryType
-from ledger.posting import Posting, post
 from payments.gateways.port import Declined, Outcome, Succeeded, Unknown
-from payments.models import OFFLINE, GatewayAttempt, Payment
+from payments.models import GatewayAttempt
 
 logger = logging.getLogger(__name__)
+
+MOVED_AFTER_ALL = "the money was moved after all"
+"""Begins the review reason of what was refused although the gateway moved the money."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The outcome that was written. `changed`: the row isn't UNKNOWN as it was before."""
+    """The outcome that was written. `changed` is False where the row was UNKNOWN and still is."""
 
     outcome: Outcome
     changed: bool
-
-
-def write_payment_outcomes(
-    *, outcomes: Mapping[uuid.UUID, Outcome], as_of: datetime.date, author: str, now: datetime.datetime
-) -> list[tuple[Payment, Written]]:
-    """Write the outcomes of payments that are SUBMITTED or UNKNOWN, and the entries of those that succeeded.
-
-    Returns these payments; completed ones are left as they are. In the caller's transaction, which has locked the
-    payments' accounts. Entries are effective on `as_of`, the billing day.
-    """
-    written = write_outcomes(model=Payment, outcomes=outcomes, now=now)
-    payments = list(Payment.objects.filter(id__in=written).order_by("id"))
-    post(
-        postings=[
-            Posting(
-                type=EntryType.PAYMENT,
-                account_id=payment.account_id,
-                amount_minor=payment.amount_minor,
-                currency=payment.currency,
-                effective_on=as_of,
-                description=f"Payment by {payment.gateway}",
-                idempotency_key=f"payment:{payment.id}",
-                payment_id=payment.id,
-            )
-            for payment in payments
-            if payment.status == Payment.Status.SUCCEEDED
-        ],
-        author=author,
-        now=now,
-    )
-    return [(payment, written[payment.id]) for payment in payments]
 
 
 def write_outcomes(
@@ -64,25 +36,26 @@ def write_outcomes(
     A success under a reference that is another row's is no success: it is UNKNOWN, and needs review.
     """
     outcomes = _with_unique_references(model, outcomes)
-    ids = sorted(outcomes)
+    ids = list(outcomes)
     with connection.cursor() as cursor:
         cursor.execute(
             query(__file__, "write_outcomes", table=model._meta.db_table, code=model.CODE_COLUMN),
             {
-                "ids": ids,
-                "statuses": [_status(outcomes[id_], model) for id_ in ids],
-                "codes": [getattr(outcomes[id_], "code", "") for id_ in ids],
-                "references": [getattr(outcomes[id_], "reference", "") for id_ in ids],
-                "for_review": [_review_reason(outcomes[id_]) for id_ in ids],
+                "ids": uuid_array(ids),
+                "statuses": plain_array([_status(outcomes[id_], model) for id_ in ids]),
+                "codes": text_array([getattr(outcomes[id_], "code", "") for id_ in ids]),
+                "references": text_array([getattr(outcomes[id_], "reference", "") for id_ in ids]),
+                "for_review": text_array([_review_reason(outcomes[id_]) for id_ in ids]),
                 "now": now,
             },
         )
         written = {id_: Written(outcomes[id_], changed=not as_before) for id_, as_before in cursor.fetchall()}
-    _report_late_successes(model, {id_: outcomes[id_] for id_ in outcomes.keys() - written.keys()})
+    # What wasn't written is no longer in flight.
+    _mark_late_successes(model, {id_: outcomes[id_] for id_ in outcomes.keys() - written.keys()})
     return written
 
 
-def _report_late_successes(model: type[GatewayAttempt], outcomes: Mapping[uuid.UUID, Outcome]) -> None:
+def _mark_late_successes(model: type[GatewayAttempt], outcomes: Mapping[uuid.UUID, Outcome]) -> None:
     """Mark rows that were refused although the gateway moved the money: they need review, and nothing is booked.
 
     A worker that has outlived its lease may bring such an outcome, or a gateway that broke its word.
@@ -91,7 +64,7 @@ def _report_late_successes(model: type[GatewayAttempt], outcomes: Mapping[uuid.U
         if not isinstance(outcome, Succeeded):
             continue
         refused = model._default_manager.filter(id=id_, status=model.REFUSED)
-        reason = f"the money was moved after all, as {outcome.reference}, and is not in the ledger"
+        reason = f"{MOVED_AFTER_ALL}, as {outcome.reference}, and is not in the ledger"
         if refused.update(needs_review=True, review_reason=reason):
             extra = {"event": f"{model.NOUN}.contradicted", model.NOUN: str(id_), "reason": reason}
             logger.error(f"a {model.NOUN} needs review", extra=extra)
@@ -102,13 +75,15 @@ def _with_unique_references(
 ) -> dict[uuid.UUID, Outcome]:
     """The outcomes; where two rows would be booked for one reference, the later is Unknown."""
     references = [outcome.reference for outcome in outcomes.values() if isinstance(outcome, Succeeded)]
-    gateways = model._default_manager.filter(id__in=outcomes).exclude(gateway=OFFLINE).values("gateway")
-    booked = model._default_manager.filter(
-        gateway__in=gateways, gateway_reference__in=references, status=model.SUCCEEDED
-    )
-    owners: dict[str, uuid.UUID] = dict(booked.values_list("gateway_reference", "id"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query(__file__, "booked_references", table=model._meta.db_table),
+            {"references": text_array(references), "ids": uuid_array(outcomes)},
+        )
+        owners: dict[str, uuid.UUID] = dict(cursor.fetchall())
     checked: dict[uuid.UUID, Outcome] = {}
-    for id_, outcome in sorted(outcomes.items()):
+    for id_ in sorted(outcomes, key=attrgetter("int")):
+        outcome = outcomes[id_]
         checked[id_] = outcome
         if isinstance(outcome, Succeeded):
             owner = owners.setdefault(outcome.reference, id_)
@@ -118,7 +93,23 @@ def _with_unique_references(
     return checked
 
 
+OUR_FAULT = {
+    "never_received": "the gateway has no record of it, and it was too late to submit it again",
+    "amount_not_expressible": "the gateway can't express this amount",
+    "amount_too_large": "the gateway doesn't take so large an amount",
+    "invalid_amount": "the gateway rejects the amount",
+    "invalid_currency": "the gateway rejects the currency",
+    "payment_method_unactivated": "our account at the gateway doesn't take this kind of payment method",
+    "invalid_request": "the gateway rejects the request",
+    "not_outstanding": "it asks for more than is outstanding of its invoice, and nothing explains why; it was not sent",
+    "not_reserved": "nothing has reserved its money; it was not sent",
+}
+"""Codes of what no customer can do anything about, and why each needs review. They count as no decline."""
+
+
 def _review_reason(outcome: Outcome) -> str:
+    if isinstance(outcome, Declined):
+        return OUR_FAULT.get(outcome.code, "")
     return outcome.reason[:500] if isinstance(outcome, Unknown) and outcome.needs_review else ""
 
 

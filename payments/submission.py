@@ -2,27 +2,50 @@
 
 import datetime
 import uuid
+from collections.abc import Sequence
 
-from accounts.models import Account
+from django.db import connection
+
+from accounts.array_literals import plain_array, text_array, uuid_array
+from accounts.ids import new_id
+from accounts.locked_accounts import LockedAccount
+from accounts.sql_files import query
 from payments.models import Payment
 
 
-def new_payment(
-    *, account: Account, charge_id: uuid.UUID | None, amount_minor: int, gateway: str, now: datetime.datetime
-) -> Payment:
-    """A payment SUBMITTED, unsaved, of the account's customer and payment method as they are now.
+def submit_payments(
+    *,
+    invoices: Sequence[tuple[LockedAccount, uuid.UUID, int]],
+    cause: Payment.Cause,
+    gateway: str,
+    author: str,
+    now: datetime.datetime,
+) -> list[uuid.UUID]:
+    """Record a payment SUBMITTED for each account's invoice and amount in minor units, in one statement; their ids.
 
-    The payment keeps these: submitted again under its key, or looked up, the request is what it was at first, whatever
-    the account's customer and payment method are by then.
+    The account's customer and payment method are the payment's own from here on: submitted again under its key, or
+    looked up, it is what it was at first, whatever the account's are by then. The caller has the invoices marked as in
+    flight.
     """
-    return Payment(
-        account=account,
-        charge_id=charge_id,
-        amount_minor=amount_minor,
-        currency=account.currency,
-        customer=account.payment_customer,
-        payment_method=account.payment_method,
-        status=Payment.Status.SUBMITTED,
-        gateway=gateway,
-        submitted_at=now,
-    )
+    if not invoices:
+        return []
+    ids = [new_id() for _ in invoices]
+    accounts = [account for account, *_ in invoices]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query(__file__, "insert_payments"),
+            {
+                "cause": cause.value,
+                "gateway": gateway,
+                "author": author,
+                "now": now,
+                "ids": uuid_array(ids),
+                "accounts": uuid_array([account.id for account in accounts]),
+                "invoices": uuid_array([invoice_id for _, invoice_id, _ in invoices]),
+                "amounts": plain_array([amount for *_, amount in invoices]),
+                "currencies": plain_array([account.currency for account in accounts]),
+                "customers": text_array([account.payment_customer for account in accounts]),
+                "methods": text_array([account.payment_method for account in accounts]),
+            },
+        )
+    return ids

@@ -1,19 +1,21 @@
-"""What people do about parked periods: release, skip or cancel them."""
+"""Decisions about parked periods: a person releases, skips or cancels them."""
 
 import datetime
 import uuid
+from collections.abc import Collection
 
 from django.db import transaction
 
 from accounts.billing_day import billing_day
 from accounts.errors import Conflict, Missing
-from accounts.locks import lock_account, lock_accounts
+from accounts.locked_accounts import LockedAccount, lock_account, lock_accounts, save_accounts
 from accounts.models import Account
 from accounts.reasons import checked_reason, signed
+from accounts.terms import terms_of
 from rebilling.models import ParkReason, Rebilling, Run, SkipReason
+from rebilling.period_rows import due_rows, write_rows
 from rebilling.run_review import UnknownRun, check_sweep_ended
-from rebilling.skip_and_park import cancel_periods
-from rebilling.sweep import due_rows, write_rows
+from rebilling.skip_and_park import cancel_periods, reopen_runs
 
 
 class UnknownRebilling(Missing):
@@ -43,11 +45,11 @@ def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: da
     """Make a parked period DUE again, and those of its account that were parked only because of it.
 
     For an account with too many due periods, 36 become DUE, none of which starts after today. The next sweep or hourly
-    check sends them. Raises `UnknownRebilling`, `NotParked`, `NotBegun` and `ReasonMissing`.
+    check sends them. Raises `UnknownRebilling`, `NotParked`, `NotBegun` and `InvalidReason`.
     """
     detail = signed(checked_reason(reason), author)
     with transaction.atomic():
-        rebilling = _lock_parked(rebilling_id)
+        _, rebilling = _lock_parked(rebilling_id)
         if rebilling.period_start > billing_day(now):
             raise NotBegun(f"The period starts on {rebilling.period_start}: release it from then on, or skip it.")
         released = [rebilling, *_parked_behind(rebilling, today=billing_day(now))]
@@ -55,7 +57,8 @@ def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: da
         _make_due(released, detail, now)
         if too_many:
             _write_next_periods(rebilling, since=rebilling.period_start, now=now)
-        _reopen_runs(released, now)
+        _bill_from_now(released, now)
+        reopen_runs({row.run_id for row in released})
         return rebilling
 
 
@@ -65,22 +68,24 @@ def skip_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datet
     Periods that were parked only because of it are DUE again. Raises as `release_parked`, and `NotItsTurn` while an
     earlier period is still to be charged: this one would be found due again after it, and charged.
     """
-    detail = signed(checked_reason(reason), author)
+    reason = checked_reason(reason)
+    detail = signed(reason, author)
     with transaction.atomic():
-        rebilling = _lock_parked(rebilling_id)
-        if rebilling.account.rebilling_date < rebilling.period_start:
-            raise NotItsTurn(f"Earlier periods come first: the account goes on at {rebilling.account.rebilling_date}.")
+        account, rebilling = _lock_parked(rebilling_id)
+        if account.rebilling_date < rebilling.period_start:
+            raise NotItsTurn(f"Earlier periods come first: the account goes on at {account.rebilling_date}.")
         behind = _parked_behind(rebilling, today=billing_day(now))
         too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
         rebilling.status, rebilling.reason, rebilling.detail = Rebilling.Status.SKIPPED, SkipReason.BY_PERSON, detail
         rebilling.save(update_fields=["status", "reason", "detail"])
-        account = rebilling.account
         if account.rebilling_date == rebilling.period_start:
-            Account.objects.filter(id=account.id).update(rebilling_date=rebilling.period_end)
+            account.skip_to(rebilling.period_end, reason=reason)
+            save_accounts([account], author=author, now=now)
         _make_due(behind, detail, now)
         if too_many:
             _write_next_periods(rebilling, since=rebilling.period_end, now=now)
-        _reopen_runs([rebilling, *behind], now)
+        _bill_from_now([rebilling, *behind], now)
+        reopen_runs({row.run_id for row in (rebilling, *behind)})
         return rebilling
 
 
@@ -88,7 +93,7 @@ def cancel_parked(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.
     """Cancel all parked periods of a run, HELD or not; the next sweep finds again what is due then.
 
     For periods parked because of a wrong date or import, once that is corrected. Their accounts' rebilling dates don't
-    change, nor do the run's other periods. Raises `UnknownRun`, `StillSweeping`, `NothingParked` and `ReasonMissing`.
+    change, nor do the run's other periods. Raises `UnknownRun`, `StillSweeping`, `NothingParked` and `InvalidReason`.
     """
     detail = signed(checked_reason(reason), author)
     with transaction.atomic():
@@ -104,20 +109,20 @@ def cancel_parked(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.
         if not rows:
             raise NothingParked("The run has no parked periods.")
         cancel_periods(parked, detail=detail)
-        _reopen_runs(rows, now)
+        _bill_from_now(rows, now)
         run.refresh_from_db()
         return run
 
 
-def _lock_parked(rebilling_id: uuid.UUID) -> Rebilling:
+def _lock_parked(rebilling_id: uuid.UUID) -> tuple[LockedAccount, Rebilling]:
     found = Rebilling.objects.filter(id=rebilling_id).first()
     if found is None:
         raise UnknownRebilling(f"There is no rebilling {rebilling_id}.")
-    lock_account(found.account_id)
-    rebilling = Rebilling.objects.select_related("account").get(id=rebilling_id)
+    account = lock_account(found.account_id)
+    rebilling = Rebilling.objects.get(id=rebilling_id)
     if rebilling.status != Rebilling.Status.PARKED:
         raise NotParked(f"The period is {rebilling.status}, not PARKED.")
-    return rebilling
+    return account, rebilling
 
 
 def _parked_behind(rebilling: Rebilling, *, today: datetime.date) -> list[Rebilling]:
@@ -144,14 +149,20 @@ def _write_next_periods(rebilling: Rebilling, *, since: datetime.date, now: date
 
     Whatever the run's date, nothing that starts after today is due.
     """
-    run, until = rebilling.run, min(rebilling.run.as_of, billing_day(now))
-    write_rows(due_rows(account=rebilling.account, run=run, since=since, until=until, park_after_limit=True, now=now))
+    account_id = rebilling.account_id
+    rows = due_rows(
+        account_id=account_id,
+        currency=rebilling.currency,
+        terms=terms_of([account_id])[account_id],
+        run=rebilling.run,
+        since=since,
+        until=min(rebilling.run.as_of, billing_day(now)),
+        park_after_limit=True,
+        now=now,
+    )
+    write_rows(rows)
 
 
-def _reopen_runs(rows: list[Rebilling], now: datetime.datetime) -> None:
-    """Their runs have to be reconciled again; the accounts are billed from now on, having waited for a person."""
+def _bill_from_now(rows: Collection[Rebilling], now: datetime.datetime) -> None:
+    """Having waited for a person, the accounts are billed from now on."""
     Account.objects.filter(id__in={row.account_id for row in rows}).update(billing_since=now)
-    # Locked whatever their status, so that no run is reconciled between this read and our commit.
-    runs = Run.objects.select_for_update(no_key=True).filter(id__in={row.run_id for row in rows}).order_by("id")
-    reconciled = [run.id for run in runs if run.status == Run.Status.RECONCILED]
-    Run.objects.filter(id__in=reconciled).update(status=Run.Status.OPEN, reconciled_at=None)

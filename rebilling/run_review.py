@@ -1,4 +1,4 @@
-"""What people do about a run that the volume check holds: release or cancel it."""
+"""Decisions about a run that the volume check holds: a person releases or cancels it."""
 
 import datetime
 import logging
@@ -10,8 +10,9 @@ from django.db import transaction
 from accounts.errors import Conflict, Missing
 from accounts.models import Account
 from accounts.reasons import checked_reason, signed
-from rebilling.messages.dispatch import send_due, send_retries
-from rebilling.messages.queue import Queue
+from payments.dunning_steps import send_dunning
+from payments.messages.queue import Queue
+from rebilling.messages.sending import send_due
 from rebilling.models import Rebilling, Run
 from rebilling.skip_and_park import cancel_periods
 from rebilling.sweep_lock import is_sweeping
@@ -33,17 +34,17 @@ class StillSweeping(Conflict):
 
 
 def release_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.datetime, queue: Queue) -> Run:
-    """Release a HELD run: it is OPEN, and is sent once this is committed, with the retries of its day.
+    """Release a HELD run: it is OPEN, and is sent once this is committed, with the dunning steps of the day.
 
-    What the queue doesn't take then is sent by the hourly check. Raises `UnknownRun`, `NotHeld`, `StillSweeping` and
-    `ReasonMissing`.
+    The hourly check sends what the queue doesn't take then. Raises `UnknownRun`, `NotHeld`, `StillSweeping` and
+    `InvalidReason`.
     """
     with transaction.atomic():
         run = _lock_held_run(run_id, reason=reason, author=author, now=now)
         run.status, run.passed_at = Run.Status.OPEN, now
         run.save(update_fields=["status", "passed_at", "decided_at", "decision"])
         run.rebillings.filter(status=Rebilling.Status.DUE).update(due_since=now)
-        transaction.on_commit(partial(_send, run, queue))
+        transaction.on_commit(partial(_send, run, queue, now))
     return run
 
 
@@ -89,11 +90,11 @@ def check_sweep_ended(run: Run) -> None:
         raise StillSweeping("The run's sweep is still running. Try again when it has ended.")
 
 
-def _send(run: Run, queue: Queue) -> None:
+def _send(run: Run, queue: Queue, now: datetime.datetime) -> None:
     """The release is committed and stands, whatever the queue answers; what isn't sent is sent within the hour."""
     try:
         send_due(run=run, queue=queue)
-        send_retries(run=run, queue=queue)
+        send_dunning(queue=queue, now=now)
     except Exception:
         logger.exception(
             "a released run was not sent; the hourly check sends it",

@@ -1,68 +1,123 @@
-"""Skipping and parking: SKIPPED periods won't be charged, PARKED ones wait for a person. Each has a reason."""
+"""Skipping and parking: SKIPPED periods won't be charged, PARKED ones wait for a person. Each has its reason."""
 
 import datetime
 import logging
+import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from accounts.array_literals import plain_array, text_array, uuid_array
+from accounts.locked_accounts import LockedAccount, lock_accounts
+from accounts.models import Account
+from accounts.sql_files import query
 from rebilling.metrics import emit
-from rebilling.models import ParkReason, Rebilling, SkipReason
+from rebilling.models import ParkReason, Rebilling, Run, SkipReason
 
 logger = logging.getLogger(__name__)
 
+BATCH_ROWS = 500
 
-@dataclass(frozen=True, slots=True)
-class Parking:
-    """One period to park. `detail` is for the person who decides about it."""
+WAITING = [Rebilling.Status.DUE, Rebilling.Status.PARKED]
 
-    rebilling: Rebilling
+
+class Period(Protocol):
+    """A rebilling, as a model or as a plain row."""
+
+    @property
+    def id(self) -> uuid.UUID: ...
+    @property
+    def account_id(self) -> uuid.UUID: ...
+    @property
+    def period_start(self) -> datetime.date: ...
+
+
+class Parking(NamedTuple):
+    """One period to park. `detail` is for the person who looks into it."""
+
+    period: Period
     reason: ParkReason
     detail: str = ""
 
 
-def skip(*, rebillings: Collection[Rebilling], reason: SkipReason) -> None:
-    """Skip periods that are DUE or PARKED, in one statement. The caller has locked their accounts."""
-    if rebillings:
-        Rebilling.objects.filter(
-            id__in=[row.id for row in rebillings], status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED]
-        ).update(status=Rebilling.Status.SKIPPED, reason=reason)
+def skip(*, accounts: Collection[LockedAccount], ids: Collection[uuid.UUID], reason: SkipReason) -> None:
+    """Skip those of the accounts' periods that are DUE or PARKED."""
+    if ids:
+        waiting = _waiting(accounts).filter(id__in=ids)
+        reopen_runs(_runs_of_parked(waiting))
+        waiting.update(status=Rebilling.Status.SKIPPED, reason=reason)
+
+
+def skip_waiting(accounts: Collection[LockedAccount]) -> int:
+    """Skip all periods of these accounts that are DUE or PARKED: the accounts are INACTIVE, or begin anew. Returns how
+    many.
+    """
+    waiting = _waiting(accounts)
+    reopen_runs(_runs_of_parked(waiting))
+    return waiting.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.ACCOUNT_INACTIVE)
+
+
+def _waiting(accounts: Collection[LockedAccount]) -> QuerySet[Rebilling]:
+    return Rebilling.objects.filter(account_id__in=[account.id for account in accounts], status__in=WAITING)
+
+
+def _runs_of_parked(decided: QuerySet[Rebilling]) -> set[uuid.UUID]:
+    return set(decided.filter(status=Rebilling.Status.PARKED).values_list("run_id", flat=True))
+
+
+def reopen_runs(ids: Collection[uuid.UUID]) -> None:
+    """Reopen those of the runs that are reconciled: their parked periods are being decided, so that their figures are
+    made anew. Their accounts are locked before them.
+    """
+    if not ids:
+        return
+    # Locked whatever their status, so that no run is reconciled between this read and our commit.
+    runs = Run.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id")
+    reconciled = [run.id for run in runs if run.status == Run.Status.RECONCILED]
+    Run.objects.filter(id__in=reconciled).update(status=Run.Status.OPEN, reconciled_at=None)
+
+
+def skip_inactive() -> int:
+    """Skip the waiting periods of INACTIVE accounts, whatever made them so. Returns how many periods."""
+    waiting = Rebilling.objects.filter(status__in=WAITING, account__status=Account.Status.INACTIVE)
+    skipped = 0
+    while ids := list(waiting.order_by("account_id").values_list("account_id", flat=True)[:BATCH_ROWS]):
+        with transaction.atomic():
+            skipped += skip_waiting([account for account in lock_accounts(ids).values() if account.is_inactive])
+    return skipped
 
 
 def cancel_periods(waiting: QuerySet[Rebilling], *, detail: str) -> int:
-    """Skip periods that are DUE or PARKED as if no sweep had found them: the next one finds again what is due then.
+    """Skip periods of locked accounts that are DUE or PARKED, as if no sweep had found them: the next one finds what is
+    due then.
 
-    Later periods of these accounts that another sweep wrote, and that wait for these, are skipped with them, also when
-    they wait for others too: the next sweep finds them again. The caller has locked the accounts. Returns how many
-    periods were skipped.
+    Later periods of these accounts that another sweep wrote, and that wait for these, go with them; perhaps they wait
+    not only for these, and then they are found anew, too. Returns how many went.
     """
     earlier = waiting.filter(account=OuterRef("account"), period_start__lt=OuterRef("period_start"))
     waits = Q(status=Rebilling.Status.DUE) | Q(reason=ParkReason.EARLIER_PERIOD_PARKED)
     behind = Rebilling.objects.filter(waits, Exists(earlier), account__in=waiting.values("account"))
     both = Rebilling.objects.filter(Q(id__in=waiting.values("id")) | Q(id__in=behind.values("id")))
+    reopen_runs(_runs_of_parked(both))
     return both.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.RUN_CANCELLED, detail=detail)
 
 
-_PARK = """
-    UPDATE rebilling_rebilling AS row SET status = 'PARKED', reason = parking.reason, detail = parking.detail
-    FROM unnest(%(ids)s::uuid[], %(reasons)s::text[], %(details)s::text[]) AS parking (id, reason, detail)
-    WHERE row.id = parking.id AND row.status = 'DUE'
-"""
-
-
-def park(*, parkings: Collection[Parking], now: datetime.datetime) -> None:
-    """Park periods that are DUE, in one statement, and log each as an error. The caller has locked their accounts."""
+def park(*, accounts: Collection[LockedAccount], parkings: Collection[Parking], now: datetime.datetime) -> None:
+    """Park periods of these accounts that are DUE, in one statement, and log each as an error."""
     if not parkings:
         return
+    locked = {account.id for account in accounts}
+    if not all(parking.period.account_id in locked for parking in parkings):
+        raise ValueError("a period's account isn't locked")
     with connection.cursor() as cursor:
         cursor.execute(
-            _PARK,
+            query(__file__, "park"),
             {
-                "ids": [parking.rebilling.id for parking in parkings],
-                "reasons": [parking.reason.value for parking in parkings],
-                "details": [parking.detail[:500] for parking in parkings],
+                "ids": uuid_array([parking.period.id for parking in parkings]),
+                "reasons": plain_array([parking.reason.value for parking in parkings]),
+                "details": text_array([parking.detail[:500] for parking in parkings]),
             },
         )
     for parking in parkings:
@@ -71,13 +126,13 @@ def park(*, parkings: Collection[Parking], now: datetime.datetime) -> None:
 
 
 def log_parked(parking: Parking) -> None:
-    """A parked period waits for a person, so it is logged as an error."""
+    """A parked period waits until a person sees it, so it is logged as an error."""
     logger.error(
         "a period was parked",
         extra={
             "event": "rebilling.parked",
-            "account": str(parking.rebilling.account_id),
-            "period_start": parking.rebilling.period_start.isoformat(),
+            "account": str(parking.period.account_id),
+            "period_start": parking.period.period_start.isoformat(),
             "reason": parking.reason.value,
             "detail": parking.detail,
         },

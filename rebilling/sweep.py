@@ -7,24 +7,30 @@ missed.
 import datetime
 import logging
 import uuid
-from collections.abc import Collection, Iterator
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
 
-from django.db import transaction
 from django.db.models import BooleanField, Exists, F, OuterRef
 from django.db.models.expressions import RawSQL
 
-from accounts.billing_calendar import MAX_DUE_PERIODS, in_range, periods_due
+from accounts.billing_calendar import in_range
 from accounts.billing_day import billing_day
+from accounts.bisection import FailedItem, bisect_batch, describe
 from accounts.errors import Invalid
 from accounts.ids import new_id
-from accounts.locks import lock_accounts
+from accounts.locked_accounts import lock_accounts
 from accounts.models import Account
-from rebilling.messages.dispatch import send_due, send_refunds, send_retries, send_unknown
-from rebilling.messages.queue import Queue
+from accounts.terms import terms_of
+from invoices.past_due import mark_past_due
+from payments.dunning_steps import send_dunning
+from payments.messages.queue import Queue
+from payments.messages.sending import send_leftovers
+from payments.models import Payment, Refund
+from rebilling.messages.sending import send_due
 from rebilling.metrics import emit
-from rebilling.models import ParkReason, Rebilling, Run
-from rebilling.skip_and_park import Parking, log_parked
+from rebilling.models import Rebilling, Run
+from rebilling.period_rows import due_rows, write_rows
+from rebilling.skip_and_park import skip_inactive
 from rebilling.sweep_lock import hold_sweep_lock
 from rebilling.volume_check import pass_or_hold
 from rebilling.volume_limits import check_limits
@@ -44,16 +50,18 @@ class DateInFuture(Invalid):
 def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
     """Write a row for each period due by `as_of`, run the volume check, and send all that is DUE. Returns the run.
 
-    Retries that are due, and payments and refunds with an unknown outcome, are sent too. A run that exceeds the volume
-    limits is HELD and nothing is sent: a person decides. Rows that another run wrote are not written again; those still
-    DUE are sent again and not counted. Raises `DayOutOfRange`, `DateInFuture`, and `UnableToSend` when the queue
-    refuses: what was found due is written by then, and sent later.
+    Steps of dunning that are due, and payments and refunds with an unknown outcome, are sent too. A run that exceeds
+    the volume limits is HELD and nothing is sent: a person decides. Rows that another run wrote are not written again;
+    those still DUE are sent again and not counted. Raises `DayOutOfRange`, `DateInFuture`, and `UnableToSend` when the
+    queue refuses: what was found due is written by then, and sent later.
     """
     check_not_in_future(as_of=as_of, now=now)
     check_limits()
     run = Run(id=new_id(), as_of=as_of, status=Run.Status.OPEN, started_at=now)
     with hold_sweep_lock(run.id):
         run.save(force_insert=True)
+        mark_past_due(today=as_of, now=now)
+        skip_inactive()
         _write_due(run=run, now=now)
         sent = _send_if_passed(run=run, queue=queue, now=now)
         Run.objects.filter(id=run.id).update(swept_at=now)
@@ -86,9 +94,19 @@ def check_not_in_future(*, as_of: datetime.date, now: datetime.datetime) -> None
 
 
 def _write_due(*, run: Run, now: datetime.datetime) -> None:
+    """Write the rows, one transaction per batch. An account whose periods the database refuses, as ones that overlap
+    its others, is logged as an error and left out: the reconciliation reports what is missing, and the others are
+    billed.
+    """
+
+    def write(ids: Sequence[uuid.UUID]) -> None:
+        write_rows(_rows_due(accounts=lock_accounts(ids).values(), run=run, now=now))
+
     for ids in _accounts_due(run.as_of):
-        with transaction.atomic():
-            write_rows(list(_rows_due(accounts=list(lock_accounts(ids).values()), run=run, now=now)))
+        for part in bisect_batch(items=ids, work=write):
+            if isinstance(part, FailedItem):
+                extra = {"event": "run.refused", "account": str(part.item), "error": describe(part.error)}
+                logger.error("an account's due periods can't be written", extra=extra)
 
 
 def _send_if_passed(*, run: Run, queue: Queue, now: datetime.datetime) -> int:
@@ -96,9 +114,9 @@ def _send_if_passed(*, run: Run, queue: Queue, now: datetime.datetime) -> int:
     if not pass_or_hold(run=run, now=now):
         return 0
     sent = send_due(run=run, queue=queue)
-    sent += send_retries(run=run, queue=queue)
-    sent += send_unknown(run=run, queue=queue, now=now, daily=True)
-    return sent + send_refunds(queue=queue, now=now, daily=True)
+    sent += send_dunning(queue=queue, now=now)
+    sent += send_leftovers(model=Payment, queue=queue, now=now, daily=True)
+    return sent + send_leftovers(model=Refund, queue=queue, now=now, daily=True)
 
 
 def find_due(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[Rebilling]:
@@ -109,8 +127,7 @@ def find_due(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[Rebill
     check_not_in_future(as_of=as_of, now=now)
     run = Run(as_of=as_of)
     for ids in _accounts_due(as_of):
-        accounts = Account.objects.filter(id__in=ids).select_related("plan").order_by("id")
-        rows = list(_rows_due(accounts=list(accounts), run=run, now=now))
+        rows = _rows_due(accounts=Account.objects.filter(id__in=ids).order_by("id"), run=run, now=now)
         existing = _existing(rows)
         yield from (row for row in rows if (row.account_id, row.period_start) not in existing)
 
@@ -141,80 +158,51 @@ def _accounts_due(as_of: datetime.date) -> Iterator[list[uuid.UUID]]:
         yield [id_ for _, id_ in rows]
 
 
-def _rows_due(*, accounts: Collection[Account], run: Run, now: datetime.datetime) -> Iterator[Rebilling]:
+class DueAccount(Protocol):
+    """An account, as a row or locked."""
+
+    @property
+    def id(self) -> uuid.UUID: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def rebilling_date(self) -> datetime.date: ...
+
+
+def _rows_due(*, accounts: Collection[DueAccount], run: Run, now: datetime.datetime) -> list[Rebilling]:
     """A row for each due period of the accounts; one PARKED row for an account that has too many of them."""
-    already_due = _accounts_already_due(accounts)
-    for account in accounts:
-        # Checked again under the lock: it may have been closed since it was found.
-        if account.status == Account.Status.INACTIVE:
-            continue
-        yield from due_rows(
-            account=account,
+    # Checked again under the lock: it may have been closed since it was found.
+    billed = [account for account in accounts if account.status != Account.Status.INACTIVE]
+    terms = terms_of([account.id for account in billed])
+    already_due = _accounts_already_due([account.id for account in billed])
+    return [
+        row
+        for account in billed
+        for row in due_rows(
+            account_id=account.id,
+            currency=account.currency,
+            terms=terms[account.id],
             run=run,
             since=account.rebilling_date,
             until=run.as_of,
             park_after_limit=account.id in already_due,
             now=now,
         )
-
-
-def due_rows(
-    *,
-    account: Account,
-    run: Run,
-    since: datetime.date,
-    until: datetime.date,
-    park_after_limit: bool,
-    now: datetime.datetime,
-) -> list[Rebilling]:
-    """A DUE row, unsaved, for each period of the account that starts from `since` to `until`.
-
-    The price is fixed here: what passes the volume check is what is charged. When there are more than 36 periods, the
-    first is PARKED and the others get no row; with `park_after_limit`, 36 are DUE and the one after them is PARKED.
-    """
-    due = periods_due(anchor=account.anchor_date, interval=account.plan.interval, since=since, as_of=until)
-    periods = list(islice(due, MAX_DUE_PERIODS + 1))
-    rows = [
-        Rebilling(
-            run=run,
-            account=account,
-            period_start=period.start,
-            period_end=period.end,
-            status=Rebilling.Status.DUE,
-            quantity=account.quantity,
-            amount_minor=account.charge_minor,
-            currency=account.currency,
-            due_since=now,
-        )
-        for period in periods
     ]
-    if len(rows) > MAX_DUE_PERIODS:
-        rows = rows if park_after_limit else rows[:1]
-        rows[-1].status, rows[-1].reason = Rebilling.Status.PARKED, ParkReason.TOO_MANY_PERIODS
-        rows[-1].detail = f"more than {MAX_DUE_PERIODS} periods are due"
-    return rows
 
 
-def _accounts_already_due(accounts: Collection[Account]) -> set[uuid.UUID]:
+def _accounts_already_due(account_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """The accounts whose next period is already DUE, so that it can't be parked any more."""
     next_due = Rebilling.objects.filter(
-        account_id__in=[account.id for account in accounts],
-        status=Rebilling.Status.DUE,
-        period_start=F("account__rebilling_date"),
+        account_id__in=account_ids, status=Rebilling.Status.DUE, period_start=F("account__rebilling_date")
     )
     return set(next_due.values_list("account_id", flat=True))
 
 
-def write_rows(rows: list[Rebilling]) -> None:
-    """Insert the rows that don't exist yet, by the unique key on (account, period_start)."""
-    Rebilling.objects.bulk_create(rows, ignore_conflicts=True)
-    for row in rows:
-        if row.status == Rebilling.Status.PARKED:
-            log_parked(Parking(rebilling=row, reason=ParkReason.TOO_MANY_PERIODS, detail=row.detail))
-
-
 def _existing(rows: list[Rebilling]) -> set[tuple[uuid.UUID, datetime.date]]:
     existing = Rebilling.objects.filter(account_id__in={row.account_id for row in rows}).exclude(
-        status=Rebilling.Status.SKIPPED
+        status__in=[Rebilling.Status.SKIPPED, Rebilling.Status.VOIDED]
     )
     return set(existing.values_list("account_id", "period_start"))

@@ -16,7 +16,7 @@ from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
 
 from accounts.billing_day import billing_day
 from accounts.wording import counted
-from rebilling.dunning import retries_by_currency
+from payments.dunning_steps import steps_by_currency
 from rebilling.models import Rebilling, Run
 from rebilling.sweep_lock import is_sweeping
 from rebilling.volume_limits import HISTORY_DAYS, Excess, History, Size, check_limits, find_excesses
@@ -110,7 +110,7 @@ def _history(*, today: datetime.date, without: Collection[uuid.UUID]) -> History
     """
     since = today - datetime.timedelta(days=HISTORY_DAYS)
     runs = Run.objects.filter(passed_at__isnull=False, as_of__range=(since, today)).exclude(id__in=without)
-    # Sweeps ignore the accounts of a held run. What they left out is due after its release or cancellation, so days
+    # Sweeps ignore the accounts of a held run. Those are due after its release or cancellation, so days
     # are counted from the last run that left nothing out.
     held_then = Run.objects.filter(started_at__lt=OuterRef("started_at"), decided_at__gt=OuterRef("started_at"))
     days = runs.aggregate(last=Max("as_of", filter=~Exists(held_then)), first=Min("as_of"))
@@ -133,12 +133,12 @@ def _history(*, today: datetime.date, without: Collection[uuid.UUID]) -> History
 
 
 def _due(runs: Collection[uuid.UUID], *, as_of: datetime.date) -> Size:
-    """All that would be sent and collected if these runs passed: their periods, and the retries that are due."""
+    """All that would be sent and collected if these runs passed: their periods, and the steps of dunning due."""
     due = _sum(_sizes(runs))
     _count_accounts(due, runs)
-    for currency, charges, amount in retries_by_currency(as_of=as_of):
-        due.add(periods=charges, amount_minor=amount, currency=currency)
-        due.retries += charges
+    for currency, invoices, amount in steps_by_currency(today=as_of):
+        due.add(periods=invoices, amount_minor=amount, currency=currency)
+        due.steps += invoices
     return due
 
 
@@ -161,7 +161,7 @@ def _count_accounts(due: Size, runs: Collection[uuid.UUID]) -> None:
 
 
 def _sizes(runs: Iterable[uuid.UUID]) -> list[Size]:
-    """The sizes of the runs: what was charged or is to be. Skipped, parked and reversed periods don't count."""
+    """The sizes of the runs: what was charged or is to be. Skipped, parked and voided periods don't count."""
     sizes: dict[uuid.UUID, Size] = defaultdict(Size)
     rows = (
         Rebilling.objects.filter(run_id__in=runs)
@@ -185,7 +185,7 @@ def _sum(sizes: Iterable[Size]) -> Size:
 def _add(total: Size, size: Size) -> None:
     total.periods_in.update(size.periods_in)
     total.amount_minor.update(size.amount_minor)
-    total.retries += size.retries
+    total.steps += size.steps
     total.accounts += size.accounts
     total.catching_up += size.catching_up
     total.parked += size.parked

@@ -38,13 +38,13 @@ class Limits:
 class Size:
     """The size of a run, by currency: periods and minor units; and the number of its accounts.
 
-    `retries` of the periods are charges that are collected again. Parked periods don't count, but their accounts do.
-    `catching_up` accounts have two or more periods due, `parked` accounts a parked period.
+    `steps` of the periods are steps of dunning: invoices that are collected again. Parked periods don't count, but
+    their accounts do. `catching_up` accounts have two or more periods due, `parked` accounts a parked period.
     """
 
     periods_in: Counter[str] = field(default_factory=Counter)
     amount_minor: Counter[str] = field(default_factory=Counter)
-    retries: int = 0
+    steps: int = 0
     accounts: int = 0
     catching_up: int = 0
     parked: int = 0
@@ -89,9 +89,9 @@ class Excess:
 
 
 def find_excesses(*, due: Size, history: History, limits: Limits) -> list[Excess]:
-    """The limits that what is due exceeds; none if it passes. What is exactly at a limit passes."""
+    """The limits that what is due exceeds; none if it passes. Exactly at a limit passes."""
     found = _unusual_accounts(due)
-    unit = f"periods are due ({due.retries:,} of them retries)" if due.retries else "periods are due"
+    unit = f"periods are due ({due.steps:,} of them steps of dunning)" if due.steps else "periods are due"
     if limits.multiple:
         small = due.periods <= limits.small_run_periods
         if history.periods and not small:

@@ -12,40 +12,37 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from accounts.array_literals import uuid_array
 from accounts.sql_files import query
-from payments.gateway_calls import CallResults, call_gateway
 from payments.gateways.port import Gateway
+from payments.messages.attempts import PaymentsMessage, RefundsMessage
+from payments.messages.queue import Queue
+from payments.messages.sending import message_of, send_payments
+from payments.messages.strict import MAX_ITEMS, MalformedMessage
 from payments.models import GatewayAttempt, Payment, Refund
 from payments.outcomes import Written
-from rebilling.charges import charge_due
-from rebilling.dunning import submit_retries
-from rebilling.messages.items import columns_of, known, known_refunds
-from rebilling.messages.message import (
-    MAX_ITEMS,
-    AnyMessage,
-    MalformedMessage,
-    Message,
-    PeriodKey,
-    RefundsMessage,
-    from_json,
-)
-from rebilling.messages.queue import Queue
+from payments.payment_outcomes import RecordedPayment, record_payment_outcomes
+from payments.refund_outcomes import record_refund_outcomes
+from payments.send_to_gateway import CallResults, call_gateway
+from rebilling.invoice_periods import invoice_periods
+from rebilling.messages.items import known_payments, known_periods, known_refunds
+from rebilling.messages.message import AnyMessage, PeriodItem, PeriodsMessage, from_json
 from rebilling.metrics import emit
-from rebilling.payment_outcomes import record_payment_outcomes
-from rebilling.refund_outcomes import record_refund_outcomes
 
 logger = logging.getLogger(__name__)
 
 
 class ItemsRefused(Exception):
-    """Items of the message are malformed, or don't exist. The others were processed; the message goes to the DLQ."""
+    """Items of the message are malformed, or don't exist. The others were processed; delivered again, the message ends
+    in the DLQ.
+    """
 
 
-class GatewayRefuses(Exception):
-    """The gateway takes no requests at present. The message comes back, and what wasn't tried stays SUBMITTED."""
+class GatewayUnavailable(Exception):
+    """The gateway takes no requests at present. The message comes back, and what wasn't tried stays as it is."""
 
 
-class CollectedElsewhere(Exception):
+class LeasedElsewhere(Exception):
     """Another delivery holds the lease of these payments or refunds. The message comes back once that has ended."""
 
 
@@ -84,9 +81,9 @@ def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surround
         except (MalformedMessage, ItemsRefused) as error:
             extra = {"event": "rebilling.message_refused", "message_id": delivery.message_id}
             logger.error(str(error), extra=extra)
-        except CollectedElsewhere as error:
+        except LeasedElsewhere as error:
             logger.warning(str(error), extra={"event": "rebilling.elsewhere", "message_id": delivery.message_id})
-        except GatewayRefuses as error:
+        except GatewayUnavailable as error:
             extra = {"event": "gateway.refuses", "message_id": delivery.message_id}
             logger.error(str(error), extra=extra)
         except Exception:
@@ -99,51 +96,58 @@ def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surround
 
 
 def _process(message: AnyMessage, surroundings: Surroundings) -> None:
-    if isinstance(message, RefundsMessage):
-        process_refunds(message=message, surroundings=surroundings)
+    """Do what the message asks for; each step finds what an earlier delivery left. A bad item fails alone.
+
+    Raises `ItemsRefused`, `GatewayUnavailable` and `LeasedElsewhere` after what could be done was done.
+    """
+    if isinstance(message, PeriodsMessage):
+        faults = _charge_and_collect(message, surroundings)
+    elif isinstance(message, PaymentsMessage):
+        faults = _collect_named(message, surroundings)
     else:
-        process(message=message, surroundings=surroundings)
+        faults = _send_refunds(message, surroundings)
+    if faults:
+        raise ItemsRefused(f"{len(faults)} items of the message were refused, the first: {faults[0]}")
 
 
-def process(*, message: Message, surroundings: Surroundings) -> None:
-    """Charge, collect, record the outcomes: each step finds what an earlier delivery left. A bad item fails alone.
+def _charge_and_collect(message: PeriodsMessage, surroundings: Surroundings) -> tuple[str, ...]:
+    """Charge the periods, collect their payments, record the outcomes. Returns the items' faults."""
+    gateway, now = surroundings.gateway.name, surroundings.clock()
+    charged = invoice_periods(items=message.periods, gateway=gateway, today=surroundings.today, now=now)
+    # Counted at once: whatever fails after it, they are charged.
+    emit(now=now, charged=len(charged))
+    # What was charged exists. Of a clean batch that is all, and this is no statement.
+    known = known_periods(message, charged=charged)
+    _collect(_payments_submitted(known.periods), surroundings)
+    return known.faults
 
-    Raises `ItemsRefused`, `GatewayRefuses` and `CollectedElsewhere` after what could be done was done.
+
+def _collect_named(message: PaymentsMessage, surroundings: Surroundings) -> tuple[str, ...]:
+    """Collect the payments, or look up what became of them, and record the outcomes. Returns the items' faults."""
+    known = known_payments(message)
+    _collect(known.payments, surroundings)
+    return known.faults
+
+
+def _collect(payment_ids: Collection[uuid.UUID], surroundings: Surroundings) -> None:
+    results = _call_gateway(Payment, payment_ids, surroundings)
+    now = surroundings.clock()
+    recorded = record_payment_outcomes(outcomes=results.outcomes, today=surroundings.today, now=now)
+    _emit_outcomes(recorded.rows, now)
+    # Should this fail, the hourly check sends them: redelivered, the message no longer finds them.
+    send_payments(payment_ids=recorded.submitted, queue=surroundings.queue)
+    _finish_later(results, model=Payment, queue=surroundings.queue)
+
+
+def _send_refunds(message: RefundsMessage, surroundings: Surroundings) -> tuple[str, ...]:
+    """Send the refunds' money back, or look up what became of it, and record the outcomes. Returns the items'
+    faults.
     """
-    message = known(message)
-    if message.rebillings or message.payments:
-        _charge_and_collect(message, surroundings)
-    _check_no_faults(message)
-
-
-def _charge_and_collect(message: Message, surroundings: Surroundings) -> None:
-    gateway, today, now = surroundings.gateway.name, surroundings.today, surroundings.clock()
-    if message.rebillings:
-        # Counted at once: whatever fails after it, they are charged.
-        charged = charge_due(keys=message.rebillings, gateway=gateway, today=today, now=now)
-        emit(now=now, charged=charged)
-    # A run of a future day doesn't bring that day's retries forward.
-    submit_retries(keys=message.rebillings, as_of=min(message.as_of, today), gateway=gateway, now=now)
-    results = _call_gateway(Payment, [*message.payments, *_payments_submitted(message.rebillings)], surroundings)
-    _count(record_payment_outcomes(outcomes=results.outcomes, as_of=today, now=now), now)
-    _check_all_reached(
-        results,
-        rest=lambda ids: Message(run_id=message.run_id, as_of=message.as_of, payments=ids),
-        model=Payment,
-        queue=surroundings.queue,
-    )
-
-
-def process_refunds(*, message: RefundsMessage, surroundings: Surroundings) -> None:
-    """Send the refunds' money back, or look up what became of it, and record the outcomes.
-
-    Raises as `process` does.
-    """
-    message, now = known_refunds(message), surroundings.clock()
-    results = _call_gateway(Refund, message.refunds, surroundings)
-    record_refund_outcomes(outcomes=results.outcomes, as_of=surroundings.today, now=now)
-    _check_all_reached(results, rest=lambda ids: RefundsMessage(refunds=ids), model=Refund, queue=surroundings.queue)
-    _check_no_faults(message)
+    known = known_refunds(message)
+    results = _call_gateway(Refund, known.refunds, surroundings)
+    record_refund_outcomes(outcomes=results.outcomes, today=surroundings.today, now=surroundings.clock())
+    _finish_later(results, model=Refund, queue=surroundings.queue)
+    return known.faults
 
 
 def _call_gateway(model: type[GatewayAttempt], ids: Collection[uuid.UUID], surroundings: Surroundings) -> CallResults:
@@ -156,36 +160,27 @@ def _call_gateway(model: type[GatewayAttempt], ids: Collection[uuid.UUID], surro
     )
 
 
-def _check_no_faults(message: AnyMessage) -> None:
-    if message.faults:
-        raise ItemsRefused(f"{len(message.faults)} items of the message were refused, the first: {message.faults[0]}")
-
-
-def _check_all_reached(
-    results: CallResults,
-    *,
-    rest: Callable[[tuple[uuid.UUID, ...]], AnyMessage],
-    model: type[GatewayAttempt],
-    queue: Queue,
-) -> None:
-    """What there was no time for goes on as messages of its own. Raises `GatewayRefuses` and `CollectedElsewhere`.
+def _finish_later(results: CallResults, *, model: type[GatewayAttempt], queue: Queue) -> None:
+    """Send what wasn't reached in time as new messages. Raises `GatewayUnavailable` and `LeasedElsewhere`, so that this
+    message comes back.
 
     What the gateway rejects while it takes other requests is neither sent on nor delivered again: it would end as a
     dead letter.
     """
-    not_reached = results.not_reached
+    rest = results.to_try_again
     if results.stop_reason:
-        count = len(not_reached)
-        raise GatewayRefuses(f"the gateway takes no requests, {count} {model.NOUN}s wait: {results.stop_reason}")
-    if not_reached:
+        raise GatewayUnavailable(
+            f"the gateway takes no requests, {len(rest)} {model.NOUN}s wait: {results.stop_reason}"
+        )
+    if rest:
         # Acknowledged only once the rest is on the queue.
-        queue.send(rest(tuple(not_reached[at : at + MAX_ITEMS])) for at in range(0, len(not_reached), MAX_ITEMS))
+        queue.send(message_of(model, rest[at : at + MAX_ITEMS]) for at in range(0, len(rest), MAX_ITEMS))
     if results.leased_elsewhere:
         count = len(results.leased_elsewhere)
-        raise CollectedElsewhere(f"another delivery is calling the gateway for {count} {model.NOUN}s")
+        raise LeasedElsewhere(f"another delivery is calling the gateway for {count} {model.NOUN}s")
 
 
-def _count(recorded: Iterable[tuple[Payment, Written]], now: datetime.datetime) -> None:
+def _emit_outcomes(recorded: Iterable[tuple[RecordedPayment, Written]], now: datetime.datetime) -> None:
     """Payments by outcome; an UNKNOWN one once, however often it is looked up."""
     counts = Counter(payment.status for payment, written in recorded if written.changed)
     emit(
@@ -196,8 +191,10 @@ def _count(recorded: Iterable[tuple[Payment, Written]], now: datetime.datetime) 
     )
 
 
-def _payments_submitted(keys: Collection[PeriodKey]) -> list[uuid.UUID]:
-    """The payments of these periods' charges that are still to be collected, from this delivery or an earlier one."""
+def _payments_submitted(items: Collection[PeriodItem]) -> list[uuid.UUID]:
+    """The payments of these periods' invoices that are still to be collected, from this delivery or an earlier one."""
     with connection.cursor() as cursor:
-        cursor.execute(query(__file__, "payments_submitted"), columns_of(keys))
+        cursor.execute(
+            query(__file__, "payments_submitted"), {"ids": uuid_array([item.rebilling_id for item in items])}
+        )
         return [id_ for (id_,) in cursor.fetchall()]

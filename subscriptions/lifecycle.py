@@ -5,14 +5,16 @@ import uuid
 
 from django.db import transaction
 
-from accounts.account_status import NewStatus, change_statuses
-from accounts.billing_calendar import in_range
-from accounts.errors import Conflict
-from accounts.locks import lock_account
+from accounts.account_opening import reference_taken
+from accounts.errors import Conflict, refined
+from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account
 from accounts.reasons import checked_reason
-from rebilling.models import Rebilling, SkipReason
-from rebilling.skip_and_park import skip
+from invoices.dunning_schedule import plan_next_step
+from invoices.locked_invoices import open_invoices
+from invoices.resumption import resume_billing
+from rebilling.skip_and_park import skip_waiting
+from subscriptions.last_invoice import bill_balance
 
 
 class UnableToClose(Conflict):
@@ -23,59 +25,51 @@ class UnableToReopen(Conflict):
     code = "account-not-inactive"
 
 
-def close_account(*, account_id: uuid.UUID, reason: str, author: str, now: datetime.datetime) -> Account:
-    """Close the account: it isn't charged any more. Earlier charges are still collected.
+def close_account(
+    *, account_id: uuid.UUID, reason: str, author: str, today: datetime.date, now: datetime.datetime
+) -> Account:
+    """Close the account: it isn't billed any more. What it owes is still collected.
 
-    Its periods that are DUE or PARKED are skipped. Raises `UnknownAccount`, `UnableToClose` and `ReasonMissing`.
+    Its periods that are DUE or PARKED are skipped. A debt that was carried forward is billed on a last invoice, or
+    written off where it is too small to collect; credit stays. Raises `UnknownAccount`, `UnableToClose` and
+    `InvalidReason`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
         account = lock_account(account_id)
-        if account.status == Account.Status.INACTIVE:
+        if account.is_inactive and account.inactive_reason != Account.InactiveReason.UNPAID:
             raise UnableToClose(f"The account {account_id} is already inactive ({account.inactive_reason}).")
-        closed = NewStatus(account, Account.Status.INACTIVE, reason, Account.InactiveReason.CLOSED)
-        change_statuses(changes=[closed], author=author, now=now)
-        waiting = account.rebillings.filter(status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
-        skip(rebillings=waiting, reason=SkipReason.ACCOUNT_INACTIVE)
-        return account
+        account.become(Account.Status.INACTIVE, reason=reason, inactive_reason=Account.InactiveReason.CLOSED.value)
+        skip_waiting([account])
+        if account.credit_balance_minor < 0:
+            bill_balance(account, today=today, author=author, now=now)
+        save_accounts([account], author=author, now=now)
+        return Account.objects.get(id=account.id)
 
 
 def reopen_account(
     *, account_id: uuid.UUID, reason: str, author: str, today: datetime.date, now: datetime.datetime
 ) -> Account:
-    """Bill an inactive account again: PAST_DUE if a charge is unpaid, ACTIVE if one was ever paid, PENDING otherwise.
+    """Bill an inactive account again: PAST_DUE if something is past due, ACTIVE if an invoice was ever paid, PENDING
+    otherwise.
 
-    If a period that it was charged for is still running, billing goes on at the end of it; if its first charge is
-    still ahead (a trial, a later start), then. Otherwise `today` becomes its anchor date. Raises `UnknownAccount`,
-    `UnableToReopen` and `ReasonMissing`.
+    By the one rule of `invoices/resumption.py`: a running period of which enough is paid for, or still owed, goes on;
+    otherwise a new one begins today. Owing, its dunning starts anew. Raises `UnknownAccount`, `UnableToReopen`,
+    `ExternalReferenceTaken` and `InvalidReason`.
     """
     reason = checked_reason(reason)
-    with transaction.atomic():
+    reference = Account.objects.filter(id=account_id).values_list("external_reference", flat=True).first()
+    with refined({"account_external_reference_once": reference_taken(reference)}), transaction.atomic():
         account = lock_account(account_id)
-        if account.status != Account.Status.INACTIVE:
+        if not account.is_inactive:
             raise UnableToReopen(f"The account {account_id} is {account.status}, not INACTIVE.")
-        if not _keeps_its_dates(account, today):
-            account.anchor_date = account.rebilling_date = account.first_rebilling_date = in_range(today)
-        account.billing_since = now
-        account.save(update_fields=["anchor_date", "rebilling_date", "first_rebilling_date", "billing_since"])
-        change_statuses(changes=[NewStatus(account, _status_of(account), reason)], author=author, now=now)
-        return account
+        resume_billing([account], reason=reason, today=today, author=author, now=now)
+        _start_dunning_anew(account, today=today)
+        save_accounts([account], author=author, now=now)
+        return Account.objects.get(id=account.id)
 
 
-def _keeps_its_dates(account: Account, today: datetime.date) -> bool:
-    """Whether its next period is still ahead, and the time until then is charged or was agreed to be free."""
-    if account.rebilling_date <= today or account.inactive_reason == Account.InactiveReason.IMPORTED:
-        return False
-    running = account.rebillings.filter(period_end=account.rebilling_date).exclude(status=Rebilling.Status.SKIPPED)
-    voided = running.filter(status=Rebilling.Status.VOIDED).exclude(period_start=today)
-    # If the running period's charge was reversed, a new period begins today. Not if that one also started today: a
-    # period that starts today was charged already, and is charged once.
-    return not voided.exists()
-
-
-def _status_of(account: Account) -> Account.Status:
-    if account.rebillings.filter(status=Rebilling.Status.UNPAID).exists():
-        return Account.Status.PAST_DUE
-    if account.rebillings.filter(status=Rebilling.Status.PAID).exists():
-        return Account.Status.ACTIVE
-    return Account.Status.PENDING
+def _start_dunning_anew(account: LockedAccount, *, today: datetime.date) -> None:
+    account.dunning_steps, account.dunning_on = 0, None
+    if any(invoice.declined_on for invoice in open_invoices(accounts=[account])[account.id]):
+        plan_next_step(account, today=today)

@@ -38,7 +38,7 @@ locals {
   # Reconcile has these logged each hour for as long as they are so (observability.tf counts them). Two hours are looked at, so that an hour without a point at its edge ends nothing.
   billing_alarms = {
     unexplained = {
-      description = "Periods are due and were neither charged, skipped nor parked. See the run's reconciliation."
+      description = "Periods are due and were neither charged, skipped nor parked, or the books don't agree. Reconcile says which. See the runbook, periods unexplained, and the books don't agree."
       namespace   = local.own_namespace, metric = "unexplained", dimensions = {}
       statistic   = "Maximum", period = 3600, periods = 2, datapoints = 1, threshold = 0
     }

@@ -21,7 +21,7 @@ variable "log_retention_days" {
 }
 
 variable "oldest_message_alarm_seconds" {
-  description = "A message older than this rings: the worker doesn't keep up, or fails."
+  description = "A message older than this sets off an alarm: the worker doesn't keep up, or fails."
   type        = number
   default     = 3600
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from accounts.account_opening import AccountTerms, open_account
+from accounts.account_opening import NewAccount, open_account
 from accounts.models import Account, Plan
 from accounts.plans import create_plan
 from payments.gateways.port import (
@@ -19,9 +19,11 @@ from payments.gateways.port import (
     Request,
     Succeeded,
 )
+from payments.messages.attempts import PaymentsMessage, RefundsMessage
+from payments.messages.queue import Queue
+from payments.messages.strict import to_json
 from rebilling.hourly_check import check_hourly
-from rebilling.messages.message import Message, PeriodKey, RefundsMessage, from_json, to_json
-from rebilling.messages.queue import Queue
+from rebilling.messages.message import PeriodItem, PeriodsMessage, from_json
 from rebilling.models import Rebilling, Run
 from rebilling.sweep import sweep
 from rebilling.worker import Delivery, Surroundings, process_deliveries
@@ -73,7 +75,7 @@ def an_account(
     number = next(_numbers)
     plan = plan or a_plan()
     terms = {"name": f"Customer {number}", "email": f"customer{number}@example.com", "plan": plan.code} | terms
-    return open_account(terms=AccountTerms(**terms), author="test", today=today, now=now or at(today))
+    return open_account(new=NewAccount(**terms), author="test", today=today, now=now or at(today))
 
 
 def due(count: int, *, on: datetime.date, unit: str = "month", **plan: Any) -> list[Account]:
@@ -94,13 +96,19 @@ class QueueInHand:
         return len(bodies)
 
     @property
-    def messages(self) -> list[Message]:
-        """Those of the bodies that carry batches."""
-        return [message for message in map(from_json, self.bodies) if isinstance(message, Message)]
+    def messages(self) -> list[PeriodsMessage]:
+        """Those of the bodies that carry periods."""
+        return [message for message in map(from_json, self.bodies) if isinstance(message, PeriodsMessage)]
+
+    @property
+    def payments(self) -> list[uuid.UUID]:
+        """The payments that bodies carry, one after the other."""
+        found = [message for message in map(from_json, self.bodies) if isinstance(message, PaymentsMessage)]
+        return [id_ for message in found for id_ in message.payments]
 
     @property
     def refunds(self) -> list[uuid.UUID]:
-        """What the other ones carry, one after the other."""
+        """The refunds that bodies carry, one after the other."""
         found = [message for message in map(from_json, self.bodies) if isinstance(message, RefundsMessage)]
         return [id_ for message in found for id_ in message.refunds]
 
@@ -126,7 +134,8 @@ class ScriptedGateway:
     `refunds` and `refunds_found`.
     """
 
-    name = "scripted"
+    name = "logging"
+    """The configured gateway's, so that what a sweep or a request submits is this one's."""
 
     def __init__(
         self,
@@ -214,5 +223,7 @@ def statuses_of(account: Account) -> list[tuple[datetime.date, str]]:
     )
 
 
-def a_message(*, run: Run, keys: list[PeriodKey]) -> str:
-    return to_json(Message(run_id=run.id, as_of=run.as_of, rebillings=tuple(keys)))
+def a_message(*, run: Run, rebillings: Iterable[Rebilling]) -> str:
+    """The body that carries these periods."""
+    items = tuple(PeriodItem(row.id, row.account_id, row.period_start) for row in rebillings)
+    return to_json(PeriodsMessage(run_id=run.id, as_of=run.as_of, periods=items))

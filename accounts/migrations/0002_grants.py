@@ -4,5 +4,5 @@ from accounts.sql_files import sql_files
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0001_plans_and_accounts")]
+    dependencies = [("accounts", "0001_plans_accounts_and_terms")]
     operations = [sql_files(__file__)]

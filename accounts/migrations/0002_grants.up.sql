@@ -12,8 +12,13 @@ REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM :application_role;
 REVOKE UPDATE, DELETE ON accounts_plan FROM :application_role;
 GRANT UPDATE (retired) ON accounts_plan TO :application_role;
 
--- History is only added to.
-REVOKE UPDATE, DELETE ON accounts_statuschange FROM :application_role;
+-- Terms and history are only added to.
+REVOKE UPDATE, DELETE ON accounts_terms, accounts_accountchange FROM :application_role;
 
--- An account is closed, never deleted.
-REVOKE DELETE ON accounts_account FROM :application_role;
+-- An account is closed, never deleted; its currency and the prefix of its numbers never change.
+REVOKE UPDATE, DELETE ON accounts_account FROM :application_role;
+GRANT UPDATE (
+    status, inactive_reason, name, email, anchor_date, rebilling_date, first_rebilling_date, billing_since,
+    external_reference, collection_method, net_days, payment_customer, payment_method, payment_method_unusable,
+    credit_balance_minor, invoices_issued, credit_notes_issued, dunning_steps, dunning_on, opened_on, metadata
+) ON accounts_account TO :application_role;

@@ -3,24 +3,27 @@
 import uuid
 from typing import Any, ClassVar, cast
 
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Lower
+from django.db.models.lookups import Exact
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample, extend_schema_field
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.account_changes import AccountChanges, change_account
-from accounts.account_opening import MAX_QUANTITY, AccountTerms, open_account
-from accounts.amounts import MAX_BALANCE_MINOR
-from accounts.locks import UnknownAccount
-from accounts.models import Account, Plan
+from accounts.account_changes import AccountChanges
+from accounts.account_opening import MAX_QUANTITY, NewAccount, open_account
+from accounts.models import MAX_NET_DAYS, Account, Plan
+from accounts.reasons import MAX_REASON_LENGTH
+from accounts.terms import on_plan
 from api.endpoints import Body, Endpoint, ListEndpoint
-from api.fields import Amount, ClearableText, Day, Email, Metadata, Movement, Text, TextOrNull, WholeNumber
-from api.filters import CharFilter, ChoiceFilter, DayFilter, FilterSet, ModelChoiceFilter
+from api.fields import Choice, ClearableText, Day, Email, Metadata, Movement, Text, WholeNumber
+from api.filters import CharFilter, ChoiceFilter, DayFilter, FilterSet, ModelChoiceFilter, SinceFilter, UntilFilter
 from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
-from ledger.balances import balances
+from api.v1.account_answers import AccountSerializer, account_as_json, accounts_as_json, get_account
+from subscriptions.account_updates import update_account
 
 TAG = "Accounts"
 
@@ -28,52 +31,21 @@ NEEDS_KEY_OR_REFERENCE = (
     "If this request were sent twice, it would open two accounts: it needs an Idempotency-Key header or an "
     "external_reference."
 )
+BY_API = "changed by API"
+"""The reason of a change that names none."""
 
 
-@extend_schema_field({"type": "string", "enum": Account.InactiveReason.values}, component_name="InactiveReason")
-class InactiveReasonField(TextOrNull):
-    """Why an account isn't billed, or null."""
+def _collection_method() -> Any:
+    return Choice(
+        Account.CollectionMethod.choices,
+        required=False,
+        help_text="`automatic`: the gateway collects each invoice at once. `send_invoice`: the customer is sent it, "
+        "and pays within `net_days`.",
+    )
 
 
-class AccountSerializer(serializers.ModelSerializer[Account]):
-    """One customer with one subscription."""
-
-    # Balances come in the context, by account id, so that a list of accounts takes one statement for all of them.
-    inactive_reason = InactiveReasonField(help_text="Why an INACTIVE account isn't billed.")
-    plan = serializers.CharField(source="plan.code", read_only=True, help_text="The plan's code.")
-    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
-    unit_amount_minor = Amount(help_text="The price of one unit for each interval, fixed when the account was opened.")
-    balance_minor = serializers.SerializerMethodField(help_text="What it owes now. Below zero, it has credit.")
-    payment_customer = TextOrNull(help_text="The customer at the payment gateway.")
-    payment_method = TextOrNull(help_text="The payment method at the payment gateway.")
-    metadata = Metadata(read_only=True)
-
-    class Meta:
-        model = Account
-        fields = (
-            "id",
-            "status",
-            "inactive_reason",
-            "name",
-            "email",
-            "plan",
-            "quantity",
-            "unit_amount_minor",
-            "currency",
-            "anchor_date",
-            "rebilling_date",
-            "balance_minor",
-            "external_reference",
-            "payment_customer",
-            "payment_method",
-            "metadata",
-            "created_at",
-        )
-        read_only_fields = fields
-
-    @extend_schema_field(Amount(least=-MAX_BALANCE_MINOR))
-    def get_balance_minor(self, account: Account) -> int:
-        return int(self.context["balances"][account.id])
+def _net_days() -> WholeNumber:
+    return WholeNumber(required=False, least=0, most=MAX_NET_DAYS, help_text="Days to pay in, where invoices are sent.")
 
 
 class OpenAccountSerializer(Body):
@@ -103,6 +75,8 @@ class OpenAccountSerializer(Body):
     external_reference = Text(
         required=False, allow_null=True, max_length=200, help_text="Your own id of the account. Unique."
     )
+    collection_method = _collection_method()
+    net_days = _net_days()
     payment_customer = ClearableText(max_length=200)
     payment_method = ClearableText(max_length=200)
     metadata = Metadata(required=False, help_text="An object of at most 50 keys and 16 KB.")
@@ -114,38 +88,43 @@ class ChangeAccountSerializer(Body):
     name = Text(required=False, max_length=200)
     email = Email(required=False, max_length=254)
     quantity = WholeNumber(required=False, least=1, most=MAX_QUANTITY, help_text="From the next period on.")
+    collection_method = _collection_method()
+    net_days = _net_days()
     payment_customer = ClearableText(max_length=200)
     payment_method = ClearableText(max_length=200)
     metadata = Metadata(required=False, help_text="Replaces the whole object.")
+    reason = Text(required=False, max_length=MAX_REASON_LENGTH, help_text="Why, for the account's history.")
 
 
 class AccountFilters(FilterSet):
     """Filters of the list of accounts."""
 
     status = ChoiceFilter(choices=Account.Status.choices)
-    plan = ModelChoiceFilter(
-        queryset=Plan.objects.all(), to_field_name="code", label="The code of a plan.", field_name="plan"
+    plan = extend_schema_field({"type": "string", "description": "The code of the plan in force today."})(
+        ModelChoiceFilter(
+            queryset=Plan.objects.all(),
+            to_field_name="code",
+            method="of_plan",
+            error_messages={"invalid_choice": "There is no plan '%(value)s'."},
+        )
     )
     external_reference = CharFilter()
+    email = CharFilter(method="of_email", label="The e-mail address, in upper or lower case.")
+    created_since = SinceFilter("created_at", label="Opened on this day or later.")
+    created_until = UntilFilter("created_at", label="Opened on this day or earlier.")
     rebilling_date = DayFilter(label="The first day of the next period to charge.")
 
     class Meta:
         model = Account
         fields = ()
 
+    def of_plan(self, accounts: QuerySet[Account], _: str, plan: Plan) -> QuerySet[Account]:
+        """Those whose terms in force today are of the plan."""
+        return on_plan(accounts, plan_id=plan.id, today=self.request.parser_context["view"].today)
 
-def get_account(account_id: uuid.UUID) -> Account:
-    """The account with its plan. Raises `UnknownAccount`."""
-    account = Account.objects.select_related("plan").filter(id=account_id).first()
-    if account is None:
-        raise UnknownAccount(f"There is no account {account_id}.")
-    return account
-
-
-def account_as_json(account: Account) -> dict[str, Any]:
-    """The account as JSON, with its balance."""
-    owed = balances(account_ids=[account.id])
-    return AccountSerializer(account, context={"balances": owed}).data
+    def of_email(self, accounts: QuerySet[Account], _: str, value: str) -> QuerySet[Account]:
+        """Those of the address, as the index has it."""
+        return accounts.filter(Exact(Lower("email"), Lower(Value(value))))
 
 
 _ACCOUNT = {
@@ -167,13 +146,18 @@ _OPENED = _ACCOUNT | {
     "anchor_date": "2026-11-22",
     "rebilling_date": "2026-11-22",
     "balance_minor": 0,
+    "credit_balance_minor": 0,
+    "collection_method": "automatic",
+    "net_days": 30,
+    "payment_method_unusable": False,
+    "dunning_on": None,
     "created_at": "2026-11-22T09:30:00Z",
 }
 
 
 class AccountsEndpoint(ListEndpoint):
     scopes: ClassVar = {"GET": Scope.ACCOUNTS_READ, "POST": Scope.ACCOUNTS_WRITE}
-    queryset = Account.objects.select_related("plan")
+    queryset = Account.objects.all()
     serializer_class = AccountSerializer
     filterset_class = AccountFilters
 
@@ -189,8 +173,7 @@ class AccountsEndpoint(ListEndpoint):
         return self.list(request)
 
     def rendered(self, page: Any) -> Any:
-        owed = balances(account_ids=[account.id for account in page])
-        return AccountSerializer(page, many=True, context={"balances": owed}).data
+        return accounts_as_json(page, today=self.today)
 
     @call(
         "open_account",
@@ -209,13 +192,13 @@ class AccountsEndpoint(ListEndpoint):
         ],
     )
     def post(self, request: Request) -> HttpResponse:
-        terms = AccountTerms(**self.body(OpenAccountSerializer))
+        new = NewAccount(**self.body(OpenAccountSerializer))
 
         def work() -> Answer:
-            account = open_account(terms=terms, author=self.author, today=self.today, now=self.now)
-            return Answer(201, account_as_json(account), location=f"/v1/accounts/{account.id}")
+            account = open_account(new=new, author=self.author, today=self.today, now=self.now)
+            return Answer(201, account_as_json(account, today=self.today), location=f"/v1/accounts/{account.id}")
 
-        return self.once(work, needs_key="" if terms.external_reference else NEEDS_KEY_OR_REFERENCE)
+        return self.once(work, needs_key="" if new.external_reference else NEEDS_KEY_OR_REFERENCE)
 
 
 class AccountEndpoint(Endpoint):
@@ -230,13 +213,14 @@ class AccountEndpoint(Endpoint):
         missing=True,
     )
     def get(self, request: Request, account_id: uuid.UUID) -> Response:
-        return Response(account_as_json(get_account(account_id)))
+        return Response(account_as_json(get_account(account_id), today=self.today))
 
     @call(
         "change_account",
         tag=TAG,
         summary="Change an account",
-        description="Its plan, price and dates don't change.",
+        description="Its plan, price and dates don't change. Another customer or payment method is tried at once where "
+        "an invoice was declined.",
         scope=Scope.ACCOUNTS_WRITE,
         request=ChangeAccountSerializer,
         response=AccountSerializer,
@@ -245,5 +229,19 @@ class AccountEndpoint(Endpoint):
         examples=[OpenApiExample("Three units from the next period on", {"quantity": 3}, request_only=True)],
     )
     def patch(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
-        changes = cast(AccountChanges, self.body(ChangeAccountSerializer))
-        return self.once(lambda: Answer(200, account_as_json(change_account(account_id=account_id, changes=changes))))
+        values = self.body(ChangeAccountSerializer)
+        reason = values.pop("reason", BY_API)
+        changes = cast(AccountChanges, values)
+
+        def work() -> Answer:
+            account = update_account(
+                account_id=account_id,
+                changes=changes,
+                reason=reason,
+                author=self.author,
+                today=self.today,
+                now=self.now,
+            )
+            return Answer(200, account_as_json(account, today=self.today))
+
+        return self.once(work)

@@ -1,4 +1,4 @@
-"""Plans: the catalogue."""
+"""Plans: the catalog."""
 
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from accounts.models import MAX_INTERVAL_COUNT, Plan
 from accounts.plans import MAX_TRIAL_DAYS, create_plan, plan_by_code, retire_plan
 from api.endpoints import Body, EmptyBody, Endpoint, ListEndpoint
-from api.fields import Amount, Currency, Movement, Text, WholeNumber
+from api.fields import Amount, Choice, Currency, Movement, Text, WholeNumber
 from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
@@ -54,7 +54,7 @@ class CreatePlanSerializer(Body):
     currency = Currency(help_text="An ISO 4217 code.")
     unit_amount_minor = Movement(least=0, help_text="The price of one unit for each interval, in minor units.")
     interval_count = WholeNumber(least=1, most=MAX_INTERVAL_COUNT, help_text="How many interval units a period has.")
-    interval_unit = serializers.ChoiceField(Plan.Unit.choices)
+    interval_unit = Choice(Plan.Unit.choices)
     trial_days = WholeNumber(
         required=False, least=0, most=MAX_TRIAL_DAYS, help_text="Free days before the first period. Default: 0."
     )

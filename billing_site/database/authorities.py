@@ -1,6 +1,6 @@
 """The authorities that sign the database's certificate: RDS's own, in a file that an operator puts into the package.
 
-Why they aren't in the repository: docs/decisions/0011-the-databases-password.md.
+Why they aren't in the repository: docs/decisions/0034-verified-tls.md.
 """
 
 import ssl

@@ -1,3 +1,4 @@
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -8,7 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_plans_and_accounts"),
+        ("accounts", "0001_plans_accounts_and_terms"),
     ]
 
     operations = [
@@ -24,13 +25,20 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("charge", "Charge"),
+                            ("tax", "Tax"),
+                            ("credit_note", "Credit Note"),
+                            ("tax_credit", "Tax Credit"),
                             ("payment", "Payment"),
                             ("refund", "Refund"),
                             ("credit", "Credit"),
                             ("write_off", "Write Off"),
+                            ("recovery", "Recovery"),
+                            ("payment_reversed", "Payment Reversed"),
+                            ("refund_reversed", "Refund Reversed"),
+                            ("opening_balance", "Opening Balance"),
                             ("reversal", "Reversal"),
                         ],
-                        max_length=9,
+                        max_length=16,
                     ),
                 ),
                 (
@@ -39,11 +47,13 @@ class Migration(migrations.Migration):
                         choices=[
                             ("receivable", "Receivable"),
                             ("revenue", "Revenue"),
+                            ("tax_payable", "Tax Payable"),
                             ("cash", "Cash"),
                             ("credits", "Credits"),
                             ("bad_debt", "Bad Debt"),
+                            ("opening", "Opening"),
                         ],
-                        max_length=10,
+                        max_length=11,
                     ),
                 ),
                 (
@@ -52,11 +62,13 @@ class Migration(migrations.Migration):
                         choices=[
                             ("receivable", "Receivable"),
                             ("revenue", "Revenue"),
+                            ("tax_payable", "Tax Payable"),
                             ("cash", "Cash"),
                             ("credits", "Credits"),
                             ("bad_debt", "Bad Debt"),
+                            ("opening", "Opening"),
                         ],
-                        max_length=10,
+                        max_length=11,
                     ),
                 ),
                 ("amount_minor", models.BigIntegerField()),
@@ -64,10 +76,13 @@ class Migration(migrations.Migration):
                 ("effective_on", models.DateField()),
                 ("period_start", models.DateField(null=True)),
                 ("period_end", models.DateField(null=True)),
+                ("invoice_id", models.UUIDField(null=True)),
+                ("line_id", models.UUIDField(null=True)),
                 ("payment_id", models.UUIDField(null=True)),
+                ("refund_id", models.UUIDField(null=True)),
                 ("description", models.CharField(max_length=500)),
                 ("idempotency_key", models.CharField(max_length=300)),
-                ("created_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField(editable=False)),
                 ("created_by", models.CharField(max_length=200)),
                 (
                     "account",
@@ -87,24 +102,63 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "entries",
-                "indexes": [models.Index(fields=["account", "-id"], name="entry_by_account")],
+                "indexes": [
+                    models.Index(fields=["account", "-id"], name="entry_by_account"),
+                    models.Index(
+                        condition=models.Q(("invoice_id__isnull", False)),
+                        fields=["invoice_id"],
+                        name="entry_by_invoice",
+                    ),
+                    django.contrib.postgres.indexes.BrinIndex(
+                        autosummarize=True, fields=["created_at"], name="entry_by_time"
+                    ),
+                ],
                 "constraints": [
                     models.UniqueConstraint(fields=("idempotency_key",), name="entry_idempotency_key_once"),
                     models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="entry_amount_positive"),
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(
+                                ("reverses__isnull", True),
+                                ("type", "opening_balance"),
+                                models.Q(
+                                    models.Q(("credit", "receivable"), ("debit", "opening")),
+                                    models.Q(("credit", "opening"), ("debit", "receivable")),
+                                    _connector="OR",
+                                ),
+                            ),
+                            models.Q(
                                 ("reverses__isnull", False),
                                 ("type", "reversal"),
-                                models.Q(("debit", "cash"), _negated=True),
-                                models.Q(("credit", "cash"), _negated=True),
-                                models.Q(("debit", models.F("credit")), _negated=True),
+                                models.Q(
+                                    models.Q(("credit", "credits"), ("debit", "receivable")),
+                                    models.Q(("credit", "bad_debt"), ("debit", "receivable")),
+                                    _connector="OR",
+                                ),
                             ),
                             models.Q(
                                 ("credit", "revenue"),
                                 ("debit", "receivable"),
                                 ("reverses__isnull", True),
                                 ("type", "charge"),
+                            ),
+                            models.Q(
+                                ("credit", "tax_payable"),
+                                ("debit", "receivable"),
+                                ("reverses__isnull", True),
+                                ("type", "tax"),
+                            ),
+                            models.Q(
+                                ("credit", "receivable"),
+                                ("debit", "revenue"),
+                                ("reverses__isnull", True),
+                                ("type", "credit_note"),
+                            ),
+                            models.Q(
+                                ("credit", "receivable"),
+                                ("debit", "tax_payable"),
+                                ("reverses__isnull", True),
+                                ("type", "tax_credit"),
                             ),
                             models.Q(
                                 ("credit", "receivable"),
@@ -130,6 +184,24 @@ class Migration(migrations.Migration):
                                 ("reverses__isnull", True),
                                 ("type", "write_off"),
                             ),
+                            models.Q(
+                                ("credit", "bad_debt"),
+                                ("debit", "receivable"),
+                                ("reverses__isnull", True),
+                                ("type", "recovery"),
+                            ),
+                            models.Q(
+                                ("credit", "cash"),
+                                ("debit", "receivable"),
+                                ("reverses__isnull", True),
+                                ("type", "payment_reversed"),
+                            ),
+                            models.Q(
+                                ("credit", "receivable"),
+                                ("debit", "cash"),
+                                ("reverses__isnull", True),
+                                ("type", "refund_reversed"),
+                            ),
                             _connector="OR",
                         ),
                         name="entry_books_match_type",
@@ -148,14 +220,41 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("payment_id__isnull", False), ("type__in", ["payment", "refund"])),
+                            models.Q(("type__in", ["charge", "tax", "credit_note", "tax_credit"]), _negated=True),
+                            ("invoice_id__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="entry_names_its_invoice",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("line_id__isnull", False), ("type", "charge")),
+                            models.Q(models.Q(("type", "charge"), _negated=True), ("line_id__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="entry_charge_names_its_line",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("payment_id__isnull", False), ("type__in", ["payment", "payment_reversed"])),
                             models.Q(
-                                models.Q(("type__in", ["payment", "refund"]), _negated=True),
+                                models.Q(("type__in", ["payment", "payment_reversed"]), _negated=True),
                                 ("payment_id__isnull", True),
                             ),
                             _connector="OR",
                         ),
-                        name="entry_payment_named",
+                        name="entry_names_its_payment",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("refund_id__isnull", False), ("type__in", ["refund", "refund_reversed"])),
+                            models.Q(
+                                models.Q(("type__in", ["refund", "refund_reversed"]), _negated=True),
+                                ("refund_id__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="entry_names_its_refund",
                     ),
                 ],
             },

@@ -1,7 +1,12 @@
+REVOKE ALL (
+    id, account_id, type, debit, credit, amount_minor, currency, effective_on, period_start, period_end, invoice_id,
+    line_id, payment_id, refund_id, description, idempotency_key, reverses_id, created_by
+) ON ledger_entry FROM :application_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ledger_entry TO :application_role;
 DROP TRIGGER ledger_entry_no_truncate ON ledger_entry;
 DROP TRIGGER ledger_entry_no_change ON ledger_entry;
 DROP FUNCTION ledger_entry_refuse_change();
-ALTER TABLE ledger_entry DROP CONSTRAINT entry_reverses_its_mirror;
-ALTER TABLE ledger_entry DROP CONSTRAINT entry_reversible;
+DROP TRIGGER ledger_entry_mirrors ON ledger_entry;
+DROP FUNCTION ledger_entry_refuse_other_than_mirror();
+ALTER TABLE ledger_entry ALTER COLUMN created_at DROP DEFAULT;
 ALTER TABLE ledger_entry DROP CONSTRAINT entry_in_its_accounts_currency;

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from accounts import clock
-from accounts.account_opening import AccountTerms, open_account
+from accounts.account_opening import NewAccount, open_account
 from accounts.billing_calendar import FIRST_DAY, LAST_DAY
 from accounts.billing_day import billing_day
 from accounts.models import Account, Plan
 from accounts.plans import create_plan
+from invoices.credits import grant_credit
+from invoices.models import Invoice
 from localcloud.errors import UnableToStart
 from localcloud.sqs.poller import Poller
+from payments.messages.queue import configured_queue
 from payments.models import Payment
-from rebilling.adjustments import grant_credit
-from rebilling.dunning import retries_due
-from rebilling.messages.queue import configured_queue
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.reconcile import reconcile
 from rebilling.reconciliation.summary import Reconciliation
@@ -32,7 +32,7 @@ AUTHOR = "command:demo"
 NOT_DUE_EACH = 10
 """Every tenth account isn't due yet."""
 WITH_STATEMENT = 2
-"""Its statement is shown: three weekly periods, and a credit that is used first."""
+"""Its invoice and its statement are shown: three weekly periods, and a credit that is used first."""
 CREDIT_MINOR = 1000
 BEHIND_EACH = 40
 """Every fortieth account comes with three weeks unbilled. Where more do, the volume check holds the run."""
@@ -89,7 +89,7 @@ def open_accounts(*, progress: Progress) -> int:
     for done, number in enumerate(missing, start=1):
         now = clock.now()
         today = billing_day(now)
-        account = open_account(terms=_terms(number=number, today=today), author=AUTHOR, today=today, now=now)
+        account = open_account(new=_new_account(number=number, today=today), author=AUTHOR, today=today, now=now)
         if number == WITH_STATEMENT:
             grant_credit(
                 account_id=account.id,
@@ -109,7 +109,7 @@ def has_work() -> bool:
     today = billing_day(now)
     due = Rebilling.objects.filter(status=Rebilling.Status.DUE).exclude(run__status=Run.Status.HELD)
     submitted = Payment.objects.filter(status=Payment.Status.SUBMITTED)
-    if due.exists() or submitted.exists() or retries_due(as_of=today).exists():
+    if due.exists() or submitted.exists() or Account.objects.filter(dunning_on__lte=today).exists():
         return True
     return next(find_due(as_of=today, now=now), None) is not None
 
@@ -135,7 +135,7 @@ def close_some() -> int:
     references = [reference_of(number) for number in CLOSED_IN_FLIGHT]
     accounts = Account.objects.filter(external_reference__in=references).exclude(status=Account.Status.INACTIVE)
     for account in accounts:
-        close_account(account_id=account.id, reason="Moved away", author=AUTHOR, now=now)
+        close_account(account_id=account.id, reason="Moved away", author=AUTHOR, today=billing_day(now), now=now)
     return len(accounts)
 
 
@@ -159,7 +159,12 @@ def reference_of(number: int) -> str:
 
 
 def shown_account() -> Account:
-    return Account.objects.select_related("plan").get(external_reference=reference_of(WITH_STATEMENT))
+    return Account.objects.get(external_reference=reference_of(WITH_STATEMENT))
+
+
+def shown_invoice() -> Invoice | None:
+    """The newest invoice of the shown account; None while its first one is held."""
+    return Invoice.objects.filter(account=shown_account()).order_by("-id").first()
 
 
 def _create_plan(offer: Offer) -> None:
@@ -174,7 +179,7 @@ def _create_plan(offer: Offer) -> None:
     )
 
 
-def _terms(*, number: int, today: datetime.date) -> AccountTerms:
+def _new_account(*, number: int, today: datetime.date) -> NewAccount:
     """An account that fell due on one of the last three days, as if no sweep had run on them; a few of the weekly ones
     since two weeks earlier. Some fall due later, and one should have been billed long ago.
     """
@@ -186,7 +191,7 @@ def _terms(*, number: int, today: datetime.date) -> AccountTerms:
     elif number % NOT_DUE_EACH == NOT_DUE_EACH - 1:
         anchor = today + datetime.timedelta(days=1 + number % 28)
     name = f"{_FIRST[number // 10 % 10]} {_SECOND[number % 10]} {number // 100 + 1}"
-    return AccountTerms(
+    return NewAccount(
         name=name,
         email=f"billing@{name.lower().replace(' ', '-')}.example",
         plan=offer.code,

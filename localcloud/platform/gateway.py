@@ -63,6 +63,11 @@ def of_platform(*, data: Path) -> PlatformGateway:
         return configured()
 
 
+def submit_for_platform(*, data: Path) -> None:
+    """Have what this process submits collected by the gateway of the running platform, which works the queue."""
+    settings.PAYMENT_GATEWAY = of_platform(data=data).gateway
+
+
 def out_of_reach(*, data: Path) -> bool:
     """Whether the platform's provider is simulated and this process would collect by another gateway, which could take
     what that provider declined.

@@ -9,6 +9,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from accounts.currencies import EXPONENTS, display
+
 KEY_KEPT = datetime.timedelta(hours=24)
 """How long a provider keeps an idempotency key at least (Stripe: https://docs.stripe.com/api/idempotent_requests)."""
 
@@ -99,7 +101,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class NotAttempted:
-    """The gateway rejected the request, and surely moved no money: a wrong API key, a rate limit, its servers down.
+    """The gateway rejected the request, and certainly moved no money: a wrong API key, a rate limit, its servers down.
 
     Other requests would fare no better now, unless the reason concerns `this_request_only`: a customer that the API key
     doesn't reach, a parameter that the gateway doesn't know. `reason` is for people.
@@ -157,9 +159,16 @@ def contradiction(request: Request, answer: Succeeded) -> str:
     if answer.key != request.key:
         return f"the gateway answered for {answer.key}, which is another request"
     if (answer.amount_minor, answer.currency) != (request.amount_minor, request.currency):
-        asked = f"{request.amount_minor} {request.currency}"
-        return f"the gateway moved {answer.amount_minor} {answer.currency} and was asked for {asked} (minor units)"
+        moved, asked = _money(answer.amount_minor, answer.currency), _money(request.amount_minor, request.currency)
+        return f"the gateway moved {moved}; we asked for {asked}"
     return ""
+
+
+def _money(amount_minor: int, currency: str) -> str:
+    """As people read it. A gateway may name a currency that isn't one."""
+    if currency not in EXPONENTS:
+        return f"{amount_minor} minor units of {currency}"
+    return display(amount_minor=amount_minor, currency=currency)
 
 
 class Gateway(Protocol):

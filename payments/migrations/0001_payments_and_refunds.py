@@ -8,8 +8,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_plans_and_accounts"),
-        ("ledger", "0001_entries"),
+        ("accounts", "0001_plans_accounts_and_terms"),
+        ("invoices", "0001_invoices_and_credit_notes"),
     ]
 
     operations = [
@@ -22,8 +22,32 @@ class Migration(migrations.Migration):
                 ),
                 ("amount_minor", models.BigIntegerField()),
                 ("currency", models.CharField(max_length=3)),
-                ("customer", models.CharField(blank=True, db_default="", default="", max_length=200)),
-                ("payment_method", models.CharField(blank=True, db_default="", default="", max_length=200)),
+                ("needs_review", models.BooleanField(default=False)),
+                ("review_reason", models.CharField(blank=True, default="", max_length=500)),
+                ("resolution", models.CharField(blank=True, default="", max_length=500)),
+                ("resolved_by", models.CharField(blank=True, default="", max_length=200)),
+                ("gateway", models.CharField(max_length=50)),
+                ("gateway_reference", models.CharField(blank=True, default="", max_length=200)),
+                ("first_called_at", models.DateTimeField(null=True)),
+                ("leased_until", models.DateTimeField(null=True)),
+                ("submitted_at", models.DateTimeField()),
+                ("completed_at", models.DateTimeField(null=True)),
+                ("created_by", models.CharField(max_length=200)),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[
+                            ("invoice", "Invoice"),
+                            ("dunning", "Dunning"),
+                            ("request", "Request"),
+                            ("payment_method", "Payment Method"),
+                            ("offline", "Offline"),
+                        ],
+                        max_length=14,
+                    ),
+                ),
+                ("customer", models.CharField(blank=True, default="", max_length=200)),
+                ("payment_method", models.CharField(blank=True, default="", max_length=200)),
                 (
                     "status",
                     models.CharField(
@@ -37,30 +61,37 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("decline_code", models.CharField(blank=True, default="", max_length=100)),
-                ("needs_review", models.BooleanField(default=False)),
-                ("review_reason", models.CharField(blank=True, default="", max_length=500)),
-                ("gateway", models.CharField(max_length=50)),
-                ("gateway_reference", models.CharField(blank=True, default="", max_length=200)),
-                ("first_called_at", models.DateTimeField(null=True)),
-                ("leased_until", models.DateTimeField(null=True)),
-                ("submitted_at", models.DateTimeField()),
-                ("completed_at", models.DateTimeField(null=True)),
+                ("excess_minor", models.BigIntegerField(default=0)),
+                ("refunded_minor", models.BigIntegerField(default=0)),
                 (
                     "account",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="payments", to="accounts.account"
+                        on_delete=django.db.models.deletion.PROTECT, related_name="%(class)ss", to="accounts.account"
                     ),
                 ),
                 (
-                    "charge",
+                    "invoice",
                     models.ForeignKey(
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="payments",
-                        to="ledger.entry",
+                        to="invoices.invoice",
+                    ),
+                ),
+                (
+                    "late_for",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="booked_late_by",
+                        to="payments.payment",
                     ),
                 ),
             ],
+            options={
+                "abstract": False,
+            },
         ),
         migrations.CreateModel(
             name="Refund",
@@ -71,6 +102,18 @@ class Migration(migrations.Migration):
                 ),
                 ("amount_minor", models.BigIntegerField()),
                 ("currency", models.CharField(max_length=3)),
+                ("needs_review", models.BooleanField(default=False)),
+                ("review_reason", models.CharField(blank=True, default="", max_length=500)),
+                ("resolution", models.CharField(blank=True, default="", max_length=500)),
+                ("resolved_by", models.CharField(blank=True, default="", max_length=200)),
+                ("gateway", models.CharField(max_length=50)),
+                ("gateway_reference", models.CharField(blank=True, default="", max_length=200)),
+                ("first_called_at", models.DateTimeField(null=True)),
+                ("leased_until", models.DateTimeField(null=True)),
+                ("submitted_at", models.DateTimeField()),
+                ("completed_at", models.DateTimeField(null=True)),
+                ("created_by", models.CharField(max_length=200)),
+                ("source", models.CharField(choices=[("payment", "Payment"), ("balance", "Balance")], max_length=7)),
                 (
                     "status",
                     models.CharField(
@@ -84,17 +127,23 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("reason", models.CharField(max_length=500)),
-                ("gateway", models.CharField(max_length=50)),
                 ("failure_code", models.CharField(blank=True, default="", max_length=100)),
-                ("needs_review", models.BooleanField(default=False)),
-                ("review_reason", models.CharField(blank=True, default="", max_length=500)),
-                ("gateway_reference", models.CharField(blank=True, default="", max_length=200)),
-                ("first_called_at", models.DateTimeField(null=True)),
-                ("leased_until", models.DateTimeField(null=True)),
-                ("submitted_at", models.DateTimeField()),
-                ("completed_at", models.DateTimeField(null=True)),
-                ("created_by", models.CharField(max_length=200)),
-                ("request_key", models.CharField(blank=True, default="", max_length=300)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="%(class)ss", to="accounts.account"
+                    ),
+                ),
+                (
+                    "late_for",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="booked_late_by",
+                        to="payments.refund",
+                    ),
+                ),
                 (
                     "payment",
                     models.ForeignKey(
@@ -102,10 +151,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "abstract": False,
+            },
         ),
         migrations.AddIndex(
             model_name="payment",
             index=models.Index(fields=["account", "-id"], name="payment_by_account"),
+        ),
+        migrations.AddIndex(
+            model_name="payment",
+            index=models.Index(fields=["status", "-id"], name="payment_by_status"),
         ),
         migrations.AddIndex(
             model_name="payment",
@@ -117,6 +173,10 @@ class Migration(migrations.Migration):
             model_name="payment",
             index=models.Index(condition=models.Q(("needs_review", True)), fields=["id"], name="payment_needs_review"),
         ),
+        migrations.AddIndex(
+            model_name="payment",
+            index=models.Index(fields=["invoice", "-id"], name="payment_by_invoice"),
+        ),
         migrations.AddConstraint(
             model_name="payment",
             constraint=models.CheckConstraint(
@@ -126,9 +186,43 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="payment",
             constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "SUCCEEDED"), models.Q(("gateway", "offline"), _negated=True)),
+                fields=("gateway", "gateway_reference"),
+                name="payment_reference_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("late_for__isnull", False)), fields=("late_for",), name="payment_booked_late_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                fields=("id", "account", "currency", "amount_minor"), name="payment_as_its_entry_has_it"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("excess_minor__gte", 0), ("excess_minor__lte", models.F("amount_minor"))),
+                name="payment_excess_within_it",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="payment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("refunded_minor__gte", 0), ("refunded_minor__lte", models.F("amount_minor"))),
+                name="payment_not_refunded_past_it",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="payment",
+            constraint=models.UniqueConstraint(
                 condition=models.Q(("status__in", ["SUBMITTED", "UNKNOWN"])),
-                fields=("charge",),
-                name="payment_one_in_flight_a_charge",
+                fields=("invoice",),
+                name="payment_one_in_flight_an_invoice",
             ),
         ),
         migrations.AddConstraint(
@@ -157,20 +251,24 @@ class Migration(migrations.Migration):
             model_name="payment",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("charge__isnull", False),
-                    models.Q(("gateway", "offline"), ("status", "SUCCEEDED")),
+                    models.Q(("cause", "offline"), ("gateway", "offline"), ("status", "SUCCEEDED")),
+                    models.Q(
+                        models.Q(("gateway", "offline"), _negated=True),
+                        models.Q(("cause", "offline"), _negated=True),
+                        ("invoice__isnull", False),
+                    ),
                     _connector="OR",
                 ),
-                name="payment_without_charge_is_offline",
+                name="payment_names_an_invoice_or_is_offline",
             ),
         ),
-        migrations.AddConstraint(
-            model_name="payment",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "SUCCEEDED"), models.Q(("gateway", "offline"), _negated=True)),
-                fields=("gateway", "gateway_reference"),
-                name="payment_reference_once",
-            ),
+        migrations.AddIndex(
+            model_name="refund",
+            index=models.Index(fields=["account", "-id"], name="refund_by_account"),
+        ),
+        migrations.AddIndex(
+            model_name="refund",
+            index=models.Index(fields=["status", "-id"], name="refund_by_status"),
         ),
         migrations.AddIndex(
             model_name="refund",
@@ -186,6 +284,26 @@ class Migration(migrations.Migration):
             model_name="refund",
             constraint=models.CheckConstraint(
                 condition=models.Q(("amount_minor__gt", 0)), name="refund_amount_positive"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="refund",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "SUCCEEDED"), models.Q(("gateway", "offline"), _negated=True)),
+                fields=("gateway", "gateway_reference"),
+                name="refund_reference_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="refund",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("late_for__isnull", False)), fields=("late_for",), name="refund_booked_late_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="refund",
+            constraint=models.UniqueConstraint(
+                fields=("id", "account", "currency", "amount_minor"), name="refund_as_its_entry_has_it"
             ),
         ),
         migrations.AddConstraint(
@@ -208,22 +326,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="refund_failure_has_a_code",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("request_key", ""), _negated=True),
-                fields=("request_key",),
-                name="refund_requested_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "SUCCEEDED"), models.Q(("gateway", "offline"), _negated=True)),
-                fields=("gateway", "gateway_reference"),
-                name="refund_reference_once",
             ),
         ),
     ]

@@ -4,8 +4,7 @@ UPDATE {table} AS row
 SET status = outcome.status, {code} = outcome.code, leased_until = NULL,
     gateway_reference = CASE outcome.reference WHEN '' THEN row.gateway_reference ELSE outcome.reference END,
     completed_at = CASE outcome.status WHEN 'UNKNOWN' THEN NULL ELSE %(now)s END,
-    needs_review = outcome.status = 'UNKNOWN'
-        AND (outcome.for_review <> '' OR row.status = 'UNKNOWN' AND row.needs_review),
+    needs_review = outcome.for_review <> '' OR outcome.status = 'UNKNOWN' AND row.status = 'UNKNOWN' AND row.needs_review,
     review_reason = CASE
         WHEN outcome.for_review <> '' THEN outcome.for_review
         WHEN outcome.status = 'UNKNOWN' AND row.status = 'UNKNOWN' THEN row.review_reason

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from payments.messages.queue import QueueNotConfigured, SqsQueue, connected_queue
+from payments.messages.strict import MalformedMessage
 from rebilling.messages.items import faults_of
-from rebilling.messages.message import AnyMessage, MalformedMessage, from_json
-from rebilling.messages.queue import QueueNotConfigured, SqsQueue, connected_queue
+from rebilling.messages.message import AnyMessage, from_json
 
 if TYPE_CHECKING:
     from types_boto3_sqs.type_defs import MessageTypeDef
@@ -28,7 +29,7 @@ EMPTY_ANSWERS = 2
 
 
 class UnableToRedrive(Exception):
-    """A queue can't be reached or refuses, or the letter must not be moved this way. What wasn't moved stays."""
+    """A queue can't be reached or refuses, or the letter must not be moved this way. Those not moved stay."""
 
 
 @dataclass(frozen=True)

@@ -3,65 +3,72 @@
 import uuid
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
 
 from django.db import connection
 
-from payments.models import Payment, Refund
-from rebilling.messages.message import AnyMessage, Message, PeriodKey, RefundsMessage
-
-_UNKNOWN_PERIODS = """
-    SELECT key.account_id, key.period_start
-    FROM unnest(%(accounts)s::uuid[], %(starts)s::date[]) AS key (account_id, period_start)
-    WHERE NOT EXISTS (
-        SELECT FROM rebilling_rebilling AS row
-        WHERE row.account_id = key.account_id AND row.period_start = key.period_start
-    )
-"""
+from accounts.array_literals import plain_array, uuid_array
+from accounts.sql_files import query
+from payments.messages.attempts import PaymentsMessage, RefundsMessage
+from payments.models import GatewayAttempt, Payment, Refund
+from rebilling.messages.message import AnyMessage, PeriodItem, PeriodsMessage
 
 
-def known(message: Message) -> Message:
-    """The message with only the items that exist; the others are among its `faults`."""
-    periods, payments = _unknown_periods(message.rebillings), _unknown(Payment, message.payments)
+def known_periods(message: PeriodsMessage, *, charged: Collection[uuid.UUID] = ()) -> PeriodsMessage:
+    """The message with only the periods that exist; the others are among its `faults`. Those that were just `charged`
+    do.
+    """
+    unknown = _unknown_periods([item for item in message.periods if item.rebilling_id not in charged])
     return replace(
         message,
-        rebillings=tuple(key for key in message.rebillings if key not in periods),
-        payments=tuple(id_ for id_ in message.payments if id_ not in payments),
+        periods=tuple(item for item in message.periods if item.rebilling_id not in unknown),
         faults=(
             *message.faults,
-            *(f"no sweep found the period {key}" for key in sorted(periods)),
-            *(f"there is no payment {id_}" for id_ in sorted(payments)),
+            *(f"no sweep found the period {item}" for item in message.periods if item.rebilling_id in unknown),
         ),
     )
 
 
-def known_refunds(message: RefundsMessage) -> RefundsMessage:
-    """As `known`."""
-    refunds = _unknown(Refund, message.refunds)
+def known_payments(message: PaymentsMessage) -> PaymentsMessage:
+    """The message with only the payments that exist; the others are among its `faults`."""
+    unknown = _unknown(Payment, message.payments)
     return replace(
         message,
-        refunds=tuple(id_ for id_ in message.refunds if id_ not in refunds),
-        faults=(*message.faults, *(f"there is no refund {id_}" for id_ in sorted(refunds))),
+        payments=tuple(id_ for id_ in message.payments if id_ not in unknown),
+        faults=(*message.faults, *(f"there is no payment {id_}" for id_ in sorted(unknown))),
+    )
+
+
+def known_refunds(message: RefundsMessage) -> RefundsMessage:
+    """The message with only the refunds that exist; the others are among its `faults`."""
+    unknown = _unknown(Refund, message.refunds)
+    return replace(
+        message,
+        refunds=tuple(id_ for id_ in message.refunds if id_ not in unknown),
+        faults=(*message.faults, *(f"there is no refund {id_}" for id_ in sorted(unknown))),
     )
 
 
 def faults_of(message: AnyMessage) -> tuple[str, ...]:
     """What is wrong with items of the message: they can't be read, or don't exist."""
-    return (known_refunds(message) if isinstance(message, RefundsMessage) else known(message)).faults
+    if isinstance(message, PeriodsMessage):
+        return known_periods(message).faults
+    return (known_refunds(message) if isinstance(message, RefundsMessage) else known_payments(message)).faults
 
 
-def _unknown_periods(keys: Collection[PeriodKey]) -> set[PeriodKey]:
-    with connection.cursor() as cursor:
-        cursor.execute(_UNKNOWN_PERIODS, columns_of(keys))
-        return {PeriodKey(*row) for row in cursor.fetchall()}
-
-
-def columns_of(keys: Collection[PeriodKey]) -> dict[str, list[Any]]:
-    """The keys as the parameters `accounts` and `starts` of a statement."""
-    return {"accounts": [key.account_id for key in keys], "starts": [key.period_start for key in keys]}
-
-
-def _unknown(model: type[Payment] | type[Refund], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    if not ids:
+def _unknown_periods(items: Collection[PeriodItem]) -> set[uuid.UUID]:
+    if not items:
         return set()
-    return set(ids).difference(model.objects.filter(id__in=ids).values_list("id", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query(__file__, "unknown_periods"),
+            {
+                "ids": uuid_array([item.rebilling_id for item in items]),
+                "accounts": uuid_array([item.account_id for item in items]),
+                "starts": plain_array([item.period_start for item in items]),
+            },
+        )
+        return {id_ for (id_,) in cursor.fetchall()}
+
+
+def _unknown(model: type[GatewayAttempt], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    return set(ids).difference(model._default_manager.filter(id__in=ids).values_list("id", flat=True))

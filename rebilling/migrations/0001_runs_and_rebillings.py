@@ -9,11 +9,27 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_plans_and_accounts"),
-        ("ledger", "0001_entries"),
+        ("accounts", "0001_plans_accounts_and_terms"),
+        ("invoices", "0001_invoices_and_credit_notes"),
     ]
 
     operations = [
+        migrations.CreateModel(
+            name="BooksCheck",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("watermark", models.DateTimeField()),
+                ("whole", models.BooleanField()),
+                ("discrepancies", models.PositiveIntegerField()),
+            ],
+            options={
+                "indexes": [models.Index(fields=["-started_at"], name="books_check_by_time")],
+            },
+        ),
         migrations.CreateModel(
             name="Run",
             fields=[
@@ -41,6 +57,7 @@ class Migration(migrations.Migration):
                 ("decided_at", models.DateTimeField(null=True)),
                 ("decision", models.CharField(blank=True, default="", max_length=500)),
                 ("reconciled_at", models.DateTimeField(null=True)),
+                ("figures", models.JSONField(null=True)),
             ],
             options={
                 "constraints": [
@@ -75,20 +92,18 @@ class Migration(migrations.Migration):
                 ),
                 ("period_start", models.DateField()),
                 ("period_end", models.DateField()),
+                ("ended_on", models.DateField()),
                 (
                     "status",
                     models.CharField(
                         choices=[
                             ("DUE", "Due"),
                             ("CHARGED", "Charged"),
-                            ("PAID", "Paid"),
-                            ("UNPAID", "Unpaid"),
-                            ("WRITTEN_OFF", "Written Off"),
                             ("VOIDED", "Voided"),
                             ("SKIPPED", "Skipped"),
                             ("PARKED", "Parked"),
                         ],
-                        max_length=11,
+                        max_length=7,
                     ),
                 ),
                 (
@@ -109,13 +124,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("detail", models.CharField(blank=True, default="", max_length=500)),
+                ("description", models.CharField(max_length=500)),
                 ("quantity", models.PositiveIntegerField()),
+                ("unit_amount_minor", models.BigIntegerField()),
                 ("amount_minor", models.BigIntegerField()),
-                ("credit_minor", models.BigIntegerField(default=0)),
-                ("paid_minor", models.BigIntegerField(default=0)),
                 ("currency", models.CharField(max_length=3)),
-                ("retry_on", models.DateField(null=True)),
-                ("declined_on", models.DateField(null=True)),
                 ("due_since", models.DateTimeField()),
                 (
                     "account",
@@ -124,12 +137,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "charge",
-                    models.OneToOneField(
+                    "invoice",
+                    models.ForeignKey(
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="rebilling",
-                        to="ledger.entry",
+                        related_name="rebillings",
+                        to="invoices.invoice",
                     ),
                 ),
                 (
@@ -140,26 +153,17 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "billing period",
                 "indexes": [
                     models.Index(fields=["run", "status"], name="rebilling_by_run"),
                     models.Index(
                         condition=models.Q(("status", "DUE")), fields=["account", "period_start"], name="rebilling_due"
                     ),
-                    models.Index(
-                        condition=models.Q(("status__in", ["CHARGED", "UNPAID"])),
-                        fields=["account", "period_start"],
-                        name="rebilling_open",
-                    ),
                     models.Index(condition=models.Q(("status", "PARKED")), fields=["id"], name="rebilling_parked"),
-                    models.Index(
-                        condition=models.Q(("retry_on__isnull", False)),
-                        fields=["retry_on", "id"],
-                        name="rebilling_retry",
-                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
-                        condition=models.Q(("status", "SKIPPED"), _negated=True),
+                        condition=models.Q(("status__in", ["SKIPPED", "VOIDED"]), _negated=True),
                         fields=("account", "period_start"),
                         name="rebilling_once",
                     ),
@@ -169,30 +173,26 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("amount_minor__gte", 0),
-                            ("credit_minor__gte", 0),
-                            ("paid_minor__gte", 0),
-                            (
-                                "amount_minor__gte",
-                                django.db.models.expressions.CombinedExpression(
-                                    models.F("credit_minor"), "+", models.F("paid_minor")
-                                ),
-                            ),
+                            ("ended_on__gte", models.F("period_start")), ("ended_on__lte", models.F("period_end"))
                         ),
-                        name="rebilling_not_collected_past_its_amount",
+                        name="rebilling_ends_within_its_period",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("status", "PAID"), _negated=True),
+                            ("amount_minor__gte", 0), ("quantity__gte", 1), ("unit_amount_minor__gte", 0)
+                        ),
+                        name="rebilling_amounts_not_negative",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
                             (
                                 "amount_minor",
                                 django.db.models.expressions.CombinedExpression(
-                                    models.F("credit_minor"), "+", models.F("paid_minor")
+                                    models.F("quantity"), "*", models.F("unit_amount_minor")
                                 ),
-                            ),
-                            _connector="OR",
+                            )
                         ),
-                        name="rebilling_paid_in_full",
+                        name="rebilling_costs_what_its_units_do",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
@@ -215,22 +215,18 @@ class Migration(migrations.Migration):
                             models.Q(models.Q(("status__in", ["SKIPPED", "PARKED"]), _negated=True), ("reason", "")),
                             _connector="OR",
                         ),
-                        name="rebilling_set_aside_with_a_reason",
+                        name="rebilling_not_charged_for_a_reason",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("charge__isnull", True), ("status__in", ["DUE", "SKIPPED", "PARKED"])),
+                            models.Q(("invoice__isnull", False), ("status__in", ["CHARGED", "VOIDED"])),
                             models.Q(
-                                models.Q(("status__in", ["DUE", "SKIPPED", "PARKED"]), _negated=True),
-                                models.Q(("charge__isnull", False), ("amount_minor", 0), _connector="OR"),
+                                models.Q(("status__in", ["CHARGED", "VOIDED"]), _negated=True),
+                                ("invoice__isnull", True),
                             ),
                             _connector="OR",
                         ),
-                        name="rebilling_charged_by_an_entry",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("retry_on__isnull", True), ("status", "UNPAID"), _connector="OR"),
-                        name="rebilling_retried_while_unpaid",
+                        name="rebilling_charged_by_an_invoice",
                     ),
                 ],
             },

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from django.db import transaction
 
+from rebilling.books import run_figures
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.summary import Reconciliation, reconciliations_of
 
@@ -43,7 +44,8 @@ def _mark_reconciled(run_id: uuid.UUID, now: datetime.datetime) -> str:
         passed = run.status == Run.Status.OPEN and run.passed_at is not None
         if passed and not run.rebillings.filter(status=Rebilling.Status.DUE).exists():
             run.status, run.reconciled_at = Run.Status.RECONCILED, now
-            run.save(update_fields=["status", "reconciled_at"])
+            run.figures = run_figures([run.id]).get(run.id, {})
+            run.save(update_fields=["status", "reconciled_at", "figures"])
         return run.status
 
 

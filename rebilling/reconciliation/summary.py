@@ -15,7 +15,6 @@ from django.db.models import Count, Q, Sum
 
 from accounts.billing_day import billing_day
 from payments.models import Payment
-from rebilling.messages.message import PeriodKey
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.missing_periods import MissingPeriod, missing_periods
 from rebilling.sweep_lock import is_sweeping
@@ -133,14 +132,16 @@ def _count_rows(by_run: dict[uuid.UUID, Reconciliation], now: datetime.datetime)
             first = Rebilling.objects.filter(overdue, run_id=reconciliation.run_id).order_by(
                 "account_id", "period_start"
             )
-            reconciliation.unexplained_first = [f"{PeriodKey.of(row)} is still DUE" for row in first[:MAX_NAMED]]
+            reconciliation.unexplained_first = [
+                f"{row.account_id} from {row.period_start} is still DUE" for row in first[:MAX_NAMED]
+            ]
 
 
 def _count_payments(by_run: dict[uuid.UUID, Reconciliation]) -> None:
     rows = (
-        Payment.objects.filter(charge__rebilling__run_id__in=by_run)
-        .values_list("charge__rebilling__run_id", "status")
-        .annotate(count=Count("id"))
+        Payment.objects.filter(cause=Payment.Cause.INVOICE, invoice__rebillings__run_id__in=by_run)
+        .values_list("invoice__rebillings__run_id", "status")
+        .annotate(count=Count("id", distinct=True))
         .order_by()
     )
     for run_id, status, count in rows:
@@ -156,8 +157,9 @@ def _count_missing(by_run: dict[uuid.UUID, Reconciliation], runs: Collection[Run
                 for tally in (reconciliation.due, reconciliation.unexplained):
                     tally.add(periods=1, amount_minor=missing.amount_minor, currency=missing.currency)
                 if len(reconciliation.unexplained_first) < MAX_NAMED:
-                    key = PeriodKey(missing.account_id, missing.period.start)
-                    reconciliation.unexplained_first.append(f"{key} has no row")
+                    reconciliation.unexplained_first.append(
+                        f"{missing.account_id} from {missing.period.start} has no row"
+                    )
 
 
 def _should_have_found(run: Run, missing: MissingPeriod) -> bool:

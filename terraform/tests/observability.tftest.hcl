@@ -106,7 +106,7 @@ run "alarms_reach_people" {
 
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.above : alarm.comparison_operator == "GreaterThanThreshold" && alarm.treat_missing_data == "notBreaching"])
-    error_message = "What is silent when all is well doesn't ring for silence."
+    error_message = "What is silent when all is well sets off no alarm by its silence."
   }
 
   assert {
@@ -126,7 +126,7 @@ run "alarms_reach_people" {
 
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.silence : alarm.comparison_operator == "LessThanThreshold" && alarm.threshold == 1 && alarm.treat_missing_data == "breaching" && alarm.datapoints_to_alarm == alarm.evaluation_periods && strcontains(jsonencode(alarm.metric_query), "FILL(")])
-    error_message = "Silence rings."
+    error_message = "Silence sets off an alarm."
   }
 
   assert {

@@ -19,6 +19,7 @@ _WORDS = (
     ),
     *("setting_aside", "put(?:ting)?[ _]right", "sending_back", "coverage", "in_halves", "row_faults", "needs_person"),
     *("refusals", r"(?-i:MOST|LONGEST|FEWEST|SHORTEST)_[A-Z_]+", "nought", "what to mend", "charge it again"),
+    *("retries", "catalogue", "cheques?"),
 )
 REPLACED = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(_WORDS)})(?![A-Za-z])", re.IGNORECASE)
 
@@ -30,6 +31,14 @@ OF_TOOLS = {
     "coverage": {
         *(".gitignore", "Makefile", "pyproject.toml", "tests/conftest.py", "requirements/dev.in"),
         "tests/architecture/test_unwanted_content.py",
+    },
+    # A queue's, a client's or a provider's own. A declined payment has steps of dunning.
+    "retries": {
+        *("terraform/schedule.tf", "tests/deploy/terraform/broken_copies.py", "tests/deploy/terraform/test_applied.py"),
+        *("payments/messages/queue.py", "billing_site/lambda_function/readiness.py", "billing_site/secrets/store.py"),
+        *("payments/gateways/stripe/call.py", "payments/gateways/stripe/declines.py", "docs/stripe.md"),
+        *("billing_site/database/rotation.py", "requirements/environment"),
+        "tests/unit/requirements/test_environment.py",
     },
     # Python's own module for binary data.
     "pack": {"localcloud/simulated_stripe/server.py"},
@@ -65,6 +74,12 @@ class TestPlainWords:
     def test_stand_in_every_files_name(self) -> None:
         assert [str(path) for path in all_files() if REPLACED.search(str(path))] == []
 
+    def test_name_files_by_nouns_and_folders_instead_of_prefixes(self) -> None:
+        ours = [path for path in all_files() if path.suffix == ".py" and path.parts[0] != "tests"]
+        names = {path: path.stem for path in ours}
+        assert [str(path) for path, name in names.items() if name in {"receiving", "held", "parked"}] == []
+        assert [str(path) for path, name in names.items() if name.startswith("stripe_")] == []
+
     @pytest.mark.parametrize(
         ("text", "faults"),
         [
@@ -75,6 +90,8 @@ class TestPlainWords:
             ("most_rows, outstanding, a package", []),
             ("we are told", [":1: told"]),
             ("needs_person=True", [":1: needs_person"]),
+            ("12 of them retries", [":1: retries"]),
+            ("total_max_attempts, a retry of the message", []),
         ],
     )
     def test_are_looked_for_by_whole_words(self, text: str, faults: list[str]) -> None:

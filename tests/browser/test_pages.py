@@ -106,7 +106,7 @@ class TestDocsPage:
 
 
 class TestAdmin:
-    def test_lets_a_member_of_the_staff_follow_an_account_from_charge_to_credit(
+    def test_lets_a_member_of_the_staff_follow_an_account_from_its_invoice_to_a_credit_note(
         self, page: Page, served: Served, tmp_path: Path
     ) -> None:
         served.manage(
@@ -121,9 +121,23 @@ class TestAdmin:
         page.get_by_role("link", name="Accounts", exact=True).last.click()
         page.get_by_role("link", name="Ada Lovelace").first.click()
         page.get_by_text("29.85 USD").first.wait_for()
-        shown = page.locator("#content").inner_text()
+        shown = self._shown(page)
         assert "ACTIVE" in shown
         assert "0.00 USD" in shown
+
+        page.get_by_role("link", name=re.compile("-0001$")).first.click()
+        page.get_by_role("heading", name="What happened").wait_for()
+        assert re.search(r"Issued on \d+ \w+ \d{4} for 29\.85 USD, to be collected at once\.", self._shown(page))
+        page.get_by_role("link", name="Issue a credit note").click()
+        page.get_by_label("An amount, spread over the lines").check()
+        page.fill("#id_amount", "9,85")
+        page.fill("#id_reason", "an outage")
+        page.get_by_role("button", name="Issue a credit note").click()
+        page.get_by_text("The credit note was issued.").wait_for()
+        assert "9.85 USD to the account's credit balance: an outage." in self._shown(page)
+
+    def _shown(self, page: Page) -> str:
+        return page.locator("#content").inner_text()
 
     def _bill_one_account(self, served: Served, tmp_path: Path) -> None:
         served.manage("shell", "-c", _MAKE_A_PLAN)

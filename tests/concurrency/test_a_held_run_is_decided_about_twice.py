@@ -42,7 +42,7 @@ class TestAHeldRunIsDecidedAboutTwice:
         with all_meet_before("rebilling.run_review.checked_reason", parties=2), threads() as start:
             racing = [start(partial(outcome, release)) for _ in range(2)]
         assert sorted(each.result() for each in racing) == ["OPEN", NotHeld.code]
-        assert [len(message.rebillings) for message in queue.messages] == [4]
+        assert [len(message.periods) for message in queue.messages] == [4]
         assert delivered(bodies=queue.take()) == []
         assert Counter(Entry.objects.values_list("type", flat=True)) == {"charge": 4, "payment": 4}
 
@@ -71,7 +71,7 @@ class TestAHeldRunIsDecidedAboutTwice:
             gate.pass_through()
             original(*args)
 
-        with threads() as start, wrapped("rebilling.parked_periods._reopen_runs", hold):
+        with threads() as start, wrapped("rebilling.parked_periods.reopen_runs", hold):
             releasing = start(partial(release_parked, rebilling_id=parked.id, **said))
             gate.wait_for_somebody()
             if operation == "release":

@@ -1,4 +1,4 @@
-"""An account is closed, reopened, credited or its charge reversed while its batch is in flight.
+"""An account is closed, reopened or credited, or its invoice given up, while its batch is in flight.
 
 Before the charge, between charge and outcome, and in a true race: one side holds the account's lock, the other waits
 for it and then looks again.
@@ -13,19 +13,22 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts.account_status import NewStatus, change_statuses
-from accounts.locks import lock_account
+from accounts.locked_accounts import lock_account, save_accounts
 from accounts.models import Account
+from invoices.credit_notes import issue_credit_note
+from invoices.credits import grant_credit
+from invoices.models import Invoice
+from invoices.write_offs import PaymentInFlight, write_off_invoice
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
 from payments.gateways.port import Declined, Outcome
 from payments.models import Payment
-from rebilling.adjustments import UnableToReverse, grant_credit, reverse_entry
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.summary import reconciliation_of
 from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import QueueInHand, a_plan, an_account, at, billed, delivered, swept
 from tests.support.databases import committed
+from tests.support.owing import rows
 from tests.support.workers.threads import Gate, GatedGateway, threads, wait_until_blocked, wrapped
 
 DAY = datetime.date(2026, 3, 10)
@@ -44,7 +47,7 @@ class InFlight:
     batch: list[str]
 
     def close(self) -> object:
-        return close_account(account_id=self.account.id, reason="left", author="ann", now=at(DAY))
+        return close_account(account_id=self.account.id, reason="left", author="ann", today=DAY, now=at(DAY))
 
     def reopen(self) -> object:
         return reopen_account(account_id=self.account.id, reason="came back", author="ann", today=DAY, now=at(DAY))
@@ -59,9 +62,10 @@ class InFlight:
             now=at(DAY),
         )
 
-    def reverse_charge(self) -> object:
-        charge = Entry.objects.get(account=self.account, type="charge")
-        return reverse_entry(entry_id=charge.id, reason="mistake", author="ann", today=DAY, now=at(DAY))
+    def give_up(self, operation: Callable[..., object]) -> object:
+        """Write off the account's invoice, or credit it whole."""
+        invoice = Invoice.objects.get(account=self.account)
+        return operation(invoice_id=invoice.id, reason="mistake", author="ann", today=DAY, now=at(DAY))
 
     def deliver(self, gateway: Any = None) -> list[str]:
         return delivered(bodies=self.batch, today=DAY, gateway=gateway)
@@ -89,7 +93,8 @@ def assert_ends(
     subject: InFlight,
     *,
     account: tuple[str, datetime.date],
-    rebillings: list[tuple[Any, ...]],
+    rebillings: list[tuple[str, str]],
+    invoices: list[tuple[str, int, int]],
     entries: list[tuple[str, int]],
     payments: list[tuple[str, int]],
     owed_minor: int,
@@ -98,8 +103,8 @@ def assert_ends(
     for _ in range(2):
         found = Account.objects.get(id=subject.account.id)
         assert (found.status, found.rebilling_date) == account
-        rows = Rebilling.objects.order_by("id")
-        assert [*rows.values_list("status", "reason", "credit_minor", "paid_minor")] == rebillings
+        assert [*Rebilling.objects.order_by("id").values_list("status", "reason")] == rebillings
+        assert rows(subject.account) == invoices
         assert [*Entry.objects.order_by("created_at", "id").values_list("type", "amount_minor")] == entries
         assert [*Payment.objects.order_by("id").values_list("status", "amount_minor")] == payments
         assert balance(account_id=subject.account.id) == owed_minor
@@ -116,7 +121,8 @@ class TestAnAccountClosedInFlight:
         assert_ends(
             in_flight,
             account=("INACTIVE", DAY),
-            rebillings=[("SKIPPED", "account_inactive", 0, 0)],
+            rebillings=[("SKIPPED", "account_inactive")],
+            invoices=[],
             entries=[],
             payments=[],
             owed_minor=0,
@@ -127,7 +133,8 @@ class TestAnAccountClosedInFlight:
         assert_ends(
             in_flight,
             account=("INACTIVE", NEXT),
-            rebillings=[("PAID", "", 0, 1000)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("PAID", 0, 1000)],
             entries=[("charge", 1000), ("payment", 1000)],
             payments=[("SUCCEEDED", 1000)],
             owed_minor=0,
@@ -138,7 +145,8 @@ class TestAnAccountClosedInFlight:
         assert_ends(
             in_flight,
             account=("INACTIVE", NEXT),
-            rebillings=[("UNPAID", "", 0, 0)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("OPEN", 0, 0)],
             entries=[("charge", 1000)],
             payments=[("DECLINED", 1000)],
             owed_minor=1000,
@@ -156,7 +164,8 @@ class TestAnAccountReopenedInFlight:
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
-            rebillings=[("SKIPPED", "account_inactive", 0, 0), ("PAID", "", 0, 1000)],
+            rebillings=[("SKIPPED", "account_inactive"), ("CHARGED", "")],
+            invoices=[("PAID", 0, 1000)],
             entries=[("charge", 1000), ("payment", 1000)],
             payments=[("SUCCEEDED", 1000)],
             owed_minor=0,
@@ -167,14 +176,15 @@ class TestAnAccountReopenedInFlight:
         in_flight.reopen()
         queue = QueueInHand()
         swept(as_of=DAY, queue=queue)
-        # The keys are the same: the old batch, which was on its way all the time, charges the new row.
-        assert in_flight.batch != queue.bodies
+        # The old batch was on its way all the time; its period is skipped for good.
         assert in_flight.deliver() == []
+        assert Entry.objects.count() == 0
         assert delivered(bodies=queue.take(), today=DAY) == []
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
-            rebillings=[("SKIPPED", "account_inactive", 0, 0), ("PAID", "", 0, 1000)],
+            rebillings=[("SKIPPED", "account_inactive"), ("CHARGED", "")],
+            invoices=[("PAID", 0, 1000)],
             entries=[("charge", 1000), ("payment", 1000)],
             payments=[("SUCCEEDED", 1000)],
             owed_minor=0,
@@ -187,7 +197,8 @@ class TestAnAccountReopenedInFlight:
                 None,
                 {
                     "account": ("ACTIVE", NEXT),
-                    "rebillings": [("PAID", "", 0, 1000)],
+                    "rebillings": [("CHARGED", "")],
+                    "invoices": [("PAID", 0, 1000)],
                     "entries": [("charge", 1000), ("payment", 1000)],
                     "payments": [("SUCCEEDED", 1000)],
                     "owed_minor": 0,
@@ -197,7 +208,8 @@ class TestAnAccountReopenedInFlight:
                 DECLINED,
                 {
                     "account": ("PAST_DUE", NEXT),
-                    "rebillings": [("UNPAID", "", 0, 0)],
+                    "rebillings": [("CHARGED", "")],
+                    "invoices": [("OPEN", 0, 0)],
                     "entries": [("charge", 1000)],
                     "payments": [("DECLINED", 1000)],
                     "owed_minor": 1000,
@@ -223,7 +235,8 @@ class TestAnAccountCreditedInFlight:
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
-            rebillings=[("PAID", "", 400, 600)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("PAID", 400, 600)],
             entries=[("credit", 400), ("charge", 1000), ("payment", 600)],
             payments=[("SUCCEEDED", 600)],
             owed_minor=0,
@@ -235,7 +248,8 @@ class TestAnAccountCreditedInFlight:
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
-            rebillings=[("PAID", "", 1000, 0)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("PAID", 1000, 0)],
             entries=[("credit", 1500), ("charge", 1000)],
             payments=[],
             owed_minor=-500,
@@ -246,20 +260,22 @@ class TestAnAccountCreditedInFlight:
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
-            rebillings=[("PAID", "", 0, 1000)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("PAID", 0, 1000)],
             entries=[("charge", 1000), ("credit", 400), ("payment", 1000)],
             payments=[("SUCCEEDED", 1000)],
             owed_minor=-400,
         )
         billed(as_of=NEXT)
-        assert [*Rebilling.objects.order_by("id").values_list("credit_minor", "paid_minor")] == [(0, 1000), (400, 600)]
+        assert rows(in_flight.account) == [("PAID", 0, 1000), ("PAID", 400, 600)]
 
     def test_between_charge_and_a_decline_pays_from_the_credit(self, in_flight: InFlight) -> None:
         in_flight.deliver_while(partial(in_flight.credit, 1500), outcome=DECLINED)
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
-            rebillings=[("PAID", "", 1000, 0)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("PAID", 1000, 0)],
             entries=[("charge", 1000), ("credit", 1500)],
             payments=[("DECLINED", 1000)],
             owed_minor=-500,
@@ -270,7 +286,8 @@ class TestAnAccountCreditedInFlight:
         assert_ends(
             in_flight,
             account=("PAST_DUE", NEXT),
-            rebillings=[("UNPAID", "", 400, 0)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("OPEN", 400, 0)],
             entries=[("charge", 1000), ("credit", 400)],
             payments=[("DECLINED", 1000)],
             owed_minor=600,
@@ -278,17 +295,19 @@ class TestAnAccountCreditedInFlight:
 
 
 @committed
-class TestAChargeReversedInFlight:
-    def test_is_refused_until_the_payment_is_known(self, in_flight: InFlight) -> None:
+class TestAnInvoiceGivenUpInFlight:
+    @pytest.mark.parametrize("operation", [write_off_invoice, issue_credit_note])
+    def test_is_refused_until_the_payment_is_known(self, in_flight: InFlight, operation: Callable[..., object]) -> None:
         def refused() -> None:
-            with pytest.raises(UnableToReverse):
-                in_flight.reverse_charge()
+            with pytest.raises(PaymentInFlight):
+                in_flight.give_up(operation)
 
         in_flight.deliver_while(refused)
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
-            rebillings=[("PAID", "", 0, 1000)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("PAID", 0, 1000)],
             entries=[("charge", 1000), ("payment", 1000)],
             payments=[("SUCCEEDED", 1000)],
             owed_minor=0,
@@ -314,7 +333,8 @@ class TestAWorkerWaitsForAnAccountsLock:
         assert_ends(
             in_flight,
             account=("INACTIVE", DAY),
-            rebillings=[("SKIPPED", "account_inactive", 0, 0)],
+            rebillings=[("SKIPPED", "account_inactive")],
+            invoices=[],
             entries=[],
             payments=[],
             owed_minor=0,
@@ -323,14 +343,15 @@ class TestAWorkerWaitsForAnAccountsLock:
     def test_and_itself_skips_one_that_became_inactive_and_left_its_period_due(self, in_flight: InFlight) -> None:
         def give_up() -> None:
             account = lock_account(in_flight.account.id)
-            given_up = NewStatus(account, Account.Status.INACTIVE, "retries spent", Account.InactiveReason.UNPAID)
-            change_statuses(changes=[given_up], author="ann", now=at(DAY))
+            account.become(Account.Status.INACTIVE, reason="dunning is over", inactive_reason="unpaid")
+            save_accounts([account], author="ann", now=at(DAY))
 
         self.deliver_against(in_flight, give_up)
         assert_ends(
             in_flight,
             account=("INACTIVE", DAY),
-            rebillings=[("SKIPPED", "account_inactive", 0, 0)],
+            rebillings=[("SKIPPED", "account_inactive")],
+            invoices=[],
             entries=[],
             payments=[],
             owed_minor=0,
@@ -343,7 +364,8 @@ class TestAWorkerWaitsForAnAccountsLock:
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
-            rebillings=[("SKIPPED", "account_inactive", 0, 0), ("PAID", "", 0, 1000)],
+            rebillings=[("SKIPPED", "account_inactive"), ("CHARGED", "")],
+            invoices=[("PAID", 0, 1000)],
             entries=[("charge", 1000), ("payment", 1000)],
             payments=[("SUCCEEDED", 1000)],
             owed_minor=0,
@@ -354,7 +376,8 @@ class TestAWorkerWaitsForAnAccountsLock:
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
-            rebillings=[("PAID", "", 400, 600)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("PAID", 400, 600)],
             entries=[("credit", 400), ("charge", 1000), ("payment", 600)],
             payments=[("SUCCEEDED", 600)],
             owed_minor=0,
@@ -363,8 +386,8 @@ class TestAWorkerWaitsForAnAccountsLock:
     @pytest.mark.parametrize(
         ("outcome", "row", "entries", "owed_minor"),
         [
-            (None, ("PAID", "", 0, 1000), [("charge", 1000), ("payment", 1000)], 0),
-            (DECLINED, ("UNPAID", "", 0, 0), [("charge", 1000)], 1000),
+            (None, ("PAID", 0, 1000), [("charge", 1000), ("payment", 1000)], 0),
+            (DECLINED, ("OPEN", 0, 0), [("charge", 1000)], 1000),
         ],
         ids=["paid", "declined"],
     )
@@ -384,7 +407,8 @@ class TestAWorkerWaitsForAnAccountsLock:
         assert_ends(
             in_flight,
             account=("INACTIVE", NEXT),
-            rebillings=[row],
+            rebillings=[("CHARGED", "")],
+            invoices=[row],
             entries=entries,
             payments=[("DECLINED" if outcome else "SUCCEEDED", 1000)],
             owed_minor=owed_minor,
@@ -399,11 +423,11 @@ class TestAChangeWaitsForAWorkersLock:
     def charge_against(in_flight: InFlight, change: Change) -> None:
         gate = Gate()
 
-        def hold(post: Callable[..., object], **kwargs: object) -> object:
+        def hold(issue: Callable[..., object], **kwargs: object) -> object:
             gate.pass_through()
-            return post(**kwargs)
+            return issue(**kwargs)
 
-        with threads() as start, wrapped("rebilling.charges.post", hold):
+        with threads() as start, wrapped("rebilling.invoice_periods.issue_invoices", hold):
             delivering = start(in_flight.deliver)
             gate.wait_for_somebody()
             changing = start(change)
@@ -418,7 +442,8 @@ class TestAChangeWaitsForAWorkersLock:
         assert_ends(
             in_flight,
             account=("INACTIVE", NEXT),
-            rebillings=[("PAID", "", 0, 1000)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("PAID", 0, 1000)],
             entries=[("charge", 1000), ("payment", 1000)],
             payments=[("SUCCEEDED", 1000)],
             owed_minor=0,
@@ -426,8 +451,7 @@ class TestAChangeWaitsForAWorkersLock:
 
     def test_and_credits_one_that_is_charged_in_full_by_then(self, in_flight: InFlight) -> None:
         self.charge_against(in_flight, partial(in_flight.credit, 400))
-        ends = Rebilling.objects.get()
-        assert (ends.status, ends.credit_minor, ends.paid_minor) == ("PAID", 0, 1000)
+        assert rows(in_flight.account) == [("PAID", 0, 1000)]
         assert sorted(Entry.objects.values_list("type", "amount_minor")) == [
             ("charge", 1000),
             ("credit", 400),
@@ -440,7 +464,8 @@ class TestAChangeWaitsForAWorkersLock:
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
-            rebillings=[("PAID", "", 0, 1000)],
+            rebillings=[("CHARGED", "")],
+            invoices=[("PAID", 0, 1000)],
             entries=[("charge", 1000), ("payment", 1000)],
             payments=[("SUCCEEDED", 1000)],
             owed_minor=0,

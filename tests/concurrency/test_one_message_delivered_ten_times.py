@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.billing_day import billing_day
 from accounts.models import Account
+from invoices.models import Invoice
 from ledger.balances import book_totals
 from ledger.models import Entry
 from payments.models import Payment
@@ -52,7 +53,8 @@ class TestOneMessageDeliveredTenTimes:
             assert queue.dead == 0
             assert len(workers.book.taken) == ACCOUNTS
             assert workers.book.calls.total() == ACCOUNTS
-        assert Counter(Rebilling.objects.values_list("status", flat=True)) == {"PAID": ACCOUNTS}
+        assert Counter(Rebilling.objects.values_list("status", flat=True)) == {"CHARGED": ACCOUNTS}
+        assert Counter(Invoice.objects.values_list("status", flat=True)) == {"PAID": ACCOUNTS}
         assert Counter(Entry.objects.values_list("type", flat=True)) == {"charge": ACCOUNTS, "payment": ACCOUNTS}
         assert Counter(Payment.objects.values_list("status", flat=True)) == {"SUCCEEDED": ACCOUNTS}
         ends = Counter(Account.objects.values_list("status", "rebilling_date"))

@@ -1,4 +1,4 @@
-"""A person retries or resolves a payment while deliveries and other people work on it."""
+"""A person collects or resolves a payment while deliveries, the sweep and other people work on it."""
 
 import datetime
 import uuid
@@ -10,22 +10,27 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 
-from accounts.locks import lock_account
+from accounts.locked_accounts import lock_account
+from invoices.credit_notes import issue_credit_note
+from invoices.credits import grant_credit
+from invoices.models import Invoice
+from invoices.write_offs import PaymentInFlight, UnableToWriteOff, write_off_invoice
 from ledger.models import Entry
-from payments.gateways.port import Answer, Declined, Finding, PaymentRequest, Request, Succeeded, Unknown
+from payments.dunning_steps import take_steps_of
+from payments.gateways.port import Answer, Finding, PaymentRequest, Request, Succeeded, Unknown
+from payments.messages.attempts import PaymentsMessage
+from payments.messages.strict import to_json
 from payments.models import Payment
-from rebilling.adjustments import grant_credit
-from rebilling.dunning import UnableToRetry, retry_payment
-from rebilling.messages.message import Message, to_json
-from rebilling.models import Run
-from rebilling.reviews import UnableToResolve, resolve_payment
-from rebilling.write_offs import NothingUnpaid, UnableToWriteOff, write_off
-from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, at, billed, delivered, swept
-from tests.concurrency.test_money_is_moved_twice_at_once import assert_sound, outcome_of
+from payments.payment_requests import UnableToCollect, pay_invoice
+from payments.reviews import UnableToResolve, resolve_payment
+from subscriptions.account_updates import update_account
+from subscriptions.lifecycle import close_account
+from tests.builders import NOW, TODAY, ScriptedGateway, an_account, at, billed, delivered
+from tests.concurrency.test_money_is_moved_twice_at_once import assert_state, outcome_of
 from tests.support.databases import committed
 from tests.support.gateways import OnlyCollects
-from tests.support.owing import rows
-from tests.support.workers.threads import Gate, all_meet_before, threads, wait_until_blocked, wrapped
+from tests.support.owing import owing, received, rows
+from tests.support.workers.threads import Gate, GatedGateway, all_meet_before, threads, wait_until_blocked, wrapped
 
 TOMORROW = TODAY + datetime.timedelta(days=1)
 LEASE_OVER = NOW + datetime.timedelta(seconds=settings.PAYMENT_LEASE_SECONDS + 1)
@@ -37,30 +42,29 @@ pytestmark = committed
 
 
 class DueAgain:
-    """1,999 declined yesterday and due again today; its batch is delivered twice, and two people act on it."""
+    """1,999 declined yesterday; its step of dunning comes today, and people act on it."""
 
     def __init__(self) -> None:
-        self.account = an_account()
-        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="insufficient_funds")))
+        self.account = owing()
         self.declined = Payment.objects.get()
-        queue = QueueInHand()
-        swept(as_of=TOMORROW, queue=queue)
-        self.batch = queue.take()
+        self.invoice_id = Invoice.objects.get().id
         self.gateway = ScriptedGateway()
+        signed: dict[str, Any] = {"reason": "r", "author": "ann", "today": TOMORROW, "now": at(TOMORROW)}
+        account_id, invoice_id = self.account.id, self.invoice_id
+        step = partial(take_steps_of, [account_id], today=TOMORROW, gateway="logging", now=at(TOMORROW))
         self.named: dict[str, Operation] = {
-            "retry": partial(retry_payment, payment_id=self.declined.id, gateway="scripted", now=at(TOMORROW)),
-            "delivery": self.deliver,
-            "twin": self.deliver,
-            "credit": partial(grant_credit, amount_minor=500, **self._by_ann),
-            "write-off": partial(write_off, **self._by_ann),
+            "pay": partial(pay_invoice, invoice_id=invoice_id, author="ann", now=at(TOMORROW)),
+            "step": step,
+            "twin": step,
+            "method": partial(update_account, account_id=account_id, changes={"payment_method": "pm_2"}, **signed),
+            "credit": partial(grant_credit, account_id=account_id, amount_minor=500, **signed),
+            "write-off": partial(write_off_invoice, invoice_id=invoice_id, **signed),
+            "note": partial(issue_credit_note, invoice_id=invoice_id, **signed),
+            "money": partial(received, self.account, 1999, invoice_id=invoice_id, today=TOMORROW, now=at(TOMORROW)),
+            "close": partial(
+                close_account, account_id=account_id, reason="r", author="ann", today=TOMORROW, now=at(TOMORROW)
+            ),
         }
-
-    @property
-    def _by_ann(self) -> dict[str, Any]:
-        return {"account_id": self.account.id, "reason": "r", "author": "ann", "today": TOMORROW, "now": at(TOMORROW)}
-
-    def deliver(self) -> list[str]:
-        return delivered(bodies=self.batch, today=TOMORROW, gateway=self.gateway)
 
     def raced(self, order: str) -> dict[str, Any]:
         """All wait for the account's lock, in this order, before any has it. What each returned or refused."""
@@ -72,97 +76,130 @@ class DueAgain:
                     waiting[name] = start(partial(outcome_of, self.named[name]))
                     wait_until_blocked(sessions=number)
             ended = {name: future.result() for name, future in waiting.items()}
-        # A delivery that found the lease held comes again.
-        assert self.deliver() == []
+        self.deliver()
         return ended
 
-    def raced_behind_a_delivery(self, order: str) -> dict[str, Any]:
-        """A delivery has the account's lock, and its new payment isn't committed, when the others come to the lock."""
-        gate = Gate()
+    def deliver(self) -> None:
+        """Two deliveries of whatever was submitted, one after the other."""
+        for _ in range(2):
+            if submitted := tuple(Payment.objects.filter(status="SUBMITTED").values_list("id", flat=True)):
+                body = to_json(PaymentsMessage(payments=submitted))
+                assert delivered(bodies=[body], today=TOMORROW, gateway=self.gateway) == []
 
-        def hold(new_payment: Callable[..., Payment], **kwargs: Any) -> Payment:
-            gate.pass_through()
-            return new_payment(**kwargs)
-
-        with threads() as start, wrapped("rebilling.dunning.new_payment", hold):
-            delivering = start(self.deliver)
-            gate.wait_for_somebody()
-            waiting = {}
-            for number, name in enumerate(order.split(), start=1):
-                waiting[name] = start(partial(outcome_of, self.named[name]))
-                wait_until_blocked(sessions=number)
-            gate.open()
-            ended = {name: future.result() for name, future in waiting.items()}
-            delivering.result()
-        assert self.deliver() == []
-        return ended
-
-    def attempts(self) -> list[tuple[str, int]]:
-        """The attempts after the first one, each submitted once."""
-        later = Payment.objects.exclude(id=self.declined.id).order_by("id")
-        assert [request.payment_id for request in self.gateway.requests] == [payment.id for payment in later]
-        return list(later.values_list("status", "amount_minor"))
+    def attempts(self) -> list[tuple[str, str, int]]:
+        """The attempts at the gateway after the first one: cause, status, amount. Each was submitted at most once."""
+        later = Payment.objects.exclude(id=self.declined.id).exclude(gateway="offline").order_by("id")
+        called = [request.payment_id for request in self.gateway.requests]
+        assert called == [payment.id for payment in later if payment.decline_code != "superseded"]
+        return list(later.values_list("cause", "status", "amount_minor"))
 
 
-class TestARetryByAPerson:
-    @pytest.mark.parametrize("order", ["retry delivery twin credit write-off", "retry credit write-off twin delivery"])
-    def test_that_comes_first_is_what_the_deliveries_collect(self, order: str) -> None:
+class TestAPaymentThatAPersonAsksFor:
+    @pytest.mark.parametrize("order", ["pay step twin method credit", "pay credit method twin step"])
+    def test_that_comes_first_is_the_only_attempt(self, order: str) -> None:
         due = DueAgain()
         ended = due.raced(order)
-        assert due.attempts() == [("SUCCEEDED", 1999)]
-        assert ended["retry"].id == Payment.objects.exclude(id=due.declined.id).get().id
-        assert isinstance(ended["write-off"], UnableToWriteOff | NothingUnpaid)
+        assert due.attempts() == [("request", "SUCCEEDED", 1999)]
+        assert isinstance(ended["pay"], Payment)
         assert rows(due.account) == [("PAID", 0, 1999)]
-        assert_sound(due.account, status="ACTIVE", owed_minor=-500)
+        assert_state(due.account, status="ACTIVE", credit=500)
 
-    @pytest.mark.parametrize("order", ["retry credit write-off twin", "twin write-off credit retry"])
-    def test_that_comes_after_a_delivery_is_refused(self, order: str) -> None:
+    @pytest.mark.parametrize("order", ["step pay twin credit method", "step method twin pay credit"])
+    def test_that_comes_after_a_step_is_refused(self, order: str) -> None:
         due = DueAgain()
-        ended = due.raced_behind_a_delivery(order)
-        assert due.attempts() == [("SUCCEEDED", 1999)]
-        assert isinstance(ended["retry"], UnableToRetry)
-        # By then its payment is on its way, or was taken.
-        assert isinstance(ended["write-off"], UnableToWriteOff | NothingUnpaid)
-        assert rows(due.account) == [("PAID", 0, 1999)]
-        assert_sound(due.account, status="ACTIVE", owed_minor=-500)
+        ended = due.raced(order)
+        assert due.attempts() == [("dunning", "SUCCEEDED", 1999)]
+        assert isinstance(ended["pay"], PaymentInFlight)
+        assert_state(due.account, status="ACTIVE", credit=500)
+
+    def test_that_comes_after_another_method_is_refused(self) -> None:
+        due = DueAgain()
+        ended = due.raced("method pay step twin")
+        assert due.attempts() == [("payment_method", "SUCCEEDED", 1999)]
+        assert isinstance(ended["pay"], PaymentInFlight)
+        assert_state(due.account, status="ACTIVE")
 
     def test_that_comes_after_a_credit_collects_the_remainder(self) -> None:
         due = DueAgain()
-        ended = due.raced("credit retry delivery write-off twin")
-        assert due.attempts() == [("SUCCEEDED", 1499)]
-        assert ended["retry"].amount_minor == 1499
+        ended = due.raced("credit pay step write-off twin")
+        assert due.attempts() == [("request", "SUCCEEDED", 1499)]
+        assert isinstance(ended["write-off"], PaymentInFlight)
         assert rows(due.account) == [("PAID", 500, 1499)]
-        assert_sound(due.account, status="ACTIVE", owed_minor=0)
+        assert_state(due.account, status="ACTIVE")
 
     @pytest.mark.parametrize(
-        ("order", "credit_minor"),
-        [("write-off retry delivery credit twin", 0), ("credit write-off retry delivery twin", 500)],
+        ("first", "row", "credit"),
+        [
+            ("write-off", ("UNCOLLECTIBLE", 0, 0), 0),
+            ("note", ("VOID", 0, 0), 0),
+            ("money", ("PAID", 0, 1999), 0),
+        ],
     )
-    def test_that_comes_after_a_write_off_is_refused_and_nothing_is_collected(
-        self, order: str, credit_minor: int
+    def test_that_comes_when_nothing_is_outstanding_is_refused_and_nothing_is_collected(
+        self, first: str, row: tuple[str, int, int], credit: int
     ) -> None:
         due = DueAgain()
-        ended = due.raced(order)
+        ended = due.raced(f"{first} pay step method twin")
         assert due.attempts() == []
-        assert isinstance(ended["retry"], UnableToRetry)
-        assert [entry.amount_minor for entry in ended["write-off"]] == [1999 - credit_minor]
-        assert rows(due.account) == [("WRITTEN_OFF", credit_minor, 0)]
-        assert_sound(due.account, status="ACTIVE", owed_minor=credit_minor - 500)
+        assert isinstance(ended["pay"], UnableToCollect)
+        assert rows(due.account) == [row]
+        assert_state(due.account, status="ACTIVE", credit=credit)
 
-    def test_at_the_same_time_as_two_deliveries_makes_one_attempt(self) -> None:
+    def test_of_an_account_that_is_closed_meanwhile_is_collected(self) -> None:
         due = DueAgain()
-        with all_meet_before("rebilling.dunning.lock_accounts", parties=3), threads() as start:
-            asked = [start(partial(outcome_of, due.named[name])) for name in ("retry", "delivery", "twin")]
-        assert isinstance(asked[0].result(), Payment | UnableToRetry)
-        assert due.deliver() == []
-        assert due.attempts() == [("SUCCEEDED", 1999)]
-        assert_sound(due.account, status="ACTIVE", owed_minor=0)
+        due.raced("close pay step twin")
+        assert due.attempts() == [("request", "SUCCEEDED", 1999)]
+        assert_state(due.account, status="INACTIVE")
+
+    def test_at_the_same_time_as_two_steps_makes_one_attempt(self) -> None:
+        due = DueAgain()
+        with all_meet_before("accounts.locked_accounts.lock_accounts", parties=2), threads() as start:
+            racing = [start(partial(outcome_of, due.named[name])) for name in ("pay", "method")]
+        with threads() as start:
+            racing += [start(due.named[name]) for name in ("step", "twin")]
+        assert [future.exception() for future in racing] == [None] * 4
+        due.deliver()
+        assert [(status, amount) for _, status, amount in due.attempts()] == [("SUCCEEDED", 1999)]
+        assert_state(due.account, status="ACTIVE")
+
+
+class TestMoneyThatComesWhileAPaymentIsInFlight:
+    @pytest.mark.parametrize("operation", ["write-off", "note"])
+    def test_nothing_is_given_up(self, operation: str) -> None:
+        due = DueAgain()
+        ended = due.raced(f"step {operation} twin")
+        assert isinstance(ended[operation], PaymentInFlight | UnableToWriteOff)
+        assert rows(due.account) == [("PAID", 0, 1999)]
+
+    def test_in_full_before_the_call_supersedes_the_payment(self) -> None:
+        due = DueAgain()
+        due.raced("step money twin pay")
+        assert due.attempts() == [("dunning", "DECLINED", 1999)]
+        assert Payment.objects.get(cause="dunning").decline_code == "superseded"
+        assert due.gateway.requests == []
+        assert rows(due.account) == [("PAID", 0, 1999)]
+        assert_state(due.account, status="ACTIVE")
+
+    def test_during_the_call_makes_the_gateways_money_credit(self) -> None:
+        due, gate = DueAgain(), Gate()
+        (payment_id,) = due.named["step"]()
+        body = to_json(PaymentsMessage(payments=(payment_id,)))
+        with threads() as start:
+            gateway = GatedGateway(gate=gate)
+            delivering = start(partial(delivered, bodies=[body], today=TOMORROW, gateway=gateway))
+            gate.wait_for_somebody()
+            due.named["money"]()
+            gate.open()
+            assert delivering.result() == []
+        assert Payment.objects.values_list("status", "excess_minor").get(id=payment_id) == ("SUCCEEDED", 1999)
+        assert rows(due.account) == [("PAID", 0, 1999)]
+        assert_state(due.account, status="ACTIVE", credit=1999)
 
 
 class GatedLookUps(OnlyCollects):
-    """Holds whoever asks what became of a payment, then says that it was taken."""
+    """Holds whoever looks up what became of a payment, then says that it was taken."""
 
-    name = "scripted"
+    name = "logging"
 
     def __init__(self) -> None:
         self.gate = Gate()
@@ -179,11 +216,9 @@ class Waiting:
     """A payment of 1,999 that needs review, and whose message comes while the person resolves it."""
 
     def __init__(self) -> None:
-        self.account = an_account()
-        billed(as_of=TODAY, gateway=ScriptedGateway(NEEDS_REVIEW))
+        self.account = owing(NEEDS_REVIEW)
         self.payment = Payment.objects.get()
-        run = Run.objects.get()
-        self.body = to_json(Message(run_id=run.id, as_of=run.as_of, payments=(self.payment.id,)))
+        self.body = to_json(PaymentsMessage(payments=(self.payment.id,)))
         self.gateway = GatedLookUps()
 
     def deliver(self) -> list[str]:
@@ -199,7 +234,7 @@ class Waiting:
         self.payment.refresh_from_db()
         assert (self.payment.status, self.payment.gateway_reference) == ("SUCCEEDED", reference)
         assert rows(self.account) == [("PAID", 0, 1999)]
-        assert_sound(self.account, status="ACTIVE", owed_minor=0)
+        assert_state(self.account, status="ACTIVE")
 
 
 class TestAPersonsResolution:
@@ -212,23 +247,24 @@ class TestAPersonsResolution:
             waiting.gateway.gate.open()
             assert delivering.result() == []
         assert isinstance(outcome_of(partial(waiting.resolve, taken=False)), UnableToResolve)
-        waiting.assert_booked_once(by="system:rebilling", reference=f"taken-{waiting.payment.id}")
+        waiting.assert_booked_once(by="system:billing", reference=f"taken-{waiting.payment.id}")
 
-    def test_that_was_found_in_order_sends_a_delivery_back_without_calling_the_gateway(self) -> None:
+    def test_that_was_found_in_order_keeps_a_delivery_from_calling_the_gateway(self) -> None:
         waiting, gate = Waiting(), Gate()
 
         def hold(record: Operation, **kwargs: Any) -> Any:
             gate.pass_through()
             return record(**kwargs)
 
-        with threads() as start, wrapped("rebilling.reviews.record_payment_outcomes", hold):
+        with threads() as start, wrapped("payments.reviews.record_payment_outcomes", hold):
             resolving = start(waiting.resolve)
             gate.wait_for_somebody()
-            # The gateway's gate is closed: a call would wait there.
-            assert start(waiting.deliver).result() == ["0"]
+            # It waits for the account's lock. The gateway's gate is closed: a call would wait there.
+            delivering = start(waiting.deliver)
+            wait_until_blocked()
             gate.open()
             resolving.result()
-        assert waiting.deliver() == []
+            assert delivering.result() == []
         waiting.assert_booked_once(by="bo", reference="pi_1")
 
     @pytest.mark.parametrize("taken", [True, False])
@@ -245,10 +281,12 @@ class TestAPersonsResolution:
             assert delivering.result() == []
         if taken:
             waiting.assert_booked_once(by="bo", reference="pi_1")
-        else:
-            assert Payment.objects.get().decline_code == "resolved_by_person"
-            assert rows(waiting.account) == [("UNPAID", 0, 0)]
-            assert_sound(waiting.account, status="PAST_DUE", owed_minor=1999)
+            return
+        # It was no decline: what is outstanding was submitted anew. That the money came after all is for a person.
+        first, second = Payment.objects.order_by("id")
+        assert (first.status, first.decline_code, first.needs_review) == ("DECLINED", "resolved_by_person", True)
+        assert (second.status, second.amount_minor) == ("SUBMITTED", 1999)
+        assert_state(waiting.account, status="PENDING", outstanding=1999)
 
     def test_that_names_one_reference_for_two_payments_at_once_is_taken_for_one_of_them(self) -> None:
         for _ in range(2):
@@ -256,7 +294,7 @@ class TestAPersonsResolution:
         billed(as_of=TODAY, gateway=ScriptedGateway(NEEDS_REVIEW, NEEDS_REVIEW))
         said: dict[str, Any] = {"taken": True, "reference": "pi_1", "reason": "seen there", "author": "bo"}
         resolve = partial(resolve_payment, today=TODAY, now=NOW, **said)
-        with all_meet_before("rebilling.reviews.record_payment_outcomes", parties=2), threads() as start:
+        with all_meet_before("payments.reviews.record_payment_outcomes", parties=2), threads() as start:
             racing = [start(partial(outcome_of, partial(resolve, payment_id=id_))) for id_ in in_flight()]
         refused = [each.result() for each in racing if not isinstance(each.result(), Payment)]
         assert [type(refusal) for refusal in refused] == [UnableToResolve]

@@ -1,55 +1,57 @@
-"""Refunds race each other, the reversal of their charge, deliveries, and people who resolve them."""
+"""Refunds race each other, credit notes of their invoice, deliveries, and people who resolve them."""
 
+import uuid
 from functools import partial
 from typing import Any
 
 import pytest
 
 from accounts.models import Account
-from ledger.balances import balance
+from invoices.credit_note_shares import RefundInFlight
+from invoices.credit_notes import issue_credit_note
+from invoices.credits import grant_credit
+from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
 from payments.gateways.port import Succeeded, Unknown
 from payments.models import Payment, Refund
-from payments.outcomes import Written
-from rebilling.adjustments import grant_credit, reverse_entry
-from rebilling.credit_allocation import free_credit
-from rebilling.refund_outcomes import record_refund_outcomes
-from rebilling.refund_requests import AlreadyRequested, NothingToRefund, left_to_refund
-from rebilling.reviews import UnableToResolve, resolve_refund
+from payments.outcome_recording import Recorded
+from payments.refund_outcomes import record_refund_outcomes
+from payments.refund_requests import AlreadyRefunded, NothingToRefund
+from payments.reversed_money import UnableToRecordReversal, record_reversed_payment
+from payments.reviews import UnableToResolve, resolve_refund
 from tests.builders import NOW, TODAY, ScriptedGateway
 from tests.concurrency.test_money_is_moved_twice_at_once import one_after_the_other, outcome_of
 from tests.support.databases import committed
-from tests.support.owing import rows
+from tests.support.owing import rows, state_of
 from tests.support.refunds import entries_of, paid, requested, sent
 from tests.support.workers.threads import all_meet_before, threads
 
 NEEDS_REVIEW = Unknown(reason="the gateway moved 5 USD", needs_review=True)
+SIGNED: dict[str, Any] = {"reason": "r", "author": "bo", "today": TODAY, "now": NOW}
 
 pytestmark = committed
 
 
-def booked(refund: Refund) -> list[tuple[Refund, Written]]:
+def booked(refund: Refund) -> Recorded[Refund]:
     answer = Succeeded(
         reference=f"re-{refund.id}", key=refund.id, amount_minor=refund.amount_minor, currency=refund.currency
     )
-    return record_refund_outcomes(outcomes={refund.id: answer}, as_of=TODAY, now=NOW)
+    return record_refund_outcomes(outcomes={refund.id: answer}, today=TODAY, now=NOW)
 
 
-def charge_reversed(payment: Payment) -> Entry:
-    assert payment.charge_id
-    return reverse_entry(entry_id=payment.charge_id, reason="a slip", author="bo", today=TODAY, now=NOW)
+def credited(payment: Payment, amount_minor: int | None = None) -> CreditNote:
+    assert payment.invoice_id
+    return issue_credit_note(invoice_id=payment.invoice_id, amount_minor=amount_minor, **SIGNED)
 
 
 def resolved(refund: Refund, *, said_sent: bool = True) -> Refund:
-    return resolve_refund(
-        refund_id=refund.id, sent=said_sent, reference="re_1", reason="r", author="bo", today=TODAY, now=NOW
-    )
+    return resolve_refund(refund_id=refund.id, sent=said_sent, reference="re_1", **SIGNED)
 
 
-def assert_free(account: Account, free_minor: int) -> None:
-    outstanding = sum(row.outstanding_minor for row in account.rebillings.filter(status__in=["CHARGED", "UNPAID"]))
-    assert free_credit(account_ids=[account.id]) == {account.id: free_minor}
-    assert balance(account_id=account.id) == outstanding - free_minor
+def refunds_of(account: Account) -> tuple[int, int, int]:
+    """Of the account's invoice: sent back, reserved for refunds, and credited by them."""
+    invoice = Invoice.objects.get(account=account)
+    return invoice.refunded_minor, invoice.refunding_minor, invoice.credited_to_refund_minor
 
 
 class TestTwoRefunds:
@@ -60,83 +62,104 @@ class TestTwoRefunds:
         assert taken.amount_minor == first
         assert isinstance(refused, NothingToRefund)
         assert list(Refund.objects.values_list("amount_minor", flat=True)) == [first]
+        assert refunds_of(payment.account) == (0, first, 0)
 
     def test_at_the_same_time_exactly_one_is_taken(self) -> None:
         payment = paid()
-        with all_meet_before("accounts.locks.lock_accounts", parties=4), threads() as start:
-            asked = [start(partial(outcome_of, partial(requested, payment, 1000))) for _ in range(4)]
-        ended = [future.result() for future in asked]
+        with all_meet_before("payments.refund_requests.lock_account", parties=4), threads() as start:
+            racing = [start(partial(outcome_of, partial(requested, payment, 1000))) for _ in range(4)]
+        ended = [future.result() for future in racing]
         assert sum(isinstance(end, Refund) for end in ended) == 1
         assert sum(isinstance(end, NothingToRefund) for end in ended) == 3
-        assert left_to_refund(payment) == 999
+        assert refunds_of(payment.account) == (0, 1000, 0)
 
-    def test_that_fit_are_both_taken(self) -> None:
+    def test_that_fit_are_both_taken_and_booked(self) -> None:
         payment = paid()
-        one_after_the_other(partial(requested, payment, 1000), partial(requested, payment, 999))
-        assert left_to_refund(payment) == 0
+        first, second = one_after_the_other(partial(requested, payment, 1000), partial(requested, payment, 999))
+        assert refunds_of(payment.account) == (0, 1999, 0)
+        one_after_the_other(partial(booked, first), partial(booked, second))
+        assert refunds_of(payment.account) == (1999, 0, 1999)
+        assert entries_of(payment.account)[2:] == [
+            ("refund", 1000),
+            ("credit_note", 1000),
+            ("refund", 999),
+            ("credit_note", 999),
+        ]
+        assert (rows(payment.account), state_of(payment.account)) == ([("PAID", 0, 1999)], ("ACTIVE", 0, 0))
 
-    def test_under_one_key_are_one(self) -> None:
+    def test_under_one_id_are_one(self) -> None:
         payment = paid()
-        request = partial(requested, payment, 500, request_key="form-1")
+        request = partial(requested, payment, 500, refund_id=uuid.uuid4())
         _, refused = one_after_the_other(request, request)
-        assert isinstance(refused, AlreadyRequested)
+        assert isinstance(refused, AlreadyRefunded)
         assert Refund.objects.count() == 1
 
-    def test_booked_at_once_use_free_credit_once(self) -> None:
+    def test_of_the_credit_balance_never_exceed_it(self) -> None:
         payment = paid()
-        grant_credit(account_id=payment.account_id, amount_minor=700, reason="r", author="t", today=TODAY, now=NOW)
-        first, second = requested(payment, 1000), requested(payment, 999)
-        one_after_the_other(partial(booked, first), partial(booked, second))
-        assert entries_of(payment.account)[3:] == [("refund", 1000), ("credit", 300), ("refund", 999), ("credit", 999)]
-        assert rows(payment.account) == [("PAID", 1999, 0)]
-        assert_free(payment.account, 0)
+        grant_credit(account_id=payment.account_id, amount_minor=700, **SIGNED)
+        request = partial(requested, payment, 400, source="balance")
+        _, refused = one_after_the_other(request, request)
+        assert isinstance(refused, NothingToRefund)
+        assert state_of(payment.account) == ("ACTIVE", 0, 300)
 
 
-class TestARefundAndAReversalOfItsCharge:
-    def test_that_comes_second_leaves_the_credit_free(self) -> None:
+class TestARefundAndACreditNote:
+    def test_that_comes_second_is_left_the_remainder(self) -> None:
         payment = paid()
-        refund = requested(payment)
-        one_after_the_other(partial(booked, refund), partial(charge_reversed, payment))
-        assert entries_of(payment.account)[2:] == [("refund", 1999), ("credit", 1999), ("reversal", 1999)]
-        assert rows(payment.account) == [("VOIDED", 0, 0)]
-        assert_free(payment.account, 1999)
+        _, refused = one_after_the_other(partial(requested, payment, 1500), partial(credited, payment, 1000))
+        assert isinstance(refused, RefundInFlight)
+        credited(payment, 499)
+        assert (refunds_of(payment.account), state_of(payment.account)) == ((0, 1500, 0), ("ACTIVE", 0, 499))
 
-    def test_that_comes_first_gives_it_the_money_to_send(self) -> None:
+    def test_that_comes_first_leaves_it_the_remainder(self) -> None:
         payment = paid()
-        refund = requested(payment)
-        one_after_the_other(partial(charge_reversed, payment), partial(booked, refund))
-        assert entries_of(payment.account)[2:] == [("reversal", 1999), ("refund", 1999)]
-        assert rows(payment.account) == [("VOIDED", 0, 0)]
-        assert_free(payment.account, 0)
+        _, refused = one_after_the_other(partial(credited, payment, 500), partial(requested, payment, 1999))
+        assert isinstance(refused, NothingToRefund)
+        assert requested(payment, 1499).amount_minor == 1499
 
-    def test_at_the_same_time_end_in_one_order_or_the_other(self) -> None:
+    def test_at_the_same_time_one_of_them_is_taken(self) -> None:
         payment = paid()
-        refund = requested(payment)
-        sent(refund, gateway=ScriptedGateway(refunds=[NEEDS_REVIEW]))
-        with all_meet_before("accounts.locks.lock_accounts", parties=2), threads() as start:
-            resolving, reversing = start(partial(resolved, refund)), start(partial(charge_reversed, payment))
-        assert (resolving.result().status, reversing.result().type) == ("SUCCEEDED", "reversal")
-        credited = sum(amount for type_, amount in entries_of(payment.account) if type_ == "credit")
-        assert credited in {0, 1999}
-        assert rows(payment.account) == [("VOIDED", 0, 0)]
-        assert_free(payment.account, credited)
+        with all_meet_before("accounts.locked_accounts.lock_accounts", parties=2), threads() as start:
+            racing = [
+                start(partial(outcome_of, partial(operation, payment, 1500))) for operation in (requested, credited)
+            ]
+        refused = [end.result() for end in racing if not isinstance(end.result(), Refund | CreditNote)]
+        assert len(refused) == 1
+        assert (Refund.objects.count(), CreditNote.objects.count()) in {(1, 0), (0, 1)}
+
+
+class TestARefundAndItsPaymentTakenBack:
+    @pytest.mark.parametrize("first", ["refund", "reversal"])
+    def test_send_the_money_back_once(self, first: str) -> None:
+        payment = paid()
+        refund = partial(requested, payment, 1999)
+        reversal = partial(record_reversed_payment, payment_id=payment.id, **SIGNED)
+        if first == "refund":
+            _, refused = one_after_the_other(refund, reversal)
+            assert isinstance(refused, UnableToRecordReversal)
+            assert (rows(payment.account), Refund.objects.count()) == ([("PAID", 0, 1999)], 1)
+        else:
+            _, refused = one_after_the_other(reversal, refund)
+            assert isinstance(refused, NothingToRefund)
+            assert (rows(payment.account), Refund.objects.count()) == ([("OPEN", 0, 0)], 0)
 
 
 class TestOneRefund:
     def test_delivered_twice_at_once_is_sent_once(self) -> None:
         refund = requested(paid())
         gateway = ScriptedGateway()
-        with all_meet_before("payments.gateway_calls.take_lease", parties=2), threads() as start:
+        with all_meet_before("payments.send_to_gateway.take_lease", parties=2), threads() as start:
             deliveries: list[Any] = [start(partial(sent, refund, gateway=gateway)) for _ in range(2)]
         assert sorted(future.result() for future in deliveries) in ([[], ["0"]], [[], []])
         assert len(gateway.refund_requests) == 1
-        assert entries_of(refund.payment.account)[2:] == [("refund", 1999), ("credit", 1999)]
+        assert entries_of(refund.account)[2:] == [("refund", 1999), ("credit_note", 1999)]
 
     def test_recorded_twice_at_once_is_booked_once(self) -> None:
         refund = requested(paid())
         first, second = one_after_the_other(partial(booked, refund), partial(booked, refund))
-        assert ([recorded.status for recorded, _ in first], second) == (["SUCCEEDED"], [])
-        assert entries_of(refund.payment.account)[2:] == [("refund", 1999), ("credit", 1999)]
+        assert ([row.status for row, _ in first.rows], second.rows) == (["SUCCEEDED"], [])
+        assert entries_of(refund.account)[2:] == [("refund", 1999), ("credit_note", 1999)]
+        assert refunds_of(refund.account) == (1999, 0, 1999)
 
     @pytest.mark.parametrize("said_sent", [True, False])
     def test_resolved_by_two_people_at_once_goes_by_the_first(self, said_sent: bool) -> None:
@@ -147,4 +170,5 @@ class TestOneRefund:
         )
         assert first.status == ("SUCCEEDED" if said_sent else "FAILED")
         assert isinstance(second, UnableToResolve)
-        assert Entry.objects.filter(type="refund").count() == int(said_sent)
+        assert Entry.objects.filter(type="refund").count() == CreditNote.objects.count() == int(said_sent)
+        assert refunds_of(refund.account)[1] == 0

@@ -6,6 +6,7 @@ from functools import partial
 
 from django.conf import settings
 
+from invoices.models import Invoice
 from ledger.balances import book_totals
 from ledger.models import Entry
 from payments.models import Payment
@@ -29,7 +30,8 @@ def one_batch() -> list[str]:
 
 
 def assert_charged_and_paid_once() -> None:
-    assert Counter(Rebilling.objects.values_list("status", "paid_minor")) == {("PAID", 1000): ACCOUNTS}
+    assert Counter(Rebilling.objects.values_list("status", flat=True)) == {"CHARGED": ACCOUNTS}
+    assert Counter(Invoice.objects.values_list("status", "paid_minor")) == {("PAID", 1000): ACCOUNTS}
     assert Counter(Entry.objects.values_list("type", "amount_minor")) == {
         ("charge", 1000): ACCOUNTS,
         ("payment", 1000): ACCOUNTS,
@@ -63,7 +65,7 @@ class TestTwoWorkersRace:
 
     def test_both_charging_at_once_charge_once(self) -> None:
         batch, gateway = one_batch(), ScriptedGateway()
-        with all_meet_before("rebilling.charges.lock_accounts", parties=2), threads() as start:
+        with all_meet_before("rebilling.invoice_periods.lock_accounts", parties=2), threads() as start:
             both = [start(lambda: delivered(bodies=batch, today=DAY, gateway=gateway)) for _ in range(2)]
         # Which one finds the payments leased is open, and so is whether their outcome is recorded by then.
         assert sorted(result.result() for result in both) in ([[], []], [[], ["0"]])
@@ -76,7 +78,7 @@ class TestTwoWorkersRace:
         batch, gate = one_batch(), Gate()
         gateway = GatedGateway(gate=gate)
         gate.open()
-        with all_meet_before("payments.gateway_calls.take_lease", parties=2), threads() as start:
+        with all_meet_before("payments.send_to_gateway.take_lease", parties=2), threads() as start:
             both = [start(lambda: delivered(bodies=batch, today=DAY, gateway=gateway)) for _ in range(2)]
         assert sorted(result.result() for result in both) in ([[], []], [[], ["0"]], [["0"], ["0"]])
         assert Counter(Counter(request.payment_id for request in gateway.requests).values()) == {1: ACCOUNTS}
@@ -104,7 +106,7 @@ class TestTwoWorkersRace:
     def test_both_recording_at_once_record_once(self) -> None:
         batch, gates = one_batch(), [Gate(), Gate()]
         over = at(DAY) + datetime.timedelta(seconds=settings.PAYMENT_LEASE_SECONDS)
-        with all_meet_before("rebilling.payment_outcomes.lock_accounts", parties=2), threads() as start:
+        with all_meet_before("payments.payment_outcomes.lock_accounts_of", parties=2), threads() as start:
             both = []
             for gate, now in zip(gates, (at(DAY), over), strict=True):
                 gateway = GatedGateway(gate=gate)

@@ -14,8 +14,9 @@ from api.keys import create_api_key
 from api.models import Scope
 from ledger.models import Entry
 from localcloud.sqs.poller import Poller
+from payments.messages.strict import to_json
 from payments.models import Payment
-from rebilling.messages.message import Message, from_json, to_json
+from rebilling.messages.message import PeriodsMessage, from_json
 from rebilling.models import Rebilling, Run
 from tests.builders import NOW, TODAY, a_plan, an_account, statuses_of
 from tests.deploy.runtime_api import Function, FunctionError
@@ -125,8 +126,8 @@ class TestWorker:
         worker_function.invoke(MORNING)
         (body,) = around.queue._take(around.queue.endpoint.queue_url)
         whole = from_json(body)
-        assert isinstance(whole, Message)
-        one_each = [Message(run_id=whole.run_id, as_of=whole.as_of, rebillings=(k,)) for k in whole.rebillings]
+        assert isinstance(whole, PeriodsMessage)
+        one_each = [PeriodsMessage(run_id=whole.run_id, as_of=whole.as_of, periods=(item,)) for item in whole.periods]
         for text in [to_json(one_each[0]), '{"schema": "rebilling/9"}', *map(to_json, one_each[1:])]:
             around.queue.send(text)
         poller = Poller(
@@ -137,7 +138,7 @@ class TestWorker:
             delivery = poller.poll()
             received, failed = received + delivery.received, failed + delivery.failed
         assert (received, failed) == (4, 1)
-        assert [statuses_of(account) for account in accounts] == [[(TODAY, "PAID")]] * 3
+        assert [statuses_of(account) for account in accounts] == [[(TODAY, "CHARGED")]] * 3
         assert Entry.objects.filter(type="charge").count() == 3
         assert Payment.objects.filter(status="SUCCEEDED").count() == 3
         # The poison comes back until it is with the dead letters, and nothing else moves.

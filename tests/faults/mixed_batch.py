@@ -9,11 +9,12 @@ from django.utils import timezone
 
 from accounts.billing_day import billing_day
 from accounts.models import Account
+from invoices.credits import grant_credit
+from invoices.models import Invoice
 from ledger.balances import balances, book_totals
 from ledger.models import Entry
+from payments.messages.queue import Queue
 from payments.models import Payment
-from rebilling.adjustments import grant_credit
-from rebilling.messages.queue import Queue
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.summary import Tally, reconciliation_of
 from rebilling.sweep import sweep
@@ -22,10 +23,13 @@ from tests.builders import a_plan, an_account
 from tests.support.workers.provider import DECLINES
 
 MESSAGES = 1
-PAYMENTS = 9
-"""Three plain ones, one to be declined, the rest of one that has credit, three of one that is behind, one in yen."""
-CHARGES = PAYMENTS + 1
-"""And one that credit pays for; the free one has no entry."""
+PAYMENTS = 7
+"""Three plain ones, one to be declined, the rest of one that has credit, one that is behind, one in yen."""
+INVOICES = PAYMENTS + 2
+"""And one that credit pays for, and a free one."""
+CHARGES = INVOICES - 1 + 2
+"""Entries: the free one has none, and the one that is behind has three."""
+PERIODS = INVOICES + 2
 CREDITS = 2
 
 
@@ -48,19 +52,20 @@ def sweep_a_mixed_batch(*, queue: Queue) -> Run:
     closed = an_account(plan=weekly, today=day, name="closed")
     an_account(plan=weekly, today=day, name="moved")
     run = sweep(as_of=day, queue=queue, now=now)
-    close_account(account_id=closed.id, reason="left", author="ann", now=now)
+    close_account(account_id=closed.id, reason="left", author="ann", today=billing_day(now), now=now)
     Account.objects.filter(name="moved").update(rebilling_date=F("rebilling_date") + 7)
     return run
 
 
-PAID = ("PAID", "")
+CHARGED = ("CHARGED", "")
 ENDS: dict[str, tuple[Any, ...]] = {
-    # status, days from the run to the rebilling date, rebillings, entries, payments, statuses it had, what it owes
+    # status, days to the rebilling date, rebillings, invoices, entries, payments, statuses it had, what it owes
     **{
         f"plain {number}": (
             "ACTIVE",
             7,
-            [PAID],
+            [CHARGED],
+            [("PAID", 0, 1000)],
             [("charge", 1000), ("payment", 1000)],
             [("SUCCEEDED", 1000)],
             ["PENDING", "ACTIVE"],
@@ -71,7 +76,8 @@ ENDS: dict[str, tuple[Any, ...]] = {
     "declined": (
         "PAST_DUE",
         7,
-        [("UNPAID", "")],
+        [CHARGED],
+        [("OPEN", 0, 0)],
         [("charge", 1000)],
         [("DECLINED", 1000)],
         ["PENDING", "PAST_DUE"],
@@ -80,7 +86,8 @@ ENDS: dict[str, tuple[Any, ...]] = {
     "partly credited": (
         "ACTIVE",
         7,
-        [PAID],
+        [CHARGED],
+        [("PAID", 400, 600)],
         [("charge", 1000), ("credit", 400), ("payment", 600)],
         [("SUCCEEDED", 600)],
         ["PENDING", "ACTIVE"],
@@ -89,33 +96,36 @@ ENDS: dict[str, tuple[Any, ...]] = {
     "wholly credited": (
         "ACTIVE",
         7,
-        [PAID],
+        [CHARGED],
+        [("PAID", 1000, 0)],
         [("charge", 1000), ("credit", 1500)],
         [],
         ["PENDING", "ACTIVE"],
         -500,
     ),
-    "free": ("ACTIVE", 7, [PAID], [], [], ["PENDING", "ACTIVE"], 0),
+    "free": ("ACTIVE", 7, [CHARGED], [("PAID", 0, 0)], [], [], ["ACTIVE"], 0),
     "behind": (
         "ACTIVE",
         1,
-        [PAID] * 3,
-        [("charge", 100)] * 3 + [("payment", 100)] * 3,
-        [("SUCCEEDED", 100)] * 3,
+        [CHARGED] * 3,
+        [("PAID", 0, 300)],
+        [("charge", 100)] * 3 + [("payment", 300)],
+        [("SUCCEEDED", 300)],
         ["PENDING", "ACTIVE"],
         0,
     ),
     "yen": (
         "ACTIVE",
         7,
-        [PAID],
+        [CHARGED],
+        [("PAID", 0, 500)],
         [("charge", 500), ("payment", 500)],
         [("SUCCEEDED", 500)],
         ["PENDING", "ACTIVE"],
         0,
     ),
-    "closed": ("INACTIVE", 0, [("SKIPPED", "account_inactive")], [], [], ["PENDING", "INACTIVE"], 0),
-    "moved": ("PENDING", 7, [("PARKED", "not_the_next_period")], [], [], ["PENDING"], 0),
+    "closed": ("INACTIVE", 0, [("SKIPPED", "account_inactive")], [], [], [], ["PENDING", "INACTIVE"], 0),
+    "moved": ("PENDING", 7, [("PARKED", "not_the_next_period")], [], [], [], ["PENDING"], 0),
 }
 
 
@@ -128,9 +138,10 @@ def ends(run: Run) -> dict[str, tuple[Any, ...]]:
             account.status,
             (account.rebilling_date - run.as_of).days,
             [*account.rebillings.order_by("period_start").values_list("status", "reason")],
+            [*account.invoices.order_by("id").values_list("status", "balance_applied_minor", "paid_minor")],
             sorted(account.entries.values_list("type", "amount_minor")),
             [*account.payments.order_by("id").values_list("status", "amount_minor")],
-            [*account.status_changes.order_by("id").values_list("to_status", flat=True)],
+            [change.after["status"] for change in account.changes.order_by("id")],
             owed[account.id],
         )
         for account in accounts
@@ -142,7 +153,7 @@ def assert_ended_well(run: Run) -> None:
     assert ends(run) == ENDS
     found = reconciliation_of(run=run, now=timezone.now())
     assert found.clean
-    assert (found.due.periods, found.charged.periods) == (13, 11)
+    assert (found.due.periods, found.charged.periods) == (PERIODS + 2, PERIODS)
     assert found.charged.amount_minor == {"USD": 6 * 1000 + 3 * 100, "JPY": 500}
     assert found.skipped == Tally(periods=1, amount_minor={"USD": 1000}, reasons={"account_inactive": 1})
     assert found.parked == Tally(periods=1, amount_minor={"USD": 1000}, reasons={"not_the_next_period": 1})
@@ -152,10 +163,11 @@ def assert_ended_well(run: Run) -> None:
     assert (totals["USD"]["cash"], totals["JPY"]["cash"]) == (3000 + 600 + 300, 500)
 
 
-def what_is_there() -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
-    """How many rebillings, entries and payments there are, by status and type."""
+def what_is_there() -> tuple[dict[str, int], ...]:
+    """How many rebillings, invoices, entries and payments there are, by status and type."""
     return (
         Counter(Rebilling.objects.values_list("status", flat=True)),
+        Counter(Invoice.objects.values_list("status", flat=True)),
         Counter(Entry.objects.values_list("type", flat=True)),
         Counter(Payment.objects.values_list("status", flat=True)),
     )

@@ -7,14 +7,14 @@ from django.utils import timezone
 
 from accounts.billing_day import billing_day
 from accounts.models import Account
-from ledger.balances import balance, book_totals
+from invoices.models import CreditNote, Invoice
+from ledger.balances import book_totals
 from ledger.models import Entry
 from payments.models import Payment, Refund
-from rebilling.refund_requests import left_to_refund
 from rebilling.sweep import sweep
 from tests.builders import a_plan, an_account
 from tests.support.databases import committed
-from tests.support.owing import rows
+from tests.support.owing import rows, state_of
 from tests.support.workers.processes import Seam, Workers, worker_processes
 from tests.support.workers.queues import local_queue
 
@@ -24,39 +24,44 @@ REQUEST = """
 from uuid import UUID
 from django.utils import timezone
 from accounts.billing_day import billing_day
-from rebilling import refund_requests as refunding
+from payments.refund_requests import request_refund
 now = timezone.now()
 signed = dict(reason="unhappy", author="staff:ann", today=billing_day(now), now=now)
-refunding.request_refund(payment_id=UUID("{payment}"), amount_minor=700, **signed)
+request_refund(payment_id=UUID("{payment}"), amount_minor=700, **signed)
 """
 
 RESERVING = [
-    Seam("rebilling.refund_requests.request_refund", "before"),
-    Seam("rebilling.refund_requests.lock_account"),
-    Seam("rebilling.refund_requests.Refund.objects.create"),
-    Seam("rebilling.refund_requests.send_refund_when_committed"),
+    Seam("payments.refund_requests.request_refund", "before"),
+    Seam("payments.refund_requests.lock_account"),
+    Seam("payments.refund_requests.Refund.objects.create"),
+    Seam("payments.refund_requests.save_invoices"),
+    Seam("payments.refund_requests.save_accounts"),
+    Seam("payments.refund_requests.send_refund_when_committed"),
 ]
 RESERVED = [
-    (Seam("rebilling.messages.dispatch._try_to_send", "before"), 0),
-    (Seam("rebilling.messages.queue.SqsQueue.send", "before"), 0),
-    (Seam("rebilling.messages.queue.SqsQueue.send"), 1),
-    (Seam("rebilling.refund_requests.request_refund"), 1),
+    (Seam("payments.messages.sending._try_to_send", "before"), 0),
+    (Seam("payments.messages.queue.SqsQueue.send", "before"), 0),
+    (Seam("payments.messages.queue.SqsQueue.send"), 1),
+    (Seam("payments.refund_requests.request_refund"), 1),
 ]
 SENDING = [
-    (Seam("rebilling.worker.process_refunds", "before"), 0),
+    (Seam("rebilling.worker._send_refunds", "before"), 0),
     (Seam("rebilling.worker.call_gateway", "before"), 0),
-    (Seam("payments.gateway_calls.take_lease"), 0),
+    (Seam("payments.send_to_gateway.take_lease"), 0),
     (Seam("tests.support.workers.provider.ProviderOnDisk.send", "before"), 0),
     (Seam("tests.support.workers.provider.ProviderOnDisk.send"), 1),
     (Seam("rebilling.worker.call_gateway"), 1),
-    (Seam("rebilling.refund_outcomes.lock_accounts"), 1),
-    (Seam("rebilling.refund_outcomes.write_outcomes"), 1),
-    (Seam("rebilling.refund_outcomes.post"), 1),
-    (Seam("rebilling.refund_outcomes.book"), 1),
+    (Seam("payments.refund_outcomes.lock_accounts_of"), 1),
+    (Seam("payments.refund_outcomes.write_outcomes"), 1),
+    (Seam("payments.refund_outcomes.post"), 1),
+    (Seam("payments.refund_outcomes._credit_invoices"), 1),
+    (Seam("payments.refund_outcomes.save_invoices"), 1),
+    (Seam("payments.refund_outcomes.clear"), 1),
+    (Seam("payments.refund_outcomes._book"), 1),
 ]
 BOOKED = [
     Seam("rebilling.worker.record_refund_outcomes"),
-    Seam("rebilling.worker.process_refunds"),
+    Seam("rebilling.worker._send_refunds"),
     Seam("localcloud.sqs.poller.Poller._delete", "before"),
 ]
 
@@ -99,7 +104,7 @@ class TestARefundIsCutOff:
     def test_while_it_is_reserved_leaves_nothing(self, workers: Workers, seam: Seam) -> None:
         payment = a_payment_taken(workers)
         request_a_refund(workers, payment, seam=seam)
-        assert (Refund.objects.count(), workers.queue.on_its_way, left_to_refund(payment)) == (0, 0, 1999)
+        assert (Refund.objects.count(), workers.queue.on_its_way, reserved()) == (0, 0, 0)
         request_a_refund(workers, payment, seam=None)
         work_one_message(workers)
         assert_sent_once_and_booked_once(workers, payment, asked=1)
@@ -166,16 +171,22 @@ def work_one_message(workers: Workers, *, seam: Seam | None = None) -> None:
     assert workers.run("process_queue", "--max-messages", "1", seam=seam) == (KILLED if seam else 0)
 
 
+def reserved() -> int:
+    """What the invoice keeps for refunds in flight."""
+    return Invoice.objects.get().refunding_minor
+
+
 def assert_reserved(workers: Workers, *, asked: int, messages: int) -> None:
     refund = Refund.objects.get()
-    assert (refund.status, refund.amount_minor, left_to_refund(refund.payment)) == ("SUBMITTED", 700, 1299)
+    assert (refund.status, refund.amount_minor, reserved()) == ("SUBMITTED", 700, 700)
     assert workers.book.refund_calls.total() == asked
     assert workers.queue.on_its_way == messages
     assert list(Entry.objects.order_by("id").values_list("type", "amount_minor")) == [
         ("charge", 1999),
         ("payment", 1999),
     ]
-    assert rows(refund.payment.account) == [("PAID", 0, 1999)]
+    assert rows(refund.account) == [("PAID", 0, 1999)]
+    assert CreditNote.objects.count() == 0
 
 
 def assert_sent_once_and_booked_once(workers: Workers, payment: Payment, *, asked: int) -> None:
@@ -186,7 +197,11 @@ def assert_sent_once_and_booked_once(workers: Workers, payment: Payment, *, aske
     assert workers.book.sent_back == {str(refund.id): 700}
     assert workers.book.taken == {str(payment.id): 1999}
     booked = list(Entry.objects.order_by("id").values_list("type", "amount_minor", "idempotency_key"))[2:]
-    assert booked == [("refund", 700, f"refund:{refund.id}"), ("credit", 700, f"refund_credit:{refund.id}")]
+    note = CreditNote.objects.get()
+    assert (note.amount_minor, note.to_refund_minor, note.refund_id) == (700, 700, refund.id)
+    assert booked == [("refund", 700, f"refund:{refund.id}"), ("credit_note", 700, f"credit_note:{note.id}:1")]
     account = Account.objects.get()
-    assert (rows(account), account.status, balance(account_id=account.id)) == ([("PAID", 700, 1299)], "ACTIVE", 0)
+    assert (rows(account), state_of(account)) == ([("PAID", 0, 1999)], ("ACTIVE", 0, 0))
+    assert Invoice.objects.values_list("refunded_minor", "refunding_minor").get() == (700, 0)
+    assert Payment.objects.get().refunded_minor == 700
     assert book_totals()["USD"]["cash"] == 1299

@@ -22,20 +22,22 @@ from tests.support.workers.processes import Seam, Workers, worker_processes
 from tests.support.workers.queues import local_queue
 
 ACCOUNTS = 24
-SMALL = {"rebilling.sweep.BATCH_ACCOUNTS": 10, "rebilling.messages.dispatch.MAX_ITEMS": 2}
+SMALL = {"rebilling.sweep.BATCH_ACCOUNTS": 10, "rebilling.messages.sending.MAX_ITEMS": 2}
 """Three batches of accounts to write about, and twelve messages in two batches to send."""
 KILLED = -9
 
 WRITING = [
     (Seam("rebilling.sweep.Run.save"), 0),
+    (Seam("rebilling.sweep.mark_past_due"), 0),
+    (Seam("rebilling.sweep.lock_accounts"), 0),
     (Seam("rebilling.sweep.write_rows"), 0),
     (Seam("rebilling.sweep.write_rows", "after", 2), 10),
     (Seam("rebilling.sweep.send_due", "before"), ACCOUNTS),
 ]
 """The seam, and how many rows are written by then: whole batches."""
 SENDING = [
-    (Seam("rebilling.messages.queue.SqsQueue._send_batch"), 10),
-    (Seam("rebilling.messages.queue.SqsQueue._send_batch", "before", 2), 10),
+    (Seam("payments.messages.queue.SqsQueue._send_batch"), 10),
+    (Seam("payments.messages.queue.SqsQueue._send_batch", "before", 2), 10),
     (Seam("rebilling.sweep.send_due"), 12),
 ]
 """The seam, and how many messages are on the queue by then."""
@@ -63,7 +65,7 @@ def cut_off(workers: Workers, seam: Seam) -> Run:
     today = billing_day(now)
     plan = a_plan(interval_unit="week", unit_amount_minor=1000)
     for _ in range(ACCOUNTS):
-        # Long enough before: a run answers for the accounts that were surely there when it began.
+        # Long enough before: a run answers for the accounts that were certainly there when it began.
         an_account(plan=plan, today=today, now=now - datetime.timedelta(hours=2))
     assert workers.run("sweep", "--as-of", today.isoformat(), seam=seam, constants=SMALL) == KILLED
     run = Run.objects.get()
@@ -75,7 +77,7 @@ def assert_all_charged_once(workers: Workers) -> None:
     """Works what is on the queue, and finds every account charged once."""
     assert workers.run("process_queue", "--max-messages", str(workers.queue.visible)) == 0
     assert workers.queue.on_its_way == 0
-    assert Counter(Rebilling.objects.values_list("status", flat=True)) == {"PAID": ACCOUNTS}
+    assert Counter(Rebilling.objects.values_list("status", "invoice__status")) == {("CHARGED", "PAID"): ACCOUNTS}
     assert Counter(Entry.objects.values_list("type", flat=True)) == {"charge": ACCOUNTS, "payment": ACCOUNTS}
     assert workers.book.calls.total() == len(workers.book.taken) == ACCOUNTS
     week = billing_day(timezone.now()) + datetime.timedelta(days=7)
@@ -113,7 +115,7 @@ class TestASweepIsCutOff:
 
     @pytest.mark.parametrize(
         "seam",
-        [Seam("rebilling.sweep.send_due", "before"), Seam("rebilling.messages.queue.SqsQueue._send_batch")],
+        [Seam("rebilling.sweep.send_due", "before"), Seam("payments.messages.queue.SqsQueue._send_batch")],
         ids=str,
     )
     def test_and_the_hourly_check_sends_what_is_left(self, workers: Workers, seam: Seam) -> None:

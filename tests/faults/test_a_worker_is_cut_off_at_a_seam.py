@@ -6,56 +6,78 @@ import pytest
 
 from payments.models import Payment
 from rebilling.models import Run
-from tests.faults.mixed_batch import CHARGES, CREDITS, PAYMENTS, assert_ended_well, sweep_a_mixed_batch, what_is_there
+from tests.faults.mixed_batch import (
+    CHARGES,
+    CREDITS,
+    INVOICES,
+    PAYMENTS,
+    PERIODS,
+    assert_ended_well,
+    sweep_a_mixed_batch,
+    what_is_there,
+)
 from tests.support.databases import committed
 from tests.support.workers.processes import Seam, Workers, worker_processes
 from tests.support.workers.queues import local_queue
 
 KILLED = -9
 
-Rows = tuple[dict[str, int], dict[str, int], dict[str, int]]
-"""Rebillings by status, entries by type and payments by status."""
+Rows = tuple[dict[str, int], ...]
+"""Rebillings by status, invoices by status, entries by type and payments by status."""
 
-DUE: Rows = ({"DUE": 12, "SKIPPED": 1}, {"credit": CREDITS}, {})
+DUE: Rows = ({"DUE": PERIODS + 1, "SKIPPED": 1}, {}, {"credit": CREDITS}, {})
+PERIODS_CHARGED = {"CHARGED": PERIODS, "PARKED": 1, "SKIPPED": 1}
 CHARGED: Rows = (
+    PERIODS_CHARGED,
     # Two cost nothing or are paid from credit.
-    {"CHARGED": PAYMENTS, "PAID": 2, "PARKED": 1, "SKIPPED": 1},
+    {"OPEN": PAYMENTS, "PAID": 2},
     {"credit": CREDITS, "charge": CHARGES},
     {"SUBMITTED": PAYMENTS},
 )
 RECORDED: Rows = (
-    {"PAID": PAYMENTS - 1 + 2, "UNPAID": 1, "PARKED": 1, "SKIPPED": 1},
+    PERIODS_CHARGED,
+    {"OPEN": 1, "PAID": INVOICES - 1},
     {"credit": CREDITS, "charge": CHARGES, "payment": PAYMENTS - 1},
     {"SUCCEEDED": PAYMENTS - 1, "DECLINED": 1},
 )
 
 CHARGING = [
-    Seam("rebilling.worker.process", "before"),
-    Seam("rebilling.worker.charge_due", "before"),
-    Seam("rebilling.charges.lock_accounts"),
-    Seam("rebilling.charges.park"),
-    Seam("rebilling.charges._move_to_charged"),
-    Seam("rebilling.charges.post"),
-    Seam("rebilling.charges.Payment.objects.bulk_create"),
-    Seam("rebilling.charges._move_dates_on"),
-    Seam("rebilling.charges._charge"),
+    Seam("rebilling.worker._process", "before"),
+    Seam("rebilling.worker.invoice_periods", "before"),
+    Seam("rebilling.invoice_periods.lock_accounts"),
+    Seam("rebilling.invoice_periods.skip"),
+    Seam("rebilling.invoice_periods.park"),
+    Seam("rebilling.invoice_periods._move_to_charged"),
+    Seam("invoices.issuance._invoice_columns"),
+    Seam("invoices.issuance.post", "before"),
+    Seam("rebilling.invoice_periods.issue_invoices"),
+    Seam("payments.first_attempts.submit_payments"),
+    Seam("rebilling.invoice_periods.submit_first_attempts"),
+    Seam("rebilling.invoice_periods.save_accounts"),
+    Seam("rebilling.invoice_periods._charge"),
 ]
 COLLECTING = [
-    (Seam("rebilling.worker.charge_due"), 0),
+    (Seam("rebilling.worker.invoice_periods"), 0),
+    (Seam("rebilling.worker._payments_submitted"), 0),
     (Seam("rebilling.worker.call_gateway", "before"), 0),
-    (Seam("payments.gateway_calls.take_lease"), 0),
+    (Seam("payments.leases.check_amounts"), 0),
+    (Seam("payments.send_to_gateway.take_lease"), 0),
     (Seam("tests.support.workers.provider.ProviderOnDisk.take", "before", 4), 3),
     (Seam("tests.support.workers.provider.ProviderOnDisk.take", "after", 4), 4),
     (Seam("rebilling.worker.call_gateway"), PAYMENTS),
-    (Seam("rebilling.payment_outcomes.lock_accounts"), PAYMENTS),
-    (Seam("payments.outcomes.post"), PAYMENTS),
-    (Seam("rebilling.payment_outcomes.write_payment_outcomes"), PAYMENTS),
-    (Seam("rebilling.payment_outcomes.refresh_account_statuses", "before"), PAYMENTS),
-    (Seam("rebilling.payment_outcomes.refresh_account_statuses"), PAYMENTS),
+    (Seam("payments.payment_outcomes.lock_accounts_of"), PAYMENTS),
+    (Seam("payments.payment_outcomes.write_outcomes"), PAYMENTS),
+    (Seam("payments.payment_outcomes.receive"), PAYMENTS),
+    (Seam("payments.payment_outcomes.post"), PAYMENTS),
+    (Seam("payments.payment_outcomes.save_invoices"), PAYMENTS),
+    (Seam("payments.payment_outcomes.clear", "before"), PAYMENTS),
+    (Seam("payments.payment_outcomes.clear"), PAYMENTS),
+    (Seam("payments.payment_outcomes._Batch.record"), PAYMENTS),
 ]
 ACKNOWLEDGING = [
     Seam("rebilling.worker.record_payment_outcomes"),
-    Seam("rebilling.worker.process"),
+    Seam("rebilling.worker.send_payments"),
+    Seam("rebilling.worker._process"),
     Seam("localcloud.sqs.poller.Poller._delete", "before"),
 ]
 
@@ -117,12 +139,12 @@ class TestAWorkerWithLittleTimeLeft:
         self.work_the_rest(workers, run, messages=1)
 
     def test_cut_off_before_it_sends_them_comes_again_with_its_own_message(self, workers: Workers) -> None:
-        run = self.work_with_little_time(workers, seam=Seam("rebilling.messages.queue.SqsQueue.send", "before"))
+        run = self.work_with_little_time(workers, seam=Seam("payments.messages.queue.SqsQueue.send", "before", 2))
         assert workers.queue.on_its_way == 1
         self.work_the_rest(workers, run, messages=1)
 
     def test_cut_off_after_it_sent_them_collects_each_once(self, workers: Workers) -> None:
-        run = self.work_with_little_time(workers, seam=Seam("rebilling.messages.queue.SqsQueue.send"))
+        run = self.work_with_little_time(workers, seam=Seam("payments.messages.queue.SqsQueue.send", "after", 2))
         assert workers.queue.on_its_way == 2
         self.work_the_rest(workers, run, messages=2)
 

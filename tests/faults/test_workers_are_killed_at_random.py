@@ -19,8 +19,8 @@ from django.db.models import Count
 from django.utils import timezone
 
 from accounts.billing_day import billing_day
-from accounts.imports.import_accounts import import_accounts
-from accounts.models import Account, StatusChange
+from accounts.models import Account, AccountChange
+from invoices.models import Invoice, InvoiceLine
 from ledger.balances import book_totals
 from ledger.models import Entry
 from payments.models import Payment
@@ -28,6 +28,7 @@ from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.reconcile import reconcile
 from rebilling.reconciliation.summary import Tally
 from rebilling.sweep import sweep
+from subscriptions.imports.import_accounts import import_accounts
 from tests.builders import a_plan
 from tests.support.databases import committed
 from tests.support.workers.processes import Worker, Workers, worker_processes
@@ -64,7 +65,7 @@ class TestWorkersAreKilledAtRandom:
         print(f"FAULT_SEED={seed}")  # noqa: T201 - shown when the test fails
         today = billing_day(timezone.now())
         open_accounts(today=today)
-        with mock.patch("rebilling.messages.dispatch.MAX_ITEMS", BATCH):
+        with mock.patch("rebilling.messages.sending.MAX_ITEMS", BATCH):
             run = sweep(as_of=today, queue=workers.queue.product_queue, now=timezone.now())
         assert workers.queue.visible == ACCOUNTS // BATCH
         kill_at_random(workers, random.Random(seed))
@@ -127,9 +128,9 @@ def seconds_undisturbed(workers: Workers) -> float:
 
 def assert_charged_and_paid_once(workers: Workers, run: Run) -> None:
     week = run.as_of + datetime.timedelta(days=7)
-    assert Counter(Rebilling.objects.values_list("status", "period_start", "paid_minor")) == {
-        ("PAID", run.as_of, 1000): ACCOUNTS
-    }
+    assert Counter(Rebilling.objects.values_list("status", "period_start")) == {("CHARGED", run.as_of): ACCOUNTS}
+    assert Counter(Invoice.objects.values_list("status", "paid_minor")) == {("PAID", 1000): ACCOUNTS}
+    assert InvoiceLine.objects.values("rebilling_id").distinct().count() == InvoiceLine.objects.count() == ACCOUNTS
     assert Rebilling.objects.values("account").distinct().count() == ACCOUNTS
     assert Counter(Entry.objects.values_list("type", "amount_minor")) == {
         ("charge", 1000): ACCOUNTS,
@@ -137,9 +138,9 @@ def assert_charged_and_paid_once(workers: Workers, run: Run) -> None:
     }
     of_each = Account.objects.annotate(count=Count("entries")).values_list("count", "status", "rebilling_date")
     assert Counter(of_each) == {(2, "ACTIVE", week): ACCOUNTS}
-    assert StatusChange.objects.count() == ACCOUNTS
+    assert AccountChange.objects.count() == ACCOUNTS
     assert Counter(Payment.objects.values_list("status", "amount_minor")) == {("SUCCEEDED", 1000): ACCOUNTS}
-    assert Payment.objects.values("charge").distinct().count() == ACCOUNTS
+    assert Payment.objects.values("invoice").distinct().count() == ACCOUNTS
     taken = {str(id_): 1000 for id_ in Payment.objects.values_list("id", flat=True)}
     assert workers.book.taken == taken
     (found,) = reconcile(runs=[run], now=timezone.now())

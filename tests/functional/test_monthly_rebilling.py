@@ -2,6 +2,7 @@
 
 import datetime
 
+from invoices.models import Invoice
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
 from payments.models import Payment
@@ -40,16 +41,21 @@ class TestMonthlyRebilling:
         account = an_account(plan=a_plan(interval_unit="day", unit_amount_minor=100), today=JAN_31)
         billed(as_of=JAN_31)
         billed(as_of=JAN_31 + datetime.timedelta(days=3))
-        assert [status for _, status in statuses_of(account)] == ["PAID"] * 4
+        assert [status for _, status in statuses_of(account)] == ["CHARGED"] * 4
         assert Entry.objects.filter(type="charge").count() == 4
-        assert len(set(Entry.objects.values_list("idempotency_key", flat=True))) == 8
+        assert list(Invoice.objects.order_by("id").values_list("status", "total_minor")) == [
+            ("PAID", 100),
+            ("PAID", 300),
+        ]
+        assert list(Payment.objects.order_by("id").values_list("amount_minor", flat=True)) == [100, 300]
+        assert len(set(Entry.objects.values_list("idempotency_key", flat=True))) == 6
 
     def test_a_message_delivered_ten_times_charges_once(self) -> None:
         account = an_account(today=JAN_31)
         queue = QueueInHand()
         swept(as_of=JAN_31, queue=queue)
         assert delivered(bodies=queue.take() * 10, today=JAN_31) == []
-        assert statuses_of(account) == [(JAN_31, "PAID")]
+        assert statuses_of(account) == [(JAN_31, "CHARGED")]
         assert Payment.objects.count() == 1
         assert Entry.objects.count() == 2
 

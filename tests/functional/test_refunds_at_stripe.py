@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from invoices.models import CreditNote
 from ledger.balances import balance, book_totals
 from localcloud.simulated_stripe.faults import Kind
 from payments.models import Payment, Refund
@@ -53,8 +54,10 @@ def assert_booked_as_sent(bench: StripeBench, payment: Payment) -> None:
     refund = Refund.objects.get()
     assert refund.status == "SUCCEEDED"
     assert sent_back(bench) == [(str(refund.id), 500)]
-    assert entries_of(payment.account)[2:] == [("refund", 500), ("credit", 500)]
-    assert (rows(payment.account), balance(account_id=payment.account_id)) == ([("PAID", 500, 1499)], 0)
+    assert entries_of(payment.account)[2:] == [("refund", 500), ("credit_note", 500)]
+    assert (rows(payment.account), balance(account_id=payment.account_id)) == ([("PAID", 0, 1999)], 0)
+    note = CreditNote.objects.get()
+    assert (note.amount_minor, note.to_refund_minor, note.refund_id) == (500, 500, refund.id)
     taken = sum(movement.amount for movement in bench.provider.records.taken)
     assert book_totals()["USD"]["cash"] == taken - 500 == 1499
 
@@ -101,7 +104,7 @@ class TestRefundAtStripe:
         bench.fail_next(Kind.ANOTHER_AMOUNT, call="refund.create")
         refund = sent_by_reconcile(bench)
         assert (refund.status, refund.needs_review) == ("UNKNOWN", True)
-        assert refund.review_reason == "the gateway moved 501 USD and was asked for 500 USD (minor units)"
+        assert refund.review_reason == "the gateway moved 5.01 USD; we asked for 5.00 USD"
         assert entries_of(payment.account) == [("charge", 1999), ("payment", 1999)]
 
     def test_that_fails_moves_nothing(self, bench: StripeBench, payment: Payment) -> None:
@@ -110,3 +113,4 @@ class TestRefundAtStripe:
         refund = sent_by_reconcile(bench)
         assert (refund.status, refund.failure_code) == ("FAILED", "expired_or_canceled_card")
         assert (sent_back(bench), rows(payment.account)) == ([], [("PAID", 0, 1999)])
+        assert not CreditNote.objects.exists()

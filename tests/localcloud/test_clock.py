@@ -16,14 +16,14 @@ from tests.support.processes import Hold, manage, server_pid, shell
 OPEN_ACCOUNTS = """
 from accounts import clock
 from accounts.billing_day import billing_day
-from accounts.account_opening import AccountTerms, open_account
+from accounts.account_opening import NewAccount, open_account
 from accounts.plans import create_plan
 now = clock.now()
 today = billing_day(now)
 create_plan(code="p", name="P", currency="USD", unit_amount_minor=500, interval_count=1, interval_unit="week", now=now)
 for number in range(2):
-    terms = AccountTerms(name=str(number), email="a@example.com", plan="p", payment_customer="c", payment_method="m")
-    open_account(terms=terms, author="test", today=today, now=now)
+    terms = NewAccount(name=str(number), email="a@example.com", plan="p", payment_customer="c", payment_method="m")
+    open_account(new=terms, author="test", today=today, now=now)
 """
 PRINT_RUNS = """
 from rebilling.models import Run

@@ -50,7 +50,7 @@ def test_is_a_parked_period() -> None:
     an_account(plan=a_plan(interval_unit="week"), anchor_date=long_ago, rebilling_date=long_ago)
     billed(as_of=TODAY)
     assert Rebilling.objects.get().reason == "too_many_periods"
-    assert list_pending_work() == ["1 period parked: release or skip in the admin, under Rebillings."]
+    assert list_pending_work() == ["1 period parked: release or skip in the admin, under Billing periods."]
 
 
 def test_is_a_payment_whose_outcome_is_not_known() -> None:

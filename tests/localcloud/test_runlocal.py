@@ -127,7 +127,19 @@ class TestDemo:
         assert "  due               950  " in done.stdout
         assert "  charged           944  " in done.stdout
         assert "  unexplained         0\n" in done.stdout
-        assert "Statement of Amber Coffee 1 (Team, 4 seats)\n" in done.stdout
+        assert re.search(
+            r"\nInvoice \w{10}-0001 of Amber Coffee 1, issued on 2026-03-01, PAID\n"
+            r"line +amount\n[- ]+\n"
+            r"Team x 4, 13 Feb to 19 Feb 2026 +18.00 EUR\n"
+            r"Team x 4, 20 Feb to 26 Feb 2026 +18.00 EUR\n"
+            r"Team x 4, 27 Feb to 5 Mar 2026 +18.00 EUR\n"
+            r"total +54.00 EUR\n"
+            r"from the credit balance +-10.00 EUR\n"
+            r"paid +-44.00 EUR\n"
+            r"outstanding +0.00 EUR\n",
+            done.stdout,
+        )
+        assert "\nStatement of Amber Coffee 1\n" in done.stdout
         assert "\r" not in done.stdout
         assert server_pid(tmp_path) is None
 
@@ -143,7 +155,7 @@ class TestDemo:
         assert "found the 1,000 accounts of an earlier demonstration\n" in output
         assert (
             "nothing is due on 2026-03-01, and of what was due this waits:\n"
-            "1 period parked: release or skip in the admin, under Rebillings.\n" in output
+            "1 period parked: release or skip in the admin, under Billing periods.\n" in output
         )
         assert "\n  accounts  894 ACTIVE, 5 INACTIVE, 101 PENDING\n" in output
         assert re.search(r"\n  last run  \S+ as of 2026-03-01, RECONCILED: 950 periods\n", output)
@@ -169,23 +181,22 @@ class TestDemo:
             assert len(json.loads(answer.read())["taken"]) == 98
         after = shell(PRINT_GATEWAYS, BILLING_DATA=str(data))
         assert after == f"{before[:-1]}, ('stripe', 'SUCCEEDED', 98)]"
-        moved = manage("clock", "--to", "2026-03-13", BILLING_DATA=str(data))
+        moved = manage("clock", "--to", "2026-03-20", BILLING_DATA=str(data))
         assert (moved.returncode, moved.stderr) == (0, "")
         platform.send_signal(signal.SIGTERM)
         assert platform.wait(timeout=60) == 0
 
     def _shows_the_end_of_a_long_statement(self, data: Path) -> None:
-        """Five weeks have a charge and a payment each, and there is the credit."""
+        """The credit, three weeks that were invoiced together, and three weeks with a charge and a payment each."""
         done = manage("demo", "--data", str(data), DEMO_SERVE="0")
         assert (done.returncode, done.stderr) == (0, "")
-        shown = done.stdout.partition("Statement of Amber Coffee 1 (Team, 4 seats)\n")[2].splitlines()
+        shown = done.stdout.partition("Statement of Amber Coffee 1\n")[2].splitlines()
         assert shown[0] == "1 before, and the last 10 entries:"
         assert [line.split()[0] for line in shown[3:]] == [
-            "2026-02-20",
-            "2026-02-27",
             *["2026-03-01"] * 4,
             *["2026-03-06"] * 2,
             *["2026-03-13"] * 2,
+            *["2026-03-20"] * 2,
         ]
 
     @pytest.mark.parametrize("day", ["1970-01-01", "1970-12-30", "2199-12-03", "2200-12-31"])

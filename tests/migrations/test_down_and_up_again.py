@@ -72,14 +72,42 @@ class TestMigrations:
         assert {owner for _, owner in journey.again["tables"]} == {connections["owner"].settings_dict["USER"]}
 
 
-class TestLedgerAfterAll:
-    def test_has_its_triggers_always_on(self, journey: Journey) -> None:
+class TestTriggersAfterAll:
+    def test_are_there_and_the_ledgers_always_on(self, journey: Journey) -> None:
         assert [trigger[:3] for trigger in journey.again["triggers"]] == [
+            ("accounts_account", "accounts_account_moves", "O"),
+            ("accounts_account", "accounts_account_starts", "O"),
+            ("invoices_invoice", "invoices_invoice_moves", "O"),
+            ("invoices_invoice", "invoices_invoice_starts", "O"),
+            ("ledger_entry", "ledger_entry_mirrors", "A"),
             ("ledger_entry", "ledger_entry_no_change", "A"),
             ("ledger_entry", "ledger_entry_no_truncate", "A"),
+            ("payments_payment", "payments_payment_moves", "O"),
+            ("payments_payment", "payments_payment_starts", "O"),
+            ("payments_refund", "payments_refund_fits", "O"),
+            ("payments_refund", "payments_refund_moves", "O"),
+            ("payments_refund", "payments_refund_starts", "O"),
+            ("rebilling_rebilling", "rebilling_rebilling_ends_no_later", "O"),
+            ("rebilling_rebilling", "rebilling_rebilling_moves", "O"),
+            ("rebilling_rebilling", "rebilling_rebilling_overlaps_none", "O"),
+            ("rebilling_rebilling", "rebilling_rebilling_starts", "O"),
+            ("rebilling_run", "rebilling_run_moves", "O"),
+            ("rebilling_run", "rebilling_run_starts", "O"),
         ]
-        assert [name for name, *_ in journey.again["functions"]] == ["ledger_entry_refuse_change"]
 
+    def test_have_their_functions(self, journey: Journey) -> None:
+        assert [name for name, *_ in journey.again["functions"]] == [
+            "as_money",
+            "ledger_entry_refuse_change",
+            "ledger_entry_refuse_other_than_mirror",
+            "payments_refund_refuse_excess",
+            "rebilling_rebilling_refuse_longer",
+            "rebilling_rebilling_refuse_overlap",
+            "refuse_state",
+        ]
+
+
+class TestLedgerAfterAll:
     @pytest.mark.parametrize(
         "statement",
         ["UPDATE ledger_entry SET amount_minor = 1", "DELETE FROM ledger_entry", "TRUNCATE ledger_entry CASCADE"],
@@ -93,14 +121,18 @@ class TestLedgerAfterAll:
         assert constraints_of(journey.again, "ledger_entry", "CHECK") >= {
             "entry_amount_positive",
             "entry_books_match_type",
-            "entry_payment_named",
+            "entry_charge_names_its_line",
+            "entry_names_its_invoice",
+            "entry_names_its_payment",
+            "entry_names_its_refund",
             "entry_period_has_both_ends",
         }
 
     def test_has_its_unique_keys(self, journey: Journey) -> None:
         assert constraints_of(journey.again, "ledger_entry", "UNIQUE") == {
             "entry_idempotency_key_once",
-            "entry_reversible",
+            "entry_of_a_payment_once",
+            "entry_of_a_refund_once",
             "ledger_entry_reverses_id_key",
         }
 
@@ -108,15 +140,22 @@ class TestLedgerAfterAll:
         assert {
             name for name in constraints_of(journey.again, "ledger_entry", "FOREIGN KEY") if name[:6] == "entry_"
         } == {
+            "entry_as_its_payment",
+            "entry_as_its_refund",
             "entry_in_its_accounts_currency",
+            "entry_names_a_line",
             "entry_names_a_payment",
-            "entry_reverses_its_mirror",
+            "entry_names_a_refund",
+            "entry_names_its_accounts_invoice",
         }
 
     def test_may_be_read_and_added_to_by_the_application(self, journey: Journey) -> None:
         application = connections["default"].settings_dict["USER"]
         granted = [grant[1:] for grant in journey.again["grants"] if grant[0] == "ledger_entry"]
-        assert granted == [(application, "INSERT"), (application, "SELECT")]
+        assert granted == [(application, "SELECT")]
+        added = {grant[1] for grant in journey.again["column_grants"] if grant[0] == "ledger_entry"}
+        assert {grant[3] for grant in journey.again["column_grants"] if grant[0] == "ledger_entry"} == {"INSERT"}
+        assert (len(added), "created_at" in added) == (18, False)
 
 
 class TestOtherTablesAfterAll:
@@ -124,13 +163,13 @@ class TestOtherTablesAfterAll:
         indexes = {name: definition for _, name, definition in journey.again["indexes"]}
         assert indexes["rebilling_once"] == (
             "CREATE UNIQUE INDEX rebilling_once ON public.rebilling_rebilling USING btree (account_id, period_start)"
-            " WHERE (NOT ((status)::text = 'SKIPPED'::text))"
+            " WHERE (NOT ((status)::text = ANY ((ARRAY['SKIPPED'::character varying, 'VOIDED'::character varying])::text[])))"
         )
-        assert indexes["payment_one_in_flight_a_charge"].startswith(
-            "CREATE UNIQUE INDEX payment_one_in_flight_a_charge ON public.payments_payment USING btree (charge_id)"
+        assert indexes["payment_one_in_flight_an_invoice"].startswith(
+            "CREATE UNIQUE INDEX payment_one_in_flight_an_invoice ON public.payments_payment USING btree (invoice_id)"
         )
 
-    @pytest.mark.parametrize("app", ["accounts", "ledger", "payments", "rebilling"])
+    @pytest.mark.parametrize("app", ["accounts", "ledger", "invoices", "payments", "rebilling"])
     def test_have_the_checks_of_their_models(self, journey: Journey, app: str) -> None:
         for model in apps.get_app_config(app).get_models():
             named = {each.name for each in model._meta.constraints if isinstance(each, CheckConstraint)}

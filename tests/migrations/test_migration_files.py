@@ -8,7 +8,7 @@ from django.db.migrations.loader import MigrationLoader
 from tests.support.databases import rolled_back
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-APPS = ["accounts", "ledger", "payments", "rebilling", "api", "backoffice"]
+APPS = ["accounts", "ledger", "invoices", "payments", "rebilling", "api", "backoffice"]
 NAMED = re.compile(r"[0-9]{4}_[a-z][a-z0-9_]+")
 NAMED_BY_DJANGO = re.compile(r"_(initial|auto_.*|.*_and_more|(alter|remove|rename|delete|add)_.*)$")
 

@@ -13,12 +13,13 @@ from django.db import connections
 
 from payments.gateways.configured import configured_gateway
 from payments.models import Payment, Refund
+from payments.refund_requests import request_refund
 from rebilling.reconciliation.reconcile import open_runs, reconcile
-from rebilling.refund_requests import request_refund
 from rebilling.sweep import sweep
 from rebilling.worker import Delivery, Surroundings, process_deliveries
 from tests.builders import QueueInHand, sent_again
 from tests.soak.clock import Clock
+from tests.soak.people import People
 from tests.soak.provider_outage import Outages
 from tests.support.workers.processes import Workers
 from tests.support.workers.waiting import wait_until
@@ -48,6 +49,7 @@ class Months:
     workers: Workers
     outages: Outages
     choices: random.Random
+    people: People
     kills: int
     days: int
     queue: QueueInHand = field(default_factory=QueueInHand)
@@ -78,17 +80,21 @@ class Months:
                 self.counts["kills"] < self.kills and not self.outages.going_on and self.choices.random() < KILL_DAYS
             )
             if run.rebillings.exists():
-                self.leaving = self.outages.begins(now=self.clock.now, surely=to_be_killed)
+                self.leaving = self.outages.begins(now=self.clock.now, certainly=to_be_killed)
             if to_be_killed:
                 self._process_with_kills(bodies)
             else:
                 self.choices.choice([self._process, self._process_twice_at_once])(bodies)
-        self._refund_something()
+        with mock.patch("payments.messages.sending.configured_queue", return_value=self.queue):
+            self.people.work()
+            self._refund_something()
+        self._process(self.queue.take())
         self._hours_pass(day)
 
     def _refund_something(self) -> None:
         """One day in five money is sent back, of a payment of which some may have been before."""
-        paid = list(Payment.objects.filter(status="SUCCEEDED").order_by("id").values_list("id", "amount_minor"))
+        untouched = Payment.objects.filter(status="SUCCEEDED").exclude(account__in=self.people.accounts)
+        paid = list(untouched.order_by("id").values_list("id", "amount_minor"))
         if not paid or self.choices.random() > REFUND_DAYS:
             return
         payment_id, amount_minor = self.choices.choice(paid)
@@ -98,9 +104,7 @@ class Months:
             "today": self.clock.today,
             "now": self.clock.now,
         }
-        with mock.patch("rebilling.messages.dispatch.configured_queue", return_value=self.queue):
-            request_refund(payment_id=payment_id, amount_minor=amount_minor // 4, **request)
-        self._process(self.queue.take())
+        request_refund(payment_id=payment_id, amount_minor=amount_minor // 4, **request)
 
     def _hours_pass(self, day: datetime.date) -> None:
         for hour in RECONCILED_AT:

@@ -31,11 +31,11 @@ class Outages:
     def going_on(self) -> bool:
         return self.usual is not None
 
-    def begins(self, *, now: datetime.datetime, surely: bool) -> bool:
+    def begins(self, *, now: datetime.datetime, certainly: bool) -> bool:
         """Whether one begins today, once the provider was called."""
         if self.begun_at is not None and now - self.begun_at < APART:
             return False
-        return surely or self.choices.random() < SHARE
+        return certainly or self.choices.random() < SHARE
 
     def begin(self, *, now: datetime.datetime) -> None:
         fault = Fault(kind=self.choices.choice([Kind.RATE_LIMIT, Kind.ERROR_BEFORE]))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Account
+from invoices.models import CreditNote, Invoice
 from localcloud.simulated_stripe.faults import Fault, FaultPlan, Kind
 from localcloud.simulated_stripe.provider import SimulatedProvider
 from localcloud.simulated_stripe.server import serving
@@ -22,19 +23,21 @@ from payments.models import Payment, Refund
 from rebilling.models import Rebilling
 from tests.builders import a_plan, an_account
 from tests.soak.clock import Clock
+from tests.soak.dunning_checks import (
+    assert_dunned_as_the_schedule_says,
+    assert_only_accounts_that_were_dunned_are_inactive,
+    assert_outcomes_were_learned_after_the_key_was_forgotten,
+)
 from tests.soak.final_checks import (
+    assert_all_is_sound,
     assert_each_period_was_charged_once,
     assert_every_outcome_is_known,
     assert_nobody_paid_twice,
     assert_the_books_are_the_providers,
 )
 from tests.soak.months import Months
+from tests.soak.people import People
 from tests.soak.provider_outage import Outages
-from tests.soak.retry_checks import (
-    assert_each_charge_was_tried_until_paid,
-    assert_only_accounts_without_retries_left_are_inactive,
-    assert_outcomes_were_learned_after_the_key_was_forgotten,
-)
 from tests.support.databases import committed
 from tests.support.workers.processes import Workers, worker_processes
 from tests.support.workers.queues import local_queue
@@ -45,6 +48,8 @@ MONTHS = 6
 FIRST_DAY = datetime.date(2026, 1, 1)
 ANCHORED = (0, 5, 11, 17, 23, 30)
 """Days after the first one on which accounts are anchored, the 31st of January among them."""
+TOUCHED_EACH = 5
+"""Every fifth account is worked on by people, too."""
 TIMEOUT_SECONDS = 0.15
 """Most of the time that the months take is spent in waiting for this."""
 GATEWAY = {
@@ -128,17 +133,26 @@ class TestMonthsOfTrouble:
         days = (FIRST_DAY.replace(month=1 + MONTHS) - FIRST_DAY).days
         last_day = FIRST_DAY + datetime.timedelta(days=days - 1)
         choices = random.Random(seed)
-        outages = Outages(provider=provider, choices=choices)
-        months = Months(clock=clock, workers=workers, outages=outages, choices=choices, kills=KILLS, days=days)
+        touched = list(Account.objects.order_by("id").values_list("id", flat=True))[::TOUCHED_EACH]
+        months = Months(
+            clock=clock,
+            workers=workers,
+            outages=Outages(provider=provider, choices=choices),
+            choices=choices,
+            people=People(clock=clock, choices=choices, accounts=touched),
+            kills=KILLS,
+            days=days,
+        )
         months.pass_by()
         provider.end_processing()
         assert_nobody_paid_twice(provider.records)
         assert_every_outcome_is_known(now=clock.now)
         assert_the_books_are_the_providers(provider.records)
-        assert_each_period_was_charged_once(last_day=last_day)
-        assert_only_accounts_without_retries_left_are_inactive(
-            assert_each_charge_was_tried_until_paid(last_day=last_day)
-        )
+        assert_all_is_sound()
+        untouched = list(Account.objects.exclude(id__in=touched).order_by("id"))
+        assert_each_period_was_charged_once(untouched, last_day=last_day)
+        inactive = assert_dunned_as_the_schedule_says(untouched, last_day=last_day)
+        assert_only_accounts_that_were_dunned_are_inactive(untouched, inactive)
         learned = assert_outcomes_were_learned_after_the_key_was_forgotten(provider.records)
         assert months.counts["kills"] >= KILLS
         report(months, provider, learned)
@@ -165,7 +179,9 @@ def report(months: Months, provider: SimulatedProvider, learned: Mapping[str, in
     lines = {
         "accounts": ACCOUNTS,
         "inactive as unpaid": Account.objects.filter(status="INACTIVE").count(),
-        "periods charged": Rebilling.objects.exclude(charge=None).count(),
+        "periods charged": Rebilling.objects.exclude(invoice=None).count(),
+        "invoices": Invoice.objects.count(),
+        "credit notes": CreditNote.objects.count(),
         **{f"payments {status}": count for status, count in payments.items() if count},
         **{f"refunds {status}": count for status, count in refunds.items() if count},
         "requests to the provider": sum(provider.records.calls.values()),
@@ -175,5 +191,6 @@ def report(months: Months, provider: SimulatedProvider, learned: Mapping[str, in
         "times that the provider was away": months.outages.times,
         **learned,
         **months.counts,
+        **months.people.counts,
     }
     print("\n".join(f"{name}: {number:,}" for name, number in lines.items()))  # noqa: T201 - read with `make soak`

@@ -11,15 +11,19 @@ from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts.models import Account, Plan, StatusChange
+from accounts.models import Account, AccountChange, Plan, Terms
 from api.keys import create_api_key, replace_api_key
 from api.models import ApiKey, IdempotentAnswer, Scope
+from invoices.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from ledger.models import Entry
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
 from tests.builders import NOW
 
-TABLES = [Account, ApiKey, Entry, IdempotentAnswer, Payment, Plan, Rebilling, Refund, Run, StatusChange]
+TABLES = [
+    *(Account, AccountChange, ApiKey, CreditNote, CreditNoteLine, Entry, IdempotentAnswer, Invoice, InvoiceLine),
+    *(Payment, Plan, Rebilling, Refund, Run, Terms),
+]
 
 
 def _loaded_site() -> Client:

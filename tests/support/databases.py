@@ -9,6 +9,6 @@ committed = pytest.mark.django_db(
     transaction=True,
     # The owner flushes what the application's role may not delete; tables of other apps keep what migrations put there.
     databases=["default", "owner"],
-    available_apps=["accounts", "ledger", "payments", "rebilling", "api"],
+    available_apps=["accounts", "ledger", "invoices", "payments", "rebilling", "api"],
 )
 """The test commits, as other connections and processes must see it; the domain's tables are emptied at its end."""

@@ -5,9 +5,10 @@ from typing import Any
 
 from accounts.models import Account
 from ledger.models import Entry
+from payments.messages.attempts import RefundsMessage
+from payments.messages.strict import to_json
 from payments.models import Payment, Refund
-from rebilling.messages.message import RefundsMessage, to_json
-from rebilling.refund_requests import request_refund
+from payments.refund_requests import request_refund
 from tests.builders import NOW, TODAY, ScriptedGateway, an_account, billed, delivered
 
 LATER = NOW + datetime.timedelta(minutes=16)

@@ -1,270 +1,430 @@
 """What must hold of all rows at every moment, whatever happened in whatever order. Derived anew, by other ways.
 
-That states change as `docs/states.md` says, and in no other way, the test database holds (`state_changes.py`).
+That states change as `docs/states.md` says, and in no other way, the database holds.
 """
 
 import datetime
 import itertools
 import uuid
-from collections import defaultdict
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from accounts.models import Account, StatusChange
+from django.conf import settings
+
+from accounts.models import Account, AccountChange
+from accounts.terms import terms_of
+from invoices.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from ledger.balances import balances, book_totals
-from ledger.models import Entry, EntryType
+from ledger.models import Entry
 from payments.models import OFFLINE, Payment, Refund
+from payments.outcomes import OUR_FAULT
+from rebilling.books import changed_runs, discrepancies
 from rebilling.models import Rebilling, SkipReason
 from tests.support.states_page import changes
 from tests.unit.accounts.calendar_oracle import oracle_starts
 
-CHARGED = {"CHARGED", "PAID", "UNPAID", "WRITTEN_OFF", "VOIDED"}
-OWED = {"CHARGED", "UNPAID"}
 _FIELDS = Entry._meta.concrete_fields
+Row = TypeVar("Row")
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Rows:
+    """Every row there is at one moment, in order."""
+
+    def __init__(self) -> None:
+        self.accounts = list(Account.objects.order_by("id"))
+        self.rebillings = list(Rebilling.objects.order_by("account_id", "period_start", "id"))
+        self.invoices = list(Invoice.objects.order_by("id"))
+        self.invoices_by_account = grouped(self.invoices, lambda invoice: invoice.account_id)
+        self.lines = list(InvoiceLine.objects.order_by("invoice_id", "position"))
+        self.credit_notes = list(CreditNote.objects.order_by("id"))
+        self.credit_note_lines = list(CreditNoteLine.objects.order_by("id"))
+        self.entries = list(Entry.objects.order_by("id"))
+        self.payments = list(Payment.objects.order_by("id"))
+        self.refunds = list(Refund.objects.order_by("id"))
+        self.taken_back = {
+            entry.payment_id: entry.amount_minor for entry in self.entries if entry.type == "payment_reversed"
+        }
+        self.from_payment = [refund for refund in self.refunds if refund.source == "payment"]
+
+    def paid_of(self, payment: Payment) -> int:
+        """What stays paid of its invoice: of a payment that was taken back, what had been refunded before."""
+        if payment.status != "SUCCEEDED":
+            return 0
+        if payment.id not in self.taken_back:
+            return payment.applied_minor
+        sent = [each for each in self.from_payment if each.payment_id == payment.id and each.status == "SUCCEEDED"]
+        return sum(refund.amount_minor for refund in sent)
+
+    def credit_of(self, payment: Payment) -> int:
+        """What it added to the credit balance."""
+        if payment.status != "SUCCEEDED":
+            return 0
+        excess = payment.amount_minor - payment.applied_minor
+        owed_again = payment.applied_minor - self.paid_of(payment)
+        return excess + owed_again - self.taken_back.get(payment.id, 0)
 
 
 @dataclass
 class Soundness:
-    """Looks at every row, and remembers what it saw. `restored` are accounts that had a charge's reversal reversed."""
+    """Looks at every row, and remembers what it saw."""
 
-    restored: set[uuid.UUID] = field(default_factory=set)
     _entries: dict[uuid.UUID, tuple[object, ...]] = field(default_factory=dict)
-    _prices: dict[uuid.UUID, tuple[int, int]] = field(default_factory=dict)
+    _issued: dict[uuid.UUID, tuple[object, ...]] = field(default_factory=dict)
+    _prices: dict[uuid.UUID, tuple[object, ...]] = field(default_factory=dict)
 
     def check(self) -> None:
-        accounts = list(Account.objects.order_by("id"))
-        rows = list(Rebilling.objects.order_by("account_id", "period_start", "id"))
-        entries = list(Entry.objects.order_by("id"))
-        payments = list(Payment.objects.order_by("id"))
-        by_account: dict[uuid.UUID, list[Rebilling]] = defaultdict(list)
-        for row in rows:
-            by_account[row.account_id].append(row)
-        self._check_nothing_was_rewritten(entries)
-        self._check_prices_stay(rows)
-        _check_charges(rows, entries)
-        refunds = list(Refund.objects.order_by("id"))
-        _check_payments(rows, entries, payments, refunds)
-        _check_refunds(entries, payments, refunds)
-        _check_write_offs(rows, entries)
-        _check_histories(accounts)
-        for account in accounts:
-            _check_dates(account, by_account[account.id])
-            _check_status(account, by_account[account.id])
-            if account.id not in self.restored:
-                _check_no_day_is_charged_twice(by_account[account.id])
-        _check_balances(accounts, by_account, entries, payments, refunds)
+        rows = Rows()
+        self._check_nothing_was_rewritten(rows)
+        _check_periods(rows)
+        _check_invoices(rows)
+        _check_numbers(rows)
+        _check_lines(rows)
+        _check_credit_notes(rows)
+        _check_payments(rows)
+        _check_refunds(rows)
+        _check_balances(rows)
+        _check_histories(rows)
+        _check_statuses(rows)
+        _check_dunning(rows)
+        _check_nothing_is_forgotten(rows)
+        # The hourly check sees nothing of all this.
+        assert (discrepancies(), changed_runs()) == ([], [])
 
-    def _check_nothing_was_rewritten(self, entries: Collection[Entry]) -> None:
-        now = {entry.id: tuple(getattr(entry, field.attname) for field in _FIELDS) for entry in entries}
-        assert all(now.get(id_) == before for id_, before in self._entries.items())
-        self._entries = now
-
-    def _check_prices_stay(self, rows: Collection[Rebilling]) -> None:
-        """What a period costs is fixed when it is found due: checked, approved and charged is one amount."""
-        now = {row.id: (row.quantity, row.amount_minor) for row in rows}
-        assert all(now.get(id_) == before for id_, before in self._prices.items())
-        self._prices = now
-
-
-def _check_charges(rows: Collection[Rebilling], entries: Collection[Entry]) -> None:
-    """Each period is charged at most once, and the ledger's charges are those of the rebillings, one by one."""
-    charged = [
-        (row.charge_id, row.account_id, row.period_start, row.period_end, row.amount_minor)
-        for row in rows
-        if row.status in CHARGED and row.amount_minor
-    ]
-    charges = [
-        (entry.id, entry.account_id, entry.period_start, entry.period_end, entry.amount_minor)
-        for entry in entries
-        if entry.type == EntryType.CHARGE
-    ]
-    assert sorted(charges, key=str) == sorted(charged, key=str)
-    assert len({(account_id, start) for _, account_id, start, *_ in charges}) == len(charges)
+    def _check_nothing_was_rewritten(self, rows: Rows) -> None:
+        """Entries and what was issued stay; what a period costs is fixed when it is found due."""
+        entries = {entry.id: tuple(getattr(entry, field.attname) for field in _FIELDS) for entry in rows.entries}
+        issued: dict[uuid.UUID, tuple[object, ...]] = {
+            invoice.id: (invoice.number, invoice.total_minor, invoice.issued_on, invoice.due_on)
+            for invoice in rows.invoices
+        }
+        issued |= {line.id: (line.invoice_id, line.amount_minor, line.description) for line in rows.lines}
+        prices: dict[uuid.UUID, tuple[object, ...]] = {
+            row.id: (row.quantity, row.amount_minor, row.description) for row in rows.rebillings
+        }
+        for before, now in ((self._entries, entries), (self._issued, issued), (self._prices, prices)):
+            assert all(now.get(id_) == was for id_, was in before.items())
+        self._entries, self._issued, self._prices = entries, issued, prices
 
 
-def _check_payments(
-    rows: Collection[Rebilling],
-    entries: Collection[Entry],
-    payments: Collection[Payment],
-    refunds: Collection[Refund],
-) -> None:
-    """The ledger's payments are those that succeeded. Each counts towards its own charge, less what was sent back."""
-    succeeded = {payment.id: payment.amount_minor for payment in payments if payment.status == "SUCCEEDED"}
-    posted = {entry.payment_id: entry.amount_minor for entry in entries if entry.type == EntryType.PAYMENT}
-    assert posted == succeeded
-    paid: dict[uuid.UUID | None, int] = defaultdict(int)
-    for payment in payments:
-        paid[payment.charge_id] += succeeded.get(payment.id, 0) - _sent_back(refunds).get(payment.id, 0)
-    in_flight = {payment.charge_id for payment in payments if payment.status in Payment.IN_FLIGHT}
+def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+    found: dict[Key, list[Row]] = defaultdict(list)
     for row in rows:
-        # A charge waits for its first payment's outcome and no longer; while it is unpaid, one may be in flight.
-        assert row.status != "CHARGED" or row.charge_id in in_flight
-        assert row.charge_id not in in_flight or row.status in OWED
-        assert row.paid_minor == (paid[row.charge_id] if row.charge_id else 0)
-        assert 0 <= row.credit_minor + row.paid_minor <= row.amount_minor
-        if row.status == "PAID":
-            assert row.outstanding_minor == 0
-    declined = {payment.charge_id for payment in payments if payment.status == "DECLINED"}
+        found[key(row)].append(row)
+    return found
+
+
+def summed(rows: Iterable[Row], key: Callable[[Row], Key], amount: Callable[[Row], int]) -> Counter[Key]:
+    """The amounts, added up by key."""
+    totals: Counter[Key] = Counter()
     for row in rows:
-        # What is unpaid is tried again, or is being tried, or was declined and its retries are exhausted.
-        assert row.retry_on is None or row.status == "UNPAID"
-        if row.status == "UNPAID" and row.retry_on is None:
-            assert row.charge_id in in_flight or row.charge_id in declined
-    # A further attempt is made when the one before it has failed, or did not cover the charge; never beside it.
-    for attempts in _by_charge(payments).values():
+        totals[key(row)] += amount(row)
+    return totals
+
+
+def _check_periods(rows: Rows) -> None:
+    """No day of an account is claimed twice, and each period that was charged is on one line of its invoice."""
+    by_account = grouped(rows.rebillings, lambda row: row.account_id)
+    for of_account in by_account.values():
+        live = [row for row in of_account if row.status in {"DUE", "CHARGED", "PARKED"}]
+        for earlier, later in itertools.pairwise(live):
+            assert earlier.ended_on <= later.period_start
+    lines = grouped([line for line in rows.lines if line.kind == "period"], lambda line: line.rebilling_id)
+    invoices = {invoice.id: invoice for invoice in rows.invoices}
+    for row in rows.rebillings:
+        found = [
+            (line.invoice_id, line.period_start, line.period_end, line.amount_minor, line.quantity)
+            for line in lines.pop(row.id, [])
+        ]
+        if row.status in {"CHARGED", "VOIDED"}:
+            assert row.invoice_id is not None
+            assert found == [(row.invoice_id, row.period_start, row.period_end, row.amount_minor, row.quantity)]
+            assert invoices[row.invoice_id].account_id == row.account_id
+        else:
+            assert found == []
+    assert not lines
+    for account in rows.accounts:
+        _check_dates(account, by_account[account.id])
+
+
+def _check_dates(account: Account, rows: Iterable[Rebilling]) -> None:
+    """The rebilling date is where what was charged, or skipped by a person, ends."""
+    since = [row for row in rows if row.period_start >= account.first_rebilling_date]
+    charged = [row for row in since if row.status == "CHARGED" or row.reason == SkipReason.BY_PERSON]
+    assert account.rebilling_date >= max((row.period_end for row in charged), default=account.first_rebilling_date)
+    ends = {row.period_end for row in (*charged, *(row for row in since if row.status == "VOIDED"))}
+    assert account.rebilling_date in {account.first_rebilling_date, *ends}
+
+
+def _check_invoices(rows: Rows) -> None:
+    """Each is the sum of its lines, and of what became of it since; its status follows."""
+    totals = summed(rows.lines, lambda line: line.invoice_id, lambda line: line.amount_minor + line.tax_minor)
+    paid = summed(rows.payments, lambda payment: payment.invoice_id, rows.paid_of)
+    of_payment = {payment.id: payment.invoice_id for payment in rows.payments}
+    refunded = summed(
+        [refund for refund in rows.from_payment if refund.status == "SUCCEEDED"],
+        lambda refund: of_payment[refund.payment_id],
+        lambda refund: refund.amount_minor,
+    )
+    refunding = summed(
+        [refund for refund in rows.from_payment if refund.status in Refund.IN_FLIGHT],
+        lambda refund: of_payment[refund.payment_id],
+        lambda refund: refund.amount_minor,
+    )
+    notes = grouped(rows.credit_notes, lambda note: note.invoice_id)
+    bad_debt = summed(
+        rows.entries,
+        lambda entry: entry.invoice_id,
+        lambda entry: entry.amount_minor * ((entry.debit == "bad_debt") - (entry.credit == "bad_debt")),
+    )
+    in_flight = {payment.invoice_id for payment in rows.payments if payment.status in Payment.IN_FLIGHT}
+    for invoice in rows.invoices:
+        assert invoice.total_minor == totals[invoice.id]
+        assert invoice.paid_minor == paid[invoice.id]
+        assert (invoice.refunded_minor, invoice.refunding_minor) == (refunded[invoice.id], refunding[invoice.id])
+        assert invoice.written_off_minor == bad_debt[invoice.id]
+        of_invoice = notes[invoice.id]
+        assert (invoice.credited_minor, invoice.credited_to_balance_minor, invoice.credited_to_refund_minor) == (
+            sum(note.from_outstanding_minor + note.from_written_off_minor for note in of_invoice),
+            sum(note.to_balance_minor for note in of_invoice),
+            sum(note.to_refund_minor for note in of_invoice),
+        )
+        assert sum(note.amount_minor for note in of_invoice) + invoice.refunding_minor <= invoice.total_minor
+        assert invoice.refunded_minor + invoice.refunding_minor <= invoice.paid_minor
+        assert (invoice.status == "OPEN") == (invoice.outstanding_minor > 0)
+        assert invoice.outstanding_minor >= 0
+        assert (invoice.status == "UNCOLLECTIBLE") <= (invoice.written_off_minor > 0)
+        assert invoice.in_flight == (invoice.id in in_flight)
+
+
+def _check_numbers(rows: Rows) -> None:
+    """Each account's invoices and credit notes are numbered without a gap."""
+    invoices = grouped(rows.invoices, lambda invoice: invoice.account_id)
+    notes = grouped(rows.credit_notes, lambda note: note.account_id)
+    for account in rows.accounts:
+        assert [invoice.number for invoice in invoices[account.id]] == [
+            f"{account.number_prefix}-{number:04}" for number in range(1, account.invoices_issued + 1)
+        ]
+        assert [note.number for note in notes[account.id]] == [
+            f"{account.number_prefix}-CN-{number:04}" for number in range(1, account.credit_notes_issued + 1)
+        ]
+
+
+def _check_lines(rows: Rows) -> None:
+    """Each line that costs something has its entry, and no charge is without its line; no period is charged twice."""
+    owners = {invoice.id: invoice.account_id for invoice in rows.invoices}
+    charges = [entry for entry in rows.entries if entry.type == "charge"]
+    assert sorted(
+        (str(entry.line_id), str(entry.account_id), str(entry.invoice_id), entry.amount_minor, str(entry.period_start))
+        for entry in charges
+    ) == sorted(
+        (str(line.id), str(owners[line.invoice_id]), str(line.invoice_id), line.amount_minor, str(line.period_start))
+        for line in rows.lines
+        if line.amount_minor
+    )
+    credited = summed(rows.credit_note_lines, lambda share: share.line_id, lambda share: share.amount_minor)
+    statuses = {row.id: row for row in rows.rebillings}
+    for line in rows.lines:
+        assert line.credited_minor == credited[line.id] <= line.amount_minor + line.tax_minor
+        row = statuses.get(line.rebilling_id) if line.rebilling_id else None
+        given_back = line.amount_minor > 0 and line.credited_minor == line.amount_minor + line.tax_minor
+        if row is not None:
+            assert (row.status == "VOIDED") == (given_back or row.ended_on == row.period_start)
+
+
+def _check_credit_notes(rows: Rows) -> None:
+    """Each is the sum of its lines, and is booked line by line."""
+    lines = summed(rows.credit_note_lines, lambda share: share.credit_note_id, lambda share: share.amount_minor)
+    assert {note.id: note.amount_minor for note in rows.credit_notes} == dict(lines)
+    booked = summed(
+        [entry for entry in rows.entries if entry.type in {"credit_note", "tax_credit"}],
+        lambda entry: (entry.account_id, entry.invoice_id),
+        lambda entry: entry.amount_minor,
+    )
+    noted = summed(
+        rows.credit_notes,
+        lambda note: (note.account_id, uuid.UUID(str(note.invoice_id))),
+        lambda note: note.amount_minor,
+    )
+    assert dict(booked) == dict(noted)
+
+
+def _check_payments(rows: Rows) -> None:
+    """Each that succeeded has its entry and each entry its payment; attempts at an invoice follow one another."""
+    booked = {
+        entry.payment_id: (entry.account_id, entry.invoice_id, entry.amount_minor)
+        for entry in rows.entries
+        if entry.type == "payment"
+    }
+    assert booked == {
+        payment.id: (payment.account_id, payment.invoice_id, payment.amount_minor)
+        for payment in rows.payments
+        if payment.status == "SUCCEEDED"
+    }
+    at_the_gateway = grouped(
+        # What a person books late was collected by the attempt that it is for.
+        [payment for payment in rows.payments if payment.gateway != OFFLINE and payment.late_for_id is None],
+        lambda payment: payment.invoice_id,
+    )
+    for attempts in at_the_gateway.values():
         for earlier, later in itertools.pairwise(attempts):
             assert earlier.completed_at is not None
             assert earlier.completed_at <= later.submitted_at
-    # Money received offline is for no charge.
-    assert all((payment.charge_id is None) == (payment.gateway == OFFLINE) for payment in payments)
-
-
-def _sent_back(refunds: Collection[Refund]) -> dict[uuid.UUID, int]:
-    """What was sent back, by payment."""
-    sent: dict[uuid.UUID, int] = defaultdict(int)
-    for refund in refunds:
-        sent[refund.payment_id] += refund.amount_minor if refund.status == "SUCCEEDED" else 0
-    return sent
-
-
-def _check_refunds(entries: Collection[Entry], payments: Collection[Payment], refunds: Collection[Refund]) -> None:
-    """The ledger's refunds are those that succeeded, with at most as much credit; no payment is refunded beyond it."""
-    booked = {entry.idempotency_key: entry for entry in entries}
-    posted = {
-        (entry.idempotency_key, entry.payment_id, entry.amount_minor)
-        for entry in entries
-        if entry.type == EntryType.REFUND
-    }
-    succeeded = [refund for refund in refunds if refund.status == "SUCCEEDED"]
-    assert posted == {(f"refund:{refund.id}", refund.payment_id, refund.amount_minor) for refund in succeeded}
-    credits = {key for key in booked if key.startswith("refund_credit:")}
-    assert credits <= {f"refund_credit:{refund.id}" for refund in succeeded}
-    for refund in succeeded:
-        credit = booked.get(f"refund_credit:{refund.id}")
-        assert credit is None or credit.amount_minor <= refund.amount_minor
-    reserved: dict[uuid.UUID, int] = defaultdict(int)
-    for refund in refunds:
-        reserved[refund.payment_id] += refund.amount_minor if refund.status != "FAILED" else 0
-    for payment in payments:
+    assert not {"not_outstanding", "not_reserved"} & {payment.decline_code for payment in rows.payments}
+    refunded = summed(
+        [refund for refund in rows.refunds if refund.status == "SUCCEEDED"],
+        lambda refund: refund.payment_id,
+        lambda refund: refund.amount_minor,
+    )
+    reserved = summed(
+        [refund for refund in rows.refunds if refund.status != "FAILED"],
+        lambda refund: refund.payment_id,
+        lambda refund: refund.amount_minor,
+    )
+    for payment in rows.payments:
+        assert payment.refunded_minor == refunded[payment.id]
         assert reserved[payment.id] <= (payment.amount_minor if payment.status == "SUCCEEDED" else 0)
+        # Money that was taken back isn't sent back as well.
+        taken_back = rows.taken_back.get(payment.id)
+        assert taken_back is None or taken_back == payment.amount_minor - reserved[payment.id]
 
 
-def _by_charge(payments: Collection[Payment]) -> dict[uuid.UUID, list[Payment]]:
-    """The attempts at each charge, in the order in which they were submitted."""
-    attempts: dict[uuid.UUID, list[Payment]] = defaultdict(list)
-    for payment in payments:
-        if payment.charge_id:
-            attempts[payment.charge_id].append(payment)
-    return attempts
-
-
-def _check_write_offs(rows: Collection[Rebilling], entries: Collection[Entry]) -> None:
-    """Of each period, what stands as bad debt is what was given up while it is WRITTEN_OFF, and else nothing."""
-    by_id = {entry.id: entry for entry in entries}
-    given_up: dict[tuple[uuid.UUID, datetime.date | None], int] = defaultdict(int)
-    for entry in entries:
-        first = entry
-        while first.reverses_id:
-            first = by_id[first.reverses_id]
-        if first.type == EntryType.WRITE_OFF:
-            moved = (entry.debit == "bad_debt") - (entry.credit == "bad_debt")
-            given_up[first.account_id, first.period_start] += entry.amount_minor * moved
-    expected = {
-        (row.account_id, row.period_start): row.outstanding_minor for row in rows if row.status == "WRITTEN_OFF"
+def _check_refunds(rows: Rows) -> None:
+    """Each that succeeded has its entry; from the payment, a credit note of its amount, and from the balance, none."""
+    booked = {
+        entry.refund_id: (entry.account_id, entry.amount_minor) for entry in rows.entries if entry.type == "refund"
     }
-    assert {period: amount for period, amount in given_up.items() if amount} == expected
+    succeeded = [refund for refund in rows.refunds if refund.status == "SUCCEEDED"]
+    assert booked == {refund.id: (refund.account_id, refund.amount_minor) for refund in succeeded}
+    noted = {note.refund_id: note.to_refund_minor for note in rows.credit_notes if note.refund_id}
+    assert noted == {refund.id: refund.amount_minor for refund in succeeded if refund.source == "payment"}
+    assert "not_reserved" not in {refund.failure_code for refund in rows.refunds}
 
 
-def _check_histories(accounts: Collection[Account]) -> None:
-    """Each account's history is a chain of allowed changes that ends in its status."""
-    last = {account.id: "" for account in accounts}
-    for change in StatusChange.objects.order_by("id"):
-        assert change.from_status == last[change.account_id]
-        assert change.to_status in changes("account")[change.from_status]
-        assert change.reason
-        assert change.author
-        last[change.account_id] = change.to_status
-    assert last == {account.id: account.status for account in accounts}
-
-
-def _check_dates(account: Account, rows: Collection[Rebilling]) -> None:
-    """The rebilling date is where what was charged, or skipped by a person, ends."""
-    done = [
-        row.period_end
-        for row in rows
-        if row.period_start >= account.first_rebilling_date
-        and (row.status in CHARGED or row.reason == SkipReason.BY_PERSON)
-    ]
-    assert account.rebilling_date == max(done, default=account.first_rebilling_date)
-
-
-def _check_status(account: Account, rows: Collection[Rebilling]) -> None:
-    states = {row.status for row in rows}
-    if account.status == "INACTIVE":
-        assert account.inactive_reason in {"closed", "unpaid"}
-        assert not states & {"DUE", "PARKED"}
-        return
-    assert (account.status == "PAST_DUE") == ("UNPAID" in states)
-    if account.status == "PENDING":
-        assert "PAID" not in states
-
-
-def _check_no_day_is_charged_twice(rows: Collection[Rebilling]) -> None:
-    live = [row for row in rows if row.status in CHARGED - {"VOIDED"}]
-    for earlier, later in itertools.pairwise(live):
-        assert earlier.period_end <= later.period_start
-
-
-def _check_balances(
-    accounts: Collection[Account],
-    by_account: dict[uuid.UUID, list[Rebilling]],
-    entries: Collection[Entry],
-    payments: Collection[Payment],
-    refunds: Collection[Refund],
-) -> None:
-    """Books sum to zero. What an account owes is what its open charges ask for, less its free credit."""
+def _check_balances(rows: Rows) -> None:
+    """Books sum to zero; an account owes what is outstanding less its credit; its credit is what came and what went."""
     totals = book_totals()
     assert [sum(books.values()) for books in totals.values()] == [0] * len(totals)
-    owed = balances(account_ids=[account.id for account in accounts])
-    in_flight = {payment.account_id for payment in payments if payment.status in Payment.IN_FLIGHT}
-    credited: dict[uuid.UUID, int] = defaultdict(int)
-    for payment in payments:
-        kept = payment.amount_minor - _sent_back(refunds).get(payment.id, 0)
-        credited[payment.account_id] += kept if payment.gateway == OFFLINE else 0
-    accounts_of = {payment.id: payment.account_id for payment in payments}
-    reserved: dict[uuid.UUID, int] = defaultdict(int)
-    voided = {row.charge_id for rows in by_account.values() for row in rows if row.status == "VOIDED"}
-    of_voided = {payment.id for payment in payments if payment.charge_id in voided}
-    for refund in refunds:
-        if refund.payment_id in of_voided and refund.status in Refund.IN_FLIGHT:
-            reserved[accounts_of[refund.payment_id]] += refund.amount_minor
-    for entry in entries:
-        credited[entry.account_id] += entry.amount_minor * ((entry.debit == "credits") - (entry.credit == "credits"))
-    for account in accounts:
-        rows = by_account[account.id]
-        outstanding = sum(row.outstanding_minor for row in rows if row.status in OWED)
-        # Credit granted, money received offline, and what was paid for charges since reversed; less what charges have
-        # taken of it.
-        free = credited[account.id] + sum(row.paid_minor for row in rows if row.status == "VOIDED")
-        free -= sum(row.credit_minor for row in rows)
-        assert owed[account.id] == outstanding - free
-        if account.id not in in_flight:
-            assert free >= 0
-            # What is being sent back of reversed charges is kept for that.
-            assert free <= reserved[account.id] or not any(row.status == "UNPAID" for row in rows)
+    owed = balances(account_ids=[account.id for account in rows.accounts])
+    by_account = {account.id: 0 for account in rows.accounts}
+    outstanding, moved, paying_out = Counter(by_account), Counter(by_account), Counter(by_account)
+    for invoice in rows.invoices:
+        outstanding[invoice.account_id] += invoice.outstanding_minor
+        moved[invoice.account_id] -= invoice.balance_applied_minor
+    for note in rows.credit_notes:
+        moved[note.account_id] += note.to_balance_minor
+    for payment in rows.payments:
+        moved[payment.account_id] += rows.credit_of(payment)
+    for refund in rows.refunds:
+        if refund.source == "balance" and refund.status != "FAILED":
+            moved[refund.account_id] -= refund.amount_minor
+            paying_out[refund.account_id] += refund.amount_minor if refund.status != "SUCCEEDED" else 0
+    for entry in rows.entries:
+        moved[entry.account_id] += entry.amount_minor * ((entry.debit == "credits") - (entry.credit == "credits"))
+        # A debt that was carried forward, and given up on closing.
+        given_up = entry.type == "write_off" and entry.invoice_id is None
+        moved[entry.account_id] += entry.amount_minor if given_up else 0
+        moved[entry.account_id] += entry.amount_minor if entry.type == "refund_reversed" else 0
+    for account in rows.accounts:
+        assert account.credit_balance_minor == moved[account.id]
+        assert account.credit_balance_minor == outstanding[account.id] - owed[account.id] - paying_out[account.id]
+
+
+def _check_histories(rows: Rows) -> None:
+    """Each account's history is a chain of allowed changes that ends in its status."""
+    last = {account.id: "" for account in rows.accounts}
+    for change in AccountChange.objects.order_by("id"):
+        assert change.reason
+        assert change.author
+        if "status" in change.after:
+            assert change.before.get("status", "") == last[change.account_id]
+            assert change.after["status"] in changes("account")[last[change.account_id]] | {last[change.account_id]}
+            last[change.account_id] = change.after["status"]
+    assert last == {account.id: account.status for account in rows.accounts}
+
+
+def _check_statuses(rows: Rows) -> None:
+    for account in rows.accounts:
+        invoices = rows.invoices_by_account.get(account.id, [])
+        is_open = [invoice for invoice in invoices if invoice.status == "OPEN"]
+        declined = [invoice for invoice in is_open if invoice.declined_on]
+        sent = [invoice for invoice in is_open if invoice.collection_method == "send_invoice"]
+        if account.status == "INACTIVE":
+            assert account.inactive_reason in {"closed", "unpaid"}
+        elif declined:
+            assert account.status == "PAST_DUE"
+        elif account.status == "PAST_DUE":
+            assert sent
+        if account.status == "PENDING":
+            assert not [invoice for invoice in invoices if invoice.status == "PAID"]
+        # What the customer has with us isn't left lying while an invoice waits for money.
+        if any(not invoice.in_flight for invoice in is_open):
+            assert account.credit_balance_minor <= 0
+
+
+def _check_dunning(rows: Rows) -> None:
+    """While something declined is open, a step is ahead or at the gateway, or all were taken; and only then."""
+    sent = {invoice.account_id for invoice in rows.invoices if not _is_automatic(invoice)}
+    # An INACTIVE account isn't dunned anew for what it owes again.
+    owing_again = {
+        entry.account_id for entry in rows.entries if entry.type == "reversal" and entry.credit == "bad_debt"
+    }
+    stepping = {
+        payment.account_id
+        for payment in rows.payments
+        if payment.cause == "dunning" and payment.status in Payment.IN_FLIGHT
+    }
+    for account in rows.accounts:
+        declined = [
+            invoice
+            for invoice in rows.invoices_by_account.get(account.id, [])
+            if invoice.status == "OPEN" and invoice.declined_on
+        ]
+        if not declined:
+            assert (account.dunning_steps, account.dunning_on) == (0, None)
+            continue
+        steps = len(settings.DUNNING_DAYS)
+        assert account.dunning_steps <= steps
+        if account.dunning_on is None and not any(invoice.in_flight for invoice in declined):
+            assert account.status == "INACTIVE"
+            assert account.dunning_steps == steps or (account.id in owing_again and account.dunning_steps == 0)
+        if account.inactive_reason == "unpaid" and account.id not in sent:
+            # Never before the last step has failed.
+            assert account.dunning_on is None
+            assert account.id not in stepping
+
+
+def _is_automatic(invoice: Invoice) -> bool:
+    return invoice.collection_method == "automatic"
+
+
+def _check_nothing_is_forgotten(rows: Rows) -> None:
+    """What is to be collected is at the gateway, or is dunned, or a person knows of it."""
+    for_a_person = {payment.invoice_id for payment in rows.payments if payment.decline_code in OUR_FAULT}
+    for_a_person |= {
+        entry.invoice_id
+        for entry in rows.entries
+        if entry.type in {"payment_reversed", "reversal"} and entry.invoice_id
+    }
+    for invoice in rows.invoices:
+        if invoice.status == "OPEN" and _is_automatic(invoice):
+            assert invoice.in_flight or invoice.declined_on or invoice.id in for_a_person
 
 
 def assert_nothing_was_missed(*, as_of: datetime.date) -> None:
     """Every period that the textbook says was due by then has its row, but where an account is closed or parked."""
-    for account in Account.objects.exclude(status="INACTIVE").select_related("plan"):
+    accounts = list(Account.objects.exclude(status="INACTIVE"))
+    terms = terms_of([account.id for account in accounts])
+    for account in accounts:
         rows = account.rebillings.exclude(reason__in=[SkipReason.ACCOUNT_INACTIVE, SkipReason.RUN_CANCELLED])
         if rows.filter(status="PARKED").exists():
             continue
-        starts = itertools.takewhile(
-            lambda day: day <= as_of, oracle_starts(account.anchor_date, account.plan.interval)
-        )
+        interval = terms[account.id].in_force(as_of).interval
+        starts = itertools.takewhile(lambda day: day <= as_of, oracle_starts(account.anchor_date, interval))
         due = [day for day in starts if day >= account.first_rebilling_date]
-        found = rows.filter(period_start__gte=account.first_rebilling_date).order_by("period_start")
-        assert list(found.values_list("period_start", flat=True)) == due
+        found: Any = rows.filter(period_start__gte=account.first_rebilling_date)
+        assert sorted(set(found.values_list("period_start", flat=True))) == due
         assert not found.filter(status="DUE").exists()
         assert account.rebilling_date > as_of

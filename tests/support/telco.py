@@ -1,7 +1,8 @@
-"""Real input: the 7,043 customers of a telephone company, as a file of `import_accounts` and the charges it asks for.
+"""The customers of a telephone company, as a file of `import_accounts` and the charges it asks for.
 
-The file lies beside the project, not in it (`../shared/data/README.md` says what its columns are). Where it is absent,
-a test that needs it is skipped and says so.
+The sample in `tests/data/` is the project's own: 300 rows, made for it. The whole file of 7,043 real-shaped customers
+lies beside the project, not in it (`../shared/data/README.md` says what its columns are), and is tested where it is
+there. What each must come to is in `tests/data/telco-totals.json`, counted once from tenure and contract alone.
 """
 
 import csv
@@ -11,19 +12,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-import pytest
 from dateutil.relativedelta import relativedelta
 
-from accounts.imports.columns import COLUMNS
 from accounts.plans import create_plan
+from subscriptions.imports.columns import COLUMNS
 
-FILE = Path(__file__).resolve().parents[3] / "shared" / "data" / "telco-customers.csv"
-CUSTOMERS = 7043
-BILLABLE = 5174
-ABSENT = f"REAL INPUT ABSENT: {FILE} isn't there, so the 7,043 telco customers were not imported"
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
 
-needs_telco_file = pytest.mark.skipif(not FILE.exists(), reason=ABSENT)
+
+@dataclass(frozen=True, slots=True)
+class CustomerFile:
+    """A file of customers."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return self.path.stem
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """How many customers, how many of them billable, and what is charged in each month from the import's on."""
+        totals: dict[str, Any] = json.loads((DATA / "telco-totals.json").read_text(encoding="utf-8"))[self.path.name]
+        return totals
+
+
+SAMPLE = CustomerFile(DATA / "telco-sample.csv")
+WHOLE = CustomerFile(ROOT.parent / "shared" / "data" / "telco-customers.csv")
+FILES = [file for file in (SAMPLE, WHOLE) if file.path.exists()]
 
 MONTHS = {"Month-to-month": 1, "One year": 12, "Two year": 24}
 _NOT_IN_THE_FILE = ("quantity", "rebilling_date", "payment_customer", "payment_method")
@@ -55,10 +73,9 @@ class Customer:
         return sum((self.tenure_months + month) % self.months == 0 for month in range(months + 1))
 
 
-def customers() -> Iterator[Customer]:
-    """The customers of the file."""
-    with FILE.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
+def customers(file: CustomerFile) -> Iterator[Customer]:
+    with file.path.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
             cents = Decimal(row["MonthlyCharges"]) * 100
             if cents != int(cents):
                 raise ValueError(f"{row['customerID']}: {row['MonthlyCharges']} is no whole number of cents")
@@ -87,12 +104,12 @@ def create_telco_plans(*, now: datetime.datetime) -> None:
         )
 
 
-def write_import(*, path: Path, as_of: datetime.date) -> None:
+def write_import(file: CustomerFile, *, path: Path, as_of: datetime.date) -> None:
     """Write the file's customers in the columns of `import_accounts`."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=[name for name in COLUMNS if name not in _NOT_IN_THE_FILE])
+    with path.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.DictWriter(lines, fieldnames=[name for name in COLUMNS if name not in _NOT_IN_THE_FILE])
         writer.writeheader()
-        for customer in customers():
+        for customer in customers(file):
             writer.writerow(
                 {
                     "external_reference": customer.reference,
@@ -107,7 +124,7 @@ def write_import(*, path: Path, as_of: datetime.date) -> None:
             )
 
 
-def expected_charges(*, months: int = 0) -> dict[str, list[int]]:
+def expected_charges(file: CustomerFile, *, months: int = 0) -> dict[str, list[int]]:
     """What each billable customer is to be charged, by external reference: the amounts in cents, in order, of a sweep
     on the day of the import and of every month's sweep until `months` later. Customers with nothing due are left out.
 
@@ -116,7 +133,7 @@ def expected_charges(*, months: int = 0) -> dict[str, list[int]]:
     """
     charges = {
         customer.reference: [customer.charge_minor] * customer.periods_due(months)
-        for customer in customers()
+        for customer in customers(file)
         if customer.billable
     }
     return {reference: amounts for reference, amounts in charges.items() if amounts}

@@ -23,12 +23,12 @@ from localcloud.platform import gateway as platform_gateway
 from localcloud.platform.preparation import command_line, data_folder
 from localcloud.platform.runner import CLOCK, configured_poller, foundation, join
 from localcloud.terminal import DayLines
-from rebilling.messages.queue import UnableToSend
+from payments.messages.queue import UnableToSend
 
 
 class Command(BaseCommand):
     help = (
-        "Print the platform's day, or move it forward. Each day is swept, its messages, retries and look-ups are "
+        "Print the platform's day, or move it forward. Each day is swept, its messages, dunning and look-ups are "
         "worked, and it is checked, as on real days. Only for the local platform of a data folder, and never back."
     )
 
@@ -89,6 +89,7 @@ class Command(BaseCommand):
         data = data_folder()
         if join(data=data):
             ensure_platform_local(data=data)
+            platform_gateway.submit_for_platform(data=data)
             yield QueueUntilEmpty(poller=configured_poller(), works_itself=False, show=show)
         elif platform_gateway.out_of_reach(data=data):
             raise UnableToMove(

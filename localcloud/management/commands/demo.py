@@ -11,6 +11,7 @@ from accounts.billing_day import billing_day
 from accounts.command_options import add_data_option
 from accounts.currencies import display
 from accounts.models import Account
+from invoices.models import Invoice
 from ledger.balances import book_totals
 from ledger.statements import statement
 from localcloud.arguments import add_today_option
@@ -68,6 +69,8 @@ class Command(BaseCommand):
             self._run(close=bool(opened))
         else:
             self._show_state()
+        if invoice := demonstration.shown_invoice():
+            self._show_invoice(invoice)
         self._show_statement(demonstration.shown_account())
 
     def _run(self, *, close: bool) -> None:
@@ -107,6 +110,23 @@ class Command(BaseCommand):
         self.stdout.write("")
         self.stdout.write(table(head=("book", *sorted(totals)), rows=rows, right=range(1, len(totals) + 1)))
 
+    def _show_invoice(self, invoice: Invoice) -> None:
+        def shown(amount_minor: int) -> str:
+            return display(amount_minor=amount_minor, currency=invoice.currency)
+
+        rows = [[line.description, shown(line.amount_minor)] for line in invoice.lines.order_by("position")]
+        amounts = {
+            "total": invoice.total_minor,
+            "from the credit balance": -invoice.balance_applied_minor,
+            "paid": -invoice.paid_minor,
+            "outstanding": invoice.outstanding_minor,
+        }
+        rows += [[name, shown(amount)] for name, amount in amounts.items()]
+        self.stdout.write(
+            f"\nInvoice {invoice.number} of {invoice.customer_name}, issued on {invoice.issued_on}, {invoice.status}"
+        )
+        self.stdout.write(table(head=("line", "amount"), rows=rows, right=(1,)))
+
     def _show_statement(self, account: Account) -> None:
         found = statement(account_id=account.id, since=account.anchor_date, until=billing_day(clock.now()))
         lines = found.lines[-SHOWN_ENTRIES:]
@@ -121,7 +141,7 @@ class Command(BaseCommand):
             for line in lines
         ]
         head = ("date", "entry", "description", "amount", "balance")
-        self.stdout.write(f"\nStatement of {account.name} ({account.plan.name}, {account.quantity} seats)")
+        self.stdout.write(f"\nStatement of {account.name}")
         if earlier := len(found.lines) - len(lines):
             self.stdout.write(f"{earlier:,} before, and the last {SHOWN_ENTRIES} entries:")
         self.stdout.write(table(head=head, rows=rows, right=(3, 4)))

@@ -4,6 +4,8 @@ Ours are in minor units by ISO 4217's exponents. Stripe's are in its own, which 
 (https://docs.stripe.com/currencies: "Zero-decimal currencies", "Three-decimal currencies", "Special cases").
 """
 
+from decimal import Decimal
+
 from accounts.currencies import EXPONENTS
 
 ZERO_DECIMAL = frozenset(
@@ -38,7 +40,9 @@ def to_stripe(*, amount_minor: int, currency: str) -> int:
     """`1999, "USD"` is 1999; `5, "ISK"` is 500; `5120, "KWD"` is 5120. Raises UnableToExpress."""
     amount = _moved(amount_minor, EXPONENTS.get(currency, 0), stripe_exponent(currency), currency)
     if currency in THREE_DECIMAL and amount % 10:
-        raise UnableToExpress(f"Stripe takes no {currency} amount whose third decimal isn't 0: {amount_minor}")
+        raise UnableToExpress(
+            f"Stripe takes no {currency} amount whose third decimal isn't 0: {_shown(amount, 3)} {currency}"
+        )
     return amount
 
 
@@ -53,5 +57,9 @@ def _moved(amount: int, from_exponent: int, to_exponent: int, currency: str) -> 
         return amount * factor
     whole, rest = divmod(amount, factor)
     if rest:
-        raise UnableToExpress(f"{amount} of {currency} is no whole number of the other's units")
+        raise UnableToExpress(f"{_shown(amount, from_exponent)} {currency} has more decimals than the other side takes")
     return whole
+
+
+def _shown(amount: int, exponent: int) -> str:
+    return f"{Decimal(amount).scaleb(-exponent):,f}"

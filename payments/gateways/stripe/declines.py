@@ -8,12 +8,12 @@ from payments.gateways.port import Declined
 NEVER_RETRIED = frozenset(
     {
         *("incorrect_number", "lost_card", "pickup_card", "stolen_card", "revocation_of_authorization"),
-        *("revocation_of_all_authorizations", "authentication_required", "highest_risk_level"),
-        "transaction_not_allowed",
+        *("revocation_of_all_authorizations", "highest_risk_level", "transaction_not_allowed"),
     }
 )
 """Codes that Stripe's own billing doesn't retry
-(https://docs.stripe.com/billing/revenue-recovery/smart-retries#non-retryable-decline-codes)."""
+(https://docs.stripe.com/billing/revenue-recovery/smart-retries#non-retryable-decline-codes). Not among them here is
+`authentication_required`: the card is good, and its bank may let a later attempt pass."""
 
 CANT_CHANGE = frozenset({"card_not_supported", "currency_not_supported", "invalid_account", "stop_payment_order"})
 """Codes that the same card gives each time (https://docs.stripe.com/declines/codes)."""

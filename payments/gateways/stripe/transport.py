@@ -2,7 +2,7 @@
 
 The library's own clients can't replace this. Their time limits are for each wait on the socket, so that an answer that
 comes byte by byte outlasts the lease. They raise the same error for a refused connection and for a lost answer, where
-the one surely moved no money. `tests/unit/payments/gateways/stripe/test_transport.py` shows both
+the one certainly moved no money. `tests/unit/payments/gateways/stripe/test_transport.py` shows both
 (`TestLibrarysOwnClient`).
 """
 

@@ -6,6 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.command_options import add_data_option
+from payments.messages.attempts import PaymentsMessage, RefundsMessage
+from payments.messages.queue import QueueNotConfigured, configured_queue
+from payments.messages.strict import MalformedMessage
 from rebilling.messages.dead_letters import (
     MAX_LETTERS,
     DeadLetter,
@@ -16,8 +19,6 @@ from rebilling.messages.dead_letters import (
     redrive_letters,
     release_letters,
 )
-from rebilling.messages.message import MalformedMessage, RefundsMessage
-from rebilling.messages.queue import QueueNotConfigured, configured_queue
 
 MAX_FAULT_LENGTH = 200
 
@@ -93,7 +94,6 @@ def _contents(letter: DeadLetter) -> str:
     refused = f", REFUSED ITEMS: {letter.fault[:MAX_FAULT_LENGTH]}" if letter.fault else ""
     if isinstance(contents, RefundsMessage):
         return f"{len(contents.refunds):,} refunds{refused}"
-    return (
-        f"run {contents.run_id} as of {contents.as_of}, {len(contents.rebillings):,} periods, "
-        f"{len(contents.payments):,} payments{refused}"
-    )
+    if isinstance(contents, PaymentsMessage):
+        return f"{len(contents.payments):,} payments{refused}"
+    return f"run {contents.run_id} as of {contents.as_of}, {len(contents.periods):,} periods{refused}"

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts import clock
 from accounts.command_options import add_data_option
 from accounts.errors import OperationError
-from rebilling.messages.queue import QueueNotConfigured, configured_queue
+from payments.messages.queue import QueueNotConfigured, configured_queue
 from rebilling.reconciliation.presentation import as_text
 from rebilling.reconciliation.summary import reconciliation_of
 from rebilling.run_review import release_run

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts import clock
 from accounts.billing_day import billing_day
 from accounts.command_options import add_data_option, billing_date
-from rebilling.messages.queue import QueueNotConfigured, UnableToSend, configured_queue
+from payments.messages.queue import QueueNotConfigured, UnableToSend, configured_queue
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.presentation import amounts_of, as_text
 from rebilling.reconciliation.summary import Tally, reconciliation_of

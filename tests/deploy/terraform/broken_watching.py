@@ -59,7 +59,7 @@ OBSERVABILITY: list[Break] = [
         (
             'comparison_operator = "GreaterThanThreshold"',
             'comparison_operator = "LessThanThreshold"',
-            "What is silent when all is well doesn't ring for silence.",
+            "What is silent when all is well sets off no alarm by its silence.",
         ),
         (
             'metric_name         = "FreeStorageSpace"',
@@ -75,7 +75,7 @@ OBSERVABILITY: list[Break] = [
     ),
     *breaks(
         "alarms_silence",
-        ('expression  = "FILL(heard, 0)"', 'expression  = "heard"', "Silence rings."),
+        ('expression  = "FILL(heard, 0)"', 'expression  = "heard"', "Silence sets off an alarm."),
         (
             "hours = 26",
             "hours = 30",

@@ -200,7 +200,7 @@ class TestWatching:
         group = f"/aws/lambda/{NAME}-worker"
         seen_broken(check, by=client.delete_retention_policy(logGroupName=group))
 
-    def test_rings_for_each_thing_that_must_be_known(self, applied: Applied) -> None:
+    def test_sets_off_an_alarm_for_each_thing_that_must_be_known(self, applied: Applied) -> None:
         client = applied.cloud.client("cloudwatch")
 
         def check() -> None:
@@ -219,7 +219,7 @@ class TestWatching:
         check()
         seen_broken(check, by=client.delete_alarms(AlarmNames=[f"{NAME}-unexplained"]))
 
-    def test_rings_when_no_sweep_was_heard_of_for_26_hours(self, applied: Applied) -> None:
+    def test_sets_off_an_alarm_when_no_sweep_was_heard_of_for_26_hours(self, applied: Applied) -> None:
         client, logs = applied.cloud.client("cloudwatch"), applied.cloud.client("logs")
 
         def check() -> None:

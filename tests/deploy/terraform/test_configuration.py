@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.utils.module_loading import import_string
 
-from payments.gateway_calls import RECORDING_SECONDS
 from payments.gateways.stripe.gateway import StripeGateway
 from payments.models import Payment, Refund
+from payments.send_to_gateway import RECORDING_SECONDS
 from tests.deploy.terraform import terraform_command
 from tests.deploy.terraform.conftest import Copy
 from tests.deploy.terraform.terraform_command import (
@@ -142,7 +142,7 @@ class TestConfiguration:
             "gateway.not_taken",
             *(f"{model.NOUN}.foreign_gateway" for model in (Payment, Refund)),
         ]
-        calls = (ROOT / "payments" / "gateway_calls.py").read_text()
+        calls = (ROOT / "payments" / "send_to_gateway.py").read_text()
         assert '"event": "gateway.not_taken"' in calls
         assert '"event": f"{model.NOUN}.foreign_gateway"' in calls
 

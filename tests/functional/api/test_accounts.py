@@ -4,13 +4,15 @@ import uuid
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
-from rebilling.adjustments import grant_credit
+from accounts.terms import add_terms, terms_of
+from invoices.credits import grant_credit
 from subscriptions.lifecycle import close_account
-from tests.builders import NOW, TODAY, a_plan, an_account, billed
+from tests.builders import NOW, TODAY, a_plan, an_account, at, billed
 from tests.support.api_client import ApiClient, nothing_moves, problem_of
 from tests.support.databases import rolled_back
 
@@ -25,7 +27,19 @@ class TestGetAccount:
     def test_shows_what_it_owes(self, api: ApiClient) -> None:
         account = an_account()
         grant_credit(account_id=account.id, amount_minor=300, reason="sorry", author="test", today=TODAY, now=NOW)
-        assert api.get(f"/v1/accounts/{account.id}").json()["balance_minor"] == -300
+        shown = api.get(f"/v1/accounts/{account.id}").json()
+        assert (shown["balance_minor"], shown["credit_balance_minor"]) == (-300, 300)
+
+    def test_shows_the_terms_in_force_today(self, api: ApiClient) -> None:
+        account = an_account(quantity=2)
+        billed(as_of=TODAY)
+        later = TODAY.replace(day=10)
+        with time_machine.travel(at(later), tick=False):
+            api.patch(f"/v1/accounts/{account.id}", {"quantity": 5})
+            after = api.get(f"/v1/accounts/{account.id}").json()
+        before = api.get(f"/v1/accounts/{account.id}").json()
+        assert (before["quantity"], after["quantity"]) == (2, 5)
+        assert (before["plan"], before["unit_amount_minor"]) == (after["plan"], after["unit_amount_minor"])
 
     def test_shows_that_a_sweep_moved_it_on(self, api: ApiClient) -> None:
         account = an_account()
@@ -53,7 +67,7 @@ class TestListAccounts:
     def test_filters_by_status(self, api: ApiClient) -> None:
         gone = an_account(name="gone")
         an_account(name="here")
-        close_account(account_id=gone.id, reason="asked", author="test", now=NOW)
+        close_account(account_id=gone.id, reason="asked", author="test", today=TODAY, now=NOW)
         assert _names(api.get("/v1/accounts", status="INACTIVE")) == ["gone"]
         assert _names(api.get("/v1/accounts", status="PENDING")) == ["here"]
         assert _names(api.get("/v1/accounts", status="PAST_DUE")) == []
@@ -62,6 +76,41 @@ class TestListAccounts:
         an_account(name="basic", plan=a_plan(code="basic"))
         an_account(name="pro", plan=a_plan(code="pro"))
         assert _names(api.get("/v1/accounts", plan="basic")) == ["basic"]
+
+    def test_filters_by_the_plan_of_the_terms_in_force_today(self, api: ApiClient) -> None:
+        basic, pro = a_plan(code="basic"), a_plan(code="pro")
+        moved = an_account(name="moved", plan=basic)
+        an_account(name="stays", plan=basic)
+        later = TODAY.replace(day=10)
+        terms = terms_of([moved.id])[moved.id].in_force(TODAY)._replace(plan_id=pro.id, effective_from=later)
+        add_terms(terms={moved.id: terms}, reason="upgraded", author="test", now=NOW)
+        assert _names(api.get("/v1/accounts", plan="basic")) == ["stays", "moved"]
+        assert _names(api.get("/v1/accounts", plan="pro")) == []
+        with time_machine.travel(at(later), tick=False):
+            assert _names(api.get("/v1/accounts", plan="basic")) == ["stays"]
+            assert _names(api.get("/v1/accounts", plan="pro")) == ["moved"]
+
+    @pytest.mark.parametrize("email", ["ada@example.com", "ADA@Example.COM"])
+    def test_filters_by_email_whatever_its_case(self, api: ApiClient, email: str) -> None:
+        an_account(name="ada", email="Ada@Example.com")
+        an_account(name="other", email="ada@example.com.org")
+        assert _names(api.get("/v1/accounts", email=email)) == ["ada"]
+        assert _names(api.get("/v1/accounts", email="da@example.com")) == []
+
+    def test_filters_by_the_days_of_opening_with_both_ends_included(self, api: ApiClient) -> None:
+        for number in (1, 2, 3, 4):
+            an_account(name=str(number), today=TODAY.replace(day=number))
+        assert _names(api.get("/v1/accounts", created_since="2026-01-03")) == ["4", "3"]
+        assert _names(api.get("/v1/accounts", created_until="2026-01-02")) == ["2", "1"]
+        both = api.get("/v1/accounts", created_since="2026-01-02", created_until="2026-01-03")
+        assert _names(both) == ["3", "2"]
+
+    def test_counts_the_days_of_opening_by_the_billing_time_zone(self, api: ApiClient, settings: Any) -> None:
+        settings.BILLING_TIME_ZONE = "America/New_York"
+        for hour in (4, 5):
+            an_account(name=str(hour), now=NOW.replace(hour=hour))
+        assert _names(api.get("/v1/accounts", created_until="2025-12-31")) == ["4"]
+        assert _names(api.get("/v1/accounts", created_since="2026-01-01")) == ["5"]
 
     def test_filters_by_external_reference(self, api: ApiClient) -> None:
         an_account(name="ours", external_reference="crm-1")
@@ -91,6 +140,8 @@ class TestListAccounts:
             ("rebilling_date", "1969-12-31"),
             ("rebilling_date", "2201-01-01"),
             ("rebilling_date", "9999-01-01"),
+            ("email", ""),
+            ("email", "a\0b"),
             ("state", "ACTIVE"),
             ("page_size", "0"),
             ("page_size", "201"),
@@ -117,7 +168,7 @@ class TestListAccounts:
             with CaptureQueriesContext(connection) as queries:
                 assert len(api.get("/v1/accounts").json()["results"]) == number
             counts.append(len(queries))
-        assert counts == [3, 3]  # the key, the page, the balances
+        assert counts == [4, 4]  # the key, the page, the balances, the terms
 
 
 @rolled_back
@@ -129,6 +180,8 @@ class TestChangeAccount:
             "name": "Grace",
             "email": "grace@example.com",
             "quantity": 3,
+            "collection_method": "send_invoice",
+            "net_days": 14,
             "payment_method": "pm_2",
             "metadata": {"b": 2},
         }
@@ -161,13 +214,15 @@ class TestChangeAccount:
         account = an_account()
         with nothing_moves():
             response = api.patch(f"/v1/accounts/{account.id}", {"quantity": quantity})
-            problem = problem_of(response, status=422, slug="invalid")
+            problem = problem_of(response, status=422, slug="unable-to-change-account")
         assert list(problem["errors"]) == ["quantity"]
 
     def test_refuses_a_quantity_that_takes_the_charge_above_the_maximum(self, api: ApiClient) -> None:
         account = an_account(unit_amount_minor=50_000_000)
         with nothing_moves():
-            problem = problem_of(api.patch(f"/v1/accounts/{account.id}", {"quantity": 2}), status=422, slug="invalid")
+            problem = problem_of(
+                api.patch(f"/v1/accounts/{account.id}", {"quantity": 2}), status=422, slug="unable-to-change-account"
+            )
         assert problem["errors"] == {
             "quantity": [
                 "A period would cost 1,000,000.00 USD, which is more than 999,999.99 USD "
@@ -188,6 +243,10 @@ class TestChangeAccount:
             ("name", None),
             ("name", " "),
             ("email", "nobody"),
+            ("collection_method", "by_pigeon"),
+            ("net_days", "14"),
+            ("reason", " "),
+            ("reason", "x" * 501),
             ("quantity", "2"),
             ("quantity", None),
             ("metadata", {"nul": "\0"}),

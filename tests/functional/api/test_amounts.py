@@ -7,9 +7,9 @@ import pytest
 from accounts.models import Account
 from api.models import IdempotentAnswer
 from ledger.balances import balance
-from ledger.models import Entry, EntryType
+from ledger.models import Book, Entry, EntryType
 from ledger.posting import Posting, post
-from tests.builders import NOW, TODAY, a_plan, an_account
+from tests.builders import TODAY, a_plan, an_account
 from tests.support.api_client import ApiClient, nothing_moves, problem_of
 from tests.support.databases import rolled_back
 
@@ -21,18 +21,18 @@ WAYS = [
 ]
 
 
-def _posted(account: Account, type_: EntryType, amount_minor: int) -> Entry:
+def _posted(account: Account, type_: EntryType, amount_minor: int, **given: Any) -> Entry:
     posting = Posting(
         type=type_,
         account_id=account.id,
         amount_minor=amount_minor,
         currency=account.currency,
-        effective_on=TODAY,
         description="posted by the test",
         idempotency_key=f"test:{type_}:{amount_minor}",
+        **given,
     )
-    (entry,) = post(postings=[posting], author="test", now=NOW)
-    return entry
+    (entry_id,) = post(postings=[posting], effective_on=TODAY, author="test")
+    return Entry.objects.get(id=entry_id)
 
 
 @rolled_back
@@ -54,7 +54,8 @@ class TestOneMovement:
         for amount in (100_000_000, 2**53, 2**63 - 1, 0, -1):
             with nothing_moves(but=IdempotentAnswer):
                 response = api.post(path, body | {"amount_minor": amount}, once=f"{amount}")
-                problem = problem_of(response, status=422, slug="invalid")
+                slug = "unable-to-record-payment" if way == "payments" else "unable-to-credit"
+                problem = problem_of(response, status=422, slug=slug)
             assert problem["errors"] == {"amount_minor": [f"Must be from {limits} (the setting MAX_MOVEMENT_MINOR)."]}
         assert api.post(path, body | {"amount_minor": 99_999_999}, once="most").status_code == 201
         assert balance(account_id=account.id) == -99_999_999
@@ -72,7 +73,7 @@ class TestOneMovement:
     def test_that_is_a_price_may_be_nothing_and_at_most_the_maximum(self, api: ApiClient) -> None:
         plan = PLAN | {"currency": "JPY", "unit_amount_minor": 100_000_000}
         with nothing_moves():
-            problem = problem_of(api.post("/v1/plans", plan), status=422, slug="invalid")
+            problem = problem_of(api.post("/v1/plans", plan), status=422, slug="unable-to-create-plan")
         assert problem["errors"] == {
             "unit_amount_minor": ["Must be from 0 JPY to 99,999,999 JPY (the setting MAX_MOVEMENT_MINOR)."]
         }
@@ -83,7 +84,9 @@ class TestOneMovement:
         settings.MAX_MOVEMENT_MINOR = 1999
         assert api.patch(f"/v1/accounts/{account.id}", {"name": "Grace"}).json()["name"] == "Grace"
         with nothing_moves():
-            problem_of(api.patch(f"/v1/accounts/{account.id}", {"quantity": 1}), status=422, slug="invalid")
+            problem_of(
+                api.patch(f"/v1/accounts/{account.id}", {"quantity": 1}), status=422, slug="unable-to-change-account"
+            )
 
 
 @rolled_back
@@ -99,7 +102,7 @@ class TestBalance:
             response = api.post(path, body | {"amount_minor": 501}, once="one")
             problem = problem_of(response, status=409, slug="balance-out-of-bounds")
         assert problem["detail"] == (
-            "The account's balance would be more than 9007199254740991 minor units, the most that it may be."
+            "The account's balance would be more than 90,071,992,547,409.91 USD, the most that it may be."
         )
         assert api.post(path, body | {"amount_minor": 500}, once="two").status_code == 201
         assert api.get(f"/v1/accounts/{account.id}/balance").json()["balance_minor"] == -MAX_OWED
@@ -107,8 +110,9 @@ class TestBalance:
     def test_is_not_taken_further_by_a_reversal(self, api: ApiClient) -> None:
         account = an_account()
         credit = _posted(account, EntryType.CREDIT, 500)
-        _posted(account, EntryType.CHARGE, MAX_OWED)
+        for owed in (MAX_OWED, 1):
+            _posted(account, EntryType.OPENING_BALANCE, owed, books=(Book.RECEIVABLE, Book.OPENING))
         with nothing_moves(but=IdempotentAnswer):
             response = api.post(f"/v1/ledger/{credit.id}/reversals", {"reason": "A mistake."}, once="one")
-        assert response.status_code == 409
-        assert balance(account_id=account.id) == MAX_OWED - 500
+            problem_of(response, status=409, slug="balance-out-of-bounds")
+        assert balance(account_id=account.id) == MAX_OWED + 1 - 500

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from invoices.models import CreditNote
 from tests.builders import TODAY, a_plan, an_account, billed
 from tests.support.api_client import ApiClient
 from tests.support.databases import rolled_back
@@ -51,12 +52,16 @@ def ids(db: None) -> dict[str, str]:
     account = an_account(plan=a_plan(code="pro"))
     run = billed(as_of=TODAY)
     payment = account.payments.get()
+    refund = refunded(payment, 1)
     return {
         "account_id": str(account.id),
         "code": "pro",
-        "entry_id": str(payment.charge_id),
+        "credit_note_id": str(CreditNote.objects.get(refund_id=refund.id).id),
+        "entry_id": str(account.entries.order_by("id")[0].id),
+        "invoice_id": str(payment.invoice_id),
         "payment_id": str(payment.id),
-        "refund_id": str(refunded(payment, 1).id),
+        "rebilling_id": str(account.rebillings.get().id),
+        "refund_id": str(refund.id),
         "run_id": str(run.id),
     }
 

@@ -105,7 +105,7 @@ class TestTrouble:
 
         path = f"/v1/accounts/{account.id}/credits"
         with monkeypatch.context() as patch, nothing_moves():
-            patch.setattr("api.v1.ledger.grant_credit", broken)
+            patch.setattr("api.v1.credits.grant_credit", broken)
             response = api.post(path, SORRY, once="one")
         _unavailable(response, says=says, caplog=caplog, sqlstate=sqlstate)
         assert b"of row 1" not in response.content
@@ -156,7 +156,7 @@ class TestTrouble:
 
         path = f"/v1/accounts/{account.id}/credits"
         with monkeypatch.context() as patch:
-            patch.setattr("api.v1.ledger.grant_credit", ended)
+            patch.setattr("api.v1.credits.grant_credit", ended)
             response = api.post(path, SORRY, once="one")
         # The driver has the server's last words (57P01) or finds the connection gone, as it happens.
         problem_of(response, status=503, slug="database-unavailable")
@@ -213,7 +213,7 @@ class TestABug:
             _executed(f"DO $$ BEGIN RAISE EXCEPTION 'of row 1' USING ERRCODE = '{sqlstate}'; END $$")
             raise AssertionError
 
-        monkeypatch.setattr("api.v1.ledger.grant_credit", broken)
+        monkeypatch.setattr("api.v1.credits.grant_credit", broken)
         with nothing_moves():
             response = api.post(f"/v1/accounts/{account.id}/credits", SORRY, once="one")
             problem_of(response, status=500, slug="internal-error")

@@ -11,15 +11,103 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
+from invoices.models import CreditNote
 from payments.gateways.port import Declined
-from tests.builders import TODAY, ScriptedGateway, an_account, billed
+from tests.builders import TODAY, ScriptedGateway, a_plan, an_account, billed, takes
 from tests.support.api_client import ApiClient
 from tests.support.databases import rolled_back
+from tests.support.project_files import ROOT
 from tests.support.refunds import refunded
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
 PART = {"amount_minor": 500, "reason": "A week of outage."}
+WHY = {"reason": "A mistake."}
 TRANSFER = {"amount_minor": 500, "reference": "SEPA 17", "reason": "Paid by transfer."}
+
+
+AN, ON, OF, A = (
+    "/v1/accounts/{account_id}",
+    "/v1/invoices/{invoice_id}",
+    "/v1/payments/{payment_id}",
+    "/v1/refunds/{refund_id}",
+)
+CALLS: list[tuple[Any, ...]] = [
+    ("get", "/healthz", None),
+    ("get", "/v1/plans", None),
+    ("get", "/v1/plans/{code}", None),
+    ("post", "/v1/plans/{code}/retire", {}),
+    ("post", "/v1/plans", {}),
+    ("get", "/v1/accounts", None),
+    ("post", "/v1/accounts", {}),
+    ("get", AN, None),
+    ("patch", AN, {"quantity": 2}),
+    ("patch", AN, {"quantity": 0}),
+    ("get", f"{AN}/balance", None),
+    ("post", f"{AN}/credits", SORRY),
+    ("get", f"{AN}/history", None),
+    ("get", f"{AN}/invoices", None),
+    ("get", f"{AN}/ledger", None),
+    ("get", f"{AN}/payments", None),
+    ("post", f"{AN}/payments", TRANSFER),
+    ("post", f"{AN}/reopen", WHY),
+    ("post", f"{AN}/close", WHY),
+    ("post", f"{AN}/last-invoice", WHY),
+    ("post", f"{AN}/reopen", WHY),
+    ("get", "/v1/invoices", None),
+    ("get", ON, None),
+    ("post", f"{ON}/credit-notes", PART),
+    ("post", f"{ON}/credit-notes", PART | {"amount_minor": 5000}),
+    ("post", f"{ON}/write-off", WHY, {"invoice_id": "owed"}),
+    ("post", f"{ON}/write-off", WHY),
+    ("post", f"{ON}/pay", {}, {"invoice_id": "tried"}),
+    ("post", f"{ON}/pay", {}),
+    ("get", ON, None, {"invoice_id": "owed"}),
+    ("get", ON, None, {"invoice_id": "tried"}),
+    ("get", "/v1/credit-notes", None),
+    ("get", "/v1/credit-notes/{credit_note_id}", None),
+    ("get", "/v1/ledger", None),
+    ("get", "/v1/ledger/{entry_id}", None),
+    ("post", "/v1/ledger/{entry_id}/reversals", WHY, {"entry_id": "goodwill"}),
+    ("get", "/v1/payments", None),
+    ("get", OF, None),
+    ("post", f"{OF}/refunds", PART),
+    ("post", f"{OF}/refunds", PART | {"currency": "EUR"}),
+    ("get", f"{OF}/refunds", None),
+    ("post", f"{OF}/reversal", WHY, {"payment_id": "disputed"}),
+    ("get", "/v1/refunds", None),
+    ("get", A, None),
+    ("post", f"{A}/reversal", WHY),
+    ("get", "/v1/rebillings", None),
+    ("get", "/v1/rebillings/{rebilling_id}", None),
+    ("get", "/v1/runs", None),
+    ("get", "/v1/runs/{run_id}", None),
+]
+"""Method, path and body; and by which other id a name in the path is filled, where it is."""
+
+
+def _ids(api: ApiClient) -> dict[str, Any]:
+    """Of what is there, by the names in paths; and of the others that the calls name."""
+    disputed, owing, trying = an_account(), an_account(), an_account()
+    billed(as_of=TODAY, gateway=ScriptedGateway(takes, *[Declined(code="card_declined")] * 2))
+    account = an_account(plan=a_plan(code="pro"), metadata={"a": [1]})
+    run = billed(as_of=TODAY)
+    refund = refunded(account.payments.get(), 1)
+    goodwill = api.post(f"/v1/accounts/{account.id}/credits", SORRY, once="goodwill").json()
+    return {
+        "account_id": account.id,
+        "code": "pro",
+        "credit_note_id": CreditNote.objects.get().id,
+        "disputed": disputed.payments.get().id,
+        "entry_id": account.entries.get(type="charge").id,
+        "goodwill": goodwill["id"],
+        "invoice_id": account.invoices.get().id,
+        "owed": owing.invoices.get().id,
+        "payment_id": account.payments.get().id,
+        "rebilling_id": account.rebillings.get().id,
+        "refund_id": refund.id,
+        "run_id": run.id,
+        "tried": trying.invoices.get().id,
+    }
 
 
 @pytest.fixture
@@ -55,54 +143,13 @@ def _check(schema: dict[str, Any], path: str, method: str, response: Any) -> Non
 @rolled_back
 class TestSchema:
     def test_describes_every_answer_as_it_is(self, api: ApiClient, schema: dict[str, Any]) -> None:
-        owing, trying = an_account(), an_account()
-        billed(as_of=TODAY, gateway=ScriptedGateway(*[Declined(code="card_declined")] * 2))
-        account = an_account(metadata={"a": [1]})
-        run = billed(as_of=TODAY)
-        charge = api.get(f"/v1/accounts/{account.id}/ledger", type="charge").json()["results"][0]["id"]
-        payment = account.payments.get().id
-        refund = refunded(account.payments.get(), 1)
-        an, entry, retry = "/v1/accounts/{account_id}", "/v1/ledger/{entry_id}", "/v1/payments/{payment_id}/retry"
-        refunds = "/v1/payments/{payment_id}/refunds"
-        calls: list[tuple[str, str, str, Any]] = [
-            ("/healthz", "/healthz", "get", None),
-            ("/v1/plans", "/v1/plans", "get", None),
-            ("/v1/plans/{code}", f"/v1/plans/{account.plan.code}", "get", None),
-            ("/v1/plans/{code}/retire", f"/v1/plans/{account.plan.code}/retire", "post", {}),
-            ("/v1/plans", "/v1/plans", "post", {}),
-            ("/v1/accounts", "/v1/accounts", "get", None),
-            ("/v1/accounts", "/v1/accounts", "post", {}),
-            (an, f"/v1/accounts/{account.id}", "get", None),
-            (an, f"/v1/accounts/{account.id}", "patch", {"quantity": 2}),
-            (an, f"/v1/accounts/{account.id}", "patch", {"quantity": 0}),
-            (f"{an}/balance", f"/v1/accounts/{account.id}/balance", "get", None),
-            (f"{an}/credits", f"/v1/accounts/{account.id}/credits", "post", SORRY),
-            (f"{an}/ledger", f"/v1/accounts/{account.id}/ledger", "get", None),
-            (f"{an}/payments", f"/v1/accounts/{account.id}/payments", "get", None),
-            (f"{an}/payments", f"/v1/accounts/{account.id}/payments", "post", TRANSFER),
-            (f"{an}/write-offs", f"/v1/accounts/{owing.id}/write-offs", "post", {"reason": "insolvent"}),
-            (f"{an}/write-offs", f"/v1/accounts/{account.id}/write-offs", "post", {"reason": "insolvent"}),
-            (f"{an}/reopen", f"/v1/accounts/{account.id}/reopen", "post", {"reason": "back"}),
-            (f"{an}/close", f"/v1/accounts/{account.id}/close", "post", {"reason": "left"}),
-            (f"{an}/reopen", f"/v1/accounts/{account.id}/reopen", "post", {"reason": "back"}),
-            (entry, f"/v1/ledger/{charge}", "get", None),
-            (f"{entry}/reversals", f"/v1/ledger/{charge}/reversals", "post", {"reason": "a mistake"}),
-            ("/v1/payments/{payment_id}", f"/v1/payments/{payment}", "get", None),
-            (retry, f"/v1/payments/{trying.payments.get().id}/retry", "post", {}),
-            (retry, f"/v1/payments/{payment}/retry", "post", {}),
-            (refunds, f"/v1/payments/{payment}/refunds", "post", PART),
-            (refunds, f"/v1/payments/{payment}/refunds", "post", PART | {"currency": "EUR"}),
-            (refunds, f"/v1/payments/{payment}/refunds", "get", None),
-            ("/v1/refunds/{refund_id}", f"/v1/refunds/{refund.id}", "get", None),
-            ("/v1/runs", "/v1/runs", "get", None),
-            ("/v1/runs/{run_id}", f"/v1/runs/{run.id}", "get", None),
-        ]
-        statuses = []
-        for number, (path, address, method, body) in enumerate(calls):
-            response = api.send(method.upper(), address, body=body, once=str(number))
+        ids, statuses = _ids(api), []
+        for number, (method, path, body, *others) in enumerate(CALLS):
+            named = ids | {name: ids[other] for each in others for name, other in each.items()}
+            response = api.send(method.upper(), path.format(**named), body=body, once=str(number))
             statuses.append(response.status_code)
             _check(schema, path, method, response)
-        assert {(path, method) for path, _, method, _ in calls} == {
+        assert {(path, method) for method, path, *_ in CALLS} == {
             (path, method) for path, methods in schema["paths"].items() for method in methods
         }
         assert sorted(set(statuses)) == [200, 201, 202, 400, 409, 422]
@@ -126,11 +173,15 @@ class TestSchema:
         assert needed.keys() == unsafe
         assert [path for path, required in needed.items() if required] == [
             "/v1/accounts/{account_id}/credits",
+            "/v1/accounts/{account_id}/last-invoice",
             "/v1/accounts/{account_id}/payments",
-            "/v1/accounts/{account_id}/write-offs",
+            "/v1/invoices/{invoice_id}/credit-notes",
+            "/v1/invoices/{invoice_id}/pay",
+            "/v1/invoices/{invoice_id}/write-off",
             "/v1/ledger/{entry_id}/reversals",
             "/v1/payments/{payment_id}/refunds",
-            "/v1/payments/{payment_id}/retry",
+            "/v1/payments/{payment_id}/reversal",
+            "/v1/refunds/{refund_id}/reversal",
         ]
 
     def test_takes_no_fields_beyond_those_that_it_names(self, schema: dict[str, Any]) -> None:
@@ -138,18 +189,19 @@ class TestSchema:
         assert sorted(requests) == [
             "ChangeAccountRequest",
             "CreatePlanRequest",
+            "CreditedLineRequest",
             "GrantCreditRequest",
+            "IssueCreditNoteRequest",
             "OfflinePaymentRequest",
             "OpenAccountRequest",
             "ReasonRequest",
             "RefundPaymentRequest",
-            "WriteOffRequest",
         ]
-        assert [body["additionalProperties"] for body in requests.values()] == [False] * 8
+        assert [body["additionalProperties"] for body in requests.values()] == [False] * 9
 
     def test_names_each_call_once(self, schema: dict[str, Any]) -> None:
         names = [call["operationId"] for methods in schema["paths"].values() for call in methods.values()]
-        assert len(names) == len(set(names)) == 26
+        assert len(names) == len(set(names)) == 41
 
     def test_gives_examples_that_work(self, api: ApiClient, schema: dict[str, Any]) -> None:
         for path in ("/v1/plans", "/v1/accounts"):
@@ -200,6 +252,15 @@ class TestBounds:
             ("OpenAccountRequest", "quantity", QUANTITY),
             ("ChangeAccountRequest", "quantity", QUANTITY),
             ("GrantCreditRequest", "amount_minor", AMOUNT),
+            ("IssueCreditNoteRequest", "amount_minor", AMOUNT),
+            ("CreditedLineRequest", "amount_minor", AMOUNT),
+            ("ChangeAccountRequest", "net_days", (0, 365)),
+            ("Account", "credit_balance_minor", BALANCE),
+            ("Invoice", "total_minor", STORED_PRICE),
+            ("Invoice", "balance_applied_minor", BALANCE),
+            ("InvoiceLine", "quantity", QUANTITY),
+            ("CreditNote", "amount_minor", MOVED),
+            ("Rebilling", "amount_minor", STORED_PRICE),
             ("OfflinePaymentRequest", "amount_minor", AMOUNT),
             ("RefundPaymentRequest", "amount_minor", AMOUNT),
             ("Plan", "unit_amount_minor", STORED_PRICE),
@@ -239,12 +300,10 @@ class TestBounds:
         for day in (terms["anchor_date"], terms["rebilling_date"]):
             assert (day["format"], day["x-minimum"], day["x-maximum"]) == ("date", "1970-01-01", "2200-12-31")
         days = [parameter for parameter in _parameters(schema) if parameter["schema"].get("format") == "date"]
-        assert sorted(day["name"] for day in days) == [
-            "as_of",
-            "effective_on_after",
-            "effective_on_before",
-            "rebilling_date",
-        ]
+        ranges = ("created", "effective", "issued", "period_start", "submitted")
+        assert sorted({day["name"] for day in days}) == sorted(
+            ["as_of", "rebilling_date", *(f"{name}_{end}" for name in ranges for end in ("since", "until"))]
+        )
         for day in days:
             assert (day["schema"]["x-minimum"], day["schema"]["x-maximum"]) == ("1970-01-01", "2200-12-31")
             assert day["description"].endswith(" From 1970-01-01 to 2200-12-31.")
@@ -269,11 +328,19 @@ class TestNames:
         assert [name for name in names if "Enum" in name or "Nothing" in name or "Patched" in name] == []
         assert sorted(name for name, shape in names.items() if "enum" in shape) == [
             "AccountStatus",
+            "BalanceUseKind",
             "Book",
+            "CollectionMethod",
             "EntryType",
             "InactiveReason",
             "IntervalUnit",
+            "InvoiceStatus",
+            "LineKind",
+            "PaymentCause",
             "PaymentStatus",
+            "RebillingReason",
+            "RebillingStatus",
+            "RefundSource",
             "RefundStatus",
             "RunStatus",
         ]
@@ -282,15 +349,25 @@ class TestNames:
     def test_are_shared_by_filters(self, schema: dict[str, Any]) -> None:
         filters = [parameter for parameter in _parameters(schema) if parameter["in"] == "query"]
         assert [parameter["name"] for parameter in filters if "enum" in parameter["schema"]] == []
-        shared = {parameter["name"]: parameter["schema"].get("$ref") for parameter in filters}
-        assert {name: component for name, component in shared.items() if component} == {
-            "status": "#/components/schemas/AccountStatus",
-            "type": "#/components/schemas/EntryType",
-        }
+        shared = {parameter["schema"].get("$ref", "").rpartition("/")[2] for parameter in filters}
+        assert sorted(shared - {""}) == [
+            "AccountStatus",
+            "EntryType",
+            "InvoiceStatus",
+            "PaymentStatus",
+            "RebillingStatus",
+            "RefundStatus",
+        ]
 
 
 @rolled_back
 class TestDescription:
+    def test_is_committed_as_it_is(self, tmp_path: Path) -> None:
+        """`make openapi` writes it."""
+        described = tmp_path / "openapi.json"
+        call_command("spectacular", "--format", "openapi-json", "--file", str(described))
+        assert (ROOT / "openapi.json").read_text(encoding="utf-8") == described.read_text(encoding="utf-8")
+
     def test_is_valid_and_without_a_guess(self, tmp_path: Path) -> None:
         call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "openapi.yaml"))
 
@@ -313,7 +390,7 @@ class TestDescription:
             if "Location" in answer.get("headers", {})
         }
         assert {status for _, status in made} == {"201", "202"}
-        assert len(made) == 8
+        assert len(made) == 11
 
     def test_has_no_body_for_calls_without_one(self, schema: dict[str, Any]) -> None:
         unsafe = {
@@ -323,7 +400,7 @@ class TestDescription:
             if method in {"post", "patch"}
         }
         assert sorted(path for path, described in unsafe.items() if "requestBody" not in described) == [
-            "/v1/payments/{payment_id}/retry",
+            "/v1/invoices/{invoice_id}/pay",
             "/v1/plans/{code}/retire",
         ]
 

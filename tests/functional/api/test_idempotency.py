@@ -11,16 +11,18 @@ from accounts.errors import Conflict
 from accounts.models import Account
 from api.keys import revoke_api_key
 from api.models import IdempotentAnswer, Scope
+from invoices.credits import grant_credit
 from ledger.models import Entry
 from payments.gateways.port import Declined, Succeeded, Unknown
-from rebilling.dunning import retry_payment
-from rebilling.payment_outcomes import record_payment_outcomes
-from rebilling.refund_outcomes import record_refund_outcomes
+from payments.payment_outcomes import record_payment_outcomes
+from payments.payment_requests import pay_invoice
+from payments.refund_outcomes import record_refund_outcomes
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
 from tests.support.api_client import ApiClient, nothing_moves, problem_of
 from tests.support.databases import rolled_back
-from tests.support.refunds import paid, requested
+from tests.support.owing import owing
+from tests.support.refunds import paid, refunded, requested
 
 DECLINED, TAKEN = "declined", "taken"
 
@@ -50,7 +52,7 @@ class TestReplay:
         a_plan(code="pro")
         body = {"name": "Ada", "email": "ada@example.com", "plan": "pro"}
         first = api.post("/v1/accounts", body, once="one")
-        close_account(account_id=Account.objects.get().id, reason="left", author="test", now=NOW)
+        close_account(account_id=Account.objects.get().id, reason="left", author="test", today=TODAY, now=NOW)
         with time_machine.travel(NOW + datetime.timedelta(hours=24), tick=False), nothing_moves():
             assert api.post("/v1/accounts", body, once="one").content == first.content
 
@@ -78,7 +80,7 @@ class TestReplay:
         path = f"/v1/accounts/{account.id}/reopen"
         refused = api.post(path, {"reason": "back"}, once="one")
         problem_of(refused, status=409, slug="account-not-inactive")
-        close_account(account_id=account.id, reason="left", author="test", now=NOW)
+        close_account(account_id=account.id, reason="left", author="test", today=TODAY, now=NOW)
         with nothing_moves():
             again = api.post(path, {"reason": "back"}, once="one")
         problem_of(again, status=409, slug="account-not-inactive")
@@ -93,14 +95,14 @@ class TestReplay:
             an_account()
             raise Conflict("Too late.")
 
-        monkeypatch.setattr("api.v1.ledger.grant_credit", half_done)
+        monkeypatch.setattr("api.v1.credits.grant_credit", half_done)
         problem_of(api.post(credits, SORRY, once="one"), status=409, slug="conflict")
         assert (Account.objects.count(), IdempotentAnswer.objects.count()) == (1, 1)
 
     def test_holds_for_a_value_that_was_refused(self, api: ApiClient, credits: str) -> None:
         body = SORRY | {"amount_minor": 0}
         refused = api.post(credits, body, once="one")
-        problem_of(refused, status=422, slug="invalid")
+        problem_of(refused, status=422, slug="unable-to-credit")
         again = api.post(credits, body, once="one")
         assert (again.content, again["Idempotent-Replayed"]) == (refused.content, "true")
         assert Entry.objects.count() == 0
@@ -156,7 +158,7 @@ class TestKey:
             raise RuntimeError
 
         with monkeypatch.context() as patch, nothing_moves():
-            patch.setattr("api.v1.ledger.grant_credit", broken)
+            patch.setattr("api.v1.credits.grant_credit", broken)
             problem_of(api.post(credits, SORRY, once="one"), status=500, slug="internal-error")
         assert api.post(credits, SORRY, once="one").status_code == 201
 
@@ -206,10 +208,9 @@ class TestATemporaryRefusal:
     @pytest.mark.parametrize(
         ("path", "body", "slug", "outcome"),
         [
-            ("/v1/accounts/{account}/write-offs", {"reason": "gone"}, "nothing-unpaid", DECLINED),
-            ("/v1/accounts/{account}/write-offs", {"reason": "gone", "charge": "{charge}"}, "nothing-unpaid", DECLINED),
-            ("/v1/ledger/{charge}/reversals", {"reason": "a mistake"}, "unable-to-reverse", DECLINED),
-            ("/v1/payments/{payment}/retry", {}, "unable-to-retry", DECLINED),
+            ("/v1/invoices/{invoice}/write-off", {"reason": "gone"}, "payment-in-flight", DECLINED),
+            ("/v1/invoices/{invoice}/credit-notes", {"reason": "a mistake"}, "payment-in-flight", DECLINED),
+            ("/v1/invoices/{invoice}/pay", {}, "payment-in-flight", DECLINED),
             ("/v1/payments/{payment}/refunds", {"reason": "sorry", "amount_minor": 1}, "nothing-to-refund", TAKEN),
         ],
     )
@@ -217,15 +218,14 @@ class TestATemporaryRefusal:
         self, api: ApiClient, unknown: Account, path: str, body: dict[str, Any], slug: str, outcome: str
     ) -> None:
         payment = unknown.payments.get()
-        names = {"account": unknown.id, "payment": payment.id, "charge": payment.charge_id}
+        names = {"account": unknown.id, "payment": payment.id, "invoice": payment.invoice_id}
         path = path.format(**names)
-        body = {name: value.format(**names) if isinstance(value, str) else value for name, value in body.items()}
         with nothing_moves():
             refused = problem_of(api.post(path, body, once="one"), status=409, slug=slug)
             assert problem_of(api.post(path, body, once="one"), status=409, slug=slug) == refused
         taken = Succeeded(reference="ref", key=payment.id, amount_minor=payment.amount_minor, currency="USD")
         result = taken if outcome == TAKEN else Declined(code="card_declined")
-        record_payment_outcomes(outcomes={payment.id: result}, as_of=TODAY, now=NOW)
+        record_payment_outcomes(outcomes={payment.id: result}, today=TODAY, now=NOW)
         done = api.post(path, body, once="one")
         assert done.status_code in (201, 202), done.content
         with nothing_moves():
@@ -237,25 +237,31 @@ class TestATemporaryRefusal:
         path, body = f"/v1/payments/{payment.id}/refunds", {"amount_minor": 1000, "reason": "sorry"}
         with nothing_moves():
             problem_of(api.post(path, body, once="one"), status=409, slug="nothing-to-refund")
-        record_refund_outcomes(outcomes={first.id: Declined(code="closed")}, as_of=TODAY, now=NOW)
+        record_refund_outcomes(outcomes={first.id: Declined(code="closed")}, today=TODAY, now=NOW)
         assert api.post(path, body, once="one").status_code == 202
 
-    def test_of_a_write_off_while_a_retry_is_in_flight_is_not_kept(self, api: ApiClient) -> None:
+    def test_of_a_write_off_while_another_payment_is_in_flight_is_not_kept(self, api: ApiClient) -> None:
         account = an_account()
         billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
-        retried = retry_payment(payment_id=account.payments.get().id, gateway="scripted", now=NOW)
-        path, body = f"/v1/accounts/{account.id}/write-offs", {"reason": "gone"}
+        invoice = account.invoices.get()
+        again = pay_invoice(invoice_id=invoice.id, author="test", now=NOW)
+        path, body = f"/v1/invoices/{invoice.id}/write-off", {"reason": "gone"}
         with nothing_moves():
-            problem_of(api.post(path, body, once="one"), status=409, slug="unable-to-write-off")
-        record_payment_outcomes(outcomes={retried.id: Declined(code="card_declined")}, as_of=TODAY, now=NOW)
+            problem_of(api.post(path, body, once="one"), status=409, slug="payment-in-flight")
+        record_payment_outcomes(outcomes={again.id: Declined(code="card_declined")}, today=TODAY, now=NOW)
         assert api.post(path, body, once="one").status_code == 201
 
 
 @rolled_back
 class TestLocation:
     def test_is_where_what_was_made_is_found_and_comes_again_with_a_replay(self, api: ApiClient) -> None:
-        payment = paid()
+        payment, disputed = paid(), paid()
         account_id = payment.account_id
+        refund = refunded(payment, 1)
+        credit = grant_credit(
+            account_id=account_id, amount_minor=1, reason="sorry", author="test", today=TODAY, now=NOW
+        )
+        owed, other = (owing().invoices.get() for _ in range(2))
         account = {"name": "Ada", "email": "ada@example.com", "plan": "new"}
         plan = {"code": "new", "name": "New", "currency": "USD", "unit_amount_minor": 1}
         calls: list[tuple[str, Any]] = [
@@ -264,7 +270,12 @@ class TestLocation:
             (f"/v1/accounts/{account_id}/credits", SORRY),
             (f"/v1/accounts/{account_id}/payments", SORRY | {"reference": "SEPA 17"}),
             (f"/v1/payments/{payment.id}/refunds", {"amount_minor": 1, "reason": "sorry"}),
-            (f"/v1/ledger/{payment.charge_id}/reversals", {"reason": "a mistake"}),
+            (f"/v1/invoices/{payment.invoice_id}/credit-notes", {"amount_minor": 1, "reason": "a mistake"}),
+            (f"/v1/refunds/{refund.id}/reversal", {"reason": "it came back"}),
+            (f"/v1/payments/{disputed.id}/reversal", {"reason": "a dispute"}),
+            (f"/v1/ledger/{credit.id}/reversals", {"reason": "a mistake"}),
+            (f"/v1/invoices/{owed.id}/pay", {}),
+            (f"/v1/invoices/{other.id}/write-off", {"reason": "gone"}),
         ]
         for path, body in calls:
             made = api.post(path, body, once="one")
@@ -272,12 +283,6 @@ class TestLocation:
             assert api.get(made["Location"]).json() == made.json()
             again = api.post(path, body, once="one")
             assert (again["Location"], again["Idempotent-Replayed"]) == (made["Location"], "true")
-
-    def test_of_write_offs_is_their_list(self, api: ApiClient) -> None:
-        account = an_account()
-        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
-        made = api.post(f"/v1/accounts/{account.id}/write-offs", {"reason": "gone"}, once="one")
-        assert api.send("GET", made["Location"]).json()["results"] == made.json()["entries"]
 
 
 @rolled_back

@@ -9,13 +9,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
+from invoices.credits import grant_credit
+from invoices.models import InvoiceLine
 from ledger.models import Entry
-from rebilling.adjustments import grant_credit
 from tests.builders import TODAY, an_account, at, billed
 from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
 
-DAYS = ("effective_on_after", "effective_on_before")
+DAYS = ("effective_since", "effective_until")
 
 
 def _credit(account: Account, amount_minor: int, day: datetime.date = TODAY) -> Entry:
@@ -35,6 +36,7 @@ class TestListLedger:
         account = an_account()
         billed(as_of=TODAY)
         payment, charge = api.get(f"/v1/accounts/{account.id}/ledger").json()["results"]
+        line = InvoiceLine.objects.get()
         assert charge == {
             "id": charge["id"],
             "account": str(account.id),
@@ -46,15 +48,18 @@ class TestListLedger:
             "effective_on": "2026-01-01",
             "period_start": "2026-01-01",
             "period_end": "2026-02-01",
+            "invoice": str(line.invoice_id),
+            "line": str(line.id),
             "payment": None,
-            "description": charge["description"],
-            "idempotency_key": f"rebill:{account.id}:2026-01-01",
+            "refund": None,
+            "description": line.description,
+            "idempotency_key": f"charge:{line.rebilling_id}",
             "reverses": None,
-            "created_at": "2026-01-01T06:00:00Z",
-            "created_by": charge["created_by"],
+            "created_at": charge["created_at"],
+            "created_by": "system:billing",
         }
         assert (payment["type"], payment["debit"], payment["credit"]) == ("payment", "cash", "receivable")
-        assert payment["payment"] == str(account.payments.get().id)
+        assert (payment["payment"], payment["invoice"]) == (str(account.payments.get().id), str(line.invoice_id))
         assert api.get(f"/v1/ledger/{charge['id']}").json() == charge
 
     def test_shows_no_other_accounts_entries(self, api: ApiClient) -> None:
@@ -73,14 +78,14 @@ class TestListLedger:
         for day in (1, 2, 3, 4):
             _credit(account, day, datetime.date(2026, 1, day))
         path = f"/v1/accounts/{account.id}/ledger"
-        assert _amounts(api.get(path, effective_on_after="2026-01-03")) == [("credit", 4), ("credit", 3)]
-        assert _amounts(api.get(path, effective_on_before="2026-01-02")) == [("credit", 2), ("credit", 1)]
-        both = api.get(path, effective_on_after="2026-01-02", effective_on_before="2026-01-03")
+        assert _amounts(api.get(path, effective_since="2026-01-03")) == [("credit", 4), ("credit", 3)]
+        assert _amounts(api.get(path, effective_until="2026-01-02")) == [("credit", 2), ("credit", 1)]
+        both = api.get(path, effective_since="2026-01-02", effective_until="2026-01-03")
         assert _amounts(both) == [("credit", 3), ("credit", 2)]
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("type", "charges"), ("effective_on_after", "soon"), ("effective_on_before", "2026-13-01"), ("status", "x")]
+        [("type", "charges"), ("effective_since", "soon"), ("effective_until", "2026-13-01"), ("status", "x")]
         + [(name, day) for name in DAYS for day in ("1969-12-31", "2201-01-01", "9999-01-01")],
     )
     def test_refuses_an_invalid_filter(self, api: ApiClient, name: str, value: str) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import time_machine
 
-from accounts.models import StatusChange
+from accounts.models import AccountChange
+from api.models import IdempotentAnswer
 from rebilling.models import Rebilling
 from tests.builders import TODAY, QueueInHand, an_account, at, billed, swept
 from tests.support.api_client import ApiClient, nothing_moves, problem_of
@@ -21,15 +22,32 @@ def _close(api: ApiClient, account: Any) -> Any:
 
 
 @rolled_back
+class TestLastInvoice:
+    def test_bills_a_debt_that_arose_after_closing(self, api: ApiClient) -> None:
+        account = an_account()
+        credit = api.post(f"/v1/accounts/{account.id}/credits", {"amount_minor": 1999, **WHY}, once="1").json()
+        billed(as_of=TODAY)
+        _close(api, account)
+        assert api.post(f"/v1/ledger/{credit['id']}/reversals", WHY, once="2").status_code == 201
+        response = api.post(f"/v1/accounts/{account.id}/last-invoice", WHY, once="3")
+        assert response.status_code == 200
+        answer = response.json()
+        assert (answer["status"], answer["balance_minor"], answer["credit_balance_minor"]) == ("INACTIVE", 1999, 0)
+        with nothing_moves(but=IdempotentAnswer):
+            response = api.post(f"/v1/accounts/{account.id}/last-invoice", WHY, once="4")
+            problem_of(response, status=409, slug="no-debt-to-bill")
+
+
+@rolled_back
 class TestCloseAccount:
     def test_keeps_the_reason_and_who_gave_it(self, api: ApiClient) -> None:
         account = an_account()
         response = _close(api, account)
         assert response.status_code == 200
         assert (response.json()["status"], response.json()["inactive_reason"]) == ("INACTIVE", "closed")
-        last = StatusChange.objects.order_by("id").last()
+        last = AccountChange.objects.order_by("id").last()
         assert last is not None
-        assert (last.from_status, last.to_status, last.reason, last.author) == (
+        assert (last.before["status"], last.after["status"], last.reason, last.author) == (
             "PENDING",
             "INACTIVE",
             "The customer asked.",

@@ -32,16 +32,23 @@ class TestRecordOfflinePayment:
         assert payment == {
             "id": payment["id"],
             "account": str(account.id),
-            "charge": None,
+            "invoice": None,
+            "cause": "offline",
             "amount_minor": 2500,
+            "excess_minor": 2500,
+            "refunded_minor": 0,
             "currency": "USD",
             "status": "SUCCEEDED",
             "decline_code": None,
             "needs_review": False,
+            "review_reason": None,
+            "resolution": None,
+            "resolved_by": None,
             "gateway": "offline",
             "gateway_reference": "SEPA 17",
             "submitted_at": "2026-01-01T06:00:00Z",
             "completed_at": "2026-01-01T06:00:00Z",
+            "created_by": f"key:tests:{api.key.prefix}",
         }
         assert api.get(f"/v1/payments/{payment['id']}").json() == payment
         assert api.get(f"/v1/accounts/{account.id}/payments").json()["results"][0] == payment
@@ -49,9 +56,20 @@ class TestRecordOfflinePayment:
         assert (entry["payment"], entry["amount_minor"]) == (payment["id"], 2500)
         assert (entry["debit"], entry["credit"]) == ("cash", "receivable")
         assert (entry["description"], entry["created_by"]) == ("Paid by transfer.", f"key:tests:{api.key.prefix}")
-        assert rows(account) == [("PAID", 1999, 0), ("UNPAID", 501, 0)]
+        assert rows(account) == [("PAID", 1999, 0), ("OPEN", 501, 0)]
         shown = api.get(f"/v1/accounts/{account.id}").json()
         assert (shown["status"], shown["balance_minor"]) == ("PAST_DUE", 1498)
+
+    def test_for_an_invoice_goes_to_it_and_the_excess_to_the_oldest(self, api: ApiClient) -> None:
+        account = owing_two_months()
+        january, february = account.invoices.order_by("id")
+        payment = _receive(api, account, TRANSFER | {"invoice": str(february.id), "currency": "USD"}).json()
+        assert (payment["invoice"], payment["excess_minor"]) == (str(february.id), 501)
+        assert rows(account) == [("OPEN", 501, 0), ("PAID", 0, 1999)]
+        assert api.get("/v1/payments", invoice=str(february.id)).json()["results"][0] == payment
+        assert balance(account_id=account.id) == 1498
+        january.refresh_from_db()
+        assert january.outstanding_minor == 1498
 
     def test_is_recorded_once_under_its_key(self, api: ApiClient) -> None:
         account = owing_two_months()
@@ -61,14 +79,14 @@ class TestRecordOfflinePayment:
             other = _receive(api, account, TRANSFER | {"amount_minor": 2501})
         assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
         problem_of(other, status=422, slug="idempotency-key-reused")
-        assert _receive(api, account, once="payment-2").status_code == 201
+        assert _receive(api, account, TRANSFER | {"is_another": True}, once="payment-2").status_code == 201
         assert (Payment.objects.filter(gateway="offline").count(), balance(account_id=account.id)) == (2, -1002)
 
     @pytest.mark.parametrize("amount", [0, -1, -(2**63)])
     def test_refuses_an_invalid_amount(self, api: ApiClient, amount: int) -> None:
         account = an_account()
         response = _receive(api, account, TRANSFER | {"amount_minor": amount})
-        assert list(problem_of(response, status=422, slug="invalid")["errors"]) == ["amount_minor"]
+        assert list(problem_of(response, status=422, slug="unable-to-record-payment")["errors"]) == ["amount_minor"]
         assert (Entry.objects.count(), Payment.objects.count()) == (0, 0)
 
     @pytest.mark.parametrize(
@@ -85,8 +103,20 @@ class TestRecordOfflinePayment:
             ("reference", "x" * 201),
             ("reason", " "),
             ("reason", "x" * 501),
-            ("currency", "USD"),
+            ("currency", None),
+            ("currency", "DOLLAR"),
             ("charge", "0193aaaa-0000-7000-8000-000000000000"),
+            ("invoice", None),
+            ("invoice", ""),
+            ("invoice", "all"),
+            ("invoice", 7),
+            ("invoice", []),
+            ("invoice", "0193aaaa000070008000000000000000"),
+            ("invoice", "urn:uuid:0193aaaa-0000-7000-8000-000000000000"),
+            ("invoice", "0193aaaa-0000-7000-8000-000000000000\n"),
+            ("is_another", "true"),
+            ("is_another", 1),
+            ("is_another", None),
             ("received_on", "2026-01-01"),
         ],
     )

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from rest_framework.renderers import JSONRenderer
 
+from invoices.credits import grant_credit
 from payments.gateways.port import Declined
+from payments.messages import sending
 from payments.models import Payment, Refund
-from rebilling.messages import dispatch
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
 from tests.support.api_client import ApiClient, nothing_moves, problem_of
 from tests.support.databases import committed
+from tests.support.refunds import refunded
 
 PLAN = {"code": "new", "name": "New", "currency": "USD", "unit_amount_minor": 1} | {
     "interval_count": 1,
@@ -32,9 +34,12 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/accounts/{closed}/reopen", WHY),
     ("POST", "/v1/accounts/{paid}/credits", PART),
     ("POST", "/v1/accounts/{paid}/payments", PART | {"reference": "SEPA 17"}),
-    ("POST", "/v1/accounts/{owing}/write-offs", WHY),
-    ("POST", "/v1/ledger/{charge}/reversals", WHY),
-    ("POST", "/v1/payments/{declined}/retry", {}),
+    ("POST", "/v1/invoices/{invoice}/credit-notes", PART),
+    ("POST", "/v1/invoices/{invoice}/write-off", WHY),
+    ("POST", "/v1/invoices/{invoice}/pay", {}),
+    ("POST", "/v1/ledger/{goodwill}/reversals", WHY),
+    ("POST", "/v1/payments/{payment}/reversal", WHY),
+    ("POST", "/v1/refunds/{refund}/reversal", WHY),
     ("POST", "/v1/payments/{payment}/refunds", PART),
 ]
 KEYLESS = CALLS[:6]
@@ -49,14 +54,16 @@ def things(transactional_db: None) -> dict[str, str]:
     billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="card_declined")))
     paid, closed = an_account(plan=plan), an_account(plan=plan)
     billed(as_of=TODAY)
-    close_account(account_id=closed.id, reason="left", author="test", now=NOW)
+    close_account(account_id=closed.id, reason="left", author="test", today=TODAY, now=NOW)
+    goodwill = grant_credit(account_id=paid.id, amount_minor=100, reason="sorry", author="test", today=TODAY, now=NOW)
     return {
         "owing": str(owing.id),
         "paid": str(paid.id),
         "closed": str(closed.id),
-        "charge": str(paid.entries.get(type="charge").id),
+        "goodwill": str(goodwill.id),
         "payment": str(paid.payments.get().id),
-        "declined": str(owing.payments.get().id),
+        "invoice": str(owing.invoices.get().id),
+        "refund": str(refunded(closed.payments.get(), 1).id),
     }
 
 
@@ -93,7 +100,7 @@ class TestAnswerThatCanNotBeWritten:
 
 @committed
 class TestQueueThatFailsAfterTheCommit:
-    @pytest.mark.parametrize("path", ["/v1/payments/{payment}/refunds", "/v1/payments/{declined}/retry"])
+    @pytest.mark.parametrize("path", ["/v1/payments/{payment}/refunds", "/v1/invoices/{invoice}/pay"])
     def test_does_not_make_an_error_of_what_was_done(
         self,
         things: dict[str, str],
@@ -104,7 +111,7 @@ class TestQueueThatFailsAfterTheCommit:
         def broken() -> Any:
             raise RuntimeError("no region")
 
-        monkeypatch.setattr(dispatch, "configured_queue", broken)
+        monkeypatch.setattr(sending, "configured_queue", broken)
         body = PART if path.endswith("refunds") else {}
         answer = ApiClient().post(path.format(**things), body, once="one")
         assert (answer.status_code, answer.json()["status"]) == (202, "SUBMITTED")

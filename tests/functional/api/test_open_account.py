@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Account, StatusChange
+from accounts.models import Account, AccountChange, Terms
 from api.models import IdempotentAnswer
 from tests.builders import a_plan, an_account
 from tests.support.api_client import ApiClient, nothing_moves, problem_of
@@ -38,9 +38,14 @@ class TestOpenAccount:
             "anchor_date": "2026-01-01",
             "rebilling_date": "2026-01-01",
             "balance_minor": 0,
+            "credit_balance_minor": 0,
             "external_reference": None,
+            "collection_method": "automatic",
+            "net_days": 30,
             "payment_customer": None,
             "payment_method": None,
+            "payment_method_unusable": False,
+            "dunning_on": None,
             "metadata": {},
             "created_at": "2026-01-01T06:00:00Z",
         }
@@ -48,7 +53,8 @@ class TestOpenAccount:
 
     def test_signs_its_history_with_the_key(self, api: ApiClient) -> None:
         api.post("/v1/accounts", ADA, once="one")
-        assert StatusChange.objects.get().author == f"key:tests:{api.key.prefix}"
+        signature = f"key:tests:{api.key.prefix}"
+        assert (AccountChange.objects.get().author, Terms.objects.get().author) == (signature, signature)
 
     def test_takes_every_term(self, api: ApiClient) -> None:
         terms = ADA | {
@@ -57,6 +63,8 @@ class TestOpenAccount:
             "anchor_date": "2025-10-31",
             "rebilling_date": "2025-11-30",
             "external_reference": "crm-1",
+            "collection_method": "send_invoice",
+            "net_days": 14,
             "payment_customer": "cus_1",
             "payment_method": "pm_1",
             "metadata": {"seats": [1, 2], "vip": True, "note": "caf\u00e9 \\u0000", "rate": 1.5},
@@ -74,6 +82,10 @@ class TestOpenAccount:
         a_plan(code="try", trial_days=14)
         opened = api.post("/v1/accounts", ADA | {"plan": "try"}, once="one").json()
         assert (opened["status"], opened["anchor_date"]) == ("ACTIVE", "2026-01-15")
+
+    @pytest.mark.parametrize("terms", [{"collection_method": "send_invoice"}, {"unit_amount_minor": 0}])
+    def test_opens_one_that_pays_later_or_nothing_as_active(self, api: ApiClient, terms: Any) -> None:
+        assert api.post("/v1/accounts", ADA | terms, once="one").json()["status"] == "ACTIVE"
 
     def test_reads_null_as_not_given(self, api: ApiClient) -> None:
         nulls = dict.fromkeys(
@@ -125,6 +137,8 @@ class TestRefuseToOpenAccount:
             ("quantity", 2**31),
             ("unit_amount_minor", -1),
             ("unit_amount_minor", 100_000_000),
+            ("net_days", -1),
+            ("net_days", 366),
             ("anchor_date", "1969-12-31"),
             ("anchor_date", "2201-01-01"),
             ("rebilling_date", "2026-01-02"),
@@ -134,13 +148,13 @@ class TestRefuseToOpenAccount:
     def test_refuses_a_value_that_makes_no_sense(self, api: ApiClient, field: str, value: Any) -> None:
         with nothing_moves(but=IdempotentAnswer):
             response = api.post("/v1/accounts", ADA | {field: value}, once="one")
-            problem = problem_of(response, status=422, slug="invalid")
+            problem = problem_of(response, status=422, slug="unable-to-open-account")
         assert list(problem["errors"]) == [field]
 
     def test_refuses_a_charge_past_the_most(self, api: ApiClient) -> None:
         terms = ADA | {"quantity": 2, "unit_amount_minor": 50_000_000}
         with nothing_moves(but=IdempotentAnswer):
-            problem = problem_of(api.post("/v1/accounts", terms, once="one"), status=422, slug="invalid")
+            problem = problem_of(api.post("/v1/accounts", terms, once="one"), status=422, slug="unable-to-open-account")
         assert list(problem["errors"]) == ["quantity"]
 
     @pytest.mark.parametrize(
@@ -164,6 +178,10 @@ class TestRefuseToOpenAccount:
             ("quantity", True),
             ("quantity", 10**4000),
             ("unit_amount_minor", 2**63),
+            ("collection_method", "card"),
+            ("collection_method", None),
+            ("net_days", "30"),
+            ("net_days", None),
             ("anchor_date", "2026-1-1"),
             ("anchor_date", "20260101"),
             ("anchor_date", "2026-W01-1"),

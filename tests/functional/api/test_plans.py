@@ -1,4 +1,4 @@
-"""The catalogue by API."""
+"""The catalog by API."""
 
 from typing import Any
 
@@ -34,6 +34,12 @@ class TestCreatePlan:
         plan = Plan.objects.get()
         assert (plan.trial_days, plan.unit_amount_minor) == (14, 0)
 
+    def test_refuses_another_interval_with_those_that_there_are(self, api: ApiClient) -> None:
+        with nothing_moves():
+            response = api.post("/v1/plans", PRO | {"interval_unit": "moon"})
+        problem = problem_of(response, status=400, slug="invalid-request")
+        assert problem["errors"] == {"interval_unit": ["Must be day, week, month or year."]}
+
     def test_refuses_a_code_that_is_taken(self, api: ApiClient) -> None:
         api.post("/v1/plans", PRO)
         with nothing_moves():
@@ -55,7 +61,7 @@ class TestCreatePlan:
     )
     def test_refuses_a_value_out_of_range(self, api: ApiClient, field: str, value: Any) -> None:
         with nothing_moves():
-            problem = problem_of(api.post("/v1/plans", PRO | {field: value}), status=422, slug="invalid")
+            problem = problem_of(api.post("/v1/plans", PRO | {field: value}), status=422, slug="unable-to-create-plan")
         assert list(problem["errors"]) == [field]
 
     @pytest.mark.parametrize(
@@ -116,7 +122,9 @@ class TestRetirePlan:
         assert response.json()["retired"] is True
         account = {"name": "Ada", "email": "ada@example.com", "plan": "old"}
         with nothing_moves(but=IdempotentAnswer):
-            problem = problem_of(api.post("/v1/accounts", account, once="one"), status=422, slug="invalid")
+            problem = problem_of(
+                api.post("/v1/accounts", account, once="one"), status=422, slug="unable-to-open-account"
+            )
         assert problem["errors"] == {"plan": ["The plan 'old' is retired."]}
 
     def test_changes_nothing_the_second_time(self, api: ApiClient) -> None:

@@ -7,15 +7,16 @@ import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from api.models import Scope
+from invoices.models import CreditNote
 from ledger.balances import balance
 from payments.gateways.port import Declined
+from payments.messages import sending
 from payments.models import Payment, Refund
-from rebilling.messages import dispatch
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered
 from tests.support.api_client import ApiClient, nothing_moves, problem_of
 from tests.support.databases import rolled_back
 from tests.support.owing import received, rows
-from tests.support.refunds import paid, refunded
+from tests.support.refunds import paid, refunded, sent
 
 PART = {"amount_minor": 700, "reason": "A week of outage."}
 
@@ -33,7 +34,7 @@ class TestRequestRefund:
         django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
     ) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
+        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
         payment = paid()
         with django_capture_on_commit_callbacks(execute=True):
             response = _refund(api, payment)
@@ -48,29 +49,37 @@ class TestRequestRefund:
             "status": "SUBMITTED",
             "failure_code": None,
             "needs_review": False,
+            "review_reason": None,
+            "resolution": None,
+            "resolved_by": None,
             "reason": "A week of outage.",
-            "gateway": "scripted",
+            "gateway": "logging",
             "gateway_reference": None,
             "submitted_at": "2026-01-01T06:00:00Z",
             "completed_at": None,
             "created_by": f"key:tests:{api.key.prefix}",
+            "from": "payment",
         }
         assert api.get(f"/v1/refunds/{refund['id']}").json() == refund
         assert queue.refunds == [uuid.UUID(refund["id"])]
 
         assert delivered(bodies=queue.take()) == []
 
-        sent = refund | {
+        shown = refund | {
             "status": "SUCCEEDED",
             "gateway_reference": f"sent-{refund['id']}",
             "completed_at": "2026-01-01T06:00:00Z",
         }
-        assert api.get(f"/v1/refunds/{refund['id']}").json() == sent
-        assert api.get(f"/v1/payments/{payment.id}/refunds").json()["results"] == [sent]
+        assert api.get(f"/v1/refunds/{refund['id']}").json() == shown
+        assert api.get(f"/v1/payments/{payment.id}/refunds").json()["results"] == [shown]
         credit, entry = api.get(f"/v1/accounts/{payment.account_id}/ledger").json()["results"][:2]
-        assert (entry["type"], entry["payment"], entry["amount_minor"]) == ("refund", str(payment.id), 700)
+        assert (entry["type"], entry["refund"], entry["amount_minor"]) == ("refund", refund["id"], 700)
         assert (entry["description"], entry["created_by"]) == ("A week of outage.", f"key:tests:{api.key.prefix}")
-        assert (credit["type"], credit["payment"], credit["amount_minor"]) == ("credit", None, 700)
+        assert (credit["type"], credit["invoice"], credit["amount_minor"]) == (
+            "credit_note",
+            str(payment.invoice_id),
+            700,
+        )
         assert balance(account_id=payment.account_id) == 0
 
     def test_is_reserved_once_under_its_key(self, api: ApiClient) -> None:
@@ -86,13 +95,27 @@ class TestRequestRefund:
 
     def test_of_an_offline_payment_has_succeeded(self, api: ApiClient) -> None:
         account = an_account()
-        refund = _refund(api, received(account, 1000)).json()
-        assert (refund["status"], refund["gateway"], refund["completed_at"]) == (
+        refund = _refund(api, received(account, 1000), PART | {"from": "balance"}).json()
+        assert (refund["status"], refund["gateway"], refund["completed_at"], refund["from"]) == (
             "SUCCEEDED",
             "offline",
             "2026-01-01T06:00:00Z",
+            "balance",
         )
         assert balance(account_id=account.id) == -300
+        account.refresh_from_db()
+        assert account.credit_balance_minor == 300
+
+    def test_that_fails_books_neither_money_nor_credit_note(self, api: ApiClient) -> None:
+        payment = paid()
+        refund = _refund(api, payment).json()
+        gateway = ScriptedGateway(refunds=[Declined(code="expired_or_canceled_card")])
+        assert sent(Refund.objects.get(), gateway=gateway) == []
+        shown = api.get(f"/v1/refunds/{refund['id']}").json()
+        assert (shown["status"], shown["failure_code"]) == ("FAILED", "expired_or_canceled_card")
+        assert (CreditNote.objects.count(), rows(payment.account)) == (0, [("PAID", 0, 1999)])
+        assert api.get(f"/v1/payments/{payment.id}").json()["refunded_minor"] == 0
+        assert _refund(api, payment, PART | {"amount_minor": 1999}, once="refund-2").status_code == 202
 
     def test_takes_the_payments_own_account_and_currency(self, api: ApiClient) -> None:
         payment = paid()
@@ -106,7 +129,7 @@ class TestRefusedRefund:
     def test_of_no_amount(self, api: ApiClient, amount: int) -> None:
         payment = paid()
         response = _refund(api, payment, PART | {"amount_minor": amount})
-        assert list(problem_of(response, status=422, slug="invalid")["errors"]) == ["amount_minor"]
+        assert list(problem_of(response, status=422, slug="unable-to-refund")["errors"]) == ["amount_minor"]
         assert Refund.objects.count() == 0
 
     @pytest.mark.parametrize("amount", [2000, 99_999_999])
@@ -140,7 +163,7 @@ class TestRefusedRefund:
     def test_in_another_currency_or_for_another_account(self, api: ApiClient, field: str, value: str) -> None:
         payment = paid()
         response = _refund(api, payment, PART | {field: value})
-        assert list(problem_of(response, status=422, slug="invalid")["errors"]) == [field]
+        assert list(problem_of(response, status=422, slug="unable-to-refund")["errors"]) == [field]
         assert Refund.objects.count() == 0
 
     @pytest.mark.parametrize(
@@ -158,6 +181,10 @@ class TestRefusedRefund:
             ("currency", "DOLLAR"),
             ("account", None),
             ("account", "ENGINE-1"),
+            ("from", "charge"),
+            ("from", None),
+            ("from", ["payment"]),
+            ("source", "payment"),
             ("payment", "0193aaaa-0000-7000-8000-000000000000"),
         ],
     )

@@ -27,6 +27,14 @@ PLAN = {
 ADA = {"name": "Ada", "email": "ada@example.com", "plan": "pro", "external_reference": "crm-1"}
 
 
+SLUGS = {
+    ("POST", "/v1/plans"): "unable-to-create-plan",
+    ("POST", "/v1/accounts"): "unable-to-open-account",
+    ("PATCH", "/v1/accounts/{account}"): "unable-to-change-account",
+    ("POST", "/v1/accounts/{account}/payments"): "unable-to-record-payment",
+}
+
+
 @pytest.fixture
 def things(db: None) -> dict[str, str]:
     """Ids, by the name that a path has for them."""
@@ -35,6 +43,7 @@ def things(db: None) -> dict[str, str]:
     return {
         "account": str(account.id),
         "payment": str(account.payments.get().id),
+        "invoice": str(account.invoices.get().id),
         "charge": str(account.entries.get(type="charge").id),
     }
 
@@ -55,7 +64,10 @@ class TestText:
             ("PATCH", "/v1/accounts/{account}", {}, "payment_method"),
             ("POST", "/v1/accounts/{account}/close", {}, "reason"),
             ("POST", "/v1/accounts/{account}/reopen", {}, "reason"),
-            ("POST", "/v1/accounts/{account}/write-offs", {}, "reason"),
+            ("PATCH", "/v1/accounts/{account}", {}, "reason"),
+            ("POST", "/v1/invoices/{invoice}/credit-notes", {"amount_minor": 1}, "reason"),
+            ("POST", "/v1/invoices/{invoice}/write-off", {}, "reason"),
+            ("POST", "/v1/payments/{payment}/reversal", {}, "reason"),
             ("POST", "/v1/accounts/{account}/credits", {"amount_minor": 1}, "reason"),
             ("POST", "/v1/accounts/{account}/payments", {"amount_minor": 1, "reference": "SEPA"}, "reason"),
             ("POST", "/v1/accounts/{account}/payments", {"amount_minor": 1, "reason": "paid"}, "reference"),
@@ -77,5 +89,5 @@ class TestText:
         body = body | {field: text}
         with nothing_moves(but=IdempotentAnswer):
             answer = api.send(method, path.format(**things), body=body, once="one")
-        slug = "reason-missing" if field == "reason" else "invalid"
+        slug = "invalid-reason" if field == "reason" else SLUGS[method, path]
         assert problem_of(answer, status=422, slug=slug)["errors"] == {field: [error]}

@@ -1,4 +1,4 @@
-"""Writing off by API."""
+"""Writing off an invoice by API."""
 
 import uuid
 from typing import Any
@@ -6,38 +6,37 @@ from typing import Any
 import pytest
 
 from accounts.models import Account
-from api.models import Scope
+from api.models import IdempotentAnswer, Scope
 from ledger.balances import balance
 from ledger.models import Entry
 from payments.gateways.port import Unknown
-from payments.models import Payment
-from tests.builders import NOW, TODAY, ScriptedGateway, an_account, billed
+from tests.builders import TODAY, ScriptedGateway, an_account, billed
 from tests.support.api_client import ApiClient, nothing_moves, problem_of
 from tests.support.databases import rolled_back
-from tests.support.owing import owing_two_months, received, rows
+from tests.support.owing import owing, owing_two_months, received, rows
 
 WHY = {"reason": "The customer is insolvent."}
 
 
-def _write_off(api: ApiClient, account: Account, body: Any = WHY, once: str | None = "write-off-1") -> Any:
-    return api.post(f"/v1/accounts/{account.id}/write-offs", body, once=once)
+def _write_off(api: ApiClient, invoice_id: Any, body: Any = WHY, once: str | None = "write-off-1") -> Any:
+    return api.post(f"/v1/invoices/{invoice_id}/write-off", body, once=once)
 
 
-def _charge_of(account: Account, at: int = 0) -> str:
-    return str(account.rebillings.order_by("period_start")[at].charge_id)
+def _invoice_of(account: Account, at: int = 0) -> str:
+    return str(account.invoices.order_by("id")[at].id)
 
 
 @rolled_back
 class TestWriteOff:
-    def test_answers_with_an_entry_for_each_unpaid_charge(self, api: ApiClient) -> None:
-        account = owing_two_months()
+    def test_answers_with_the_entry_of_what_was_outstanding(self, api: ApiClient) -> None:
+        account = owing()
+        invoice_id = _invoice_of(account)
         received(account, 500)
-        response = _write_off(api, account)
+        response = _write_off(api, invoice_id)
         assert response.status_code == 201
-        assert response.json().keys() == {"entries"}
-        january, february = response.json()["entries"]
-        assert january == {
-            "id": january["id"],
+        entry = response.json()
+        assert entry == {
+            "id": entry["id"],
             "account": str(account.id),
             "type": "write_off",
             "amount_minor": 1499,
@@ -45,128 +44,97 @@ class TestWriteOff:
             "debit": "bad_debt",
             "credit": "receivable",
             "effective_on": "2026-01-01",
-            "period_start": "2026-01-01",
-            "period_end": "2026-02-01",
+            "period_start": None,
+            "period_end": None,
+            "invoice": invoice_id,
+            "line": None,
             "payment": None,
+            "refund": None,
             "description": "The customer is insolvent.",
-            "idempotency_key": f"write_off:{_charge_of(account)}:1",
+            "idempotency_key": f"write_off:{entry['id']}",
             "reverses": None,
-            "created_at": "2026-01-01T06:00:00Z",
+            "created_at": entry["created_at"],
             "created_by": f"key:tests:{api.key.prefix}",
         }
-        assert (february["amount_minor"], february["period_start"]) == (1999, "2026-02-01")
-        assert api.get(f"/v1/ledger/{january['id']}").json() == january
+        assert api.get(f"/v1/ledger/{entry['id']}").json() == entry
+        invoice = api.get(f"/v1/invoices/{invoice_id}").json()
+        assert (invoice["status"], invoice["written_off_minor"], invoice["outstanding_minor"]) == (
+            "UNCOLLECTIBLE",
+            1499,
+            0,
+        )
         shown = api.get(f"/v1/accounts/{account.id}").json()
-        assert (shown["status"], shown["balance_minor"]) == ("ACTIVE", 0)
+        assert (shown["status"], shown["balance_minor"], shown["dunning_on"]) == ("ACTIVE", 0, None)
 
-    def test_of_one_charge_leaves_the_others(self, api: ApiClient) -> None:
+    def test_of_one_invoice_leaves_the_others(self, api: ApiClient) -> None:
         account = owing_two_months()
-        response = _write_off(api, account, WHY | {"charge": _charge_of(account, 1)})
-        assert [entry["period_start"] for entry in response.json()["entries"]] == ["2026-02-01"]
-        assert rows(account) == [("UNPAID", 0, 0), ("WRITTEN_OFF", 0, 0)]
+        assert _write_off(api, _invoice_of(account, 1)).status_code == 201
+        assert [status for status, *_ in rows(account)] == ["OPEN", "UNCOLLECTIBLE"]
         assert balance(account_id=account.id) == 1999
+        assert api.get(f"/v1/accounts/{account.id}").json()["status"] == "PAST_DUE"
 
     def test_is_undone_by_a_reversal(self, api: ApiClient) -> None:
-        account = owing_two_months()
-        (_, february) = _write_off(api, account).json()["entries"]
-        reversal = api.post(f"/v1/ledger/{february['id']}/reversals", {"reason": "They paid after all."}, once="1")
+        account = owing()
+        entry = _write_off(api, _invoice_of(account)).json()
+        reversal = api.post(f"/v1/ledger/{entry['id']}/reversals", {"reason": "They paid after all."}, once="1")
         assert reversal.status_code == 201
-        assert (reversal.json()["debit"], reversal.json()["credit"]) == ("receivable", "bad_debt")
-        assert rows(account) == [("WRITTEN_OFF", 0, 0), ("UNPAID", 0, 0)]
-        with nothing_moves():
-            charge = api.post(f"/v1/ledger/{_charge_of(account)}/reversals", {"reason": "No."})
-            problem_of(charge, status=400, slug="idempotency-key-missing")
-        charge = api.post(f"/v1/ledger/{_charge_of(account)}/reversals", {"reason": "No."}, once="2")
-        problem_of(charge, status=409, slug="unable-to-reverse")
+        assert rows(account) == [("OPEN", 0, 0)]
         assert balance(account_id=account.id) == 1999
 
     def test_is_written_off_once_under_its_key(self, api: ApiClient) -> None:
-        account = owing_two_months()
-        first = _write_off(api, account)
+        account = owing()
+        first = _write_off(api, _invoice_of(account))
         with nothing_moves():
-            again = _write_off(api, account)
+            again = _write_off(api, _invoice_of(account))
         assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
-        problem_of(_write_off(api, account, once="write-off-2"), status=409, slug="nothing-unpaid")
-        assert (Entry.objects.filter(type="write_off").count(), balance(account_id=account.id)) == (2, 0)
-
-    def test_refuses_where_nothing_is_unpaid(self, api: ApiClient) -> None:
-        account = an_account()
-        billed(as_of=TODAY)
-        problem_of(_write_off(api, account), status=409, slug="nothing-unpaid")
-        chosen = _write_off(api, account, WHY | {"charge": _charge_of(account)}, once="2")
-        assert "is PAID, not UNPAID" in problem_of(chosen, status=409, slug="nothing-unpaid")["detail"]
-        assert (Entry.objects.count(), rows(account)) == (2, [("PAID", 0, 1999)])
+        with nothing_moves(but=IdempotentAnswer):
+            response = _write_off(api, _invoice_of(account), once="write-off-2")
+            problem_of(response, status=409, slug="unable-to-write-off")
+        assert (Entry.objects.filter(type="write_off").count(), balance(account_id=account.id)) == (1, 0)
 
     def test_refuses_while_the_outcome_is_not_known(self, api: ApiClient) -> None:
         account = an_account()
         billed(as_of=TODAY, gateway=ScriptedGateway(Unknown(reason="timed out")))
-        problem_of(_write_off(api, account), status=409, slug="nothing-unpaid")
-        assert (Entry.objects.count(), rows(account)) == (1, [("CHARGED", 0, 0)])
+        with nothing_moves():
+            problem_of(_write_off(api, _invoice_of(account)), status=409, slug="payment-in-flight")
+        assert (Entry.objects.count(), rows(account)) == (1, [("OPEN", 0, 0)])
 
     def test_refuses_while_a_further_payment_is_in_flight(self, api: ApiClient) -> None:
-        account = owing_two_months()
-        Payment.objects.create(
-            account=account,
-            charge_id=_charge_of(account),
-            amount_minor=1999,
-            currency="USD",
-            status=Payment.Status.SUBMITTED,
-            gateway="scripted",
-            submitted_at=NOW,
-        )
-        problem_of(_write_off(api, account), status=409, slug="unable-to-write-off")
-        assert (Entry.objects.filter(type="write_off").count(), balance(account_id=account.id)) == (0, 3998)
-
-    def test_refuses_a_charge_of_another_account(self, api: ApiClient) -> None:
-        account, other = an_account(), an_account()
-        billed(as_of=TODAY)
-        response = _write_off(api, account, WHY | {"charge": _charge_of(other)})
-        assert list(problem_of(response, status=422, slug="unknown-charge")["errors"]) == ["charge"]
-        assert Entry.objects.filter(type="write_off").count() == 0
+        account = owing()
+        api.post(f"/v1/invoices/{_invoice_of(account)}/pay", once="1")
+        with nothing_moves():
+            problem_of(_write_off(api, _invoice_of(account)), status=409, slug="payment-in-flight")
+        assert balance(account_id=account.id) == 1999
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        [
-            ("charge", None),
-            ("charge", ""),
-            ("charge", "all"),
-            ("charge", 7),
-            ("charge", []),
-            ("charge", "0193aaaa000070008000000000000000"),
-            ("charge", "urn:uuid:0193aaaa-0000-7000-8000-000000000000"),
-            ("charge", "0193aaaa-0000-7000-8000-000000000000\n"),
-            ("charges", []),
-            ("amount_minor", 100),
-            ("reason", " "),
-            ("reason", None),
-            ("reason", "x" * 501),
-        ],
+        [("amount_minor", 100), ("charge", None), ("reason", " "), ("reason", None), ("reason", "x" * 501)],
     )
     def test_refuses_a_malformed_or_unknown_field(self, api: ApiClient, field: str, value: Any) -> None:
-        account = owing_two_months()
+        account = owing()
         with nothing_moves():
-            response = _write_off(api, account, WHY | {field: value})
+            response = _write_off(api, _invoice_of(account), WHY | {field: value})
             assert list(problem_of(response, status=400, slug="invalid-request")["errors"]) == [field]
 
     def test_refuses_without_a_reason(self, api: ApiClient) -> None:
-        account = owing_two_months()
+        account = owing()
         with nothing_moves():
-            problem = problem_of(_write_off(api, account, {}), status=400, slug="invalid-request")
+            problem = problem_of(_write_off(api, _invoice_of(account), {}), status=400, slug="invalid-request")
         assert list(problem["errors"]) == ["reason"]
 
-    def test_refuses_an_unknown_account(self, api: ApiClient) -> None:
+    def test_refuses_an_unknown_invoice(self, api: ApiClient) -> None:
         with nothing_moves():
-            response = api.post(f"/v1/accounts/{uuid.uuid4()}/write-offs", WHY, once="1")
-            problem_of(response, status=404, slug="unknown-account")
+            problem_of(_write_off(api, uuid.uuid4()), status=404, slug="unknown-invoice")
 
     def test_refuses_without_an_idempotency_key(self, api: ApiClient) -> None:
-        account = owing_two_months()
+        account = owing()
         with nothing_moves():
-            problem_of(_write_off(api, account, once=None), status=400, slug="idempotency-key-missing")
+            response = _write_off(api, _invoice_of(account), once=None)
+            problem_of(response, status=400, slug="idempotency-key-missing")
 
     def test_refuses_a_key_that_may_only_read(self) -> None:
-        account = owing_two_months()
+        account = owing()
         reader = ApiClient(Scope.LEDGER_READ, Scope.ACCOUNTS_WRITE)
         with nothing_moves():
-            problem_of(_write_off(reader, account), status=403, slug="missing-scope")
-        assert _write_off(ApiClient(Scope.LEDGER_WRITE), account).status_code == 201
+            problem_of(_write_off(reader, _invoice_of(account)), status=403, slug="missing-scope")
+        assert _write_off(ApiClient(Scope.LEDGER_WRITE), _invoice_of(account)).status_code == 201

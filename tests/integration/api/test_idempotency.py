@@ -12,8 +12,8 @@ from django.db import connection, transaction
 
 from api.idempotency import KEPT, delete_old_answers
 from api.models import ApiKey, IdempotentAnswer
+from invoices.credits import grant_credit
 from ledger.models import Entry
-from rebilling import adjustments
 from tests.builders import NOW, an_account
 from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import committed, rolled_back
@@ -40,12 +40,12 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, thr
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(**kwargs: Any) -> Entry:
-        entry = adjustments.grant_credit(**kwargs)
+        entry = grant_credit(**kwargs)
         begun.set()
         assert go_on.wait(timeout=20)
         return entry
 
-    monkeypatch.setattr("api.v1.ledger.grant_credit", slow)
+    monkeypatch.setattr("api.v1.credits.grant_credit", slow)
     yield begun, go_on
     go_on.set()
 

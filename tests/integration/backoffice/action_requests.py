@@ -6,7 +6,8 @@ from django.contrib.admin.models import LogEntry
 from django.db import models
 from django.test import Client
 
-from accounts.models import Account, StatusChange
+from accounts.models import Account, AccountChange, Terms
+from invoices.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from ledger.models import Entry
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
@@ -18,7 +19,11 @@ def path_of(row: models.Model, action: str) -> str:
 
 def state() -> list[object]:
     """Everything that an action could move."""
-    tables: list[type[models.Model]] = [Account, StatusChange, Entry, Payment, Refund, Run, Rebilling, LogEntry]
+    tables: list[type[models.Model]] = [
+        *(Account, AccountChange, Terms, Run, Rebilling),
+        *(Invoice, InvoiceLine, CreditNote, CreditNoteLine),
+        *(Payment, Refund, Entry, LogEntry),
+    ]
     return [list(model._default_manager.order_by("pk").values()) for model in tables]
 
 
@@ -34,7 +39,8 @@ def logged() -> list[tuple[str, str | None, str]]:
     return list(LogEntry.objects.order_by("pk").values_list("user__username", "object_id", "change_message"))
 
 
-def submission_of(client: Client, account: Account | Payment, action: str = "credit") -> str:
-    found = re.search(r'name="submission" value="([^"]+)"', client.get(path_of(account, action)).content.decode())
+def submission_of(client: Client, row: models.Model, action: str) -> str:
+    """The id that a form of this action carries."""
+    found = re.search(r'name="submission" value="([^"]+)"', client.get(path_of(row, action)).content.decode())
     assert found
     return found[1]

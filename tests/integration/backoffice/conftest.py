@@ -12,11 +12,12 @@ from django.test import Client
 
 from accounts.models import Account
 from backoffice.models import User
+from invoices.models import Invoice
 from ledger.models import Entry, EntryType
 from payments.models import Payment
 from rebilling.models import Rebilling, Run
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, swept
-from tests.support.owing import owing_two_months
+from tests.support.owing import invoices_of, owing_two_months
 
 
 def logged_in(username: str, *, group: str = "", superuser: bool = False) -> Client:
@@ -52,6 +53,9 @@ def newcomer(db: None) -> Client:
 LISTS = [
     "accounts/plan",
     "accounts/account",
+    "accounts/accountchange",
+    "invoices/invoice",
+    "invoices/creditnote",
     "ledger/entry",
     "payments/payment",
     "payments/refund",
@@ -82,6 +86,7 @@ class Billed:
     account: Account
     run: Run
     rebilling: Rebilling
+    invoice: Invoice
     charge: Entry
     payment_entry: Entry
     payment: Payment
@@ -101,6 +106,7 @@ def billed_account(db: None) -> Billed:
         account=account,
         run=run,
         rebilling=account.rebillings.get(),
+        invoice=account.invoices.get(),
         charge=account.entries.get(type=EntryType.CHARGE),
         payment_entry=account.entries.get(type=EntryType.PAYMENT),
         payment=account.payments.get(),
@@ -112,15 +118,15 @@ class Owing:
     """An account that was charged 19.99 USD for January and for February, and paid neither."""
 
     account: Account
-    january: Rebilling
-    february: Rebilling
+    january: Invoice
+    february: Invoice
 
 
 @pytest.fixture
 def owing(db: None) -> Owing:
     account = owing_two_months(name="Charles Babbage")
     account.refresh_from_db()
-    january, february = account.rebillings.order_by("period_start")
+    january, february = invoices_of(account)
     return Owing(account=account, january=january, february=february)
 
 

@@ -1,37 +1,51 @@
 import uuid
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from accounts.models import Account
+from invoices.credits import grant_credit
 from rebilling.models import Rebilling, Run
+from tests.builders import NOW, TODAY
 from tests.integration.backoffice.action_requests import messages_of, path_of, state
 from tests.integration.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
+from tests.support.refunds import refunded
 
 pytestmark = rolled_back
 
 
 @pytest.fixture
-def every_action(billed_account: Billed, parked: Rebilling, held_run: Run) -> list[str]:
+def every_action(billed_account: Billed, owing: Owing, parked: Rebilling, held_run: Run) -> list[str]:
+    refund = refunded(billed_account.payment, 100)
     return [
+        path_of(billed_account.account, "update"),
         path_of(billed_account.account, "close"),
         path_of(billed_account.account, "reopen"),
+        path_of(billed_account.account, "bill-debt"),
         path_of(billed_account.account, "credit"),
         path_of(billed_account.account, "payment"),
-        path_of(billed_account.account, "write-off"),
+        *(path_of(owing.january, action) for action in ("collect", "payment", "credit-note", "write-off")),
         path_of(billed_account.charge, "reverse"),
+        *(path_of(billed_account.payment, action) for action in ("refund", "taken-back", "look-up", "mark-resolved")),
+        *(path_of(billed_account.payment, action) for action in ("mark-succeeded", "mark-declined", "book-late")),
+        *(path_of(refund, action) for action in ("came-back", "look-up", "mark-succeeded", "mark-failed")),
+        *(path_of(refund, action) for action in ("book-late", "mark-resolved")),
         path_of(parked, "release"),
         path_of(parked, "skip"),
         path_of(held_run, "release"),
         path_of(held_run, "cancel"),
+        path_of(held_run, "cancel-parked"),
     ]
 
 
 SAID = {
     "reason": "as was agreed",
     "amount": "5.00",
+    "what": "amount",
+    "source": "payment",
     "reference": "SEPA 17",
     "submission": "0193aaaa-0000-7000-8000-000000000000",
 }
@@ -107,19 +121,26 @@ class TestButtons:
         parked: Rebilling,
         held_run: Run,
     ) -> None:
+        credit = grant_credit(
+            account_id=billed_account.account.id, amount_minor=1, reason="r", author="test", today=TODAY, now=NOW
+        )
         offered = {
-            billed_account.account: {"credit", "payment", "close"},
-            owing.account: {"credit", "payment", "write-off", "close"},
-            billed_account.charge: {"reverse"},
+            billed_account.account: {"update", "credit", "payment", "close"},
+            owing.account: {"update", "credit", "payment", "close"},
+            owing.january: {"collect", "payment", "credit-note", "write-off"},
+            billed_account.invoice: {"credit-note"},
+            billed_account.payment: {"refund", "taken-back"},
+            billed_account.charge: set(),
             billed_account.payment_entry: set(),
+            credit: {"reverse"},
             billed_account.rebilling: set(),
             parked: {"release", "skip"},
             held_run: {"release", "cancel"},
             billed_account.run: set(),
         }
+        every = {action.name for page in admin.site._registry.values() for action in getattr(page, "page_actions", ())}
         for row, names in offered.items():
             content = operator.get(path_of(row, "change")).content.decode()
-            every = {"credit", "payment", "write-off", "close", "reopen", "reverse", "release", "skip", "cancel"}
             assert {name for name in every if path_of(row, name) in content} == names
             content = support.get(path_of(row, "change")).content.decode()
             assert not [name for name in every if path_of(row, name) in content]

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from backoffice.models import User
 from tests.integration.backoffice.conftest import Billed, an_api_key
 from tests.support.databases import rolled_back
-from tests.support.refunds import requested
+from tests.support.refunds import refunded
 
 pytestmark = rolled_back
 
@@ -37,12 +37,14 @@ PARAMETERS = [
 ]  # fmt: skip
 FORM = [
     "action", "index", "_selected_action", "select_across", "_save", "_continue", "_addanother", "_saveasnew", "post",
-    "submission", "charges", "amount", "reason", "reference", "username", "password1", "password2", "old_password",
+    "submission", "invoice", "what", "source", "line_1", "is_another",
+    "amount", "reason", "reference", "username", "password1", "password2", "old_password",
     "new_password1", "new_password2", "usable_password", "groups", "permissions", "user_permissions", "is_active",
     "date_joined_0", "date_joined_1", "last_login_0", "last_login_1", "id", "name", "next", "_popup", "_to_field",
 ]  # fmt: skip
 FILLED = {
-    "reason": "as was agreed", "amount": "1.00", "reference": "SEPA 17", "submission": str(uuid.UUID(int=7)),
+    "reason": "as was agreed", "amount": "1.00", "what": "amount", "source": "payment",
+    "reference": "SEPA 17", "submission": str(uuid.UUID(int=7)),
     "username": "kit", "password1": "correct horse battery", "password2": "correct horse battery", "name": "Nights",
     "usable_password": "true", "is_active": "on", "date_joined_0": "2026-01-01", "date_joined_1": "06:00:00",
     "last_login_0": "2026-01-01", "last_login_1": "06:00:00", "post": "yes",
@@ -51,6 +53,7 @@ VALUES = [
     "", "\0", "x\0y", "x", "0", "1", "-1", "1.-1.99", "9" * 30, "9" * 5000, "99999", "2026-01-01", "0000-00-00", "NaN",
     "\ud800", "\u202e", "é", "'", "%", "_00", "__", "a/b", "//x", "..", "[", "(", "\r\n", "True", "None", "ACTIVE",
     "id", "pk", "account", "plan", "ledger", "entry", "plan__id__exact=x", "http://[", "x" * 3000,
+    "all", "lines", "balance",
 ]  # fmt: skip
 """Right somewhere, or odd: what a person, a browser or a scanner may send."""
 Rows = dict[type[models.Model], str]
@@ -152,7 +155,7 @@ def _filled(draw: st.DrawFn, shape: str, parts: st.SearchStrategy[str]) -> str:
 def rows(billed_account: Billed) -> Rows:
     """A row of each kind that has pages, by its id."""
     an_api_key()
-    requested(billed_account.payment, 100)
+    refunded(billed_account.payment, 100)
     User.objects.create_user(username="kim", is_staff=True)
     assert Group.objects.exists()
     return {model: str(model._default_manager.all()[0].pk) for model in OF_MODELS}

@@ -9,16 +9,17 @@ from django.test import Client
 
 from accounts.models import Account
 from backoffice.actions import ActingAdmin
+from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
 from payments.gateways.port import Declined, Unknown
+from payments.messages import sending
 from payments.models import Payment, Refund
-from rebilling.messages import dispatch
 from rebilling.models import Rebilling, Run
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, billed
 from tests.integration.backoffice.action_requests import messages_of, path_of, state
 from tests.integration.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
-from tests.support.refunds import requested
+from tests.support.refunds import refunded, requested
 
 pytestmark = rolled_back
 
@@ -31,25 +32,29 @@ OPEN_AGAIN = "This form is incomplete. Open it again."
 SAID = {
     "reason": "as was agreed",
     "amount": "5.00",
+    "what": "amount",
+    "source": "payment",
     "reference": "SEPA 17",
     "submission": "0193aaaa-0000-7000-8000-000000000000",
+    "name": "Ada Lovelace",
+    "email": "ada@engine.example",
+    "quantity": "1",
+    "collection_method": "automatic",
+    "net_days": "30",
 }
 
 
 @pytest.fixture
-def said(owing: Owing) -> dict[str, str]:
-    """What every action's form could want, and all of it right."""
-    return SAID | {"charges": str(owing.january.charge_id)}
-
-
-@pytest.fixture
 def rows(billed_account: Billed, owing: Owing) -> dict[type[models.Model], models.Model]:
-    """A row of each kind that has actions."""
+    """A row of each kind that has pages of its own."""
+    refund = refunded(billed_account.payment, 100)
     return {
         Account: owing.account,
+        Invoice: owing.january,
+        CreditNote: CreditNote.objects.get(),
         Entry: billed_account.charge,
         Payment: billed_account.payment,
-        Refund: requested(billed_account.payment, 100),
+        Refund: refund,
         Run: billed_account.run,
         Rebilling: billed_account.rebilling,
     }
@@ -82,27 +87,26 @@ class TestReason:
         self,
         operator: Client,
         rows: dict[type[models.Model], models.Model],
-        said: dict[str, str],
         reason: str,
         message: str,
     ) -> None:
         before = state()
         paths = every_action(rows)
-        assert len(paths) == 22
+        assert len(paths) == 29
         for path in paths:
-            assert errors_of(operator, path, said | {"reason": reason}) == {"reason": [message]}, path
+            assert errors_of(operator, path, SAID | {"reason": reason}) == {"reason": [message]}, path
         assert state() == before
 
     def test_may_have_500_characters(self, operator: Client, owing: Owing) -> None:
         assert messages_of(operator, path_of(owing.account, "close"), {"reason": "x" * 500}) == [
             "The account was closed."
         ]
-        assert owing.account.status_changes.latest("id").reason == "x" * 500
+        assert owing.account.changes.latest("id").reason == "x" * 500
 
     def test_may_be_typed_on_several_lines_and_is_stored_as_one(self, operator: Client, owing: Owing) -> None:
         written = {"reason": f" called twice,\r\nmoved away \t today {'x' * 469}"}
         assert messages_of(operator, path_of(owing.account, "close"), written) == ["The account was closed."]
-        kept = owing.account.status_changes.latest("id").reason
+        kept = owing.account.changes.latest("id").reason
         assert (kept[:31], len(kept)) == ("called twice, moved away today ", 500)
 
 
@@ -111,7 +115,7 @@ class TestFields:
         ("field", "value", "message"),
         [
             ("amount", "", REQUIRED),
-            ("amount", "9,00", NO_AMOUNT),
+            ("amount", "9,000", NO_AMOUNT),
             ("amount", "1,000.00", NO_AMOUNT),
             ("amount", "-9.00", NO_AMOUNT),
             ("amount", "+9.00", NO_AMOUNT),
@@ -135,6 +139,7 @@ class TestFields:
         for path in (
             path_of(billed_account.account, "credit"),
             path_of(billed_account.account, "payment"),
+            path_of(billed_account.invoice, "payment"),
             path_of(billed_account.payment, "refund"),
         ):
             assert errors_of(operator, path, SAID | {field: value}) == {field: [message]}, path
@@ -151,7 +156,9 @@ class TestFields:
         before = state()
         for path in (
             path_of(billed_account.account, "payment"),
+            path_of(billed_account.invoice, "payment"),
             path_of(billed_account.payment, "mark-succeeded"),
+            path_of(billed_account.payment, "book-late"),
             path_of(refund, "mark-succeeded"),
             path_of(refund, "book-late"),
         ):
@@ -166,16 +173,6 @@ class TestFields:
             "reason": [REQUIRED],
             "submission": [OPEN_AGAIN],
         }
-        assert state() == before
-
-    def test_of_charges_say_what_to_check(self, operator: Client, owing: Owing, said: dict[str, str]) -> None:
-        operator.post(path_of(owing.account, "write-off"), said)
-        before = state()
-        path = path_of(owing.account, "write-off")
-        assert errors_of(operator, path, said) == {
-            "charges": ["A charge that you checked isn't unpaid any more. Open the form again."]
-        }
-        assert errors_of(operator, path, SAID) == {"charges": ["Check the charges to write off."]}
         assert state() == before
 
 
@@ -210,7 +207,7 @@ class TestTheSameFormSentTwice:
     @pytest.fixture(autouse=True)
     def _queue(self, monkeypatch: pytest.MonkeyPatch) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
+        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
         monkeypatch.setattr("backoffice.rebilling.configured_queue", lambda: queue)
 
     def twice(self, client: Client, row: Any, action: str) -> list[str]:
@@ -239,6 +236,42 @@ class TestTheSameFormSentTwice:
         assert self.twice(operator, account, "close") == [f"The account {account.id} is already inactive (closed)."]
         assert self.twice(operator, account, "reopen") == [f"The account {account.id} is ACTIVE, not INACTIVE."]
 
+    @pytest.mark.parametrize("action", ["collect", "write-off"])
+    def test_of_an_invoice_is_refused(self, operator: Client, owing: Owing, action: str) -> None:
+        why = {
+            "collect": f"A payment of the invoice {owing.january.number} is at the gateway: wait until its outcome is "
+            "known.",
+            "write-off": f"The invoice {owing.january.number} is UNCOLLECTIBLE: there is nothing to write off.",
+        }
+        assert self.twice(operator, owing.january, action) == [why[action]]
+
+    @pytest.mark.parametrize(
+        ("row", "action", "what"),
+        [
+            ("account", "credit", "This credit was granted before."),
+            ("account", "payment", "This payment was recorded before."),
+            ("january", "payment", "This payment was recorded before."),
+            ("january", "credit-note", "This credit note was issued before."),
+        ],
+    )
+    def test_of_an_amount_is_refused(self, operator: Client, owing: Owing, row: str, action: str, what: str) -> None:
+        assert self.twice(operator, getattr(owing, row), action) == [what]
+
+    def test_of_a_refund_is_refused(self, operator: Client, billed_account: Billed) -> None:
+        assert self.twice(operator, billed_account.payment, "refund") == ["This refund was requested before."]
+
+    def test_of_money_that_was_taken_back_is_refused(self, operator: Client, billed_account: Billed) -> None:
+        assert self.twice(operator, billed_account.payment, "taken-back") == ["This was already recorded."]
+
+    def test_of_a_refund_that_came_back_is_refused(self, operator: Client, billed_account: Billed) -> None:
+        refund = refunded(billed_account.payment, 100)
+        assert self.twice(operator, refund, "came-back") == ["This was already recorded."]
+
+    def test_of_a_write_off_that_is_taken_back_is_refused(self, operator: Client, owing: Owing) -> None:
+        operator.post(path_of(owing.january, "write-off"), SAID)
+        entry = Entry.objects.get(type="write_off")
+        assert self.twice(operator, entry, "reverse") == [f"The entry {entry.id} was reversed before."]
+
     @pytest.mark.parametrize("action", ["mark-succeeded", "mark-declined"])
     def test_of_a_payment_that_needs_review_is_refused(self, operator: Client, action: str) -> None:
         an_account()
@@ -266,7 +299,7 @@ class TestTheSameFormSentTwice:
             status="FAILED", failure_code="never_received", completed_at=refund.submitted_at, needs_review=True
         )
         why = {
-            "book-late": "The refund is FAILED, and no money of it was sent after all.",
+            "book-late": "The refund is FAILED, and no money of it was sent after all, or it was booked before.",
             "mark-resolved": "The refund is FAILED and has nothing to be marked as resolved.",
         }
         assert self.twice(operator, refund, action) == [why[action]]

@@ -9,7 +9,11 @@ pytestmark = rolled_back
 VIEWED = {
     "view_plan",
     "view_account",
-    "view_statuschange",
+    "view_terms",
+    "view_accountchange",
+    "view_invoice",
+    "view_invoiceline",
+    "view_creditnote",
     "view_entry",
     "view_payment",
     "view_refund",
@@ -29,7 +33,7 @@ class TestGroups:
         assert permissions_of("Support") == VIEWED
 
     def test_billing_operators_view_everything_and_may_act(self) -> None:
-        assert len(ACTIONS) == 14
+        assert len(ACTIONS) == 17
         assert permissions_of("Billing operators") == VIEWED | ACTIONS
 
     def test_each_permission_is_there_once(self) -> None:

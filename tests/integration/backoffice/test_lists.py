@@ -11,18 +11,34 @@ from django.test import Client
 from tests.builders import a_plan, an_account
 from tests.integration.backoffice.conftest import Billed, an_api_key, page
 from tests.support.databases import rolled_back
-from tests.support.refunds import requested
+from tests.support.refunds import refunded
 
 pytestmark = rolled_back
 
 SHOWN = {
     "accounts/plan": {"retired__exact", "currency", "interval_unit__exact"},
-    "accounts/account": {"status__exact", "inactive_reason__exact", "plan__id__exact"},
-    "ledger/entry": {"type__exact", "effective_on__gte", "effective_on__lt"},
-    "payments/payment": {"status__exact", "needs_review__exact", "gateway"},
-    "payments/refund": {"status__exact", "needs_review__exact", "gateway"},
-    "rebilling/run": {"status__exact"},
-    "rebilling/rebilling": {"status__exact", "reason__exact"},
+    "accounts/account": {
+        *("status__exact", "inactive_reason__exact", "collection_method__exact", "plan"),
+        *("closed_with_credit", "unbilled_debt"),
+        *("rebilling_date__gte", "rebilling_date__lt", "created_at__gte", "created_at__lt"),
+    },
+    "accounts/accountchange": {"changed_at__gte", "changed_at__lt"},
+    "invoices/invoice": {
+        *("status__exact", "collection_method__exact", "uncollected"),
+        *("issued_on__gte", "issued_on__lt", "due_on__gte", "due_on__lt", "run"),
+    },
+    "invoices/creditnote": {"issued_on__gte", "issued_on__lt"},
+    "ledger/entry": {"type__exact", "effective_on__gte", "effective_on__lt", "run"},
+    "payments/payment": {
+        *("status__exact", "needs_review__exact", "cause__exact", "gateway"),
+        *("submitted_at__gte", "submitted_at__lt", "run"),
+    },
+    "payments/refund": {
+        *("status__exact", "needs_review__exact", "source__exact", "gateway"),
+        *("submitted_at__gte", "submitted_at__lt", "run"),
+    },
+    "rebilling/run": {"status__exact", "as_of__gte", "as_of__lt"},
+    "rebilling/rebilling": {"status__exact", "reason__exact", "period_start__gte", "period_start__lt", "run"},
     "api/apikey": set(),
     "auth/group": set(),
     "backoffice/user": {
@@ -35,10 +51,14 @@ SHOWN = {
 }
 """What each list's own links filter it by."""
 LINKED = {
-    "ledger/entry": {"account__id__exact"},
-    "payments/payment": {"account__id__exact"},
-    "payments/refund": {"payment__account__id__exact"},
-    "rebilling/rebilling": {"account__id__exact", "run__id__exact"},
+    "accounts/account": {"dunning_on__lte"},
+    "accounts/accountchange": {"account__id__exact"},
+    "invoices/invoice": {"account__id__exact"},
+    "invoices/creditnote": {"account__id__exact", "invoice__id__exact"},
+    "ledger/entry": {"account__id__exact", "invoice_id__exact"},
+    "payments/payment": {"account__id__exact", "invoice__id__exact"},
+    "payments/refund": {"account__id__exact", "payment__invoice__id__exact"},
+    "rebilling/rebilling": {"account__id__exact"},
 }
 """What links of other pages filter it by."""
 LOOKUPS = ["exact", "startswith", "regex", "gt", "in", "isnull", "year"]
@@ -49,7 +69,7 @@ ODD = ["", "x", "-1", "9" * 30, "\0", "0000-00-00", "99999-01-01", "NaN", "'", "
 def _rows(billed_account: Billed) -> None:
     """Something in each list, and of the plans two, as one is no filter."""
     an_account(plan=a_plan(code="silver"))
-    requested(billed_account.payment, 100)
+    refunded(billed_account.payment, 100)
     an_api_key()
 
 
@@ -128,12 +148,24 @@ class TestEarlierFailures:
         assert "database" not in content
 
     def test_a_list_that_links_lead_to_is_filtered(self, support: Client, billed_account: Billed) -> None:
-        account, run = billed_account.account.id, billed_account.run.id
+        account, run, invoice = billed_account.account.id, billed_account.run.id, billed_account.invoice.id
         for query in (
             f"rebilling/rebilling/?account__id__exact={account}",
-            f"rebilling/rebilling/?run__id__exact={run}",
+            f"rebilling/rebilling/?run={run}",
             f"payments/payment/?account__id__exact={account}",
-            f"payments/refund/?payment__account__id__exact={account}",
+            f"payments/payment/?invoice__id__exact={invoice}",
+            f"payments/payment/?run={run}",
+            f"payments/refund/?account__id__exact={account}",
+            f"payments/refund/?payment__invoice__id__exact={invoice}",
+            f"payments/refund/?run={run}",
+            f"invoices/invoice/?account__id__exact={account}",
+            f"invoices/invoice/?run={run}",
+            f"invoices/creditnote/?account__id__exact={account}",
+            f"invoices/creditnote/?invoice__id__exact={invoice}",
+            f"ledger/entry/?account__id__exact={account}",
+            f"ledger/entry/?invoice_id__exact={invoice}",
+            f"ledger/entry/?run={run}",
+            f"accounts/accountchange/?account__id__exact={account}",
         ):
             assert "Ada Lovelace" in page(support, query)
             assert "Ada Lovelace" not in page(support, query.replace(query[-12:], "0" * 12))

@@ -1,27 +1,47 @@
 import datetime
+import re
+from typing import Any
 
 import pytest
 from django.apps import apps
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import Plan
+from accounts.terms import add_terms, terms_of
 from backoffice.account_page import tables_of
 from backoffice.tables import MAX_ROWS
-from ledger.models import EntryType
-from ledger.posting import Posting, post
+from invoices.credits import grant_credit
+from invoices.models import CreditNote
+from invoices.write_offs import write_off_invoice
 from rebilling.models import Rebilling
+from subscriptions.account_updates import update_account
+from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, swept
-from tests.integration.backoffice.conftest import Billed, an_api_key, page
+from tests.integration.backoffice.action_requests import path_of
+from tests.integration.backoffice.conftest import Billed, Owing, an_api_key, page
 from tests.support.databases import rolled_back
+from tests.support.refunds import refunded
 
 pytestmark = rolled_back
+
+SORRY: dict[str, Any] = {"reason": "sorry", "author": "test", "today": TODAY, "now": NOW}
 
 
 class TestPages:
     def test_the_index_names_every_subject(self, support: Client) -> None:
         content = page(support, "")
 
-        for subject in ("Accounts", "Plans", "Entries", "Payments", "Runs", "Rebillings"):
+        for subject in (
+            "Accounts",
+            "Plans",
+            "Invoices",
+            "Credit notes",
+            "Entries",
+            "Payments",
+            "Runs",
+            "Billing periods",
+        ):
             assert f">{subject}</a>" in content
         assert ">Users</a>" not in content
 
@@ -29,57 +49,135 @@ class TestPages:
         for path in (
             "accounts/plan/",
             "accounts/account/",
+            "invoices/invoice/",
             "ledger/entry/",
             "payments/payment/",
             "rebilling/rebilling/",
         ):
             assert "1,999.00 USD" in page(support, path)
 
-    def test_a_list_of_accounts_shows_what_each_owes(self, support: Client) -> None:
-        owing = an_account(name="Owing", plan=a_plan(code="yen", currency="JPY", unit_amount_minor=5000))
-        posting = Posting(
-            type=EntryType.CREDIT,
-            account_id=owing.id,
-            amount_minor=700,
-            currency="JPY",
-            effective_on=TODAY,
-            description="sorry",
-            idempotency_key="k",
-        )
-        post(postings=[posting], author="test", now=NOW)
-        an_account(name="Square")
+    def test_a_list_of_accounts_shows_what_each_owes_and_its_credit(self, support: Client, owing: Owing) -> None:
+        yen = an_account(name="Yen", plan=a_plan(code="yen", currency="JPY", unit_amount_minor=5000), quantity=3)
+        grant_credit(account_id=yen.id, amount_minor=700, **SORRY)
 
         content = page(support, "accounts/account/")
 
-        assert '<td class="field-balance_now">-700 JPY</td>' in content
-        assert '<td class="field-balance_now">0.00 USD</td>' in content
+        for cell in (
+            '<td class="field-outstanding">39.98 USD</td>',
+            '<td class="field-credit">0.00 USD</td>',
+            '<td class="field-price">15,000 JPY</td>',
+            '<td class="field-outstanding">0 JPY</td>',
+            '<td class="field-credit">700 JPY</td>',
+        ):
+            assert cell in content, cell
+        for label in ("Plan", "Price per period", "Next billing date", "Outstanding", "Credit"):
+            assert re.search(f">{label}<", content, re.IGNORECASE), label
 
-    def test_an_account_shows_its_periods_payments_entries_and_history(
-        self, support: Client, billed_account: Billed
-    ) -> None:
+    def test_an_account_shows_everything_about_it(self, support: Client, billed_account: Billed) -> None:
+        refund = refunded(billed_account.payment, 100)
         content = page(support, f"accounts/account/{billed_account.account.id}/change/")
 
-        assert '<div class="readonly">0.00 USD</div>' in content  # what it owes
-        assert f"/admin/rebilling/rebilling/{billed_account.rebilling.id}/change/" in content
+        for title in (
+            *("Terms", "Invoices", "Billing periods", "Payments", "Refunds", "Credit notes", "Ledger", "History"),
+        ):
+            assert f'<h2 class="fieldset-heading">{title}</h2>' in content
+        for row in (
+            billed_account.invoice,
+            billed_account.rebilling,
+            billed_account.payment,
+            billed_account.charge,
+            CreditNote.objects.get(),
+            refund,
+        ):
+            assert path_of(row, "change") in content, row
         assert "1 Jan to 31 Jan 2026" in content
-        assert f"/admin/payments/payment/{billed_account.payment.id}/change/" in content
-        assert f"/admin/ledger/entry/{billed_account.charge.id}/change/" in content
-        assert "<td>PENDING</td><td>ACTIVE</td>" in content
+        assert "<td>status PENDING</td><td>status ACTIVE</td><td>its first invoice was paid</td>" in content
         assert "Close account" not in content  # not theirs to do
 
-    def test_an_account_shows_the_balance_after_each_entry(self, billed_account: Billed) -> None:
-        credit = Posting(
-            type=EntryType.CREDIT,
-            account_id=billed_account.account.id,
-            amount_minor=500,
-            currency="USD",
-            effective_on=datetime.date(2026, 1, 15),
-            description="sorry",
-            idempotency_key="k",
+    def test_an_account_says_at_the_top_where_it_stands(self, support: Client, owing: Owing) -> None:
+        content = page(support, f"accounts/account/{owing.account.id}/change/")
+        sentence = f"invoice {owing.january.number} of 19.99 USD was declined (card_declined)."
+        assert f"<li>PAST_DUE since 1 Jan 2026: {sentence}</li>" in content
+        assert content.index("Where it stands") < content.index("field-external_reference")
+
+    def test_values_are_shown_as_they_are_stored_everywhere(self, support: Client, owing: Owing) -> None:
+        for path in ("accounts/account/", f"accounts/account/{owing.account.id}/change/"):
+            content = page(support, path)
+            assert "PAST_DUE" in content
+            assert "Past Due" not in content
+        assert "days to pay" in content.lower()
+        assert "net days" not in content.lower()
+        payment = owing.january.payments.get()
+        for path in ("payments/payment/", f"payments/payment/{payment.id}/change/"):
+            assert "the invoice was issued" in page(support, path)
+        assert 'field-status">DECLINED<' in page(support, "payments/payment/")
+        assert "History</a>" in page(support, "")
+
+    def test_an_account_and_an_invoice_show_what_became_of_the_amounts(
+        self, support: Client, billed_account: Billed, owing: Owing
+    ) -> None:
+        refunded(billed_account.payment, 199_900)
+        _, invoices, *_ = tables_of(billed_account.account)
+        assert (
+            dict(zip(invoices.columns, invoices.rows[-1], strict=True)).items()
+            >= {
+                "Paid": "1,999.00 USD",
+                "Refunded": "1,999.00 USD",
+                "Credited off what was owed": "0.00 USD",
+                "Credited to the balance": "0.00 USD",
+                "Credited with refunds": "1,999.00 USD",
+                "Written off": "0.00 USD",
+                "Outstanding": "0.00 USD",
+            }.items()
         )
-        post(postings=[credit], author="test", now=NOW)
+        content = page(support, f"invoices/invoice/{billed_account.invoice.id}/change/").lower()
+        for label in ("credited off what was owed", "credited to the balance", "credited with refunds"):
+            assert f"<label>{label}:</label>" in content
+        write_off_invoice(invoice_id=owing.january.id, **SORRY)
+        _, invoices, *_ = tables_of(owing.account)
+        assert [dict(zip(invoices.columns, row, strict=True))["Written off"] for row in invoices.rows] == [
+            "0.00 USD",
+            "19.99 USD",
+        ]
+
+    def test_an_account_shows_the_terms_in_force_today_and_those_before(
+        self, support: Client, billed_account: Billed
+    ) -> None:
+        account = billed_account.account
+        update_account(
+            account_id=account.id,
+            changes={"quantity": 2},
+            reason="a second seat",
+            author="staff:anna",
+            today=datetime.date(2026, 1, 20),
+            now=NOW,
+        )
+        content = page(support, f"accounts/account/{account.id}/change/")
+        assert '<div class="readonly">3,998.00 USD</div>' in content  # the price per period
+        terms, *_, history = tables_of(account)
+        assert [row[:1] + row[2:5] for row in map(tuple, terms.rows)] == [
+            ("2026-01-20", 2, "1,999.00 USD", "3,998.00 USD"),
+            ("2026-01-01", 1, "1,999.00 USD", "1,999.00 USD"),
+        ]
+        assert [tuple(row)[1:] for row in history.rows] == [
+            ("quantity 1", "quantity 2, in force from 2026-01-20", "a second seat", "staff:anna"),
+            ("status PENDING", "status ACTIVE", "its first invoice was paid", "system:billing"),
+            (
+                "",
+                "status PENDING, plan gold, quantity 1, unit price 1,999.00 USD, anchor date 2026-01-01, in force from "
+                "2026-01-01",
+                "opened",
+                "test",
+            ),
+        ]
+        assert "quantity 2, in force from 2026-01-20" in page(support, "accounts/accountchange/")
+
+    def test_an_account_shows_the_balance_after_each_entry(self, billed_account: Billed) -> None:
+        grant_credit(
+            account_id=billed_account.account.id, amount_minor=500, **SORRY | {"today": datetime.date(2026, 1, 15)}
+        )
         billed(as_of=datetime.date(2026, 2, 1))
-        ledger = tables_of(billed_account.account)[3]
+        (ledger,) = [table for table in tables_of(billed_account.account) if table.title == "Ledger"]
 
         assert [(str(row[0]), row[2], row[4], row[5]) for row in ledger.rows] == [
             ("2026-02-01", "cash", "1,994.00 USD", "0.00 USD"),
@@ -91,19 +189,8 @@ class TestPages:
 
     def test_an_account_shows_the_newest_rows_and_leads_to_all(self, support: Client) -> None:
         account = an_account()
-        postings = (
-            Posting(
-                type=EntryType.CREDIT,
-                account_id=account.id,
-                amount_minor=100,
-                currency="USD",
-                effective_on=TODAY,
-                description=f"credit {number}",
-                idempotency_key=f"k{number}",
-            )
-            for number in range(MAX_ROWS + 1)
-        )
-        post(postings=postings, author="test", now=NOW)
+        for number in range(MAX_ROWS + 1):
+            grant_credit(account_id=account.id, amount_minor=100, **SORRY | {"reason": f"credit {number}"})
 
         content = page(support, f"accounts/account/{account.id}/change/")
 
@@ -117,6 +204,8 @@ class TestPages:
         content = page(support, f"rebilling/run/{billed_account.run.id}/change/")
         assert "<td>charged</td><td>1</td><td>1,999.00 USD</td><td></td>" in content
         assert "<td>succeeded</td><td>1</td>" in content
+        for linked in ("rebilling/rebilling", "invoices/invoice"):
+            assert f"/admin/{linked}/?run={billed_account.run.id}" in content
         assert "Reconciliation: Clean: due = charged + skipped + parked." in content
 
         content = page(support, f"rebilling/run/{parked.run_id}/change/")
@@ -132,7 +221,7 @@ class TestPages:
         Rebilling.objects.update(due_since=timezone.now())
         assert "Reconciliation: In progress: 1 period still to be charged" in page(support, path)
 
-    @pytest.mark.parametrize("kind", ["charge", "payment_entry", "payment", "rebilling"])
+    @pytest.mark.parametrize("kind", ["charge", "payment_entry", "payment", "invoice", "rebilling"])
     def test_each_row_has_a_page(self, support: Client, billed_account: Billed, kind: str) -> None:
         row = getattr(billed_account, kind)
 
@@ -140,6 +229,10 @@ class TestPages:
 
         assert "1,999.00 USD" in content
         assert "Ada Lovelace (ENGINE-1)" in content
+
+    def test_runs_of_one_day_differ_by_their_time(self, support: Client, billed_account: Billed) -> None:
+        assert "run of 2026-01-01 at 06:00" in page(support, "rebilling/rebilling/")
+        assert "run of 2026-01-01 at 06:00" in page(support, "payments/payment/")
 
     def test_a_key_is_shown_without_its_hash(self, support: Client) -> None:
         hashed = an_api_key()
@@ -174,10 +267,30 @@ class TestFindingAccounts:
 
     def test_by_status_and_plan(self, support: Client, billed_account: Billed) -> None:
         an_account(name="Bob")
-        for filters in ("status__exact=ACTIVE", f"plan__id__exact={billed_account.account.plan_id}"):
+        plan = Plan.objects.get(code="gold")
+        for filters in ("status__exact=ACTIVE", f"plan={plan.id}", f"plan={plan.id}&status__exact=ACTIVE"):
             content = page(support, f"accounts/account/?{filters}")
             assert "Ada Lovelace" in content
             assert "Bob" not in content
+
+    def test_by_the_plan_of_today(self, support: Client, billed_account: Billed) -> None:
+        silver = a_plan(code="silver")
+        account = billed_account.account
+        terms = terms_of([account.id])[account.id].rows[0]
+        later = terms._replace(effective_from=datetime.date(2026, 1, 2), plan_id=silver.id)
+        add_terms(terms={account.id: later}, reason="upgrade", author="test", now=NOW)
+        gold = Plan.objects.get(code="gold")
+        assert "Ada Lovelace" in page(support, f"accounts/account/?plan={silver.id}")
+        assert "Ada Lovelace" not in page(support, f"accounts/account/?plan={gold.id}")
+
+    def test_closed_with_credit(self, support: Client, billed_account: Billed) -> None:
+        bob = an_account(name="Bob")
+        for account in (billed_account.account, bob):
+            close_account(account_id=account.id, **SORRY)
+        grant_credit(account_id=billed_account.account.id, amount_minor=500, **SORRY)
+        content = page(support, "accounts/account/?closed_with_credit=true")
+        assert "Ada Lovelace" in content
+        assert "Bob" not in content
 
     def test_what_is_parked_is_found_by_its_reason(self, support: Client, parked: Rebilling) -> None:
         assert str(parked.id) in page(

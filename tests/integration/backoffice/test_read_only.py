@@ -1,17 +1,18 @@
 import pytest
 from django.test import Client
 
-from accounts.models import Account, Plan
+from accounts.models import Account, AccountChange, Plan
+from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
 from tests.integration.backoffice.conftest import Billed
 from tests.support.databases import rolled_back
-from tests.support.refunds import requested
+from tests.support.refunds import refunded
 
 pytestmark = rolled_back
 
-MODELS = [Plan, Account, Entry, Payment, Refund, Run, Rebilling]
+MODELS = [Plan, Account, AccountChange, Invoice, CreditNote, Entry, Payment, Refund, Run, Rebilling]
 
 
 @pytest.fixture(params=["support", "operator", "superuser"])
@@ -22,7 +23,7 @@ def client(request: pytest.FixtureRequest) -> Client:
 
 @pytest.fixture(autouse=True)
 def _refund(billed_account: Billed) -> None:
-    requested(billed_account.payment, 100)
+    refunded(billed_account.payment, 100)
 
 
 def rows() -> dict[str, list[dict[str, object]]]:

@@ -37,7 +37,7 @@ class TestParkedPeriods:
         before = state()
         for action in ("release", "skip"):
             assert messages_of(operator, path_of(billed_account.rebilling, action), {"reason": "no"}) == [
-                "The period is PAID, not PARKED."
+                "The period is CHARGED, not PARKED."
             ]
         assert state() == before
 
@@ -69,7 +69,7 @@ class TestHeldRuns:
             assert queue.bodies == []
         held_run.refresh_from_db()
         assert (held_run.status, held_run.decision) == ("OPEN", "a big import (staff:olga)")
-        assert [len(message.rebillings) for message in queue.messages] == [2]
+        assert [len(message.periods) for message in queue.messages] == [2]
         assert logged() == [("olga", str(held_run.id), "Release this run: a big import")]
 
     def test_one_is_cancelled(self, operator: Client, held_run: Run) -> None:

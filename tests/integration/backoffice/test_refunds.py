@@ -1,4 +1,4 @@
-"""The staff's actions on refunds: request, look up, resolve."""
+"""The staff's actions on refunds: request, look up, resolve, record that money came back."""
 
 import datetime
 from typing import Any
@@ -7,18 +7,21 @@ from unittest import mock
 import pytest
 from django.test import Client
 
+from invoices.credits import grant_credit
+from invoices.models import CreditNote
 from ledger.balances import balance
 from ledger.models import Entry
 from payments.gateways.port import Unknown
+from payments.messages import sending
+from payments.messages.queue import UnableToSend
 from payments.models import Payment, Refund
-from rebilling.messages import dispatch
-from rebilling.messages.queue import UnableToSend
-from tests.builders import QueueInHand, ScriptedGateway, a_plan, an_account
+from payments.outcomes import OUR_FAULT
+from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, a_plan, an_account
 from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state, submission_of
 from tests.integration.backoffice.conftest import page
 from tests.support.databases import rolled_back
-from tests.support.owing import received, rows
-from tests.support.refunds import entries_of, paid, requested, sent
+from tests.support.owing import received, rows, state_of
+from tests.support.refunds import entries_of, paid, refunded, requested, sent
 
 pytestmark = rolled_back
 
@@ -27,7 +30,8 @@ SENT_WRONGLY = Unknown(reason="the gateway moved 500 USD", needs_review=True)
 
 
 def said(client: Client, payment: Payment, **given: str) -> dict[str, str]:
-    return {"reason": "unhappy", "amount": "7.00", "submission": submission_of(client, payment, "refund")} | given
+    submission = submission_of(client, payment, "refund")
+    return {"reason": "unhappy", "source": "payment", "amount": "7.00", "submission": submission} | given
 
 
 @pytest.fixture
@@ -47,11 +51,14 @@ class TestRefund:
     def test_reserves_what_was_entered(self, operator: Client, payment: Payment) -> None:
         assert path_of(payment, "refund") in page(operator, f"payments/payment/{payment.id}/change/")
         form = operator.get(path_of(payment, "refund")).content.decode()
-        assert "In USD, like 20.50. 19.99 USD is left to refund." in form
+        assert "The payment: 19.99 USD is left to refund. Its invoice gets a credit note." in form
+        assert "The account&#x27;s credit: 0.00 USD can be paid out against this payment." in form
+        once = said(operator, payment)
 
-        assert messages_of(operator, path_of(payment, "refund"), said(operator, payment)) == REQUESTED
+        assert messages_of(operator, path_of(payment, "refund"), once) == REQUESTED
 
         refund = Refund.objects.get()
+        assert (str(refund.id), refund.source) == (once["submission"], "payment")
         assert (refund.status, refund.amount_minor, refund.created_by) == ("SUBMITTED", 700, "staff:olga")
         assert (refund.payment_id, refund.reason) == (payment.id, "unhappy")
         assert logged() == [("olga", str(payment.id), "Refund this payment: unhappy")]
@@ -60,7 +67,7 @@ class TestRefund:
         content = page(operator, f"payments/refund/{refund.id}/change/")
         assert "7.00 USD" in content
         assert path_of(payment, "change") in content
-        for query in ("q=ENGINE-1", f"payment__account__id__exact={payment.account_id}"):
+        for query in ("q=ENGINE-1", f"account__id__exact={payment.account_id}"):
             assert str(refund.id) in page(operator, f"payments/refund/?{query}")
 
     def test_sent_twice_is_reserved_once(self, operator: Client, payment: Payment) -> None:
@@ -75,9 +82,37 @@ class TestRefund:
     def test_of_offline_money_is_recorded(self, operator: Client) -> None:
         account = an_account(plan=a_plan(currency="JPY", unit_amount_minor=5000))
         payment = received(account, 500)
-        operator.post(path_of(payment, "refund"), said(operator, payment, amount="200"))
+        operator.post(path_of(payment, "refund"), said(operator, payment, amount="200", source="balance"))
         assert entries_of(account) == [("payment", 500), ("refund", 200)]
         assert balance(account_id=account.id) == -300
+
+    def test_from_the_credit_pays_it_out_and_leaves_the_invoice_alone(self, operator: Client, payment: Payment) -> None:
+        account = payment.account
+        grant_credit(account_id=account.id, amount_minor=500, reason="sorry", author="test", today=TODAY, now=NOW)
+        form = operator.get(path_of(payment, "refund")).content.decode()
+        assert "The account&#x27;s credit: 5.00 USD can be paid out against this payment." in form
+
+        once = said(operator, payment, source="balance", amount="5,00")
+        assert messages_of(operator, path_of(payment, "refund"), once) == REQUESTED
+
+        refund = Refund.objects.get()
+        assert (refund.source, refund.amount_minor) == ("balance", 500)
+        assert state_of(account) == ("ACTIVE", 0, 0)
+        assert sent(refund) == []
+        assert entries_of(account)[2:] == [("credit", 500), ("refund", 500)]
+        assert payment.invoice
+        payment.invoice.refresh_from_db()
+        assert (payment.invoice.refunded_minor, CreditNote.objects.count()) == (0, 0)
+
+    def test_from_the_payment_gives_its_invoice_a_credit_note(self, operator: Client, payment: Payment) -> None:
+        operator.post(path_of(payment, "refund"), said(operator, payment))
+        refund = Refund.objects.get()
+        assert sent(refund) == []
+        note = CreditNote.objects.get()
+        assert (note.invoice_id, note.amount_minor, note.refund_id) == (payment.invoice_id, 700, refund.id)
+        assert state_of(payment.account) == ("ACTIVE", 0, 0)
+        assert path_of(note, "change") in page(operator, f"payments/refund/{refund.id}/change/")
+        assert path_of(refund, "change") in page(operator, f"invoices/creditnote/{note.id}/change/")
 
     @pytest.mark.parametrize(
         ("field", "value", "says"),
@@ -87,6 +122,9 @@ class TestRefund:
             ("amount", "7.001", "errorlist"),
             ("amount", "-7", "errorlist"),
             ("reason", " ", "errorlist"),
+            ("source", "", "errorlist"),
+            ("source", "elsewhere", "errorlist"),
+            ("source", "balance", "Of this payment, 0.00 USD is left to refund from the credit balance."),
             ("submission", "", "errorlist"),
         ],
     )
@@ -125,11 +163,11 @@ class TestARefundThatNeedsReview:
         waiting.refresh_from_db()
         assert (waiting.status, waiting.gateway_reference, waiting.needs_review) == ("SUCCEEDED", "re_7", False)
         account = waiting.payment.account
-        assert entries_of(account)[2:] == [("refund", 700), ("credit", 700)]
-        assert set(Entry.objects.filter(type__in=["refund", "credit"]).values_list("created_by", flat=True)) == {
+        assert entries_of(account)[2:] == [("refund", 700), ("credit_note", 700)]
+        assert set(Entry.objects.filter(type__in=["refund", "credit_note"]).values_list("created_by", flat=True)) == {
             "staff:olga"
         }
-        assert rows(account) == [("PAID", 700, 1299)]
+        assert rows(account) == [("PAID", 0, 1999)]
         assert logged() == [("olga", str(waiting.id), "Mark as succeeded: seen there")]
         assert path_of(waiting, "mark-succeeded") not in page(operator, f"payments/refund/{waiting.id}/change/")
 
@@ -149,7 +187,7 @@ class TestARefundThatNeedsReview:
         django_capture_on_commit_callbacks: Any,
     ) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
+        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
         with django_capture_on_commit_callbacks(execute=True):
             operator.post(path_of(waiting, "look-up"), {"reason": "they looked"})
         assert queue.refunds == [waiting.id]
@@ -157,22 +195,28 @@ class TestARefundThatNeedsReview:
     def test_shows_an_error_when_the_queue_takes_nothing(
         self, operator: Client, waiting: Refund, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(dispatch, "configured_queue", mock.Mock(side_effect=UnableToSend("it is away")))
+        monkeypatch.setattr(sending, "configured_queue", mock.Mock(side_effect=UnableToSend("it is away")))
         (message,) = messages_of(operator, path_of(waiting, "look-up"), {"reason": "they say they know"})
-        assert message == "It isn't looked up at the gateway: it is away"
+        assert message == "The gateway isn't called: it is away"
         assert logged() == []
 
     def test_sent_after_it_had_failed_is_booked_as_another(self, operator: Client, waiting: Refund) -> None:
         Refund.objects.update(status="FAILED", failure_code="never_received", completed_at=waiting.submitted_at)
         content = page(operator, f"payments/refund/{waiting.id}/change/")
         assert path_of(waiting, "mark-resolved") in content
+        Refund.objects.update(review_reason=OUR_FAULT["not_reserved"])
+        assert (
+            "No money was moved: nothing has reserved its money; it was not sent. Fix the cause, refund the payment "
+            "again, then mark this as resolved."
+        ) in page(operator, f"payments/refund/{waiting.id}/mark-resolved/")
+        Refund.objects.update(review_reason="the money was moved after all, as re_9, and is not in the ledger")
         assert "money that is back at the gateway" in page(operator, f"payments/refund/{waiting.id}/mark-resolved/")
         form = {"reason": "seen there", "reference": "re_9"}
         assert messages_of(operator, path_of(waiting, "book-late"), form) == [
             "The money was booked as another refund of the payment."
         ]
         assert sorted(Refund.objects.values_list("status", "amount_minor")) == [("FAILED", 700), ("SUCCEEDED", 700)]
-        assert entries_of(waiting.payment.account)[2:] == [("refund", 700), ("credit", 700)]
+        assert entries_of(waiting.payment.account)[2:] == [("refund", 700), ("credit_note", 700)]
         assert logged() == [("olga", str(waiting.id), "Book as a late refund: seen there")]
         assert path_of(waiting, "book-late") not in page(operator, f"payments/refund/{waiting.id}/change/")
 
@@ -189,4 +233,29 @@ class TestARefundThatNeedsReview:
         before = state()
         (message,) = messages_of(operator, path_of(waiting, "mark-succeeded"), {"reason": "r", "reference": "re_7"})
         assert message.startswith("The gateway is being called for it at this moment")
+        assert state() == before
+
+
+class TestCameBack:
+    def test_becomes_credit(self, operator: Client, payment: Payment) -> None:
+        refund = refunded(payment, 700)
+        messages = messages_of(operator, path_of(refund, "came-back"), {"reason": "account closed"})
+        assert messages == ["Recorded."]
+        entry = Entry.objects.get(type="refund_reversed")
+        assert (entry.refund_id, entry.amount_minor, entry.created_by) == (refund.id, 700, "staff:olga")
+        assert state_of(payment.account) == ("ACTIVE", 0, 700)
+        assert logged() == [("olga", str(refund.id), "Record that it came back: account closed")]
+        assert path_of(refund, "came-back") not in page(operator, f"payments/refund/{refund.id}/change/")
+        before = state()
+        assert messages_of(operator, path_of(refund, "came-back"), {"reason": "again"}) == [
+            "This was already recorded."
+        ]
+        assert state() == before
+
+    def test_of_one_that_was_not_sent_is_refused(self, operator: Client, waiting: Refund) -> None:
+        assert path_of(waiting, "came-back") not in page(operator, f"payments/refund/{waiting.id}/change/")
+        before = state()
+        assert messages_of(operator, path_of(waiting, "came-back"), {"reason": "no"}) == [
+            "The refund is UNKNOWN: no money of it was sent."
+        ]
         assert state() == before

@@ -12,8 +12,8 @@ import pytest
 from django.db import IntegrityError, connections
 
 from accounts.errors import violated_constraint
+from invoices.credits import grant_credit
 from ledger.models import Entry
-from rebilling.adjustments import grant_credit
 from tests.builders import NOW, TODAY, an_account, billed
 from tests.integration.ledger.database_clients import (
     connected,
@@ -23,12 +23,13 @@ from tests.integration.ledger.database_clients import (
     role_name,
     whole_ledger,
 )
+from tests.integration.ledger.rows import COLUMNS
 from tests.support.databases import committed
 
 INSUFFICIENT_PRIVILEGE = "42501"
 APPEND_ONLY = ("23000", "ledger_entry_append_only")
 
-FROM_ITSELF = "INSERT INTO ledger_entry SELECT * FROM ledger_entry"
+FROM_ITSELF = f"INSERT INTO ledger_entry ({COLUMNS}) SELECT {COLUMNS} FROM ledger_entry"
 CHANGES = {
     "UPDATE": "UPDATE ledger_entry SET amount_minor = 1",
     "UPDATE of one column": "UPDATE ledger_entry SET description = 'nothing'",
@@ -144,11 +145,11 @@ class TestApplicationRole:
 
     def test_adds_by_copy_only_what_the_rules_allow(self, before: dict[str, Any]) -> None:
         columns = "id, account_id, type, debit, credit, amount_minor, currency, effective_on, description,"
-        columns += " idempotency_key, created_at, created_by"
+        columns += " idempotency_key, created_by"
         row = before["rows"][0]
         line = [
-            *("01990000-0000-7000-8000-000000000001", row["account_id"], "charge", "receivable", "revenue"),
-            *("-5", "USD", "2026-01-01", "taken back", "copied", "2026-01-01", "psql"),
+            *("01990000-0000-7000-8000-000000000001", row["account_id"], "credit", "credits", "receivable"),
+            *("-5", "USD", "2026-01-01", "taken back", "copied", "psql"),
         ]
         with connected("default") as connection, connection.cursor() as cursor:
             copy = f"COPY ledger_entry ({columns}) FROM STDIN"
@@ -162,13 +163,17 @@ class TestApplicationRole:
         assert whole_ledger() == before
 
     def test_can_not_take_an_accounts_currency_from_under_its_entries(self, before: dict[str, Any]) -> None:
-        error = refused_by_psycopg2(script="UPDATE accounts_account SET currency = 'EUR'")
+        script = "UPDATE accounts_account SET currency = 'EUR'"
+        assert refused_by_psycopg2(script=script).pgcode == INSUFFICIENT_PRIVILEGE
+        error = refused_by_psycopg2(script=script, alias="owner")
         assert (error.pgcode, error.diag.constraint_name) == ("23503", "entry_in_its_accounts_currency")
         assert whole_ledger() == before
 
     def test_can_not_take_a_payment_from_under_its_entry(self, before: dict[str, Any]) -> None:
-        error = refused_by_psycopg2(script="UPDATE payments_payment SET id = gen_random_uuid()")
-        assert (error.pgcode, error.diag.constraint_name) == ("23503", "entry_names_a_payment")
+        script = "UPDATE payments_payment SET id = gen_random_uuid()"
+        assert refused_by_psycopg2(script=script).pgcode == INSUFFICIENT_PRIVILEGE
+        error = refused_by_psycopg2(script=script, alias="owner")
+        assert (error.pgcode, error.diag.constraint_name) == ("23503", "entry_as_its_payment")
         assert whole_ledger() == before
 
 

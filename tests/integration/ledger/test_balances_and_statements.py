@@ -13,37 +13,43 @@ from hypothesis import strategies as st
 from accounts.ids import new_id
 from accounts.models import Account
 from ledger.balances import balance, balances, book_totals
-from ledger.models import Entry, EntryType
-from ledger.posting import Posting, post
+from ledger.models import REVERSIBLE, Book, Entry, EntryType
+from ledger.posting import Posting, post, reversal_of
 from ledger.statements import Statement, statement
-from tests.builders import NOW, TODAY, a_plan, an_account
+from tests.builders import TODAY, a_plan, an_account
 from tests.support.databases import rolled_back
 
 FIRST, LAST = datetime.date(1970, 1, 1), datetime.date(2200, 12, 31)
 
 
+OWED = (Book.RECEIVABLE, Book.OPENING)
+
+
 def posted(account: Account, entry_type: str, amount_minor: int, day: int, *, reverses: Entry | None = None) -> Entry:
-    """An entry of January 2026, without a payment."""
+    """An entry of January 2026. What is owed comes as an opening balance, which names no invoice."""
     entry_id = new_id()
+    description = f"{entry_type} of January {day}"
     posting = Posting(
         id=entry_id,
         type=EntryType(entry_type),
         account_id=account.id,
         amount_minor=amount_minor,
         currency=account.currency,
-        effective_on=datetime.date(2026, 1, day),
-        description=f"{entry_type} of January {day}",
+        description=description,
         idempotency_key=str(entry_id),
-        reverses=reverses,
+        books=OWED if entry_type == "opening_balance" else None,
     )
-    return post(postings=[posting], author="test", now=NOW)[0]
+    if reverses is not None:
+        posting = reversal_of(reverses, description=description)
+    (written,) = post(postings=[posting], effective_on=datetime.date(2026, 1, day), author="test")
+    return Entry.objects.get(id=written)
 
 
 @pytest.fixture
 def account() -> Account:
-    """Charged 1999 on the 1st, credited 500 on the 5th and then 700 on the 3rd, and the 500 reversed on the 5th."""
+    """Owed 1999 from the 1st, credited 500 on the 5th and then 700 on the 3rd, and the 500 reversed on the 5th."""
     account = an_account()
-    posted(account, "charge", 1999, 1)
+    posted(account, "opening_balance", 1999, 1)
     credit = posted(account, "credit", 500, 5)
     posted(account, "credit", 700, 3)
     posted(account, "reversal", 500, 5, reverses=credit)
@@ -84,14 +90,14 @@ class TestBalance:
     def test_holds_more_than_64_bits(self) -> None:
         account = an_account()
         for _ in range(3):
-            posted(account, "charge", 2**63 - 1, 1)
+            posted(account, "opening_balance", 2**63 - 1, 1)
         assert balance(account_id=account.id) == 3 * (2**63 - 1)
         assert balances(account_ids=[account.id]) == {account.id: 3 * (2**63 - 1)}
         assert of(account, 1, 31).closing_minor == 3 * (2**63 - 1)
 
     def test_of_many_takes_one_statement_and_names_each(self, account: Account) -> None:
         other, without = an_account(), an_account()
-        posted(other, "charge", 700, 1)
+        posted(other, "opening_balance", 700, 1)
         with CaptureQueriesContext(connection) as queries:
             found = balances(account_ids=[account.id, other.id, without.id])
         assert found == {account.id: 1299, other.id: 700, without.id: 0}
@@ -103,7 +109,7 @@ class TestStatement:
     def test_shows_what_was_owed_after_each_entry(self, account: Account) -> None:
         found = of(account, 1, 31)
         assert lines_of(found) == [
-            ("charge of January 1", 1999, 1999),
+            ("opening_balance of January 1", 1999, 1999),
             ("credit of January 3", -700, 1299),
             ("credit of January 5", -500, 799),
             ("reversal of January 5", 500, 1299),
@@ -123,15 +129,15 @@ class TestStatement:
 
     def test_leaves_other_accounts_out(self, account: Account) -> None:
         other = an_account()
-        posted(other, "charge", 1, 2)
-        assert lines_of(of(other, 1, 31)) == [("charge of January 2", 1, 1)]
+        posted(other, "opening_balance", 1, 2)
+        assert lines_of(of(other, 1, 31)) == [("opening_balance of January 2", 1, 1)]
         assert len(of(account, 1, 31).lines) == 4
 
     def test_of_entries_that_balance_owe_nothing(self) -> None:
         account = an_account()
-        charge = posted(account, "charge", 1999, 1)
-        reversal = posted(account, "reversal", 1999, 1, reverses=charge)
-        posted(account, "reversal", 1999, 1, reverses=reversal)
+        posted(account, "opening_balance", 1999, 1)
+        credit = posted(account, "credit", 1999, 1)
+        posted(account, "reversal", 1999, 1, reverses=credit)
         posted(account, "write_off", 1999, 2)
         assert [line[1:] for line in lines_of(of(account, 1, 31))] == [
             (1999, 1999),
@@ -143,7 +149,7 @@ class TestStatement:
 
 movements = st.lists(
     st.tuples(
-        st.sampled_from(["charge", "credit", "write_off", "reversal"]),
+        st.sampled_from(["opening_balance", "credit", "write_off", "recovery", "reversal"]),
         st.integers(0, 1),
         st.integers(1, 10**6) | st.just(2**63 - 1),
         st.integers(1, 31),
@@ -175,7 +181,8 @@ class TestAnyHistory:
                     original = reversible[whose].pop(0)
                 amount = original.amount_minor if original else amount_minor
                 entry = posted(accounts[whose], entry_type, amount, day, reverses=original)
-                reversible[whose].append(entry)
+                if entry_type in REVERSIBLE:
+                    reversible[whose].append(entry)
                 owed[whose] += amount if entry.debit == "receivable" else -amount
             totals = book_totals()
             assert [sum(books.values()) for books in totals.values()] == [0] * len(totals)

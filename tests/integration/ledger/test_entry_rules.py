@@ -5,14 +5,17 @@ import itertools
 from typing import Any
 
 import pytest
+from django.db import ProgrammingError, connection
 
 from accounts.currencies import MAX_MINOR
 from accounts.ids import new_id
 from accounts.models import Account
 from ledger.models import BOOKS_BY_TYPE, Book, Entry, EntryType
+from payments.models import Refund
 from tests.builders import TODAY, a_plan, an_account, billed
-from tests.integration.ledger.rows import a_row, assert_does_not_fit, refusal_of, write
+from tests.integration.ledger.rows import Row, a_row, assert_does_not_fit, refusal_of, write
 from tests.support.databases import rolled_back
+from tests.support.refunds import refunded
 
 DAY = datetime.timedelta(days=1)
 
@@ -26,10 +29,10 @@ def account() -> Account:
 
 
 def the(entry_type: EntryType) -> Entry:
-    return Entry.objects.get(type=entry_type)
+    return Entry.objects.filter(type=entry_type).earliest("id")
 
 
-def a_reversal(original: Entry, **changes: Any) -> Entry:
+def a_reversal(original: Entry, **changes: Any) -> Row:
     mirror = {
         "type": "reversal",
         "debit": original.credit,
@@ -41,25 +44,51 @@ def a_reversal(original: Entry, **changes: Any) -> Entry:
     return a_row(account=original.account, **(mirror | changes))
 
 
+def named_by(entry_type: EntryType, account: Account) -> dict[str, Any]:
+    """What an entry of this type must name besides its account. No other entry names the payment or the refund yet."""
+    charge = the(EntryType.CHARGE)
+    if entry_type == EntryType.PAYMENT_REVERSED:
+        return {"payment_id": account.payments.get().id}
+    if entry_type == EntryType.REFUND_REVERSED:
+        return {"refund_id": Refund.objects.get().id}
+    if entry_type == EntryType.CHARGE:
+        return {"invoice_id": charge.invoice_id, "line_id": charge.line_id}
+    invoiced = entry_type in {EntryType.TAX, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT}
+    return {"invoice_id": charge.invoice_id} if invoiced else {}
+
+
 @rolled_back
 class TestBooks:
     def test_are_those_of_the_type_and_no_others(self, account: Account) -> None:
-        payment = account.payments.get()
+        refunded(account.payments.get(), 100)
+        # Entries of these two are exactly one a payment and one a refund (`tests/integration/payments/test_rules.py`).
+        bound_to_one = {EntryType.PAYMENT: "entry_of_a_payment_once", EntryType.REFUND: "entry_of_a_refund_once"}
         written = []
         for entry_type, debit, credit in itertools.product(BOOKS_BY_TYPE, Book, Book):
-            of_a_payment = entry_type in {EntryType.PAYMENT, EntryType.REFUND}
-            entry = a_row(
-                account=account,
-                type=entry_type,
-                debit=debit,
-                credit=credit,
-                payment_id=payment.id if of_a_payment else None,
-            )
-            if BOOKS_BY_TYPE[entry_type] == (debit, credit):
-                written.append(str(write(entry).type))
+            names = named_by(entry_type, account)
+            if entry_type == EntryType.PAYMENT:
+                names = {"payment_id": account.payments.get().id}
+            if entry_type == EntryType.REFUND:
+                names = {"refund_id": Refund.objects.get().id}
+            row = a_row(account=account, type=entry_type, debit=debit, credit=credit, **names)
+            if BOOKS_BY_TYPE[entry_type] != (debit, credit):
+                assert refusal_of(row) == "entry_books_match_type"
+            elif entry_type in bound_to_one:
+                assert refusal_of(row) == bound_to_one[entry_type]
             else:
-                assert refusal_of(entry) == "entry_books_match_type"
-        assert written == ["charge", "payment", "refund", "credit", "write_off"]
+                written.append(write(row).type)
+        assert written == [
+            *("charge", "tax", "credit_note", "tax_credit", "credit", "write_off", "recovery"),
+            *("payment_reversed", "refund_reversed"),
+        ]
+
+    def test_of_an_opening_balance_owe_or_are_credit(self, account: Account) -> None:
+        for debit, credit in itertools.product(Book, Book):
+            row = a_row(account=account, type="opening_balance", debit=debit, credit=credit)
+            if {debit, credit} == {Book.OPENING, Book.RECEIVABLE}:
+                assert (write(row).debit, row["credit"]) == (debit, credit)
+            else:
+                assert refusal_of(row) == "entry_books_match_type"
 
     def test_are_of_a_known_type(self, account: Account) -> None:
         assert refusal_of(a_row(account=account, type="fee")) == "entry_books_match_type"
@@ -101,99 +130,147 @@ class TestPeriod:
 
 
 @rolled_back
-class TestPayment:
-    @pytest.mark.parametrize("entry_type", [EntryType.PAYMENT, EntryType.REFUND])
-    def test_is_named_by_entries_of_money(self, account: Account, entry_type: EntryType) -> None:
+class TestWhatAnEntryNames:
+    @pytest.mark.parametrize(
+        "entry_type", [EntryType.CHARGE, EntryType.TAX, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT]
+    )
+    def test_is_its_invoice_where_something_was_invoiced(self, account: Account, entry_type: EntryType) -> None:
         debit, credit = BOOKS_BY_TYPE[entry_type]
-        entry = a_row(account=account, type=entry_type, debit=debit, credit=credit)
-        assert refusal_of(entry) == "entry_payment_named"
+        names = named_by(entry_type, account) | {"invoice_id": None}
+        row = a_row(account=account, type=entry_type, debit=debit, credit=credit, **names)
+        assert refusal_of(row) == "entry_names_its_invoice"
 
-    @pytest.mark.parametrize("entry_type", [EntryType.CHARGE, EntryType.CREDIT, EntryType.WRITE_OFF])
-    def test_is_named_by_no_other_entry(self, account: Account, entry_type: EntryType) -> None:
+    def test_is_its_line_where_it_is_a_charge_and_nowhere_else(self, account: Account) -> None:
+        charge = the(EntryType.CHARGE)
+        names = {"type": "charge", "debit": "receivable", "credit": "revenue", "invoice_id": charge.invoice_id}
+        assert refusal_of(a_row(account=account, **names)) == "entry_charge_names_its_line"
+        assert refusal_of(a_row(account=account, line_id=charge.line_id)) == "entry_charge_names_its_line"
+
+    def test_is_its_payment_where_money_came_or_was_taken_back(self, account: Account) -> None:
+        for entry_type in (EntryType.PAYMENT, EntryType.PAYMENT_REVERSED):
+            debit, credit = BOOKS_BY_TYPE[entry_type]
+            row = a_row(account=account, type=entry_type, debit=debit, credit=credit)
+            assert refusal_of(row) == "entry_names_its_payment"
+
+    def test_is_its_refund_where_money_was_sent_or_came_back(self, account: Account) -> None:
+        for entry_type in (EntryType.REFUND, EntryType.REFUND_REVERSED):
+            debit, credit = BOOKS_BY_TYPE[entry_type]
+            row = a_row(account=account, type=entry_type, debit=debit, credit=credit)
+            assert refusal_of(row) == "entry_names_its_refund"
+
+    @pytest.mark.parametrize("entry_type", [EntryType.CREDIT, EntryType.WRITE_OFF, EntryType.RECOVERY])
+    def test_is_no_payment_and_no_refund_anywhere_else(self, account: Account, entry_type: EntryType) -> None:
+        refund = refunded(account.payments.get(), 100)
         debit, credit = BOOKS_BY_TYPE[entry_type]
-        payment = account.payments.get()
-        entry = a_row(account=account, type=entry_type, debit=debit, credit=credit, payment_id=payment.id)
-        assert refusal_of(entry) == "entry_payment_named"
+        row = a_row(account=account, type=entry_type, debit=debit, credit=credit)
+        assert refusal_of(Row(row | {"payment_id": refund.payment_id})) == "entry_names_its_payment"
+        assert refusal_of(Row(row | {"refund_id": refund.id})) == "entry_names_its_refund"
 
     def test_exists(self, account: Account) -> None:
-        entry = a_row(account=account, type="payment", debit="cash", credit="receivable", payment_id=new_id())
-        assert refusal_of(entry) == "entry_names_a_payment"
+        charge = the(EntryType.CHARGE)
+        reversed_ = {"type": "payment_reversed", "debit": "receivable", "credit": "cash"}
+        came_back = {"type": "refund_reversed", "debit": "cash", "credit": "receivable"}
+        charged = {"type": "charge", "debit": "receivable", "credit": "revenue"}
+        assert refusal_of(a_row(account=account, payment_id=new_id(), **reversed_)) == "entry_names_a_payment"
+        assert refusal_of(a_row(account=account, refund_id=new_id(), **came_back)) == "entry_names_a_refund"
+        assert refusal_of(a_row(account=account, invoice_id=new_id())) == "entry_names_its_accounts_invoice"
+        row = a_row(account=account, invoice_id=charge.invoice_id, line_id=new_id(), **charged)
+        assert refusal_of(row) == "entry_names_a_line"
+
+    def test_is_no_invoice_of_another_account(self, account: Account) -> None:
+        other = an_account()
+        assert refusal_of(a_row(account=other, invoice_id=the(EntryType.CHARGE).invoice_id)) == (
+            "entry_names_its_accounts_invoice"
+        )
 
 
 @rolled_back
 class TestIdempotencyKey:
     def test_is_used_once_by_any_account_and_type(self, account: Account) -> None:
         used = the(EntryType.CHARGE).idempotency_key
-        assert used == f"rebill:{account.id}:{TODAY}"
+        assert used == f"charge:{account.rebillings.get().id}"
         assert refusal_of(a_row(account=account, idempotency_key=used)) == "entry_idempotency_key_once"
-        other = a_row(account=an_account(), type="credit", debit="credits", credit="receivable", idempotency_key=used)
-        assert refusal_of(other) == "entry_idempotency_key_once"
+        assert refusal_of(a_row(account=an_account(), idempotency_key=used)) == "entry_idempotency_key_once"
+
+
+@rolled_back
+class TestCreatedAt:
+    def test_is_the_databases_own(self, account: Account) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT now()")
+            (now,) = cursor.fetchone()
+        assert write(a_row(account=account)).created_at == now
+
+    def test_can_not_be_given_by_the_application(self, account: Account) -> None:
+        before = Entry.objects.count()
+        with pytest.raises(ProgrammingError, match="permission denied for table ledger_entry"):
+            write(Row(a_row(account=account) | {"created_at": "2020-01-01"}))
+        assert Entry.objects.count() == before
 
 
 @rolled_back
 class TestReversal:
-    def test_mirrors_its_entry(self, account: Account) -> None:
-        reversal = write(a_reversal(the(EntryType.CHARGE)))
-        assert (reversal.debit, reversal.credit, reversal.amount_minor) == ("revenue", "receivable", 1999)
+    @pytest.fixture
+    def credit(self, account: Account) -> Entry:
+        return write(a_row(account=account))
+
+    def test_mirrors_a_credit(self, credit: Entry) -> None:
+        reversal = write(a_reversal(credit))
+        assert (reversal.debit, reversal.credit, reversal.amount_minor) == ("receivable", "credits", 1999)
+
+    def test_mirrors_a_write_off(self, account: Account) -> None:
+        write_off = write(a_row(account=account, type="write_off", debit="bad_debt"))
+        reversal = write(a_reversal(write_off))
+        assert (reversal.debit, reversal.credit, reversal.amount_minor) == ("receivable", "bad_debt", 1999)
 
     @pytest.mark.parametrize("amount_minor", [1998, 2000, 1])
-    def test_is_of_the_whole_amount(self, account: Account, amount_minor: int) -> None:
-        reversal = a_reversal(the(EntryType.CHARGE), amount_minor=amount_minor)
-        assert refusal_of(reversal) == "entry_reverses_its_mirror"
+    def test_is_of_the_whole_amount(self, credit: Entry, amount_minor: int) -> None:
+        assert refusal_of(a_reversal(credit, amount_minor=amount_minor)) == "entry_reverses_its_mirror"
 
-    def test_is_of_the_same_account(self, account: Account) -> None:
-        reversal = a_reversal(the(EntryType.CHARGE), account_id=an_account().id)
-        assert refusal_of(reversal) == "entry_reverses_its_mirror"
+    def test_is_of_the_same_account(self, credit: Entry) -> None:
+        assert refusal_of(a_reversal(credit, account_id=an_account().id)) == "entry_reverses_its_mirror"
 
-    def test_is_of_the_same_currency(self, account: Account) -> None:
+    def test_is_of_the_same_currency(self, credit: Entry) -> None:
         other = an_account(plan=a_plan(currency="EUR"))
-        reversal = a_reversal(the(EntryType.CHARGE), account_id=other.id, currency="EUR")
+        reversal = a_reversal(credit, account_id=other.id, currency="EUR")
         assert refusal_of(reversal) == "entry_reverses_its_mirror"
-        assert refusal_of(a_reversal(the(EntryType.CHARGE), currency="EUR")) == "entry_in_its_accounts_currency"
+        assert refusal_of(a_reversal(credit, currency="EUR")) == "entry_reverses_its_mirror"
 
     @pytest.mark.parametrize(
-        ("debit", "credit"),
-        [("receivable", "revenue"), ("credits", "receivable"), ("revenue", "bad_debt")],
+        ("debit", "credited"),
+        [("credits", "receivable"), ("receivable", "bad_debt"), ("revenue", "credits")],
     )
-    def test_swaps_debit_and_credit(self, account: Account, debit: str, credit: str) -> None:
-        reversal = a_reversal(the(EntryType.CHARGE), debit=debit, credit=credit)
-        assert refusal_of(reversal) == "entry_reverses_its_mirror"
+    def test_swaps_debit_and_credit(self, credit: Entry, debit: str, credited: str) -> None:
+        assert refusal_of(a_reversal(credit, debit=debit, credit=credited)) == "entry_reverses_its_mirror"
 
-    def test_names_an_entry_that_exists(self, account: Account) -> None:
-        missing = a_reversal(the(EntryType.CHARGE), reverses_id=new_id())
-        assert refusal_of(missing) == "entry_reverses_its_mirror"
-        assert refusal_of(a_reversal(the(EntryType.CHARGE), reverses_id=None)) == "entry_books_match_type"
+    def test_names_an_entry_that_exists(self, credit: Entry) -> None:
+        assert refusal_of(a_reversal(credit, reverses_id=new_id())) == "entry_reverses_its_mirror"
+        assert refusal_of(a_reversal(credit, reverses_id=None)) == "entry_books_match_type"
 
     def test_of_itself_is_refused(self, account: Account) -> None:
         """It would mirror itself if both its books were one: what the account owes would move, and no book with it."""
         itself = new_id()
-        before = Entry.objects.count()
-        row = a_row(account=account, id=itself, type="reversal", credit="receivable", reverses_id=itself)
-        assert refusal_of(row) == "entry_books_match_type"
-        assert Entry.objects.count() == before
+        row = a_row(account=account, id=itself, type="reversal", debit="receivable", reverses_id=itself)
+        assert refusal_of(row) == "entry_reverses_its_mirror"
 
-    def test_of_an_entry_happens_once(self, account: Account) -> None:
-        charge = the(EntryType.CHARGE)
-        write(a_reversal(charge))
-        assert refusal_of(a_reversal(charge)) == "ledger_entry_reverses_id_key"
+    def test_of_an_entry_happens_once(self, credit: Entry) -> None:
+        write(a_reversal(credit))
+        assert refusal_of(a_reversal(credit)) == "ledger_entry_reverses_id_key"
 
-    def test_of_a_reversal_happens_once(self, account: Account) -> None:
-        reversal = write(a_reversal(the(EntryType.CHARGE)))
-        restored = write(a_reversal(reversal))
-        assert (restored.debit, restored.credit) == ("receivable", "revenue")
-        assert refusal_of(a_reversal(reversal)) == "ledger_entry_reverses_id_key"
+    def test_of_a_reversal_is_refused(self, credit: Entry) -> None:
+        reversal = write(a_reversal(credit))
+        assert refusal_of(a_reversal(reversal)) == "entry_reverses_its_mirror"
 
-    def test_of_a_payment_is_refused(self, account: Account) -> None:
-        payment = the(EntryType.PAYMENT)
-        assert refusal_of(a_reversal(payment)) == "entry_books_match_type"
-        assert refusal_of(a_reversal(payment, payment_id=payment.payment_id)) == "entry_books_match_type"
+    @pytest.mark.parametrize("entry_type", [EntryType.CHARGE, EntryType.PAYMENT, EntryType.REFUND])
+    def test_of_anything_else_is_refused(self, account: Account, entry_type: EntryType) -> None:
+        refunded(account.payments.get(), 100)
+        assert refusal_of(a_reversal(the(entry_type))) == "entry_reverses_its_mirror"
 
-    def test_of_a_refund_is_refused(self, account: Account) -> None:
-        payment_id = account.payments.get().id
-        refund = write(a_row(account=account, type="refund", debit="receivable", credit="cash", payment_id=payment_id))
-        assert refusal_of(a_reversal(refund)) == "entry_books_match_type"
-
-    def test_is_named_by_no_entry_of_another_type(self, account: Account) -> None:
-        charge = the(EntryType.CHARGE)
-        credit = a_row(account=account, type="credit", debit="credits", credit="receivable", reverses_id=charge.id)
-        assert refusal_of(credit) == "entry_books_match_type"
+    def test_is_named_by_no_entry_of_another_type(self, account: Account, credit: Entry) -> None:
+        recovery = a_row(account=account, type="recovery", debit="receivable", credit="bad_debt", reverses_id=credit.id)
+        assert refusal_of(recovery) == "entry_reverses_its_mirror"
+        mirrored = write(a_row(account=account, type="write_off", debit="bad_debt"))
+        recovery = a_row(
+            account=account, type="recovery", debit="receivable", credit="bad_debt", reverses_id=mirrored.id
+        )
+        assert refusal_of(recovery) == "entry_books_match_type"

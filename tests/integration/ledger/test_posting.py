@@ -1,30 +1,30 @@
+"""Posting: what a posting becomes, in one statement, all of it or nothing."""
+
 import datetime
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from accounts.billing_calendar import Period
 from accounts.errors import violated_constraint
 from accounts.models import Account
 from ledger.balances import balance, book_totals
-from ledger.models import Entry, EntryType
-from ledger.posting import Posting, post
-from tests.builders import NOW, TODAY, an_account, billed
+from ledger.models import Book, Entry, EntryType
+from ledger.posting import Posting, post, reversal_of
+from tests.builders import TODAY, an_account, billed
 from tests.support.databases import rolled_back
 
-MONTH = Period(start=TODAY, end=datetime.date(2026, 2, 1))
+HOSTILE = 'January; "quoted", {braced} \\ NULL'
 
 
 def a_posting(
-    account: Account, key: str, entry_type: EntryType = EntryType.CHARGE, amount_minor: int = 1999
+    account: Account, key: str, entry_type: EntryType = EntryType.CREDIT, amount_minor: int = 1999
 ) -> Posting:
     return Posting(
         type=entry_type,
         account_id=account.id,
         amount_minor=amount_minor,
         currency="USD",
-        effective_on=TODAY,
         description="by hand",
         idempotency_key=key,
     )
@@ -34,82 +34,100 @@ def a_posting(
 class TestPost:
     def test_writes_what_the_posting_says_and_the_books_of_its_type(self) -> None:
         account = an_account()
+        billed(as_of=TODAY)
+        charge = Entry.objects.get(type="charge")
         posting = Posting(
-            type=EntryType.CHARGE,
+            type=EntryType.TAX,
             account_id=account.id,
-            amount_minor=1999,
+            amount_minor=333,
             currency="USD",
-            effective_on=TODAY,
-            description="January",
-            idempotency_key="a charge",
-            period=MONTH,
+            description=HOSTILE,
+            idempotency_key="a tax",
+            period_start=TODAY,
+            period_end=datetime.date(2026, 2, 1),
+            invoice_id=charge.invoice_id,
         )
-        (entry,) = post(postings=[posting], author="ann", now=NOW)
-        assert entry.id == posting.id
-        assert Entry.objects.values().get() == {
-            "id": posting.id,
+        (entry_id,) = post(postings=[posting], effective_on=TODAY, author="ann")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT now()")
+            (now,) = cursor.fetchone()
+        assert Entry.objects.values().get(id=entry_id) == {
+            "id": entry_id,
             "account_id": account.id,
-            "type": "charge",
+            "type": "tax",
             "debit": "receivable",
-            "credit": "revenue",
-            "amount_minor": 1999,
+            "credit": "tax_payable",
+            "amount_minor": 333,
             "currency": "USD",
             "effective_on": TODAY,
             "period_start": datetime.date(2026, 1, 1),
             "period_end": datetime.date(2026, 2, 1),
+            "invoice_id": charge.invoice_id,
+            "line_id": None,
             "payment_id": None,
-            "description": "January",
-            "idempotency_key": "a charge",
+            "refund_id": None,
+            "description": HOSTILE,
+            "idempotency_key": "a tax",
             "reverses_id": None,
-            "created_at": NOW,
+            "created_at": now,
             "created_by": "ann",
         }
 
-    def test_swaps_the_books_of_what_a_reversal_undoes(self) -> None:
+    def test_gives_an_opening_balance_the_books_that_it_names(self) -> None:
         account = an_account()
-        (credit,) = post(postings=[a_posting(account, "credit", EntryType.CREDIT, 500)], author="ann", now=NOW)
-        reversal = Posting(
-            type=EntryType.REVERSAL,
-            account_id=account.id,
-            amount_minor=500,
-            currency="USD",
-            effective_on=TODAY,
-            description="a slip",
-            idempotency_key="reversal",
-            reverses=credit,
+        opening = a_posting(account, "opening", EntryType.OPENING_BALANCE, 700)
+        owed = opening._replace(books=(Book.RECEIVABLE, Book.OPENING))
+        credit = opening._replace(books=(Book.OPENING, Book.RECEIVABLE), amount_minor=200, idempotency_key="credit")
+        post(postings=[owed, credit], effective_on=TODAY, author="ann")
+        assert balance(account_id=account.id) == 500
+        assert book_totals()["USD"]["opening"] == -500
+
+    def test_swaps_the_books_of_what_a_reversal_takes_back(self) -> None:
+        account = an_account()
+        (credit_id,) = post(
+            postings=[a_posting(account, "credit", EntryType.CREDIT, 500)], effective_on=TODAY, author="ann"
         )
-        (undone,) = post(postings=[reversal], author="ann", now=NOW)
-        assert (undone.debit, undone.credit, undone.reverses_id) == ("receivable", "credits", credit.id)
+        credit = Entry.objects.get(id=credit_id)
+        (reversal_id,) = post(postings=[reversal_of(credit, description="a slip")], effective_on=TODAY, author="bo")
+        reversal = Entry.objects.get(id=reversal_id)
+        assert (reversal.type, reversal.debit, reversal.credit) == ("reversal", "receivable", "credits")
+        assert (reversal.amount_minor, reversal.reverses_id, reversal.created_by) == (500, credit_id, "bo")
+        assert (reversal.description, reversal.idempotency_key) == ("a slip", f"reversal:{credit_id}")
         assert balance(account_id=account.id) == 0
 
     def test_writes_one_statement_whatever_the_number_of_entries(self) -> None:
         account = an_account()
+        postings = [a_posting(account, f"credit {n}") for n in range(500)]
         with CaptureQueriesContext(connection) as queries:
-            post(postings=[a_posting(account, f"charge {n}") for n in range(500)], author="ann", now=NOW)
-        assert [query["sql"].split()[:3] for query in queries] == [["INSERT", "INTO", '"ledger_entry"']]
-        assert Entry.objects.count() == 500
-        assert balance(account_id=account.id) == 500 * 1999
+            ids = post(postings=postings, effective_on=TODAY, author="ann")
+        assert len(queries) == 1
+        assert list(Entry.objects.order_by("id").values_list("id", flat=True)) == ids
+        assert balance(account_id=account.id) == -500 * 1999
 
     def test_writes_nothing_for_no_posting(self) -> None:
-        assert post(postings=[], author="ann", now=NOW) == []
-        assert Entry.objects.count() == 0
+        with CaptureQueriesContext(connection) as queries:
+            assert post(postings=[], effective_on=TODAY, author="ann") == []
+        assert (len(queries), Entry.objects.count()) == (0, 0)
 
     def test_refuses_all_when_one_was_posted_before(self) -> None:
         account = an_account()
-        post(postings=[a_posting(account, "first")], author="ann", now=NOW)
+        first, second = a_posting(account, "first"), a_posting(account, "second")
+        post(postings=[first], effective_on=TODAY, author="ann")
         with pytest.raises(IntegrityError) as caught, transaction.atomic():
-            post(postings=[a_posting(account, "second"), a_posting(account, "first")], author="ann", now=NOW)
+            post(postings=[second, first], effective_on=TODAY, author="ann")
         assert violated_constraint(caught.value) == "entry_idempotency_key_once"
         assert list(Entry.objects.values_list("idempotency_key", flat=True)) == ["first"]
-        assert balance(account_id=account.id) == 1999
+        assert balance(account_id=account.id) == -1999
 
     def test_is_the_only_writer_of_entries_when_an_account_is_billed(self) -> None:
         account = an_account()
         billed(as_of=TODAY)
         written = Entry.objects.order_by("id").values_list("type", "idempotency_key", "created_by")
-        payment = account.payments.get()
+        payment, rebilling = account.payments.get(), account.rebillings.get()
         assert list(written) == [
-            ("charge", f"rebill:{account.id}:2026-01-01", "system:rebilling"),
-            ("payment", f"payment:{payment.id}", "system:rebilling"),
+            ("charge", f"charge:{rebilling.id}", "system:billing"),
+            ("payment", f"payment:{payment.id}", "system:billing"),
         ]
-        assert book_totals() == {"USD": {"receivable": 0, "revenue": -1999, "cash": 1999, "credits": 0, "bad_debt": 0}}
+        assert book_totals() == {
+            "USD": dict.fromkeys(Book.values, 0) | {"revenue": -1999, "cash": 1999},
+        }

@@ -23,11 +23,11 @@ from tests.builders import (
     billed,
     delivered,
     sent_again,
-    statuses_of,
     swept,
     takes,
 )
 from tests.support.databases import rolled_back
+from tests.support.owing import rows
 from tests.support.refunds import paid, requested, sent
 
 HOUR = datetime.timedelta(hours=1)
@@ -75,8 +75,8 @@ class TestOneRejection:
         gateway, queue = Choosy(), QueueInHand()
         assert delivered(bodies=[body], gateway=gateway, queue=queue) == []
         assert len(gateway.requests) == 40
-        assert [statuses_of(account) for account in accounts[8:]] == [[(TODAY, "PAID")]] * 32
-        assert [statuses_of(account) for account in accounts[:8]] == [[(TODAY, "CHARGED")]] * 8
+        assert [rows(account) for account in accounts[8:]] == [[("PAID", 0, 1999)]] * 32
+        assert [rows(account) for account in accounts[:8]] == [[("OPEN", 0, 0)]] * 8
         assert Entry.objects.filter(type="payment").count() == 32
         assert errors(caplog) == [ONE_REJECTED] * 8
         assert queue.bodies == []
@@ -108,7 +108,7 @@ class TestOneRejection:
         queue = QueueInHand()
         sent_again(queue=queue, now=NOW + HOUR)
         assert delivered(bodies=queue.take(), now=NOW + HOUR) == []
-        assert statuses_of(account) == [(TODAY, "PAID")]
+        assert rows(account) == [("PAID", 0, 1999)]
 
     def test_after_an_earlier_call_keeps_the_time_of_that(self) -> None:
         """The gateway may have received it then: its key isn't new."""

@@ -10,9 +10,11 @@ import pytest
 
 from ledger.models import Entry
 from payments.gateways.port import Answer, Declined, Gateway, NotAttempted, NotFound, Request, Succeeded, Unknown
+from payments.messages.attempts import RefundsMessage
+from payments.messages.strict import MAX_ITEMS, to_json
 from payments.models import Refund
 from rebilling.hourly_check import check_hourly
-from rebilling.messages.message import MAX_ITEMS, RefundsMessage, from_json, to_json
+from rebilling.messages.message import from_json
 from rebilling.worker import Delivery, Surroundings, process_deliveries
 from tests.builders import (
     NOW,
@@ -62,7 +64,7 @@ class TestUnknownOutcome:
         refund = called_again(after=HOUR, gateway=gateway)
         assert (refund.status, refund.gateway_reference) == ("SUCCEEDED", f"sent-{refund.id}")
         assert gateway.refund_requests == []
-        assert entries_of(refund.payment.account)[2:] == [("refund", 1999), ("credit", 1999)]
+        assert entries_of(refund.payment.account)[2:] == [("refund", 1999), ("credit_note", 1999)]
 
     def test_found_refused_has_failed(self, unknown: Refund) -> None:
         refund = called_again(after=HOUR, gateway=ScriptedGateway(refunds_found=[Declined(code="charge_disputed")]))
@@ -144,12 +146,14 @@ class TestLeftOver:
         payment = paid()
         Refund.objects.bulk_create(
             Refund(
+                account=payment.account,
                 payment=payment,
+                source="payment",
                 amount_minor=1,
                 currency="USD",
                 status="SUBMITTED",
                 reason="r",
-                gateway="scripted",
+                gateway="logging",
                 submitted_at=NOW,
                 created_by="t",
             )

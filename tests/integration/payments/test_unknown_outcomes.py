@@ -1,4 +1,4 @@
-"""Unknown outcomes: looked up, submitted again only while the key is surely kept, never guessed."""
+"""Unknown outcomes: looked up, submitted again only while the key is certainly kept, never guessed."""
 
 import datetime
 import logging
@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from accounts.models import Account
-from accounts.reasons import ReasonMissing
+from accounts.reasons import InvalidReason
 from ledger.balances import balance
 from ledger.models import Entry
 from payments.gateways.port import Declined, NotAttempted, NotFound, PaymentRequest, Succeeded, Unknown
+from payments.messages.sending import message_of
 from payments.models import Payment
+from payments.payment_outcomes import record_payment_outcomes
+from payments.reviews import UnableToResolve, mark_resolved
 from rebilling.hourly_check import check_hourly
 from rebilling.models import Run
-from rebilling.payment_outcomes import record_payment_outcomes
-from rebilling.reviews import UnableToResolve, mark_resolved
 from tests.builders import (
     NOW,
     TODAY,
@@ -26,11 +27,11 @@ from tests.builders import (
     billed,
     delivered,
     sent_again,
-    statuses_of,
     swept,
     takes,
 )
 from tests.support.databases import rolled_back
+from tests.support.owing import rows, state_of
 
 HOUR = datetime.timedelta(hours=1)
 DAY = datetime.timedelta(days=1)
@@ -62,14 +63,14 @@ class TestUnknownOutcome:
         payment = called_again(after=HOUR, gateway=gateway)
         assert (payment.status, payment.gateway_reference) == ("SUCCEEDED", f"taken-{payment.id}")
         assert gateway.requests == []
-        assert statuses_of(account) == [(TODAY, "PAID")]
+        assert rows(account) == [("PAID", 0, 1999)]
         assert balance(account_id=account.id) == 0
 
-    def test_found_declined_leaves_the_charge_unpaid(self, account: Account) -> None:
+    def test_found_declined_leaves_the_invoice_open_and_the_account_past_due(self, account: Account) -> None:
         gateway = ScriptedGateway(found=[Declined(code="insufficient_funds")])
         payment = called_again(after=HOUR, gateway=gateway)
         assert (payment.status, payment.decline_code) == ("DECLINED", "insufficient_funds")
-        assert statuses_of(account) == [(TODAY, "UNPAID")]
+        assert state_of(account) == ("PAST_DUE", 1999, 0)
 
     def test_is_looked_up_with_the_customer_and_method_of_its_first_submission(self, account: Account) -> None:
         """Were it looked for under another customer, money that was taken would not be found, and taken again."""
@@ -84,7 +85,7 @@ class TestUnknownOutcome:
         for hours in (1, 2, 3):
             payment = called_again(after=hours * HOUR, gateway=ScriptedGateway(found=[TIMED_OUT]))
             assert payment.status == "UNKNOWN"
-        assert statuses_of(account) == [(TODAY, "CHARGED")]
+        assert rows(account) == [("OPEN", 0, 0)]
 
     @pytest.mark.parametrize("hours", [1, 22])
     def test_not_found_is_submitted_again_under_the_same_key(self, account: Account, hours: int) -> None:
@@ -98,7 +99,7 @@ class TestUnknownOutcome:
         gateway = ScriptedGateway(found=[NotFound()])
         payment = called_again(after=datetime.timedelta(seconds=seconds), gateway=gateway)
         assert (gateway.requests, payment.status, payment.needs_review) == ([], "UNKNOWN", False)
-        assert statuses_of(account) == [(TODAY, "CHARGED")]
+        assert rows(account) == [("OPEN", 0, 0)]
 
     def test_taken_after_a_look_up_that_found_nothing_is_not_collected_again(self, account: Account) -> None:
         """The last call times out, a twin of its message looks it up at once, and only then the money is taken."""
@@ -108,7 +109,7 @@ class TestUnknownOutcome:
         called_again(after=23 * HOUR + second, gateway=ScriptedGateway(found=[NotFound()]))
         payment = called_again(after=24 * HOUR, gateway=ScriptedGateway(found=[takes]))
         assert (Payment.objects.count(), payment.status) == (1, "SUCCEEDED")
-        assert statuses_of(account) == [(TODAY, "PAID")]
+        assert rows(account) == [("PAID", 0, 1999)]
 
     @pytest.mark.parametrize("hours", [24, 100])
     def test_not_found_when_its_key_may_be_forgotten_was_never_received(self, account: Account, hours: int) -> None:
@@ -116,13 +117,15 @@ class TestUnknownOutcome:
         payment = called_again(after=hours * HOUR, gateway=gateway)
         assert gateway.requests == []
         assert (payment.status, payment.decline_code) == ("DECLINED", "never_received")
-        assert statuses_of(account) == [(TODAY, "UNPAID")]
+        # No decline of the customer's: a person looks into it.
+        assert payment.needs_review
+        assert state_of(account) == ("PENDING", 1999, 0)
 
     def test_is_looked_up_by_each_sweep_too(self, account: Account) -> None:
         gateway = ScriptedGateway(found=[takes])
         billed(as_of=TODAY + DAY, gateway=gateway)
         assert [request.key for request in gateway.looked_up] == [Payment.objects.get().id]
-        assert statuses_of(account) == [(TODAY, "PAID")]
+        assert rows(account) == [("PAID", 0, 1999)]
 
     def test_is_looked_up_by_the_reference_that_the_gateway_gave(self) -> None:
         an_account()
@@ -219,7 +222,7 @@ class TestLateSuccess:
         billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="insufficient_funds")))
         payment = Payment.objects.get()
         outcome = Succeeded(reference="pi_1", key=payment.id, amount_minor=1999, currency="USD")
-        assert record_payment_outcomes(outcomes={payment.id: outcome}, as_of=TODAY, now=NOW) == []
+        assert record_payment_outcomes(outcomes={payment.id: outcome}, today=TODAY, now=NOW).rows == []
         payment.refresh_from_db()
         return payment
 
@@ -231,20 +234,21 @@ class TestLateSuccess:
         assert errors == ["a payment needs review"]
 
     def test_is_marked_as_resolved_by_a_person(self, declined: Payment) -> None:
-        with pytest.raises(ReasonMissing):
-            mark_resolved(row=declined, reason=" ")
-        mark_resolved(row=declined, reason="sent back at the gateway")
+        with pytest.raises(InvalidReason):
+            mark_resolved(row=declined, reason=" ", author="staff:anna")
+        mark_resolved(row=declined, reason="sent back at the gateway", author="staff:anna")
         declined.refresh_from_db()
         assert (declined.status, declined.needs_review) == ("DECLINED", False)
+        assert (declined.resolution, declined.resolved_by) == ("sent back at the gateway", "staff:anna")
         with pytest.raises(UnableToResolve):
-            mark_resolved(row=declined, reason="again")
+            mark_resolved(row=declined, reason="again", author="staff:anna")
 
     def test_that_is_the_same_success_again_needs_no_review(self) -> None:
         an_account()
         billed(as_of=TODAY)
         payment = Payment.objects.get()
         outcome = Succeeded(reference=payment.gateway_reference, key=payment.id, amount_minor=1999, currency="USD")
-        record_payment_outcomes(outcomes={payment.id: outcome}, as_of=TODAY, now=NOW)
+        record_payment_outcomes(outcomes={payment.id: outcome}, today=TODAY, now=NOW)
         assert not Payment.objects.get().needs_review
 
 
@@ -315,8 +319,8 @@ class TestContradiction:
     @pytest.mark.parametrize(
         ("answer", "reason"),
         [
-            (another_amount, "the gateway moved 500 USD and was asked for 1999 USD (minor units)"),
-            (another_currency, "the gateway moved 1999 EUR and was asked for 1999 USD (minor units)"),
+            (another_amount, "the gateway moved 5.00 USD; we asked for 19.99 USD"),
+            (another_currency, "the gateway moved 19.99 EUR; we asked for 19.99 USD"),
             (another_payment, "which is another request"),
         ],
     )
@@ -326,7 +330,7 @@ class TestContradiction:
         payment = Payment.objects.get(needs_review=True)
         assert (payment.status, payment.gateway_reference) == ("UNKNOWN", "pi_1")
         assert reason in payment.review_reason
-        assert sorted(statuses_of(account) + statuses_of(other)) == [(TODAY, "CHARGED"), (TODAY, "PAID")]
+        assert sorted(rows(account) + rows(other)) == [("OPEN", 0, 0), ("PAID", 0, 1999)]
         assert Entry.objects.filter(type="payment").count() == 1
         errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
         assert errors == ["a payment needs review"]
@@ -358,14 +362,7 @@ class TestContradiction:
         an_account()
         billed(as_of=TODAY, gateway=ScriptedGateway(another_amount))
         payment, queue = Payment.objects.get(), QueueInHand()
-        queue.send([queue_message(payment)])
+        queue.send([message_of(Payment, [payment.id])])
         assert delivered(bodies=queue.take(), gateway=ScriptedGateway(found=[TIMED_OUT]), now=at(TODAY) + HOUR) == []
         after = Payment.objects.get()
         assert (after.needs_review, after.review_reason) == (True, payment.review_reason)
-
-
-def queue_message(payment: Payment) -> Any:
-    from rebilling.messages.message import Message
-
-    run = Run.objects.get()
-    return Message(run_id=run.id, as_of=run.as_of, payments=(payment.id,))

@@ -3,19 +3,22 @@
 import datetime
 import logging
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.models import Account
 from billing_site.lambda_function.entry import HourlyCheckFailed, handler
-from payments.gateways.port import Unknown
+from payments.gateways.port import Declined, Unknown
+from payments.messages.queue import UnableToSend
 from payments.models import Payment
 from rebilling.hourly_check import check_hourly
-from rebilling.messages.queue import UnableToSend
 from rebilling.models import Run
 from rebilling.reconciliation import reconcile as reconciling
 from rebilling.reconciliation.summary import Reconciliation, reconciliations_of
-from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed
+from rebilling.sweep import sweep
+from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, at, billed, delivered
 from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
@@ -67,7 +70,7 @@ class TestAStepThatFails:
         assert statuses(runs) == ["RECONCILED", "OPEN", "RECONCILED"]
         assert check.failed == [f"reconcile run {runs[1].id}: a constraint"]
         # The unknown payment is looked up all the same.
-        assert (check.sent, queue.messages[0].payments) == (1, (Payment.objects.get(status="UNKNOWN").id,))
+        assert (check.sent, queue.payments) == (1, [Payment.objects.get(status="UNKNOWN").id])
         (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
         assert (record.event, record.step) == (  # type: ignore[attr-defined]
             "hourly.failed",
@@ -96,9 +99,7 @@ class TestAStepThatFails:
         assert check.failed == [
             f"send {what}: The queue can't be reached."
             for what in (
-                "payments that were submitted",
-                "payments whose outcome is unknown",
-                "retries",
+                "payments",
                 "refunds",
             )
         ]
@@ -126,3 +127,46 @@ class TestAStepThatFails:
         captured = capsys.readouterr()
         assert f"Failed: reconcile run {runs[1].id}: a constraint" in captured.err
         assert captured.out.count("RECONCILED") == 2
+
+
+class TestStepsOfDunning:
+    """One has come today, and passed the volume check with the day's sweep, whose function was cut off before it."""
+
+    DAY = TODAY + datetime.timedelta(days=1)
+
+    @pytest.fixture
+    def account(self, settings: Any) -> Account:
+        settings.DUNNING_DAYS = [1, 3]
+        account = an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="insufficient_funds")))
+        cut = mock.patch("rebilling.sweep.send_dunning", side_effect=KeyboardInterrupt)
+        with cut, pytest.raises(KeyboardInterrupt):
+            sweep(as_of=self.DAY, queue=QueueInHand(), now=at(self.DAY))
+        assert (Run.objects.latest("id").passed_at, self.steps()) == (at(self.DAY), 0)
+        return account
+
+    @staticmethod
+    def steps() -> int:
+        return Payment.objects.filter(cause="dunning").count()
+
+    def test_are_taken_and_sent_once(self, account: Account) -> None:
+        queue = QueueInHand()
+        for hours in (1, 2):
+            check_hourly(queue=queue, now=at(self.DAY) + hours * HOUR)
+        payment = Payment.objects.get(cause="dunning")
+        assert set(queue.payments) == {payment.id}
+        assert delivered(bodies=queue.take(), today=self.DAY) == []
+        assert (self.steps(), Payment.objects.get(cause="dunning").status) == (1, "SUCCEEDED")
+        account.refresh_from_db()
+        assert account.status == "ACTIVE"
+
+    def test_are_left_to_the_sweep_for_a_quarter_of_an_hour(self, account: Account) -> None:
+        queue = QueueInHand()
+        check_hourly(queue=queue, now=at(self.DAY) + datetime.timedelta(minutes=14))
+        assert (queue.payments, self.steps()) == ([], 0)
+
+    def test_wait_on_the_next_day_for_its_own_sweep(self, account: Account) -> None:
+        """Yesterday's volume check didn't check what has come since."""
+        queue = QueueInHand()
+        check_hourly(queue=queue, now=at(self.DAY) + datetime.timedelta(days=1))
+        assert (queue.payments, self.steps()) == ([], 0)

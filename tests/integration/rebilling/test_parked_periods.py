@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import TestCase
 
 from accounts.models import Account
-from accounts.reasons import ReasonMissing
+from accounts.reasons import InvalidReason
 from ledger.models import Entry
 from rebilling.models import Rebilling, Run
 from rebilling.parked_periods import NotBegun, NothingParked, NotItsTurn, cancel_parked, release_parked, skip_parked
@@ -29,6 +29,7 @@ from tests.builders import (
     statuses_of,
     swept,
 )
+from tests.support.claims import a_claim, saved
 from tests.support.databases import rolled_back
 
 DAY = datetime.timedelta(days=1)
@@ -60,19 +61,12 @@ class TestARunDatedInTheFuture:
     def parked(self) -> Rebilling:
         """Parked by a run of a day to come, as no sweep writes one any more."""
         (account,) = parked_accounts(1)
+        return self.parked_of(account, START)
+
+    @staticmethod
+    def parked_of(account: Account, start: datetime.date, reason: str = "too_many_periods") -> Rebilling:
         run = Run.objects.create(as_of=TODAY + 36525 * DAY, status="OPEN", started_at=NOW, passed_at=NOW)
-        return Rebilling.objects.create(
-            run=run,
-            account=account,
-            period_start=START,
-            period_end=START + DAY,
-            status="PARKED",
-            reason="too_many_periods",
-            quantity=1,
-            amount_minor=1,
-            currency="USD",
-            due_since=NOW,
-        )
+        return saved(a_claim(account, start, run=run, status="PARKED", reason=reason))
 
     def test_released_makes_nothing_due_that_starts_after_today(self, parked: Rebilling) -> None:
         decide(release_parked, parked)
@@ -81,38 +75,32 @@ class TestARunDatedInTheFuture:
         decide(release_parked, Rebilling.objects.get(status="PARKED"))
         assert Rebilling.objects.latest("period_start").period_start == TODAY
 
-    def test_skipped_makes_nothing_due_that_starts_after_today(self, parked: Rebilling) -> None:
-        Account.objects.filter(id=parked.account_id).update(rebilling_date=TODAY - DAY)
-        Rebilling.objects.filter(id=parked.id).update(period_start=TODAY - DAY, period_end=TODAY)
-        decide(skip_parked, parked)
-        assert statuses_of(parked.account) == [(TODAY - DAY, "SKIPPED"), (TODAY, "DUE")]
+    def test_skipped_makes_nothing_due_that_starts_after_today(self) -> None:
+        account = an_account(plan=a_plan(interval_unit="day"), anchor_date=TODAY - DAY, rebilling_date=TODAY - DAY)
+        decide(skip_parked, self.parked_of(account, TODAY - DAY))
+        change = account.changes.latest("id")
+        assert (change.before, change.after) == (
+            {"rebilling_date": (TODAY - DAY).isoformat()},
+            {"rebilling_date": TODAY.isoformat()},
+        )
+        assert statuses_of(account) == [(TODAY - DAY, "SKIPPED"), (TODAY, "DUE")]
 
     @pytest.mark.parametrize("days", [1, 400])
-    def test_one_that_has_not_begun_is_not_released(self, parked: Rebilling, days: int) -> None:
+    def test_one_that_has_not_begun_is_not_released(self, days: int) -> None:
         day = TODAY + days * DAY
-        Rebilling.objects.filter(id=parked.id).update(period_start=day, period_end=day + DAY)
+        parked = self.parked_of(an_account(), day)
         before = state()
         with pytest.raises(NotBegun, match=f"starts on {day}: release it from then on, or skip it"):
             decide(release_parked, parked)
         assert state() == before
 
-    def test_one_behind_it_that_has_not_begun_stays_parked(self, parked: Rebilling) -> None:
-        Rebilling.objects.filter(id=parked.id).update(reason="charge_refused")
+    def test_one_behind_it_that_has_not_begun_stays_parked(self) -> None:
+        (account,) = parked_accounts(1)
+        parked = self.parked_of(account, START, reason="charge_refused")
         for day in (START + DAY, TODAY + DAY):
-            Rebilling.objects.create(
-                run=parked.run,
-                account=parked.account,
-                period_start=day,
-                period_end=day + DAY,
-                status="PARKED",
-                reason="earlier_period_parked",
-                quantity=1,
-                amount_minor=1,
-                currency="USD",
-                due_since=NOW,
-            )
+            self.parked_of(account, day, reason="earlier_period_parked")
         decide(release_parked, parked)
-        assert statuses_of(parked.account) == [(START, "DUE"), (START + DAY, "DUE"), (TODAY + DAY, "PARKED")]
+        assert statuses_of(account) == [(START, "DUE"), (START + DAY, "DUE"), (TODAY + DAY, "PARKED")]
 
 
 class TestCancelParked:
@@ -126,7 +114,7 @@ class TestCancelParked:
         parked_accounts(3)
         an_account()
         run = billed(as_of=TODAY)
-        assert Counter(run.rebillings.values_list("status", flat=True)) == {"PARKED": 3, "PAID": 1}
+        assert Counter(run.rebillings.values_list("status", flat=True)) == {"PARKED": 3, "CHARGED": 1}
         reconcile(runs=[run], now=at(TODAY))
         return run
 
@@ -135,7 +123,7 @@ class TestCancelParked:
         assert (found.status, found.reconciled_at) == ("OPEN", None)
         assert Counter(run.rebillings.values_list("status", "reason")) == {
             ("SKIPPED", "run_cancelled"): 3,
-            ("PAID", ""): 1,
+            ("CHARGED", ""): 1,
         }
         assert {row.detail for row in run.rebillings.filter(status="SKIPPED")} == {"wrong dates (staff:anna)"}
         assert Entry.objects.filter(type="charge").count() == 1
@@ -148,17 +136,7 @@ class TestCancelParked:
     def test_skips_the_later_periods_that_wait_for_them_too(self, run: Run) -> None:
         parked = run.rebillings.filter(status="PARKED").first()
         assert parked is not None
-        behind = Rebilling.objects.create(
-            run=billed(as_of=TODAY),
-            account=parked.account,
-            period_start=START + DAY,
-            period_end=START + 2 * DAY,
-            status="DUE",
-            quantity=1,
-            amount_minor=1,
-            currency="USD",
-            due_since=NOW,
-        )
+        behind = saved(a_claim(parked.account, START + DAY, run=billed(as_of=TODAY)))
         self.cancelled(run)
         behind.refresh_from_db()
         assert (behind.status, behind.reason) == ("SKIPPED", "run_cancelled")
@@ -186,7 +164,7 @@ class TestCancelParked:
         with pytest.raises(UnknownRun):
             self.cancelled(run, run_id=uuid.UUID(int=0))
         for reason in ("", " ", "x" * 501):
-            with pytest.raises(ReasonMissing):
+            with pytest.raises(InvalidReason):
                 self.cancelled(run, reason=reason)
         assert state() == before
         self.cancelled(run)

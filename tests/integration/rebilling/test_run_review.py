@@ -11,10 +11,10 @@ from django.core.management import CommandError, call_command
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import Account
-from accounts.reasons import ReasonMissing
+from accounts.reasons import InvalidReason
 from ledger.models import Entry
+from payments.messages.queue import UnableToSend
 from payments.models import Payment
-from rebilling.messages.queue import UnableToSend
 from rebilling.models import Rebilling, Run
 from rebilling.parked_periods import skip_parked
 from rebilling.reconciliation.presentation import as_text
@@ -22,6 +22,7 @@ from rebilling.reconciliation.reconcile import open_runs, reconcile
 from rebilling.reconciliation.summary import reconciliation_of
 from rebilling.run_review import NotHeld, UnknownRun, cancel_run, release_run
 from tests.builders import TODAY, QueueInHand, a_plan, an_account, at, billed, delivered, sent_again, statuses_of, swept
+from tests.support.claims import a_claim, saved
 from tests.support.databases import rolled_back
 
 DAY = datetime.timedelta(days=1)
@@ -81,7 +82,7 @@ class TestRelease:
         queue = QueueInHand()
         assert sent_again(queue=queue, now=NOW + HOUR) == 1
         assert delivered(bodies=queue.take(), now=NOW + HOUR) == []
-        assert Counter(Rebilling.objects.values_list("status", flat=True)) == {"PAID": 4}
+        assert Counter(Rebilling.objects.values_list("status", flat=True)) == {"CHARGED": 4}
 
     def test_lets_the_accounts_catch_up(self, settings: Any, on_commit: OnCommit) -> None:
         settings.VOLUME_CHECK_FIRST_PERIODS = 1
@@ -98,7 +99,7 @@ class TestRelease:
         last = billed(as_of=TODAY + 3 * DAY)
         assert last.rebillings.count() == 6
         for account in accounts:
-            assert statuses_of(account) == [(TODAY + day * DAY, "PAID") for day in range(4)]
+            assert statuses_of(account) == [(TODAY + day * DAY, "CHARGED") for day in range(4)]
 
     @pytest.mark.parametrize(("then", "status"), [(12, "OPEN"), (13, "HELD")])
     def test_is_history_from_then_on(self, settings: Any, run: Run, then: int, status: str) -> None:
@@ -127,7 +128,7 @@ class TestCancel:
         again = billed(as_of=TODAY)
         assert reconciliation_of(run=again, now=NOW).charged.periods == 4
         for account in accounts:
-            assert sorted(statuses_of(account)) == [(TODAY, "PAID"), (TODAY, "SKIPPED")]
+            assert sorted(statuses_of(account)) == [(TODAY, "CHARGED"), (TODAY, "SKIPPED")]
         assert Entry.objects.filter(type="charge").count() == 4
 
     def test_of_periods_parked_by_wrong_dates_leaves_what_is_really_due(self, settings: Any) -> None:
@@ -142,7 +143,7 @@ class TestCancel:
         again = billed(as_of=TODAY)
         assert reconciliation_of(run=again, now=NOW).charged.periods == 11
         for account in accounts:
-            assert statuses_of(account) == [(start, "SKIPPED"), (TODAY, "PAID")]
+            assert statuses_of(account) == [(start, "SKIPPED"), (TODAY, "CHARGED")]
 
     def test_skips_the_later_periods_that_a_parallel_sweep_wrote_too(
         self, settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -167,12 +168,11 @@ class TestCancel:
         assert not Rebilling.objects.filter(status__in=["DUE", "PARKED"]).exists()
 
     def test_leaves_what_is_before_it_and_not_its_own(self, run: Run, accounts: list[Account]) -> None:
-        earlier = Rebilling.objects.filter(account=accounts[0])
         older = swept(as_of=TODAY - DAY, queue=QueueInHand())
-        earlier.update(run=older, period_start=TODAY - DAY, period_end=TODAY)
+        earlier = Rebilling.objects.filter(id=saved(a_claim(accounts[0], TODAY - DAY, run=older)).id)
         cancel_run(run_id=run.id, reason="wrong", author="t", now=NOW)
         assert [row.status for row in earlier] == ["DUE"]
-        assert Counter(Rebilling.objects.values_list("status", flat=True)) == {"DUE": 1, "SKIPPED": 3}
+        assert Counter(Rebilling.objects.values_list("status", flat=True)) == {"DUE": 1, "SKIPPED": 4}
 
     def test_leaves_what_a_person_skipped_of_it(self, settings: Any) -> None:
         settings.VOLUME_CHECK_FIRST_PERIODS = 1
@@ -227,9 +227,9 @@ class TestRefusals:
     def test_needs_a_reason_and_a_run(self, run: Run) -> None:
         before = state()
         for reason in ("", "  ", "x" * 501):
-            with pytest.raises(ReasonMissing):
+            with pytest.raises(InvalidReason):
                 release_run(run_id=run.id, reason=reason, author="t", now=NOW, queue=QueueInHand())
-            with pytest.raises(ReasonMissing):
+            with pytest.raises(InvalidReason):
                 cancel_run(run_id=run.id, reason=reason, author="t", now=NOW)
         with pytest.raises(UnknownRun):
             release_run(run_id=uuid.UUID(int=0), reason="r", author="t", now=NOW, queue=QueueInHand())
@@ -246,7 +246,7 @@ class TestCommands:
             call_command("release_run", str(run.id), "--reason", "anna: a big import")
         assert f"Run {run.id} as of 2026-01-01, OPEN" in (out := capsys.readouterr().out)
         assert "In progress: 4 periods still to be charged." in out
-        assert len(queue.messages[0].rebillings) == 4
+        assert len(queue.messages[0].periods) == 4
         assert Run.objects.get().decision == "anna: a big import (command:release_run)"
         with pytest.raises(CommandError, match="The run is OPEN, not HELD"):
             call_command("release_run", str(run.id), "--reason", "again")

@@ -11,12 +11,11 @@ from django.db import connections
 
 from payments.gateways.port import Declined
 from rebilling.hourly_check import check_hourly
-from rebilling.messages.message import PeriodKey
-from rebilling.models import Rebilling, Run
+from rebilling.models import Run
 from rebilling.reconciliation.reconcile import reconcile
 from rebilling.reconciliation.summary import reconciliation_of
 from rebilling.run_review import StillSweeping, cancel_run, release_run
-from rebilling.sweep import due_rows, sweep, write_rows
+from rebilling.sweep import sweep
 from rebilling.volume_check import cut_off_runs
 from tests.builders import (
     TODAY,
@@ -28,6 +27,7 @@ from tests.builders import (
     sent_again,
     swept,
 )
+from tests.support.claims import a_claim, saved
 from tests.support.databases import rolled_back
 
 DAY = datetime.timedelta(days=1)
@@ -64,7 +64,7 @@ class TestASweepThatWasCutOff:
         assert (run.status, queue.bodies) == ("HELD", [])
         assert run.held_because.startswith("4 periods are due, more than 3")
         assert run.held_because.endswith("; counted together with 1 sweep cut off before the volume check")
-        # Held together: else the hourly check would weigh the rest by itself, and let it through.
+        # Held together: else the hourly check would check the rest by itself, and let it through.
         first.refresh_from_db()
         assert (first.status, first.passed_at, first.held_because) == ("HELD", None, run.held_because)
         assert sent_again(queue=queue, now=at(NEXT) + 60 * 24 * MINUTES) == 0
@@ -87,21 +87,21 @@ class TestASweepThatWasCutOff:
         queue = QueueInHand()
         assert sent_again(queue=queue, now=at(NEXT) + 20 * MINUTES) == sent
         first.refresh_from_db()
-        assert (first.status, sum(len(message.rebillings) for message in queue.messages)) == (status, count * sent)
+        assert (first.status, sum(len(message.periods) for message in queue.messages)) == (status, count * sent)
 
-    def test_of_another_day_is_checked_by_the_latest_of_their_days(self) -> None:
-        """Retries are due by a day: of the day before, they would go out with the later run unweighed."""
+    def test_of_another_day_is_checked_by_the_latest_of_their_days(self, settings: Any) -> None:
+        """Steps of dunning are due by a day: of the day before, they would go out with the later run unchecked."""
         for day in (TODAY, NEXT):
             due(1, on=day, unit="year")
+        settings.DUNNING_DAYS = [2]
         billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="no")))
-        Rebilling.objects.filter(status="UNPAID").update(retry_on=NEXT + DAY)
         for day in (NEXT, NEXT + DAY):
             self._cut_off(3, on=day)
         queue = QueueInHand()
         assert sent_again(queue=queue, now=at(NEXT + DAY) + 60 * MINUTES) == 0
         for run in Run.objects.exclude(as_of=TODAY):
             assert run.status == "HELD"
-            assert run.held_because.startswith("8 periods are due (1 of them retries), more than")
+            assert run.held_because.startswith("8 periods are due (1 of them steps of dunning), more than")
 
     def test_does_not_pass_with_a_sweep_of_a_year_ago(self) -> None:
         """Measured by the runs of today, and not by a time that has none."""
@@ -140,7 +140,7 @@ class TestARunningSweep:
         billed(as_of=TODAY)
         run = Run.objects.create(as_of=NEXT, status="OPEN", started_at=at(NEXT))
         for account in due(4, on=NEXT):
-            write_rows(due_rows(account=account, run=run, since=NEXT, until=NEXT, park_after_limit=False, now=at(NEXT)))
+            saved(a_claim(account, NEXT, run=run, due_since=at(NEXT)))
         # A session of its own. Its lock needs no row.
         with connections["default"].copy("default").cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sweep:{run.id}"])
@@ -153,7 +153,7 @@ class TestARunningSweep:
         assert (run.status, run.passed_at) == ("OPEN", at(NEXT + DAY))
         at_work.refresh_from_db()
         assert (at_work.status, at_work.passed_at) == ("OPEN", None)
-        assert [message.rebillings for message in queue.messages] == [(PeriodKey(other.id, NEXT + DAY),)]
+        assert [item.account_id for message in queue.messages for item in message.periods] == [other.id]
         assert at_work.rebillings.filter(status="DUE").count() == 4
 
     def test_is_left_alone_by_the_hourly_check_however_long_it_takes(self, at_work: Run) -> None:

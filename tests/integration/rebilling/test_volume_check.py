@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from accounts.billing_day import billing_day
 from accounts.models import Account
+from invoices.credit_notes import issue_credit_note
+from invoices.models import Invoice
 from ledger.models import Entry
+from payments.gateways.port import Declined
 from payments.models import Payment
-from rebilling.adjustments import reverse_entry
-from rebilling.messages.message import PeriodKey
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.presentation import as_text
 from rebilling.reconciliation.reconcile import open_runs, reconcile
@@ -28,6 +29,7 @@ from subscriptions.lifecycle import close_account
 from tests.builders import (
     TODAY,
     QueueInHand,
+    ScriptedGateway,
     a_message,
     at,
     billed,
@@ -42,6 +44,7 @@ from tests.support.databases import rolled_back
 DAY = datetime.timedelta(days=1)
 NEXT = TODAY + DAY
 MINUTES = datetime.timedelta(minutes=1)
+SOFT = Declined(code="insufficient_funds")
 
 pytestmark = rolled_back
 
@@ -115,8 +118,7 @@ class TestAHeldRun:
         run, accounts = held()
         queue = QueueInHand()
         assert sent_again(queue=queue, now=at(NEXT) + 120 * MINUTES) == 0
-        keys = [PeriodKey(account.id, NEXT) for account in accounts]
-        assert delivered(bodies=[a_message(run=run, keys=keys)], today=NEXT) == []
+        assert delivered(bodies=[a_message(run=run, rebillings=run.rebillings.all())], today=NEXT) == []
         assert [statuses_of(account) for account in accounts] == [[(NEXT, "DUE")]] * 4
         assert Payment.objects.count() == 1
 
@@ -128,7 +130,7 @@ class TestAHeldRun:
         assert queue.bodies == []
         assert sent_again(queue=queue, now=at(NEXT)) == 1
         assert delivered(bodies=queue.take(), today=NEXT) == []
-        assert statuses_of(left) == [(TODAY, "PAID")]
+        assert statuses_of(left) == [(TODAY, "CHARGED")]
         assert [statuses_of(account) for account in accounts] == [[(NEXT, "DUE")]] * 4
 
     def test_is_passed_over_by_later_sweeps_which_are_clean(self) -> None:
@@ -140,17 +142,17 @@ class TestAHeldRun:
         (other,) = due(1, on=NEXT + DAY)
         queue = QueueInHand()
         later = swept(as_of=NEXT + DAY, queue=queue)
-        assert [message.rebillings for message in queue.messages] == [(PeriodKey(other.id, NEXT + DAY),)]
+        assert [item.account_id for message in queue.messages for item in message.periods] == [other.id]
         assert delivered(bodies=queue.take(), today=NEXT + DAY) == []
         found = reconciliation_of(run=later, now=at(NEXT + DAY) + 120 * MINUTES)
         assert (found.due.periods, found.charged.periods, found.clean) == (1, 1, True)
-        assert statuses_of(other) == [(NEXT + DAY, "PAID")]
+        assert statuses_of(other) == [(NEXT + DAY, "CHARGED")]
         assert [statuses_of(account) for account in accounts] == [[(NEXT, "DUE")]] * 4
         assert Rebilling.objects.filter(status="PARKED").count() == 0
 
     def test_loses_the_period_of_an_account_that_is_closed(self) -> None:
         _, accounts = held()
-        close_account(account_id=accounts[0].id, reason="left", author="t", now=at(NEXT))
+        close_account(account_id=accounts[0].id, reason="left", author="t", today=NEXT, now=at(NEXT))
         assert statuses_of(accounts[0]) == [(NEXT, "SKIPPED")]
 
 
@@ -214,22 +216,21 @@ class TestHistory:
         due(2, on=TODAY, unit="year")
         due(1, on=TODAY, unit="year", unit_amount_minor=0)
         billed(as_of=TODAY)
-        accounts = due(30, on=NEXT)
-        Account.objects.filter(id__in=[account.id for account in accounts]).update(unit_amount_minor=199_900)
+        due(30, on=NEXT, unit_amount_minor=199_900)
         run = swept(as_of=NEXT, queue=QueueInHand())
         # On average 13.33 a period.
         assert run.held_because == (
             "59,970.00 USD is due, more than 1,999.50 USD (3 times 50 periods at the average of 35 days, for 1 day)"
         )
 
-    def test_leaves_out_held_runs_and_what_was_reversed(self) -> None:
+    def test_leaves_out_held_runs_and_what_was_credited_whole(self) -> None:
         held(then=40)
         due(7, on=NEXT + DAY)
         # Two days after the one run that went through.
         assert swept(as_of=NEXT + DAY, queue=QueueInHand()).held_because.startswith("7 periods are due, more than 6")
 
-        for charge in Entry.objects.filter(type="charge"):
-            reverse_entry(entry_id=charge.id, reason="wrong", author="t", today=NEXT, now=at(NEXT))
+        for invoice in Invoice.objects.all():
+            issue_credit_note(invoice_id=invoice.id, reason="wrong", author="t", today=NEXT, now=at(NEXT))
         due(10, on=NEXT + 2 * DAY)
         assert swept(as_of=NEXT + 2 * DAY, queue=QueueInHand()).status == "OPEN"
 
@@ -259,8 +260,67 @@ class TestHistory:
         for days in range(4):
             due(2, on=TODAY + days * DAY, unit="year", currency=("USD", "EUR", "JPY", "GBP")[days])
             billed(as_of=TODAY + days * DAY)
-        # A savepoint and its end, the lock, sizes, accounts, retries, days, history, and the answer.
+        # A savepoint and its end, the lock, sizes, accounts, steps of dunning, days, history, and the answer.
         assert statements() == one == 9
+
+
+class TestStepsOfDunning:
+    """They are checked with the day's periods, as they go out with them."""
+
+    @pytest.fixture(autouse=True)
+    def _due_tomorrow(self, settings: Any) -> None:
+        settings.DUNNING_DAYS = [1, 30]
+
+    def declined(self, count: int, *, answer: Declined = SOFT) -> list[Account]:
+        accounts = due(count, on=TODAY)
+        billed(as_of=TODAY, gateway=ScriptedGateway(*[answer] * count))
+        assert Payment.objects.filter(status="DECLINED").count() == count
+        return accounts
+
+    def test_count_as_periods_and_hold_a_run_that_nothing_of_is_sent(self) -> None:
+        self.declined(4)
+        due(9, on=NEXT)
+        queue = QueueInHand()
+        run = swept(as_of=NEXT, queue=queue)
+        assert run.held_because.startswith("13 periods are due (4 of them steps of dunning), more than 12")
+        assert queue.bodies == []
+        assert set(Account.objects.filter(dunning_on__isnull=False).values_list("dunning_steps", "dunning_on")) == {
+            (0, NEXT)
+        }
+        assert Payment.objects.filter(cause="dunning").count() == 0
+
+    def test_within_the_limit_go_out_with_the_run(self) -> None:
+        self.declined(4)
+        due(8, on=NEXT)
+        queue = QueueInHand()
+        run = swept(as_of=NEXT, queue=queue)
+        steps = Payment.objects.filter(cause="dunning", status="SUBMITTED")
+        assert (run.status, steps.count()) == ("OPEN", 4)
+        assert sorted(queue.payments) == sorted(steps.values_list("id", flat=True))
+
+    def test_go_out_when_a_person_releases_the_run(self, django_capture_on_commit_callbacks: Any) -> None:
+        self.declined(4)
+        due(9, on=NEXT)
+        run, queue = swept(as_of=NEXT, queue=QueueInHand()), QueueInHand()
+        with django_capture_on_commit_callbacks(execute=True):
+            release_run(run_id=run.id, reason="right", author="t", now=at(NEXT), queue=queue)
+        assert (len(queue.payments), sum(len(message.periods) for message in queue.messages)) == (4, 9)
+
+    def test_are_not_taken_for_the_hourly_check_of_a_held_day(self) -> None:
+        self.declined(4)
+        due(9, on=NEXT)
+        assert swept(as_of=NEXT, queue=QueueInHand()).status == "HELD"
+        queue = QueueInHand()
+        assert sent_again(queue=queue, now=at(NEXT) + 60 * MINUTES) == 0
+        assert (queue.bodies, Payment.objects.filter(cause="dunning").count()) == ([], 0)
+
+    def test_that_call_nobody_do_not_count(self) -> None:
+        self.declined(4, answer=Declined(code="stolen_card", hard=True))
+        due(9, on=NEXT)
+        queue = QueueInHand()
+        assert swept(as_of=NEXT, queue=queue).status == "OPEN"
+        assert queue.payments == []
+        assert set(Account.objects.filter(payment_method_unusable=True).values_list("dunning_steps", flat=True)) == {1}
 
 
 class TestUnusualAccounts:

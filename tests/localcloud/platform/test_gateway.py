@@ -11,14 +11,14 @@ from tests.support.processes import manage, shell
 OPEN_ACCOUNT = """
 from accounts import clock
 from accounts.billing_day import billing_day
-from accounts.account_opening import AccountTerms, open_account
+from accounts.account_opening import NewAccount, open_account
 from accounts.plans import create_plan
 now = clock.now()
 create_plan(code="p", name="P", currency="USD", unit_amount_minor=500, interval_count=1, interval_unit="month", now=now)
-terms = AccountTerms(
+terms = NewAccount(
     name="n", email="a@example.com", plan="p", payment_customer="c", payment_method="pm_declined_insufficient_funds"
 )
-open_account(terms=terms, author="test", today=billing_day(now), now=now)
+open_account(new=terms, author="test", today=billing_day(now), now=now)
 """
 PRINT_PAYMENTS = """
 from payments.models import Payment

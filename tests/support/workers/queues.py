@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.sqs.endpoint import QueueEndpoint
 from localcloud.sqs.server import client_of, local_sqs
-from rebilling.messages.queue import SqsQueue
+from payments.messages.queue import SqsQueue
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

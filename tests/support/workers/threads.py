@@ -59,7 +59,7 @@ class Gate:
 class GatedGateway(OnlyCollects):
     """The scripted gateway, but that it holds each request at its gate, and answers when it is opened."""
 
-    name = "scripted"
+    name = "logging"
 
     def __init__(self, *, gate: Gate, answer: Outcome | None = None) -> None:
         self.gate = gate

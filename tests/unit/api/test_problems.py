@@ -66,6 +66,16 @@ class TestProblemResponse:
         assert _problem(by_field)[1]["errors"] == {"quantity": ["Too many.", "Odd."], "name": ["Blank."]}
         assert _problem(exceptions.ValidationError(["Odd."]))[1]["errors"] == {"request": ["Odd."]}
 
+    def test_names_the_fields_of_what_is_in_a_list(self) -> None:
+        nested: Any = {"lines": [{}, {"line": ["Blank."], "amount_minor": ["Odd.", "Low."]}], "name": ["Blank."]}
+        assert _problem(exceptions.ValidationError(nested))[1]["errors"] == {
+            "lines.1.line": ["Blank."],
+            "lines.1.amount_minor": ["Odd.", "Low."],
+            "name": ["Blank."],
+        }
+        for whole in ({"lines": {"non_field_errors": ["Empty."]}}, {"lines": ["Empty."]}):
+            assert _problem(exceptions.ValidationError(whole))[1]["errors"] == {"lines": ["Empty."]}
+
     def test_leaves_a_bug_to_the_log(self) -> None:
         assert problem_response(ZeroDivisionError(), {"request": REQUEST}) is None
 

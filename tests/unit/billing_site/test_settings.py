@@ -63,7 +63,10 @@ class TestSettings:
             ("MAX_MOVEMENT_MINOR", "1000000000001", "1000000000000 or less"),
             ("PAYMENT_GATEWAY_TIMEOUT_SECONDS", "20s", "a number, as 20 or 2.5"),
             ("PAYMENT_GATEWAY_TIMEOUT_SECONDS", "inf", "a number, as 20 or 2.5"),
-            ("PAYMENT_RETRY_DAYS", "1,x", "whole numbers, as 1,3,5"),
+            ("DUNNING_DAYS", "1,x", "whole numbers, as 1,3,5"),
+            ("UNPAID_DAYS", "0", "1 or more"),
+            ("INVOICE_NUMBERING", "year", "one of account, company"),
+            ("MIN_COLLECTED_MINOR", "USD", "minor units by currency, as USD=5000000,JPY=500000"),
             ("SECURE", "ture", "true or false"),
             ("LOG_LEVEL", "info", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
             ("VOLUME_CHECK_FIRST_AMOUNTS", "USD", "minor units by currency, as USD=5000000,JPY=500000"),
@@ -92,7 +95,9 @@ class TestSettings:
         found = loaded(
             monkeypatch,
             VOLUME_CHECK_FIRST_AMOUNTS="USD=5000000,JPY=500000",
-            PAYMENT_RETRY_DAYS="2,4",
+            DUNNING_DAYS="2,4",
+            MIN_COLLECTED_MINOR="USD=100,KWD=150",
+            SELLER_NAME="Example Ltd",
             PAYMENT_GATEWAY_TIMEOUT_SECONDS="2.5",
             BILLING_TIME_ZONE="America/Argentina/Buenos_Aires",
             SECURE="False",
@@ -100,16 +105,30 @@ class TestSettings:
             SECRET_KEY="$a-key-may-begin-so",
         )
         assert found["VOLUME_CHECK_FIRST_AMOUNTS"] == {"USD": 5_000_000, "JPY": 500_000}
-        assert found["PAYMENT_RETRY_DAYS"] == [2, 4]
+        assert found["DUNNING_DAYS"] == [2, 4]
+        minimums = found["MIN_COLLECTED_MINOR"]
+        assert (minimums["USD"], minimums["KWD"], minimums["GBP"], minimums["JPY"]) == (100, 150, 30, 50)
+        assert found["SELLER_NAME"] == "Example Ltd"
         assert found["PAYMENT_GATEWAY_TIMEOUT_SECONDS"] == 2.5
         assert found["BILLING_TIME_ZONE"] == "America/Argentina/Buenos_Aires"
         assert (found["SECURE"], found["DEBUG"]) == (False, True)
         assert found["SECRET_KEY"] == "$a-key-may-begin-so"
 
     def test_set_to_nothing_that_are_lists_are_empty(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        found = loaded(monkeypatch, PAYMENT_RETRY_DAYS="", VOLUME_CHECK_FIRST_AMOUNTS="", ALLOWED_HOSTS="")
-        assert (found["PAYMENT_RETRY_DAYS"], found["VOLUME_CHECK_FIRST_AMOUNTS"]) == ([], {})
+        found = loaded(monkeypatch, DUNNING_DAYS="", VOLUME_CHECK_FIRST_AMOUNTS="", ALLOWED_HOSTS="")
+        assert (found["DUNNING_DAYS"], found["VOLUME_CHECK_FIRST_AMOUNTS"]) == ([], {})
         assert found["ALLOWED_HOSTS"] == []
+
+    def test_are_all_in_the_example_file(self) -> None:
+        text = "".join(
+            (ROOT / "billing_site" / name).read_text() for name in ("settings.py", "database/connections.py")
+        )
+        read = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", text)) | set(
+            re.findall(r"from_secret\(env, \"(\w+)\"", text)
+        )
+        listed = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+        assert len(read) > 30
+        assert read - listed == set()
 
     def test_that_are_required_are_reported_missing(self) -> None:
         with pytest.raises(ImproperlyConfigured, match=r"^NOT_SET_ANYWHERE is missing\.$"):

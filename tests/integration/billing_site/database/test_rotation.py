@@ -153,7 +153,9 @@ class TestInMidRun:
         assert (accepted(ready, before), accepted(ready, secret.value()["password"])) == (False, True)
         opened = seen.answered["account opened"]
         assert ready.server.query("SELECT count(*) FROM accounts_account") == [(opened,)]
-        assert ready.server.query("SELECT status, count(*) FROM rebilling_rebilling GROUP BY 1") == [("PAID", opened)]
+        assert ready.server.query("SELECT status, count(*) FROM rebilling_rebilling GROUP BY 1") == [
+            ("CHARGED", opened)
+        ]
         assert ready.server.query("SELECT type, count(*) FROM ledger_entry GROUP BY 1 ORDER BY 1") == [
             ("charge", opened),
             ("payment", opened),

@@ -59,7 +59,7 @@ class TestBeforeThereIsADatabase:
     def test_then_the_tables_and_the_migrating_function_makes_both(self, made: Cloud, migrate: Environment) -> None:
         migrate.answer({"manage": "prepare_database"})
         assert re.fullmatch(
-            r"\d+ migrations aren't applied, the first accounts\.0001_plans_and_accounts: "
+            r"\d+ migrations aren't applied, the first accounts\.0001_plans_accounts_and_terms: "
             r"run `zappa manage <stage>_migrate migrate` with this release",
             reason_of(made, "worker"),
         )
@@ -68,7 +68,7 @@ class TestBeforeThereIsADatabase:
         migrate.answer({"manage": "prepare_database"})
         migrate.answer({"manage": "migrate --noinput -v0"})
         migrate.answer({"manage": "migrate rebilling 0001 --noinput -v0"})
-        assert "migrations aren't applied, the first rebilling.0002_grants: " in reason_of(made, "api")
+        assert "migrations aren't applied, the first rebilling.0002_rules: " in reason_of(made, "api")
         migrate.answer({"manage": "migrate --noinput -v0"})
         with made.environment("worker") as worker:
             assert worker.answer({"command": "reconcile", "time": "2026-01-01T00:00:00Z"})["unexplained"] == 0

@@ -19,7 +19,7 @@ from billing_site.lambda_function.entry import handler
 from localcloud.invocation import LambdaContext
 from localcloud.sqs.endpoint import QueueEndpoint
 from localcloud.sqs.server import client_of, local_sqs
-from rebilling.messages import queue
+from payments.messages import queue
 from rebilling.models import Rebilling, Run
 from tests.builders import an_account
 from tests.support.databases import rolled_back
@@ -81,7 +81,7 @@ class TestHandler:
         (message,) = client.receive_message(QueueUrl=endpoint.queue_url)["Messages"]
         event = records(endpoint, "poison", message["Body"])
         assert handler(event, LambdaContext()) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
-        assert Rebilling.objects.get().status == "PAID"
+        assert Rebilling.objects.get().status == "CHARGED"
         answer = handler({"command": "reconcile", "time": "2026-01-01T00:00:00Z"}, LambdaContext())
         assert answer == {"runs": 1, "unexplained": 0, "sent": 0}
         assert Run.objects.get().status == "RECONCILED"

@@ -12,11 +12,14 @@ import pytest
 from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 
+from payments.messages import queue as product_queue
+from payments.messages.attempts import PaymentsMessage, RefundsMessage
+from payments.messages.queue import SqsQueue
+from payments.messages.strict import to_json
 from rebilling.management.commands import redrive_dlq
 from rebilling.messages import dead_letters as redrive
-from rebilling.messages import queue as product_queue
-from rebilling.messages.message import Message, PeriodKey, RefundsMessage, to_json
-from rebilling.messages.queue import SqsQueue
+from rebilling.messages.message import PeriodItem, PeriodsMessage
+from rebilling.models import Rebilling
 from tests.builders import TODAY, a_message, an_account, billed
 from tests.support.databases import rolled_back
 from tests.support.workers.queues import LocalQueue, local_queue
@@ -42,15 +45,9 @@ def local(sqs: LocalQueue, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
     sqs.clear()
 
 
-def good(*, periods: int = 2, payments: int = 1) -> str:
-    return to_json(
-        Message(
-            run_id=RUN,
-            as_of=DAY,
-            rebillings=tuple(PeriodKey(uuid.uuid4(), DAY) for _ in range(periods)),
-            payments=tuple(uuid.uuid4() for _ in range(payments)),
-        )
-    )
+def good(*, periods: int = 2) -> str:
+    items = tuple(PeriodItem(uuid.uuid4(), uuid.uuid4(), DAY) for _ in range(periods))
+    return to_json(PeriodsMessage(run_id=RUN, as_of=DAY, periods=items))
 
 
 def bury(local: LocalQueue, body: str) -> str:
@@ -83,11 +80,11 @@ def _items_exist(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 class TestShow:
     def test_shows_what_each_carries_and_moves_nothing(self, local: LocalQueue) -> None:
-        first = bury(local, good(periods=2, payments=1))
+        first = bury(local, good(periods=2))
         poison = bury(local, "poison")
         shown = ran()
         assert next(line for line in shown if line.startswith(first)).endswith(
-            f"received 1x: run {RUN} as of 2026-01-01, 2 periods, 1 payments"
+            f"received 1x: run {RUN} as of 2026-01-01, 2 periods"
         )
         assert next(line for line in shown if line.startswith(poison)).endswith(
             "received 1x: MALFORMED, not JSON: Expecting value: line 1 column 1 (char 0)"
@@ -100,10 +97,14 @@ class TestShow:
         # Not hidden from whoever looks next.
         assert sum("received 2x" in line for line in ran()) == 2
 
-    def test_knows_refunds_sends_them_back_and_does_not_discard_them(self, local: LocalQueue) -> None:
-        body = to_json(RefundsMessage(refunds=(uuid.uuid4(), uuid.uuid4())))
+    @pytest.mark.parametrize("kind", ["payments", "refunds"])
+    def test_knows_the_other_kinds_sends_them_back_and_does_not_discard_them(
+        self, local: LocalQueue, kind: str
+    ) -> None:
+        ids = (uuid.uuid4(), uuid.uuid4())
+        body = to_json(PaymentsMessage(payments=ids) if kind == "payments" else RefundsMessage(refunds=ids))
         letter = bury(local, body)
-        assert ran()[0].endswith("received 1x: 2 refunds")
+        assert ran()[0].endswith(f"received 1x: 2 {kind}")
         assert "has no fault" in refused("--discard", letter)
         assert (local.dead, bodies(local)) == (1, [])
         ran("--send")
@@ -120,12 +121,12 @@ class TestShow:
 
     def test_distinguishes_another_version_from_garbage(self, local: LocalQueue) -> None:
         bury(local, json.dumps({"schema": "rebilling/9", "anything": 1}))
-        assert "MALFORMED, schema is 'rebilling/9'; only 'rebilling/1' and 'refunds/1' are known" in ran()[0]
+        assert "MALFORMED, schema is 'rebilling/9'; known are 'rebilling/1', 'payments/1', 'refunds/1'" in ran()[0]
 
 
 class TestSend:
     def test_sends_the_good_ones_as_they_are_and_keeps_the_malformed(self, local: LocalQueue) -> None:
-        sent = sorted([good(), good(periods=500, payments=0)])
+        sent = sorted([good(), good(periods=500)])
         for body in [*sent, "poison"]:
             bury(local, body)
         assert ran("--send")[-1] == "2 sent back, 1 left in the dead-letter queue."
@@ -183,12 +184,13 @@ class TestItems:
     def test_that_do_not_exist_are_named_and_their_letter_is_discarded_and_never_sent(self, local: LocalQueue) -> None:
         account = an_account()
         run = billed(as_of=TODAY)
-        sound = a_message(run=run, keys=[PeriodKey(account.id, TODAY)])
-        unknown = PeriodKey(account.id, TODAY.replace(day=2))
+        row = account.rebillings.get()
+        sound = a_message(run=run, rebillings=[row])
+        other = Rebilling(id=uuid.uuid4(), account_id=account.id, period_start=TODAY.replace(day=2))
         bury(local, sound)
-        letter = bury(local, a_message(run=run, keys=[PeriodKey(account.id, TODAY), unknown]))
+        letter = bury(local, a_message(run=run, rebillings=[row, other]))
         (shown,) = (line for line in ran() if line.startswith(letter))
-        assert shown.endswith(f"2 periods, 0 payments, REFUSED ITEMS: no sweep found the period {unknown}")
+        assert shown.endswith(f"2 periods, REFUSED ITEMS: no sweep found the period {account.id} from 2026-01-02")
         assert ran("--send")[-1] == "1 sent back, 1 left in the dead-letter queue."
         assert bodies(local) == [sound]
         assert ran("--discard", letter)[-1] == "1 discarded, 0 left in the dead-letter queue."

@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from accounts.billing_day import billing_day
 from accounts.models import Account
+from invoices.credit_notes import issue_credit_note
+from invoices.models import Invoice
 from rebilling.models import Rebilling, Run
 from rebilling.parked_periods import NotItsTurn, NotParked, release_parked, skip_parked
 from rebilling.reconciliation.presentation import as_text
@@ -63,7 +65,7 @@ class TestReconciliation:
         queue.take()
         found = reconciliation_of(run=run, now=LATER)
         assert (found.unexplained.periods, found.unexplained.amount_minor) == (2, {"USD": 2099})
-        keys = [f"rebill:{account.id}:2026-01-01 is still DUE" for account in Account.objects.order_by("id")]
+        keys = [f"{account.id} from 2026-01-01 is still DUE" for account in Account.objects.order_by("id")]
         assert found.unexplained_first == keys
 
     def test_reports_a_date_moved_on_by_hand_as_unexplained(self) -> None:
@@ -73,8 +75,8 @@ class TestReconciliation:
         found = reconciliation_of(run=run, now=NOW)
         assert (found.due.periods, found.charged.periods, found.unexplained.periods) == (2, 1, 1)
         assert found.unexplained.amount_minor == {"USD": 1999}
-        assert found.unexplained_first == [f"rebill:{accounts[0].id}:2026-01-01 has no row"]
-        assert f"    rebill:{accounts[0].id}:2026-01-01 has no row" in as_text(found).splitlines()
+        assert found.unexplained_first == [f"{accounts[0].id} from 2026-01-01 has no row"]
+        assert f"    {accounts[0].id} from 2026-01-01 has no row" in as_text(found).splitlines()
         reconcile(runs=[run], now=NOW)
         assert Run.objects.get().status == "OPEN"
 
@@ -94,32 +96,43 @@ class TestReconciliation:
         (reconciled,) = reconcile(runs=[run], now=LATER)
         assert reconciled.status == "RECONCILED"
         billed(as_of=TODAY)
-        assert statuses_of(account) == [(TODAY, "PAID")]
+        assert statuses_of(account) == [(TODAY, "CHARGED")]
 
     def test_counts_an_account_that_was_opened_an_hour_before_its_sweep(self) -> None:
         run = billed(as_of=TODAY)
         account = an_account(now=NOW - datetime.timedelta(minutes=60))
         found = reconciliation_of(run=run, now=LATER)
-        assert found.unexplained_first == [f"rebill:{account.id}:{TODAY} has no row"]
+        assert found.unexplained_first == [f"{account.id} from {TODAY} has no row"]
 
-    @pytest.mark.parametrize("covers", [True, False])
-    def test_reports_a_date_moved_over_a_period_that_was_skipped_while_the_account_was_closed(
-        self, covers: bool
-    ) -> None:
+    def test_reports_a_date_moved_over_a_period_that_was_skipped_while_the_account_was_closed(self) -> None:
         """The skipped row of the closed account is for the very days that the date was moved over."""
         february, march = datetime.date(2026, 2, 1), datetime.date(2026, 3, 1)
         account = an_account()
         billed(as_of=TODAY)
         queue = QueueInHand()
         swept(as_of=february, queue=queue)
-        close_account(account_id=account.id, reason="left", author="t", now=at(february))
+        close_account(account_id=account.id, reason="left", author="t", today=february, now=at(february))
         assert delivered(bodies=queue.take(), today=february) == []
         reopen_account(account_id=account.id, reason="back", author="t", today=february, now=at(february))
-        if not covers:
-            Rebilling.objects.filter(account=account, status="SKIPPED").update(period_end=february + DAY)
         Account.objects.filter(id=account.id).update(rebilling_date=march)
         found = reconciliation_of(run=billed(as_of=march), now=at(march))
-        assert found.unexplained_first == [f"rebill:{account.id}:2026-02-01 has no row"]
+        assert found.unexplained_first == [f"{account.id} from 2026-02-01 has no row"]
+
+    def test_counts_a_period_that_was_credited_whole_as_charged_and_covered(self) -> None:
+        account = an_account()
+        run = billed(as_of=TODAY)
+        issue_credit_note(invoice_id=Invoice.objects.get().id, reason="wrong", author="t", today=TODAY, now=NOW)
+        assert statuses_of(account) == [(TODAY, "VOIDED")]
+        again = billed(as_of=TODAY)
+        assert (reconciliation_of(run=run, now=LATER).charged.periods, again.rebillings.count()) == (1, 0)
+        assert [reconciliation_of(run=each, now=LATER).clean for each in (run, again)] == [True, True]
+
+    def test_counts_a_payment_of_three_periods_once(self) -> None:
+        an_account()
+        march = datetime.date(2026, 3, 1)
+        run = billed(as_of=march)
+        found = reconciliation_of(run=run, now=at(march))
+        assert (found.charged.periods, found.payments["succeeded"]) == (3, 1)
 
     def test_counts_a_period_that_a_person_skipped_as_explained(self) -> None:
         account = an_account(plan=a_plan(interval_unit="day", unit_amount_minor=1), rebilling_date=TODAY)
@@ -154,7 +167,7 @@ class TestLeftovers:
         assert sent_again(queue=queue, now=NOW) == 0
         assert sent_again(queue=queue, now=NOW + datetime.timedelta(minutes=16)) == 1
         assert delivered(bodies=queue.take()) == []
-        assert statuses_of(account) == [(TODAY, "PAID")]
+        assert statuses_of(account) == [(TODAY, "CHARGED")]
 
     def test_of_an_earlier_run_are_sent_by_the_next_without_being_counted(self) -> None:
         account = an_account()
@@ -162,7 +175,7 @@ class TestLeftovers:
         first = swept(as_of=TODAY, queue=lost)
         second = swept(as_of=TODAY + DAY, queue=queue)
         assert delivered(bodies=queue.take(), today=TODAY + DAY) == []
-        assert statuses_of(account) == [(TODAY, "PAID")]
+        assert statuses_of(account) == [(TODAY, "CHARGED")]
         assert reconciliation_of(run=first, now=LATER).charged.periods == 1
         assert reconciliation_of(run=second, now=LATER).due.periods == 0
 
@@ -183,7 +196,7 @@ class TestParked:
         assert (run.status, run.reconciled_at) == ("OPEN", None)
         assert reconciliation_of(run=run, now=now).waiting == 36
         billed(as_of=TODAY + 36 * DAY)
-        assert [status for _, status in statuses_of(account)] == ["PAID"] * 36 + ["PARKED"]
+        assert [status for _, status in statuses_of(account)] == ["CHARGED"] * 36 + ["PARKED"]
         assert reconciliation_of(run=run, now=now).clean
 
     def test_released_among_too_many_makes_36_due_whoever_sends_them(self) -> None:
@@ -193,7 +206,7 @@ class TestParked:
         queue = QueueInHand()
         assert sent_again(queue=queue, now=now + datetime.timedelta(hours=1)) == 1
         assert delivered(bodies=queue.take(), today=TODAY + 36 * DAY) == []
-        assert [status for _, status in statuses_of(account)] == ["PAID"] * 36 + ["PARKED"]
+        assert [status for _, status in statuses_of(account)] == ["CHARGED"] * 36 + ["PARKED"]
         billed(as_of=TODAY + 36 * DAY)
         later = at(TODAY + 37 * DAY)
         assert [found.unexplained.periods for found in reconcile(runs=list(Run.objects.all()), now=later)] == [0, 0]
@@ -208,7 +221,7 @@ class TestParked:
         parked.refresh_from_db()
         assert parked.detail == "goodwill (staff:anna)"
         billed(as_of=TODAY + 36 * DAY)
-        assert [status for _, status in statuses_of(account)] == ["SKIPPED"] + ["PAID"] * 36
+        assert [status for _, status in statuses_of(account)] == ["SKIPPED"] + ["CHARGED"] * 36
 
     def test_skipping_waits_until_earlier_periods_are_charged(self) -> None:
         account, _, first = self._parked()
@@ -222,7 +235,7 @@ class TestParked:
         billed(as_of=TODAY + 36 * DAY)
         skip_parked(rebilling_id=last.id, reason="goodwill", author="staff:anna", now=now)
         billed(as_of=TODAY + 37 * DAY)
-        assert [status for _, status in statuses_of(account)] == ["PAID"] * 36 + ["SKIPPED", "PAID"]
+        assert [status for _, status in statuses_of(account)] == ["CHARGED"] * 36 + ["SKIPPED", "CHARGED"]
 
     def test_refuses_what_is_not_parked(self) -> None:
         account = an_account()
@@ -231,7 +244,7 @@ class TestParked:
         for operation in (release_parked, skip_parked):
             with pytest.raises(NotParked):
                 operation(rebilling_id=rebilling.id, reason="r", author="t", now=NOW)
-        assert statuses_of(account) == [(TODAY, "PAID")]
+        assert statuses_of(account) == [(TODAY, "CHARGED")]
 
 
 @rolled_back

@@ -44,7 +44,11 @@ class TestAmount:
         assert from_stripe(amount=sent, currency=currency) == amount_minor
         assert sent * 10 ** (3 - stripe_exponent(currency)) == amount_minor * 10 ** (3 - EXPONENTS[currency])
 
-    @pytest.mark.parametrize(("currency", "amount"), [("ISK", 501), ("UGX", 550)])
-    def test_of_a_part_of_what_has_no_parts_does_not_come(self, currency: str, amount: int) -> None:
-        with pytest.raises(UnableToExpress):
+    @pytest.mark.parametrize(("currency", "amount", "shown"), [("ISK", 501, "5.01 ISK"), ("UGX", 550, "5.50 UGX")])
+    def test_of_a_part_of_what_has_no_parts_does_not_come(self, currency: str, amount: int, shown: str) -> None:
+        with pytest.raises(UnableToExpress, match=f"^{shown} has more decimals"):
             from_stripe(amount=amount, currency=currency)
+
+    def test_with_a_third_decimal_does_not_go(self) -> None:
+        with pytest.raises(UnableToExpress, match=r"third decimal isn't 0: 1\.505 KWD$"):
+            to_stripe(amount_minor=1505, currency="KWD")

@@ -133,7 +133,7 @@ class TestList:
 
 class TestCode:
     def test_is_hard_where_the_same_card_can_only_fail_again(self) -> None:
-        assert (len(NEVER_RETRIED), len(CANT_CHANGE)) == (9, 4)
+        assert (len(NEVER_RETRIED), len(CANT_CHANGE)) == (8, 4)
         assert [code for code in NEVER_RETRIED | CANT_CHANGE if not declined(code=code).hard] == []
 
     def test_that_is_hard_is_on_the_page(self) -> None:
@@ -141,7 +141,10 @@ class TestCode:
         hard = page[page.index("## Hard and soft") : page.index("All others are soft")]
         assert set(re.findall(r"`([a-z_]+)`", hard)) == {*NEVER_RETRIED, *CANT_CHANGE, DONT_TRY_AGAIN}
 
-    @pytest.mark.parametrize("code", ["insufficient_funds", "do_not_honor", "generic_decline", "expired_card", "new"])
+    @pytest.mark.parametrize(
+        "code",
+        ["insufficient_funds", "do_not_honor", "generic_decline", "expired_card", "authentication_required", "new"],
+    )
     def test_is_soft_otherwise(self, code: str) -> None:
         assert declined(code=code) == Declined(code, hard=False)
 

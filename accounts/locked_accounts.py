@@ -1,0 +1,187 @@
+"""Accounts under their lock: every operation that writes about accounts locks them first, in id order, then looks
+again.
+
+A function that needs the lock takes a `LockedAccount`, which only locking makes. What changes of an account while it is
+locked is set on it and written by `save_accounts`, in two statements whatever the number of accounts.
+"""
+
+import datetime
+import json
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model
+
+from accounts.array_literals import plain_array, text_array, uuid_array
+from accounts.errors import Missing
+from accounts.ids import new_id
+from accounts.models import Account
+from accounts.sql_files import query
+
+
+class UnknownAccount(Missing):
+    code = "unknown-account"
+
+
+@dataclass(slots=True)
+class LockedAccount:
+    """An account that the present transaction has locked. Fields are those of `accounts.models.Account`.
+
+    The ones below `currency` may be set, and are written by `save_accounts`; the status is set by `become` alone.
+    """
+
+    id: uuid.UUID
+    name: str
+    email: str
+    currency: str
+    status: str
+    inactive_reason: str
+    anchor_date: datetime.date
+    rebilling_date: datetime.date
+    first_rebilling_date: datetime.date
+    collection_method: str
+    net_days: int
+    payment_customer: str
+    payment_method: str
+    payment_method_unusable: bool
+    credit_balance_minor: int
+    number_prefix: str
+    invoices_issued: int
+    credit_notes_issued: int
+    dunning_steps: int
+    dunning_on: datetime.date | None
+    opened_on: datetime.date
+    changes: list[tuple[str, dict[str, Any], dict[str, Any]]] = field(default_factory=list)
+    """What was noted for the history: reason, fields before, fields after."""
+
+    @property
+    def is_inactive(self) -> bool:
+        return self.status == Account.Status.INACTIVE
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether we collect from it at the gateway."""
+        return self.collection_method == Account.CollectionMethod.AUTOMATIC
+
+    def become(self, status: Account.Status, *, reason: str, inactive_reason: str = "") -> None:
+        """Give the account another status, and note it for its history. The same status again is no change."""
+        if (status, inactive_reason) == (self.status, self.inactive_reason):
+            return
+        before: dict[str, Any] = {"status": self.status}
+        after: dict[str, Any] = {"status": status.value}
+        if self.inactive_reason or inactive_reason:
+            before["inactive_reason"], after["inactive_reason"] = self.inactive_reason or None, inactive_reason or None
+        self.note(reason=reason, before=before, after=after)
+        self.status, self.inactive_reason = status.value, inactive_reason
+
+    def note(self, *, reason: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Note for the history what changed. What changes for one reason, one after the other, is one row of it."""
+        if self.changes and self.changes[-1][0] == reason:
+            _, earlier, since = self.changes.pop()
+            before, after = before | earlier, since | after
+        self.changes.append((reason, before, after))
+
+    def mark_method_unusable(self, *, reason: str) -> None:
+        """Its payment method can only fail again: it isn't used any more."""
+        if not self.payment_method_unusable:
+            self.note(reason=reason, before={"payment_method_unusable": False}, after={"payment_method_unusable": True})
+            self.payment_method_unusable = True
+
+    def skip_to(self, day: datetime.date, *, reason: str) -> None:
+        """Go on with the period that begins on this day: the one before it isn't billed."""
+        before, after = {"rebilling_date": self.rebilling_date.isoformat()}, {"rebilling_date": day.isoformat()}
+        self.note(reason=reason, before=before, after=after)
+        self.rebilling_date = day
+
+    def begin_on(self, day: datetime.date, *, reason: str) -> None:
+        """Count its periods from this day, which is also the first of them that isn't billed yet."""
+        self.note(
+            reason=reason,
+            before={"anchor_date": self.anchor_date.isoformat(), "rebilling_date": self.rebilling_date.isoformat()},
+            after={"anchor_date": day.isoformat(), "rebilling_date": day.isoformat()},
+        )
+        self.anchor_date = self.rebilling_date = self.first_rebilling_date = day
+
+
+def lock_accounts(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LockedAccount]:
+    """The accounts by id, in id order, locked until the transaction ends. Ids that don't exist are left out.
+
+    In id order, so that two operations never wait for each other; `FOR NO KEY UPDATE`, because a plain `FOR UPDATE`
+    fights the share locks of foreign keys.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(query(__file__, "lock_accounts"), {"ids": uuid_array(set(ids))})
+        return {row[0]: LockedAccount(*row) for row in cursor.fetchall()}
+
+
+def hold_accounts(model: type[Model], ids: Collection[uuid.UUID]) -> None:
+    """Lock the accounts of the model's rows until the transaction ends, where nothing of theirs is read or changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(query(__file__, "hold_accounts", table=model._meta.db_table), {"ids": uuid_array(ids)})
+
+
+def lock_accounts_of(model: type[Model], ids: Collection[uuid.UUID]) -> dict[uuid.UUID, LockedAccount]:
+    """The accounts of the model's rows by id, as `lock_accounts`."""
+    with connection.cursor() as cursor:
+        cursor.execute(query(__file__, "lock_accounts_of", table=model._meta.db_table), {"ids": uuid_array(ids)})
+        return {row[0]: LockedAccount(*row) for row in cursor.fetchall()}
+
+
+def lock_account(account_id: uuid.UUID) -> LockedAccount:
+    """The account, locked until the transaction ends. Raises `UnknownAccount`."""
+    accounts = lock_accounts([account_id])
+    if account_id not in accounts:
+        raise UnknownAccount(f"There is no account {account_id}.")
+    return accounts[account_id]
+
+
+def save_accounts(accounts: Collection[LockedAccount], *, author: str, now: datetime.datetime) -> None:
+    """Write what was set on locked accounts, and their history; in the transaction that locked them."""
+    if not accounts:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query(__file__, "save_accounts"),
+            {
+                "ids": uuid_array([account.id for account in accounts]),
+                "statuses": plain_array([account.status for account in accounts]),
+                "inactive_reasons": text_array([account.inactive_reason for account in accounts]),
+                "anchors": plain_array([account.anchor_date for account in accounts]),
+                "rebilling_dates": plain_array([account.rebilling_date for account in accounts]),
+                "first_dates": plain_array([account.first_rebilling_date for account in accounts]),
+                "unusable": plain_array([account.payment_method_unusable for account in accounts]),
+                "balances": plain_array([account.credit_balance_minor for account in accounts]),
+                "invoices": plain_array([account.invoices_issued for account in accounts]),
+                "credit_notes": plain_array([account.credit_notes_issued for account in accounts]),
+                "steps": plain_array([account.dunning_steps for account in accounts]),
+                "dunning_dates": plain_array([account.dunning_on for account in accounts]),
+                "opened": plain_array([account.opened_on for account in accounts]),
+            },
+        )
+        changes = [(account.id, *change) for account in accounts for change in account.changes]
+        if changes:
+            record_changes(changes, author=author, now=now)
+    for account in accounts:
+        account.changes.clear()
+
+
+def record_changes(
+    changes: Collection[tuple[uuid.UUID, str, dict[str, Any], dict[str, Any]]], *, author: str, now: datetime.datetime
+) -> None:
+    """Write rows of history, in one statement: account, reason, fields before, fields after."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query(__file__, "insert_changes"),
+            {
+                "ids": uuid_array([new_id() for _ in changes]),
+                "accounts": uuid_array([account_id for account_id, *_ in changes]),
+                "reasons": text_array([reason for _, reason, *_ in changes]),
+                "before": text_array([json.dumps(before) for *_, before, _ in changes]),
+                "after": text_array([json.dumps(after) for *_, after in changes]),
+                "author": author,
+                "now": now,
+            },
+        )

@@ -1,0 +1,253 @@
+import django.db.models.deletion
+import django.db.models.expressions
+import django.db.models.functions.comparison
+import django.db.models.functions.text
+import django.db.models.lookups
+from django.db import migrations, models
+
+import accounts.ids
+import accounts.metadata
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = []
+
+    operations = [
+        migrations.CreateModel(
+            name="Account",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("PENDING", "Pending"),
+                            ("ACTIVE", "Active"),
+                            ("PAST_DUE", "Past Due"),
+                            ("INACTIVE", "Inactive"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "inactive_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[("closed", "Closed"), ("unpaid", "Unpaid"), ("imported", "Imported")],
+                        default="",
+                        max_length=8,
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("email", models.EmailField(max_length=254)),
+                ("currency", models.CharField(max_length=3)),
+                ("anchor_date", models.DateField()),
+                ("rebilling_date", models.DateField()),
+                ("first_rebilling_date", models.DateField()),
+                ("billing_since", models.DateTimeField()),
+                ("opened_on", models.DateField()),
+                ("external_reference", models.CharField(blank=True, max_length=200, null=True)),
+                (
+                    "collection_method",
+                    models.CharField(
+                        choices=[("automatic", "Automatic"), ("send_invoice", "Send Invoice")],
+                        default="automatic",
+                        max_length=12,
+                    ),
+                ),
+                ("net_days", models.PositiveSmallIntegerField(default=30)),
+                ("payment_customer", models.CharField(blank=True, default="", max_length=200)),
+                ("payment_method", models.CharField(blank=True, default="", max_length=200)),
+                ("payment_method_unusable", models.BooleanField(default=False)),
+                ("credit_balance_minor", models.BigIntegerField(default=0)),
+                ("number_prefix", models.CharField(max_length=12)),
+                ("invoices_issued", models.PositiveIntegerField(default=0)),
+                ("credit_notes_issued", models.PositiveIntegerField(default=0)),
+                ("dunning_steps", models.PositiveSmallIntegerField(default=0)),
+                ("dunning_on", models.DateField(blank=True, null=True)),
+                ("metadata", accounts.metadata.MetadataField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField()),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "INACTIVE"), _negated=True),
+                        fields=["rebilling_date", "id"],
+                        name="account_due",
+                    ),
+                    models.Index(
+                        condition=models.Q(("dunning_on__isnull", False)),
+                        fields=["dunning_on", "id"],
+                        name="account_dunning",
+                    ),
+                    models.Index(fields=["status", "id"], name="account_by_status"),
+                    models.Index(
+                        django.db.models.functions.text.Lower("email"), models.F("id"), name="account_by_email"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("inactive_reason", "closed"), ("status", "INACTIVE"), _negated=True),
+                        fields=("external_reference",),
+                        name="account_external_reference_once",
+                    ),
+                    models.UniqueConstraint(fields=("number_prefix",), name="account_number_prefix_once"),
+                    models.UniqueConstraint(fields=("id", "currency"), name="account_currency"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("inactive_reason", ""), ("status__in", ["PENDING", "ACTIVE", "PAST_DUE"])),
+                            models.Q(("inactive_reason__in", ["closed", "unpaid", "imported"]), ("status", "INACTIVE")),
+                            _connector="OR",
+                        ),
+                        name="account_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("collection_method__in", ["automatic", "send_invoice"])),
+                        name="account_collection_method_known",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("net_days__lte", 365)), name="account_net_days_bounded"),
+                    models.CheckConstraint(
+                        condition=models.Q(("first_rebilling_date__gte", models.F("anchor_date"))),
+                        name="account_billed_from_its_anchor",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("rebilling_date__gte", models.F("first_rebilling_date"))),
+                        name="account_rebilling_date_not_before_first",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Plan",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("code", models.CharField(max_length=64)),
+                ("name", models.CharField(max_length=200)),
+                ("currency", models.CharField(max_length=3)),
+                ("unit_amount_minor", models.BigIntegerField()),
+                ("interval_count", models.PositiveSmallIntegerField()),
+                (
+                    "interval_unit",
+                    models.CharField(
+                        choices=[("day", "Day"), ("week", "Week"), ("month", "Month"), ("year", "Year")], max_length=5
+                    ),
+                ),
+                ("trial_days", models.PositiveSmallIntegerField(default=0)),
+                ("retired", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField()),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("code",), name="plan_code_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("code__regex", "^[a-z0-9][a-z0-9_-]*$")), name="plan_code_is_a_slug"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("currency__regex", "^[A-Z]{3}$")), name="plan_currency_is_iso"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("unit_amount_minor__gte", 0)), name="plan_amount_not_negative"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("interval_count__gte", 1), ("interval_count__lte", 366)),
+                        name="plan_interval_bounded",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("interval_unit__in", ["day", "week", "month", "year"])),
+                        name="plan_interval_unit_known",
+                    ),
+                    models.CheckConstraint(condition=models.Q(("trial_days__lte", 730)), name="plan_trial_bounded"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="AccountChange",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("reason", models.CharField(max_length=500)),
+                ("author", models.CharField(max_length=200)),
+                ("changed_at", models.DateTimeField()),
+                ("before", models.JSONField()),
+                ("after", models.JSONField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="changes", to="accounts.account"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "history",
+                "indexes": [models.Index(fields=["account", "-id"], name="account_change_by_account")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Terms",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("effective_from", models.DateField()),
+                ("quantity", models.PositiveIntegerField()),
+                ("unit_amount_minor", models.BigIntegerField()),
+                ("anchor_date", models.DateField()),
+                ("reason", models.CharField(max_length=500)),
+                ("author", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="terms", to="accounts.account"
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="terms", to="accounts.plan"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name_plural": "terms",
+                "indexes": [
+                    models.Index(fields=["account", "-effective_from", "-id"], name="terms_by_account"),
+                    models.Index(fields=["plan", "account"], name="terms_by_plan"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("quantity__gte", 1)), name="terms_quantity_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(("unit_amount_minor__gte", 0)), name="terms_amount_not_negative"
+                    ),
+                    models.CheckConstraint(
+                        condition=django.db.models.lookups.LessThanOrEqual(
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.functions.comparison.Cast(
+                                    "quantity", models.DecimalField(decimal_places=0, max_digits=40)
+                                ),
+                                "*",
+                                django.db.models.functions.comparison.Cast(
+                                    "unit_amount_minor", models.DecimalField(decimal_places=0, max_digits=40)
+                                ),
+                            ),
+                            django.db.models.functions.comparison.Cast(
+                                models.Value(9223372036854775807), models.DecimalField(decimal_places=0, max_digits=40)
+                            ),
+                        ),
+                        name="terms_price_fits_64_bits",
+                    ),
+                ],
+            },
+        ),
+    ]

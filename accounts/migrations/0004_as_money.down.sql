@@ -1,0 +1,1 @@
+DROP FUNCTION as_money(numeric, text);

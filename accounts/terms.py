@@ -1,0 +1,112 @@
+"""Terms: what an account is billed, and from which day. A period costs what those in force on its first day say."""
+
+import datetime
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+
+from accounts.array_literals import uuid_array
+from accounts.billing_calendar import Interval, IntervalUnit, Period, index_on_or_after, period
+from accounts.models import Account, Terms
+from accounts.sql_files import query
+
+
+class TermsInForce(NamedTuple):
+    """One row of an account's terms, with its plan's name and interval. Amounts in minor units, for each unit."""
+
+    effective_from: datetime.date
+    plan_id: uuid.UUID
+    plan_code: str
+    plan_name: str
+    interval: Interval
+    quantity: int
+    unit_amount_minor: int
+    anchor_date: datetime.date
+
+    @property
+    def price_minor(self) -> int:
+        """What one period costs."""
+        return self.quantity * self.unit_amount_minor
+
+
+class TermsHistory:
+    """All terms of one account, the earliest first; of several for one day the newest is the last."""
+
+    def __init__(self, rows: Sequence[TermsInForce]) -> None:
+        self.rows = rows
+
+    def in_force(self, day: datetime.date) -> TermsInForce:
+        """The terms on that day; before the first of them, the first."""
+        found = self.rows[0]
+        for row in self.rows:
+            if row.effective_from > day:
+                break
+            found = row
+        return found
+
+    def periods_due(self, *, since: datetime.date, as_of: datetime.date) -> Iterator[tuple[Period, TermsInForce]]:
+        """The periods that start from `since` to `as_of`, both included, in order, each with its terms."""
+        start = since
+        while True:
+            terms = self.in_force(start)
+            index = index_on_or_after(anchor=terms.anchor_date, interval=terms.interval, day=start)
+            due = period(anchor=terms.anchor_date, interval=terms.interval, index=index)
+            if due.start > as_of:
+                return
+            if due.start > start:
+                # Other terms may be in force by then.
+                start = due.start
+                continue
+            yield due, terms
+            start = due.end
+
+
+def terms_of(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, TermsHistory]:
+    """The terms of these accounts, in one statement."""
+    rows: dict[uuid.UUID, list[TermsInForce]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(query(__file__, "terms_of_accounts"), {"accounts": uuid_array(account_ids)})
+        for account_id, effective_from, plan_id, code, name, count, unit, *price in cursor.fetchall():
+            interval = _interval(count, unit)
+            rows[account_id].append(TermsInForce(effective_from, plan_id, code, name, interval, *price))
+    return {account_id: TermsHistory(found) for account_id, found in rows.items()}
+
+
+_INTERVALS: dict[tuple[int, str], Interval] = {}
+
+
+def _interval(count: int, unit: str) -> Interval:
+    """One object for each of the few intervals that there are."""
+    found = _INTERVALS.get((count, unit))
+    if found is None:
+        found = _INTERVALS[count, unit] = Interval(count=count, unit=IntervalUnit(unit))
+    return found
+
+
+def on_plan(accounts: QuerySet[Account], *, plan_id: uuid.UUID, today: datetime.date) -> QuerySet[Account]:
+    """Those of the accounts whose terms in force today are of this plan."""
+    newest = Terms.objects.filter(account=OuterRef("account"), effective_from__lte=today)
+    in_force = Subquery(newest.order_by("-effective_from", "-id").values("id")[:1])
+    return accounts.filter(Exists(Terms.objects.filter(account=OuterRef("pk"), plan_id=plan_id, id=in_force)))
+
+
+def add_terms(*, terms: Mapping[uuid.UUID, TermsInForce], reason: str, author: str, now: datetime.datetime) -> None:
+    """Write an account's terms down, by account; they are in force from `effective_from`."""
+    Terms.objects.bulk_create(
+        Terms(
+            account_id=account_id,
+            effective_from=added.effective_from,
+            plan_id=added.plan_id,
+            quantity=added.quantity,
+            unit_amount_minor=added.unit_amount_minor,
+            anchor_date=added.anchor_date,
+            reason=reason,
+            author=author,
+            created_at=now,
+        )
+        for account_id, added in terms.items()
+    )

@@ -1,0 +1,132 @@
+"""How accounts read in answers."""
+
+import datetime
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.account_opening import MAX_QUANTITY
+from accounts.amounts import MAX_BALANCE_MINOR
+from accounts.locked_accounts import UnknownAccount
+from accounts.models import MAX_NET_DAYS, Account
+from accounts.terms import TermsInForce, terms_of
+from api.endpoints import ListEndpoint
+from api.fields import Amount, Metadata, TextOrNull, WholeNumber
+from ledger.balances import balances
+
+
+@extend_schema_field({"type": "string", "enum": Account.InactiveReason.values}, component_name="InactiveReason")
+class InactiveReasonField(TextOrNull):
+    """Why an account isn't billed, or null."""
+
+
+class AccountSerializer(serializers.ModelSerializer[Account]):
+    """One customer with one subscription."""
+
+    # Balances and terms come in the context, by account id, so that a list takes one statement for all of them.
+    inactive_reason = InactiveReasonField(help_text="Why an INACTIVE account isn't billed.")
+    plan = serializers.SerializerMethodField(help_text="The code of the plan in force today.")
+    quantity = serializers.SerializerMethodField(help_text="The units in force today.")
+    unit_amount_minor = serializers.SerializerMethodField(
+        help_text="The price of one unit for each interval, in force today."
+    )
+    balance_minor = serializers.SerializerMethodField(help_text="What it owes now. Below zero, it has credit.")
+    credit_balance_minor = Amount(
+        least=-MAX_BALANCE_MINOR,
+        help_text="The customer's own money with you, for the next invoice. Below zero, the next invoice brings it "
+        "forward.",
+    )
+    collection_method = serializers.ChoiceField(
+        Account.CollectionMethod.choices, read_only=True, help_text="Whether the gateway collects its invoices."
+    )
+    net_days = WholeNumber(
+        read_only=True, least=0, most=MAX_NET_DAYS, help_text="Days to pay in, where invoices are sent."
+    )
+    payment_customer = TextOrNull(help_text="The customer at the payment gateway.")
+    payment_method = TextOrNull(help_text="The payment method at the payment gateway.")
+    payment_method_unusable = serializers.BooleanField(
+        read_only=True, help_text="Whether it was declined for good: no call is made with it until there is another."
+    )
+    dunning_on = serializers.DateField(
+        read_only=True, allow_null=True, help_text="The day of the next step of dunning; null when none is to come."
+    )
+    metadata = Metadata(read_only=True)
+
+    class Meta:
+        model = Account
+        fields = (
+            "id",
+            "status",
+            "inactive_reason",
+            "name",
+            "email",
+            "plan",
+            "quantity",
+            "unit_amount_minor",
+            "currency",
+            "anchor_date",
+            "rebilling_date",
+            "balance_minor",
+            "credit_balance_minor",
+            "external_reference",
+            "collection_method",
+            "net_days",
+            "payment_customer",
+            "payment_method",
+            "payment_method_unusable",
+            "dunning_on",
+            "metadata",
+            "created_at",
+        )
+        read_only_fields = fields
+
+    def get_plan(self, account: Account) -> str:
+        return self._terms(account).plan_code
+
+    @extend_schema_field(WholeNumber(least=1, most=MAX_QUANTITY))
+    def get_quantity(self, account: Account) -> int:
+        return self._terms(account).quantity
+
+    @extend_schema_field(Amount())
+    def get_unit_amount_minor(self, account: Account) -> int:
+        return self._terms(account).unit_amount_minor
+
+    @extend_schema_field(Amount(least=-MAX_BALANCE_MINOR))
+    def get_balance_minor(self, account: Account) -> int:
+        return int(self.context["balances"][account.id])
+
+    def _terms(self, account: Account) -> TermsInForce:
+        found: TermsInForce = self.context["terms"][account.id].in_force(self.context["today"])
+        return found
+
+
+def get_account(account_id: uuid.UUID) -> Account:
+    """The account. Raises `UnknownAccount`."""
+    account = Account.objects.filter(id=account_id).first()
+    if account is None:
+        raise UnknownAccount(f"There is no account {account_id}.")
+    return account
+
+
+def accounts_as_json(accounts: Sequence[Account], *, today: datetime.date) -> Any:
+    """The accounts as JSON, with their balances and the terms in force today, in two statements."""
+    ids = [account.id for account in accounts]
+    context = {"balances": balances(account_ids=ids), "terms": terms_of(ids), "today": today}
+    return AccountSerializer(accounts, many=True, context=context).data
+
+
+def account_as_json(account: Account, *, today: datetime.date) -> dict[str, Any]:
+    """One account as JSON."""
+    shown: dict[str, Any] = accounts_as_json([account], today=today)[0]
+    return shown
+
+
+class AccountListEndpoint(ListEndpoint):
+    """A list of what one account has."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return super().get_queryset().filter(account=get_account(self.kwargs["account_id"]))

@@ -1,0 +1,204 @@
+"""How invoices and credit notes read in answers."""
+
+import uuid
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts import clock
+from accounts.account_opening import MAX_QUANTITY
+from accounts.amounts import MAX_BALANCE_MINOR
+from accounts.billing_day import billing_day
+from accounts.models import Account
+from api.fields import Amount, WholeNumber
+from api.v1.payments import PaymentSerializer
+from invoices.locked_invoices import UnknownInvoice
+from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from payments.invoice_story import explain_invoice
+
+MAX_POSITION = 2**15 - 1
+
+
+class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
+    """What a customer owes. Outstanding = total - credited - balance applied - paid - written off."""
+
+    collection_method = serializers.ChoiceField(
+        Account.CollectionMethod.choices, read_only=True, help_text="The account's when it was issued."
+    )
+    total_minor = Amount(help_text="The sum of its lines, taxes included.")
+    tax_minor = Amount()
+    credited_minor = Amount(help_text="What credit notes took off what was outstanding or written off.")
+    credited_to_balance_minor = Amount(help_text="What credit notes gave to the account's credit balance.")
+    credited_to_refund_minor = Amount(help_text="What credit notes sent back to the customer.")
+    balance_applied_minor = Amount(
+        least=-MAX_BALANCE_MINOR, help_text="From the credit balance. Below zero, a debt that was brought forward."
+    )
+    paid_minor = Amount(help_text="What was collected or received for it, refunds included.")
+    refunded_minor = Amount(help_text="What was sent back of it since.")
+    written_off_minor = Amount(help_text="What was given up of it.")
+    outstanding_minor = Amount(help_text="What is still to be paid.")
+    payment_in_flight = serializers.BooleanField(
+        source="in_flight", read_only=True, help_text="Whether a payment of it is at the gateway."
+    )
+    declined_on = serializers.DateField(
+        read_only=True, allow_null=True, help_text="The day of its first decline, or null."
+    )
+
+    class Meta:
+        model = Invoice
+        fields: tuple[str, ...] = (
+            "id",
+            "account",
+            "number",
+            "status",
+            "currency",
+            "issued_on",
+            "due_on",
+            "collection_method",
+            "seller",
+            "customer_name",
+            "customer_email",
+            "total_minor",
+            "tax_minor",
+            "credited_minor",
+            "credited_to_balance_minor",
+            "credited_to_refund_minor",
+            "balance_applied_minor",
+            "paid_minor",
+            "refunded_minor",
+            "written_off_minor",
+            "outstanding_minor",
+            "payment_in_flight",
+            "declined_on",
+            "created_at",
+        )
+        read_only_fields = fields
+
+
+class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
+    """One amount on an invoice, and what it is for."""
+
+    position = WholeNumber(read_only=True, least=1, most=MAX_POSITION)
+    kind = serializers.ChoiceField(InvoiceLine.Kind.choices, read_only=True)
+    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
+    unit_amount_minor = Amount()
+    discount_minor = Amount()
+    amount_minor = Amount(help_text="After the discount.")
+    tax_minor = Amount()
+    credited_minor = Amount(help_text="What credit notes took off it, tax included.")
+    period_start = serializers.DateField(read_only=True, allow_null=True)
+    period_end = serializers.DateField(read_only=True, allow_null=True, help_text="The day after the last one.")
+    rebilling = serializers.UUIDField(source="rebilling_id", read_only=True, allow_null=True)
+
+    class Meta:
+        model = InvoiceLine
+        fields = (
+            "id",
+            "position",
+            "kind",
+            "description",
+            "quantity",
+            "unit_amount_minor",
+            "discount_minor",
+            "amount_minor",
+            "tax_minor",
+            "credited_minor",
+            "period_start",
+            "period_end",
+            "rebilling",
+        )
+        read_only_fields = fields
+
+
+class BalanceUseSerializer(serializers.ModelSerializer[BalanceUse]):
+    """What went between the account's credit balance and the invoice."""
+
+    kind = serializers.ChoiceField(
+        BalanceUse.Kind.choices,
+        read_only=True,
+        help_text="`credit` paid so much of it; `brought_forward` was owed from before and is collected with it; "
+        "`carried_forward` was too small to collect, and is owed with the next invoice.",
+    )
+    amount_minor = Amount(least=1)
+
+    class Meta:
+        model = BalanceUse
+        fields = ("kind", "amount_minor", "used_on")
+        read_only_fields = fields
+
+
+class CreditNoteLineSerializer(serializers.ModelSerializer[CreditNoteLine]):
+    """What a credit note takes off one line, tax included."""
+
+    amount_minor = Amount(least=1)
+
+    class Meta:
+        model = CreditNoteLine
+        fields = ("line", "amount_minor")
+        read_only_fields = fields
+
+
+class CreditNoteSerializer(serializers.ModelSerializer[CreditNote]):
+    """A reduction of an invoice. Its amount is the sum of its four parts, and of its lines."""
+
+    amount_minor = Amount(least=1)
+    from_outstanding_minor = Amount(help_text="Taken off what was outstanding.")
+    from_written_off_minor = Amount(help_text="Taken off what was written off.")
+    to_balance_minor = Amount(help_text="Given to the account's credit balance.")
+    to_refund_minor = Amount(help_text="Sent back to the customer.")
+    refund = serializers.UUIDField(source="refund_id", read_only=True, allow_null=True)
+    lines = CreditNoteLineSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = CreditNote
+        fields = (
+            "id",
+            "invoice",
+            "account",
+            "number",
+            "currency",
+            "issued_on",
+            "amount_minor",
+            "from_outstanding_minor",
+            "from_written_off_minor",
+            "to_balance_minor",
+            "to_refund_minor",
+            "refund",
+            "lines",
+            "reason",
+            "created_by",
+            "created_at",
+        )
+        read_only_fields = fields
+
+
+class WholeInvoiceSerializer(InvoiceSerializer):
+    """An invoice with all that belongs to it, and what happened to it in words."""
+
+    lines = InvoiceLineSerializer(many=True, read_only=True)
+    balance_uses = BalanceUseSerializer(many=True, read_only=True)
+    credit_notes = CreditNoteSerializer(many=True, read_only=True)
+    payments = PaymentSerializer(many=True, read_only=True)
+    explanation = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="What happened to it, in sentences, oldest first."
+    )
+
+    class Meta(InvoiceSerializer.Meta):
+        fields = (*InvoiceSerializer.Meta.fields, "lines", "balance_uses", "credit_notes", "payments", "explanation")
+        read_only_fields = fields
+
+
+def invoice_as_json(invoice_id: uuid.UUID) -> dict[str, Any]:
+    """The invoice as JSON, with all that belongs to it. Raises `UnknownInvoice`."""
+    invoice = Invoice.objects.filter(id=invoice_id).first()
+    if invoice is None:
+        raise UnknownInvoice(f"There is no invoice {invoice_id}.")
+    credit_notes = invoice.credit_notes.order_by("id").prefetch_related("lines")
+    found = InvoiceSerializer(invoice).data | {
+        "lines": InvoiceLineSerializer(invoice.lines.order_by("position"), many=True).data,
+        "balance_uses": BalanceUseSerializer(invoice.balance_uses.order_by("id"), many=True).data,
+        "credit_notes": CreditNoteSerializer(credit_notes, many=True).data,
+        "payments": PaymentSerializer(invoice.payments.order_by("id"), many=True).data,
+        "explanation": explain_invoice(invoice_id, today=billing_day(clock.now())),
+    }
+    return dict(found)

@@ -1,0 +1,72 @@
+"""The form that changes an account. Only what the person changed in it is changed."""
+
+from typing import Any
+
+from django import forms
+
+from accounts import clock
+from accounts.account_opening import MAX_QUANTITY
+from accounts.billing_day import billing_day
+from accounts.models import MAX_NET_DAYS, Account
+from accounts.terms import terms_of
+from backoffice.forms import ReasonForm
+
+
+class AccountForm(ReasonForm):
+    """The fields hold what the account has, and each carries along what it held when the form was opened: what somebody
+    else has changed since then isn't changed back.
+    """
+
+    name = forms.CharField(max_length=200, show_hidden_initial=True)
+    email = forms.CharField(label="E-mail", max_length=254, show_hidden_initial=True)
+    quantity = forms.IntegerField(
+        min_value=1, max_value=MAX_QUANTITY, help_text="From the next period on.", show_hidden_initial=True
+    )
+    collection_method = forms.ChoiceField(
+        choices=[(method, method) for method in Account.CollectionMethod.values],
+        help_text="From the next invoice on. automatic: collected at the gateway. send_invoice: the customer pays it.",
+        show_hidden_initial=True,
+    )
+    net_days = forms.IntegerField(
+        label="Days to pay",
+        min_value=0,
+        max_value=MAX_NET_DAYS,
+        help_text="Where invoices are sent.",
+        show_hidden_initial=True,
+    )
+    payment_customer = forms.CharField(
+        required=False, max_length=200, help_text="The customer's id at the gateway.", show_hidden_initial=True
+    )
+    payment_method = forms.CharField(
+        required=False, max_length=200, help_text="Its id at the gateway.", show_hidden_initial=True
+    )
+    field_order = (
+        *("name", "email", "quantity", "collection_method", "net_days", "payment_customer", "payment_method"),
+        "reason",
+    )
+    subject: Account
+
+    def __init__(self, *args: Any, subject: Account, **kwargs: Any) -> None:
+        super().__init__(*args, subject=subject, initial=_present(subject), **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        """Adds `changes`, as the operation takes them."""
+        data = super().clean() or self.cleaned_data
+        changed = [name for name in self.changed_data if name != "reason"]
+        if not changed:
+            raise forms.ValidationError("Change at least one of the fields.")
+        data["changes"] = {name: data[name] for name in changed if name in data}
+        return data
+
+
+def _present(account: Account) -> dict[str, Any]:
+    terms = terms_of([account.id])[account.id].in_force(max(billing_day(clock.now()), account.rebilling_date))
+    return {
+        "name": account.name,
+        "email": account.email,
+        "quantity": terms.quantity,
+        "collection_method": account.collection_method,
+        "net_days": account.net_days,
+        "payment_customer": account.payment_customer,
+        "payment_method": account.payment_method,
+    }

@@ -1,0 +1,34 @@
+"""Amounts as people type them: in major units, with a point or a comma before the fraction."""
+
+import re
+
+from django import forms
+
+from accounts.amounts import amount_error
+from accounts.currencies import EXPONENTS
+
+
+def minor_from(*, text: str, currency: str) -> int:
+    """The minor units of `text` ("19.99" or "19,99"), without rounding.
+
+    Raises `forms.ValidationError`, also past the limits.
+    """
+    exponent = EXPONENTS[currency]
+    fraction_pattern = rf"(?:[.,]([0-9]{{1,{exponent}}}))?" if exponent else "()"
+    written = re.fullmatch(rf"([0-9]{{1,19}}){fraction_pattern}", text)
+    # A comma before three digits may as well be one between thousands.
+    if written is None or re.search(",[0-9]{3}$", text):
+        raise forms.ValidationError(
+            f"Enter an amount in {currency} with digits and a decimal point, like {example_of(currency)}."
+        )
+    whole, fraction = written.groups(default="")
+    amount_minor = int(whole + fraction.ljust(exponent, "0"))
+    if error := amount_error(amount_minor=amount_minor, currency=currency):
+        raise forms.ValidationError(error)
+    return amount_minor
+
+
+def example_of(currency: str) -> str:
+    """An amount in that currency, as it may be typed."""
+    exponent = EXPONENTS[currency]
+    return f"20.{'5'.ljust(exponent, '0')}" if exponent else "20"

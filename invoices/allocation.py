@@ -1,0 +1,19 @@
+"""Spreading an amount over parts, in whole minor units: the parts always sum to the amount. Pure."""
+
+from collections.abc import Sequence
+
+
+def spread(*, amount: int, weights: Sequence[int]) -> list[int]:
+    """Shares of `amount` in proportion to the weights, by largest remainder; the earlier part wins a tie.
+
+    No share is more than its weight while the amount isn't more than their sum. Weights of zero get nothing.
+    """
+    total = sum(weights)
+    if not total:
+        return [0] * len(weights)
+    shares = [amount * weight // total for weight in weights]
+    remainders = [amount * weight % total for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda place: (-remainders[place], place))
+    for place in by_remainder[: amount - sum(shares)]:
+        shares[place] += 1
+    return shares

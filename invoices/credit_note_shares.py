@@ -1,0 +1,99 @@
+"""What a credit note takes off each line of its invoice: named amounts, or one amount spread over the lines."""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+
+from accounts.amounts import amount_error
+from accounts.currencies import display
+from accounts.errors import Conflict, Invalid
+from invoices.allocation import spread
+from invoices.locked_invoices import LockedInvoice
+from invoices.models import InvoiceLine
+
+_NOTHING = "Nothing was credited."
+
+
+class UnableToCreditInvoice(Invalid):
+    """So much isn't left of the invoice or of a line, or a line isn't the invoice's."""
+
+    code = "unable-to-credit-invoice"
+
+
+class RefundInFlight(Conflict):
+    """So much is left only if a refund of the invoice fails: its outcome comes first."""
+
+    code = "refund-in-flight"
+    passing = True
+
+
+def lines_of(invoices: Collection[LockedInvoice]) -> dict[uuid.UUID, list[InvoiceLine]]:
+    """The lines of the invoices, in order, by invoice; in one statement."""
+    by_invoice: dict[uuid.UUID, list[InvoiceLine]] = {invoice.id: [] for invoice in invoices}
+    for line in InvoiceLine.objects.filter(invoice_id__in=by_invoice).order_by("invoice_id", "position"):
+        by_invoice[line.invoice_id].append(line)
+    return by_invoice
+
+
+def shares_of(
+    invoice: LockedInvoice,
+    lines: Sequence[InvoiceLine],
+    *,
+    amount_minor: int | None,
+    named: Mapping[uuid.UUID, int] | None = None,
+) -> dict[InvoiceLine, int]:
+    """What is credited of each of the invoice's lines. Raises `UnableToCreditInvoice` and
+    `RefundInFlight`.
+    """
+    if named is not None:
+        return _named_shares(invoice, {line.id: line for line in lines}, named)
+    left = invoice.amounts.left_to_credit
+    amount = left if amount_minor is None else amount_minor
+    _check_not_refunding(invoice, amount_minor=max(left, 1) if amount_minor is None else amount_minor)
+    error = amount_error(amount_minor=amount, currency=invoice.currency)
+    if not left:
+        error = "Nothing is left of the invoice to credit."
+    elif not error and amount > left:
+        shown = display(amount_minor=left, currency=invoice.currency)
+        error = f"Of the invoice {invoice.number}, {shown} is left to credit."
+    if error:
+        raise UnableToCreditInvoice(_NOTHING, amount_minor=error)
+    open_lines = [line for line in lines if left_of(line)]
+    shares = spread(amount=amount, weights=[left_of(line) for line in open_lines])
+    return {line: share for line, share in zip(open_lines, shares, strict=True) if share}
+
+
+def _named_shares(
+    invoice: LockedInvoice, there: Mapping[uuid.UUID, InvoiceLine], named: Mapping[uuid.UUID, int]
+) -> dict[InvoiceLine, int]:
+    if not named:
+        raise UnableToCreditInvoice(_NOTHING, lines="Name at least one line, or leave the lines out.")
+    for line_id, amount in named.items():
+        if line_id not in there:
+            raise UnableToCreditInvoice(_NOTHING, lines=f"The invoice {invoice.number} has no line {line_id}.")
+        if not 1 <= amount <= left_of(there[line_id]):
+            raise UnableToCreditInvoice(_NOTHING, lines=_limits(there[line_id], currency=invoice.currency))
+    _check_not_refunding(invoice, amount_minor=sum(named.values()))
+    return {there[line_id]: amount for line_id, amount in named.items()}
+
+
+def _check_not_refunding(invoice: LockedInvoice, *, amount_minor: int) -> None:
+    """Raises `RefundInFlight` where so much is left of the lines, and refunds in flight have reserved some of it."""
+    left = invoice.amounts.left_to_credit
+    if left < amount_minor <= left + invoice.amounts.refunding:
+        shown = display(amount_minor=left, currency=invoice.currency)
+        raise RefundInFlight(
+            f"Of the invoice {invoice.number}, {shown} is left to credit while a refund is in flight: wait until its "
+            "outcome is known."
+        )
+
+
+def _limits(line: InvoiceLine, *, currency: str) -> str:
+    if not left_of(line):
+        return f"Line {line.position}: nothing is left to credit."
+    least = display(amount_minor=1, currency=currency).removesuffix(f" {currency}")
+    return f"Line {line.position}: from {least} to {display(amount_minor=left_of(line), currency=currency)}."
+
+
+def left_of(line: InvoiceLine) -> int:
+    """What may still be credited of the line, in minor units."""
+    return line.amount_minor + line.tax_minor - line.credited_minor

@@ -1,0 +1,188 @@
+"""Credit notes: an invoice is reduced after it was issued, as a whole or in part, with a reason.
+
+A credit note takes from what is outstanding, then from what was written off. The remainder is the customer's: it
+goes to the account's credit balance or, with a refund, back to where the money came from.
+"""
+
+import datetime
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from django.db import transaction
+
+from accounts.errors import Conflict, refined
+from accounts.ids import new_id
+from accounts.locked_accounts import LockedAccount
+from accounts.reasons import checked_reason
+from invoices.clearing import clear
+from invoices.credit_note_shares import left_of, lines_of, shares_of
+from invoices.locked_invoices import LockedInvoice, lock_invoice, save_invoices
+from invoices.models import CreditNote, CreditNoteLine, InvoiceLine
+from invoices.numbers import credit_note_numbers
+from invoices.period_claims import period_claims
+from invoices.receipts import note_first_paid
+from invoices.write_offs import check_not_in_flight
+from ledger.models import EntryType
+from ledger.posting import Posting, post
+
+
+class AlreadyIssued(Conflict):
+    code = "already-issued"
+
+
+def issue_credit_note(
+    *,
+    invoice_id: uuid.UUID,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+    amount_minor: int | None = None,
+    lines: Mapping[uuid.UUID, int] | None = None,
+    credit_note_id: uuid.UUID | None = None,
+) -> CreditNote:
+    """Credit an invoice: these amounts of its lines, or an amount spread over the lines in proportion to what is left
+    of them, or, given neither, all that is left.
+
+    Amounts are minor units of the invoice's currency, tax included. The remainder, after the outstanding and the
+    written off, goes to the credit balance. `credit_note_id` is made by a client that may send the request twice.
+    Raises `UnknownInvoice`, `UnableToCreditInvoice`, `PaymentInFlight`, `RefundInFlight`, `InvalidReason`, and
+    `AlreadyIssued` for an id used before.
+    """
+    reason = checked_reason(reason)
+    used = AlreadyIssued("This credit note was issued before.")
+    with refined({"invoices_creditnote_pkey": used}), transaction.atomic():
+        account, invoice = lock_invoice(invoice_id)
+        if credit_note_id and CreditNote.objects.filter(id=credit_note_id).exists():
+            raise used
+        check_not_in_flight(invoice)
+        shares = shares_of(invoice, lines_of([invoice])[invoice.id], amount_minor=amount_minor, named=lines)
+        credit_notes = CreditNotes(today=today, now=now)
+        credit_notes.add(CreditNoteDraft(account, invoice, shares, reason, author, id=credit_note_id))
+        (credit_note,) = credit_notes.issue()
+        # Some of it may have been paid, and the rest is credited.
+        note_first_paid(account, invoice.status)
+        clear(accounts=[account], today=today, author=author, now=now)
+        return credit_note
+
+
+class CreditNoteDraft(NamedTuple):
+    """A credit note to issue: its invoice, the invoice's account, and what it takes off which of its lines."""
+
+    account: LockedAccount
+    invoice: LockedInvoice
+    shares: Mapping[InvoiceLine, int]
+    reason: str
+    author: str
+    refund_id: uuid.UUID | None = None
+    id: uuid.UUID | None = None
+
+
+class CreditNotes:
+    """Credit notes that are issued together, in statements whose number doesn't depend on theirs."""
+
+    def __init__(self, *, today: datetime.date, now: datetime.datetime) -> None:
+        self._today, self._now = today, now
+        self._drafts: list[tuple[CreditNoteDraft, CreditNote]] = []
+
+    def add(self, draft: CreditNoteDraft) -> None:
+        """Take its amounts off the invoice and its lines; all that is unsaved until `issue`.
+
+        With a refund the whole amount goes back to the customer, and nothing is taken from what is outstanding.
+        """
+        account, invoice = draft.account, draft.invoice
+        amount = sum(draft.shares.values())
+        from_outstanding = from_written_off = to_balance = to_refund = 0
+        if draft.refund_id is None:
+            from_outstanding = min(amount, invoice.amounts.outstanding)
+            from_written_off = min(amount - from_outstanding, invoice.amounts.written_off)
+            to_balance = amount - from_outstanding - from_written_off
+        else:
+            to_refund = amount
+        account.credit_balance_minor += to_balance
+        invoice.change(
+            credited=from_outstanding + from_written_off,
+            written_off=-from_written_off,
+            credited_to_balance=to_balance,
+            credited_to_refund=to_refund,
+        )
+        for line, share in draft.shares.items():
+            line.credited_minor += share
+        credit_note = CreditNote(
+            id=draft.id or new_id(),
+            invoice_id=invoice.id,
+            account_id=account.id,
+            currency=account.currency,
+            issued_on=self._today,
+            amount_minor=amount,
+            from_outstanding_minor=from_outstanding,
+            from_written_off_minor=from_written_off,
+            to_balance_minor=to_balance,
+            to_refund_minor=to_refund,
+            refund_id=draft.refund_id,
+            reason=draft.reason,
+            created_by=draft.author,
+            created_at=self._now,
+        )
+        self._drafts.append((draft, credit_note))
+
+    def issue(self) -> list[CreditNote]:
+        """Write them, their entries, and their invoices; the accounts' changes are the caller's to save."""
+        if not self._drafts:
+            return []
+        notes = [note for _, note in self._drafts]
+        numbers = credit_note_numbers(accounts=[draft.account for draft, _ in self._drafts], today=self._today)
+        for note, number in zip(notes, numbers, strict=True):
+            note.number = number
+        CreditNote.objects.bulk_create(notes)
+        self._credit_lines()
+        postings = [posting for draft, note in self._drafts for posting in _postings(note, draft.shares)]
+        post(postings=postings, effective_on=self._today, author=notes[0].created_by)
+        save_invoices(list({draft.invoice.id: draft.invoice for draft, _ in self._drafts}.values()))
+        return notes
+
+    def _credit_lines(self) -> None:
+        """Note on the lines what was credited of them. A period whose line is credited whole is VOIDED."""
+        shares = [(note, line, share) for draft, note in self._drafts for line, share in draft.shares.items()]
+        lines = {line.id: line for _, line, _ in shares}
+        InvoiceLine.objects.bulk_update(lines.values(), ["credited_minor"])
+        CreditNoteLine.objects.bulk_create(
+            CreditNoteLine(credit_note=note, line=line, amount_minor=share) for note, line, share in shares
+        )
+        voided = [line.rebilling_id for line in lines.values() if line.rebilling_id and not left_of(line)]
+        if voided:
+            accounts = {draft.account.id: draft.account for draft, _ in self._drafts}
+            period_claims().void(accounts=list(accounts.values()), rebilling_ids=voided)
+
+
+def _postings(credit_note: CreditNote, shares: Mapping[InvoiceLine, int]) -> Sequence[Posting]:
+    """An entry for the credit of each line; what was written off is recovered, since it isn't owed any more."""
+    postings = [
+        Posting(
+            type=EntryType.CREDIT_NOTE,
+            account_id=credit_note.account_id,
+            amount_minor=share,
+            currency=credit_note.currency,
+            description=f"Credit note {credit_note.number}: {line.description}"[:500],
+            idempotency_key=f"credit_note:{credit_note.id}:{line.position}",
+            period_start=line.period_start,
+            period_end=line.period_end,
+            invoice_id=credit_note.invoice_id,
+            author=credit_note.created_by,
+        )
+        for line, share in shares.items()
+    ]
+    if credit_note.from_written_off_minor:
+        recovery = Posting(
+            type=EntryType.RECOVERY,
+            account_id=credit_note.account_id,
+            amount_minor=credit_note.from_written_off_minor,
+            currency=credit_note.currency,
+            description=f"Credit note {credit_note.number}",
+            idempotency_key=f"recovery:credit_note:{credit_note.id}",
+            invoice_id=credit_note.invoice_id,
+            author=credit_note.created_by,
+        )
+        postings.append(recovery)
+    return postings

@@ -1,0 +1,184 @@
+"""Issuing invoices: what accounts owe is written down, as many invoices as there are in constant statements.
+
+The account's credit balance is used at once; what is then too small to collect is carried forward.
+"""
+
+import datetime
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection
+
+from accounts.array_literals import plain_array, text_array, uuid_array
+from accounts.ids import new_id
+from accounts.locked_accounts import LockedAccount
+from accounts.sql_files import query
+from invoices.amounts import Amounts
+from invoices.balance_uses import Use, applied, save_uses, uses_of
+from invoices.models import InvoiceLine
+from invoices.numbers import invoice_numbers
+from ledger.models import EntryType
+from ledger.posting import Posting, post
+
+
+class NewLine(NamedTuple):
+    """A line to invoice. `amount_minor` is what it comes to, after the discount; in minor units."""
+
+    kind: InvoiceLine.Kind
+    description: str
+    quantity: int
+    unit_amount_minor: int
+    amount_minor: int
+    period_start: datetime.date | None = None
+    period_end: datetime.date | None = None
+    rebilling_id: uuid.UUID | None = None
+
+
+class InvoiceDraft(NamedTuple):
+    """An invoice to issue: its id, the account, which is locked, and its lines."""
+
+    id: uuid.UUID
+    account: LockedAccount
+    lines: Sequence[NewLine]
+
+
+@dataclass(slots=True)
+class IssuedInvoice:
+    """An invoice as it was issued just now, with its account, which is still locked."""
+
+    id: uuid.UUID
+    account: LockedAccount
+    number: str
+    issued_on: datetime.date
+    due_on: datetime.date
+    amounts: Amounts
+    uses: list[Use]
+    lines: list[tuple[uuid.UUID, NewLine]]
+    to_collect_minor: int
+    """What is to be collected at the gateway; 0 where the customer is sent the invoice."""
+    is_submitted: bool
+    """Whether a payment of it goes to the gateway. With a method that can't be used no call is made."""
+    declined_on: datetime.date | None
+    """Where the payment method is known to be unusable, the invoice counts as declined at once."""
+
+
+def issue_invoices(
+    *,
+    drafts: Sequence[InvoiceDraft],
+    today: datetime.date,
+    author: str,
+    now: datetime.datetime,
+) -> list[IssuedInvoice]:
+    """Issue an invoice for each account's lines, with a ledger entry for each line that costs something.
+
+    Credit balances and counters change on the locked accounts, which the caller saves. Returns the invoices in order.
+    """
+    if not drafts:
+        return []
+    numbers = invoice_numbers(accounts=[draft.account for draft in drafts], today=today)
+    invoices = [_issued(draft, number, today) for draft, number in zip(drafts, numbers, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(query(__file__, "insert_invoices"), _invoice_columns(invoices, today=today, now=now))
+        cursor.execute(query(__file__, "insert_lines"), _line_columns(invoices))
+    save_uses([(invoice.id, use) for invoice in invoices for use in invoice.uses])
+    post(postings=_postings(invoices), effective_on=today, author=author)
+    return invoices
+
+
+def _issued(draft: InvoiceDraft, number: str, today: datetime.date) -> IssuedInvoice:
+    account, lines = draft.account, draft.lines
+    total = sum([line.amount_minor for line in lines])
+    uses = uses_of(
+        balance_minor=account.credit_balance_minor,
+        outstanding_minor=total,
+        is_automatic=account.is_automatic,
+        currency=account.currency,
+        today=today,
+    )
+    account.credit_balance_minor -= applied(uses)
+    due_on = today if account.is_automatic else today + datetime.timedelta(days=account.net_days)
+    amounts = Amounts(total=total, balance_applied=applied(uses))
+    to_collect = amounts.outstanding if account.is_automatic else 0
+    is_submitted = to_collect > 0 and not account.payment_method_unusable
+    return IssuedInvoice(
+        id=draft.id,
+        account=account,
+        number=number,
+        issued_on=today,
+        due_on=due_on,
+        amounts=amounts,
+        uses=uses,
+        lines=[(new_id(), line) for line in lines],
+        to_collect_minor=to_collect,
+        is_submitted=is_submitted,
+        declined_on=today if to_collect and not is_submitted else None,
+    )
+
+
+def _invoice_columns(
+    invoices: Sequence[IssuedInvoice], *, today: datetime.date, now: datetime.datetime
+) -> dict[str, Any]:
+    accounts = [invoice.account for invoice in invoices]
+    return {
+        "issued_on": today,
+        "seller": settings.SELLER_NAME,
+        "now": now,
+        "ids": uuid_array([invoice.id for invoice in invoices]),
+        "accounts": uuid_array([account.id for account in accounts]),
+        "numbers": plain_array([invoice.number for invoice in invoices]),
+        "statuses": plain_array([invoice.amounts.status.value for invoice in invoices]),
+        "currencies": plain_array([account.currency for account in accounts]),
+        "due_dates": plain_array([invoice.due_on for invoice in invoices]),
+        "methods": plain_array([account.collection_method for account in accounts]),
+        "names": text_array([account.name for account in accounts]),
+        "emails": text_array([account.email for account in accounts]),
+        "totals": plain_array([invoice.amounts.total for invoice in invoices]),
+        "applied": plain_array([invoice.amounts.balance_applied for invoice in invoices]),
+        "in_flight": plain_array([invoice.is_submitted for invoice in invoices]),
+        "declined": plain_array([invoice.declined_on for invoice in invoices]),
+    }
+
+
+def _line_columns(invoices: Sequence[IssuedInvoice]) -> dict[str, Any]:
+    rows = [
+        (invoice.id, position, line_id, line)
+        for invoice in invoices
+        for position, (line_id, line) in enumerate(invoice.lines, start=1)
+    ]
+    lines = [line for *_, line in rows]
+    return {
+        "ids": uuid_array([line_id for _, _, line_id, _ in rows]),
+        "invoices": uuid_array([invoice_id for invoice_id, *_ in rows]),
+        "positions": plain_array([position for _, position, *_ in rows]),
+        "kinds": plain_array([line.kind.value for line in lines]),
+        "descriptions": text_array([line.description for line in lines]),
+        "quantities": plain_array([line.quantity for line in lines]),
+        "unit_amounts": plain_array([line.unit_amount_minor for line in lines]),
+        "amounts": plain_array([line.amount_minor for line in lines]),
+        "starts": plain_array([line.period_start for line in lines]),
+        "ends": plain_array([line.period_end for line in lines]),
+        "rebillings": uuid_array([line.rebilling_id for line in lines]),
+    }
+
+
+def _postings(invoices: Sequence[IssuedInvoice]) -> list[Posting]:
+    return [
+        Posting(
+            type=EntryType.CHARGE,
+            account_id=invoice.account.id,
+            amount_minor=line.amount_minor,
+            currency=invoice.account.currency,
+            description=line.description,
+            idempotency_key=f"charge:{line.rebilling_id or line_id}",
+            period_start=line.period_start,
+            period_end=line.period_end,
+            invoice_id=invoice.id,
+            line_id=line_id,
+        )
+        for invoice in invoices
+        for line_id, line in invoice.lines
+        if line.amount_minor
+    ]

@@ -1,0 +1,23 @@
+REVOKE ALL (
+    status, failure_code, needs_review, review_reason, resolution, resolved_by, gateway_reference, first_called_at,
+    leased_until, completed_at
+) ON payments_refund FROM :application_role;
+REVOKE ALL (
+    status, decline_code, needs_review, review_reason, resolution, resolved_by, gateway_reference, first_called_at,
+    leased_until, completed_at, excess_minor, refunded_minor
+) ON payments_payment FROM :application_role;
+GRANT UPDATE, DELETE ON payments_payment, payments_refund TO :application_role;
+DROP TRIGGER payments_refund_moves ON payments_refund;
+DROP TRIGGER payments_refund_starts ON payments_refund;
+DROP TRIGGER payments_payment_moves ON payments_payment;
+DROP TRIGGER payments_payment_starts ON payments_payment;
+DROP TRIGGER payments_refund_fits ON payments_refund;
+DROP FUNCTION payments_refund_refuse_excess();
+ALTER TABLE invoices_creditnote DROP CONSTRAINT credit_note_names_a_refund;
+ALTER TABLE payments_refund DROP COLUMN booked_id;
+ALTER TABLE payments_payment DROP CONSTRAINT payment_of_its_accounts_invoice, DROP COLUMN booked_id;
+ALTER TABLE ledger_entry
+    DROP CONSTRAINT entry_names_a_refund,
+    DROP CONSTRAINT entry_names_a_payment,
+    DROP COLUMN booked_refund_id,
+    DROP COLUMN booked_payment_id;

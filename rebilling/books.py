@@ -1,0 +1,136 @@
+"""The books: rows that must agree with one another, and do. A discrepancy sets off an alarm.
+
+Each hour the accounts are looked at that something was written about since the check before; once a day, all of them.
+"""
+
+import datetime
+import json
+import logging
+import uuid
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from accounts.array_literals import uuid_array
+from accounts.currencies import display
+from accounts.ids import new_id
+from accounts.locked_accounts import UnknownAccount
+from accounts.models import Account
+from accounts.sql_files import query
+from rebilling.models import BooksCheck, Run
+
+logger = logging.getLogger(__name__)
+
+MAX_LOGGED = 20
+"""Discrepancies that are logged one by one; the others are counted."""
+MARGIN = datetime.timedelta(hours=2)
+"""Looked at twice, so that what was being written while a check ran is seen by the next."""
+
+
+class Discrepancy(NamedTuple):
+    """Rows that don't agree. `account_id` is None for one of a run."""
+
+    name: str
+    account_id: uuid.UUID | None
+    detail: str
+
+    def __str__(self) -> str:
+        whose = f"account {self.account_id}: " if self.account_id else ""
+        return f"{self.name}: {whose}{self.detail}"
+
+
+class ComparedBooks(NamedTuple):
+    """How many accounts were compared, and the discrepancies that were found."""
+
+    accounts: int
+    discrepancies: list[Discrepancy]
+
+
+def check_books(*, now: datetime.datetime, whole: bool | None = None) -> ComparedBooks:
+    """Look for discrepancies, log them as errors, and write down that it was done.
+
+    `whole` looks at all accounts and runs; without it that is done when the last such check is a day old.
+    """
+    last = BooksCheck.objects.order_by("-started_at").first()
+    last_whole = BooksCheck.objects.filter(whole=True).order_by("-started_at").first()
+    if whole is None:
+        whole = last_whole is None or now - last_whole.started_at >= datetime.timedelta(days=1)
+    watermark = _database_time()
+    accounts = None if whole or last is None else _accounts_touched(since=last.watermark - MARGIN)
+    found = discrepancies(accounts=accounts)
+    if accounts is None:
+        found += changed_runs()
+    for discrepancy in found[:MAX_LOGGED]:
+        logger.error(
+            "the books don't agree: %s",
+            discrepancy,
+            extra={
+                "event": "books.discrepancy",
+                "discrepancy": discrepancy.name,
+                "account": str(discrepancy.account_id or ""),
+                "detail": discrepancy.detail,
+            },
+        )
+    BooksCheck.objects.create(
+        id=new_id(), started_at=now, watermark=watermark, whole=accounts is None, discrepancies=len(found)
+    )
+    return ComparedBooks(Account.objects.count() if accounts is None else len(accounts), found)
+
+
+def compare_account(account_id: uuid.UUID) -> ComparedBooks:
+    """Compare the books of one account, and write nothing down. Raises `UnknownAccount`."""
+    if not Account.objects.filter(id=account_id).exists():
+        raise UnknownAccount(f"There is no account {account_id}.")
+    return ComparedBooks(1, discrepancies(accounts=[account_id]))
+
+
+def discrepancies(*, accounts: Collection[uuid.UUID] | None = None) -> list[Discrepancy]:
+    """The discrepancies of these accounts, or of all; none while the books are right."""
+    with connection.cursor() as cursor:
+        parameters = {"accounts": None if accounts is None else uuid_array(accounts)}
+        cursor.execute(query(__file__, "discrepancies"), parameters)
+        return [Discrepancy(*row) for row in cursor.fetchall()]
+
+
+def run_figures(run_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
+    """What became of the periods of runs: by outcome and currency, their number and minor units."""
+    with connection.cursor() as cursor:
+        cursor.execute(query(__file__, "run_figures"), {"runs": uuid_array(run_ids)})
+        return {run_id: json.loads(figures) for run_id, figures in cursor.fetchall()}
+
+
+def changed_runs() -> list[Discrepancy]:
+    """The RECONCILED runs whose figures aren't what they were when they were reconciled."""
+    frozen = dict(Run.objects.filter(status=Run.Status.RECONCILED).values_list("id", "figures"))
+    figures = run_figures(frozen)
+    found = []
+    for run_id, before in frozen.items():
+        present = figures.get(run_id, {})
+        if present != before:
+            detail = f"run {run_id}: {_in_words(present)} instead of {_in_words(before or {})}"
+            found.append(Discrepancy("finished_run_changed", None, detail))
+    return found
+
+
+def _in_words(figures: dict[str, Any]) -> str:
+    """Figures as `run_figures` has them: "2 periods CHARGED, 39.98 USD"."""
+    parts = []
+    for key, (periods, amount_minor) in sorted(figures.items()):
+        outcome, currency = key.split()
+        amount = display(amount_minor=amount_minor, currency=currency)
+        parts.append(f"{periods} {'period' if periods == 1 else 'periods'} {outcome}, {amount}")
+    return "; ".join(parts) or "no periods"
+
+
+def _database_time() -> datetime.datetime:
+    with connection.cursor() as cursor:
+        cursor.execute(query(__file__, "database_time"))
+        time: datetime.datetime = cursor.fetchone()[0]
+        return time
+
+
+def _accounts_touched(*, since: datetime.datetime) -> list[uuid.UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(query(__file__, "accounts_touched"), {"since": since})
+        return [account_id for (account_id,) in cursor.fetchall()]

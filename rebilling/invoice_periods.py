@@ -1,0 +1,134 @@
+"""Where a customer is invoiced for billing periods, once for each: that is to charge a period. Collecting comes after.
+
+Under the accounts' locks, each period that is DUE and next in its account's line moves to CHARGED in one statement;
+only what that statement returned is invoiced, as one invoice per account: lines, ledger entries, a payment SUBMITTED
+for what is outstanding, and the rebilling date moved on, in the same transaction. The number of statements is constant,
+whatever the size of the batch.
+"""
+
+import datetime
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
+
+from django.db import connection, transaction
+
+from accounts.array_literals import uuid_array
+from accounts.authors import SYSTEM
+from accounts.bisection import FailedItem, bisect_batch, describe
+from accounts.ids import new_id
+from accounts.locked_accounts import LockedAccount, lock_accounts, save_accounts
+from accounts.sql_files import query
+from invoices.issuance import InvoiceDraft, NewLine, issue_invoices
+from invoices.models import InvoiceLine
+from payments.first_attempts import submit_first_attempts
+from rebilling.messages.message import PeriodItem
+from rebilling.models import ParkReason, SkipReason
+from rebilling.period_decisions import decide
+from rebilling.skip_and_park import Parking, park, skip
+from rebilling.waiting_periods import WaitingPeriod
+
+
+def invoice_periods(
+    *, items: Collection[PeriodItem], gateway: str, today: datetime.date, now: datetime.datetime
+) -> set[uuid.UUID]:
+    """Charge the periods that are DUE and whose turn it is, in one transaction. Returns the charged rebillings' ids.
+
+    None is charged before its first day: one that starts after `today`, the billing day, stays DUE. A period of an
+    inactive account is SKIPPED; one that isn't its account's next is PARKED. When the database refuses an account's
+    rows, the batch is bisected until that account is found, a transaction for each part; its periods are PARKED and the
+    rest is charged. `gateway` is the name of the gateway that is to collect.
+    """
+    by_rebilling = {item.rebilling_id: item for item in items}
+    charged: set[uuid.UUID] = set()
+    for part in bisect_batch(
+        items=sorted({item.account_id for item in items}, key=attrgetter("int")),
+        work=lambda ids: _charge(account_ids=ids, items=by_rebilling, gateway=gateway, today=today, now=now),
+    ):
+        if isinstance(part, FailedItem):
+            _park_refused(part, items=by_rebilling, today=today, now=now)
+        else:
+            charged |= part
+    return charged
+
+
+def _charge(
+    *,
+    account_ids: Sequence[uuid.UUID],
+    items: Mapping[uuid.UUID, PeriodItem],
+    gateway: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> set[uuid.UUID]:
+    accounts = lock_accounts(account_ids)
+    decision = decide(accounts=accounts.values(), items=items, today=today)
+    skip(accounts=accounts.values(), ids=decision.skip, reason=SkipReason.ACCOUNT_INACTIVE)
+    park(accounts=accounts.values(), parkings=decision.park, now=now)
+    drafts = _move_to_charged(decision.charge)
+    if not drafts:
+        return set()
+    invoices = issue_invoices(drafts=drafts, today=today, author=SYSTEM, now=now)
+    submit_first_attempts(invoices, gateway=gateway, author=SYSTEM, today=today, now=now)
+    save_accounts([invoice.account for invoice in invoices], author=SYSTEM, now=now)
+    return {line.rebilling_id for draft in drafts for line in draft.lines if line.rebilling_id}
+
+
+def _move_to_charged(due: Sequence[tuple[LockedAccount, list[WaitingPeriod]]]) -> list[InvoiceDraft]:
+    """Move the periods to CHARGED and the accounts' rebilling dates on, and draft an invoice for each account of what
+    moved. Under the locks that is all of it; nothing else is ever invoiced.
+    """
+    with_ids = [(account, periods, new_id()) for account, periods in due]
+    if not with_ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query(__file__, "move_to_charged"),
+            {
+                "ids": uuid_array([period.id for _, periods, _ in with_ids for period in periods]),
+                "invoices": uuid_array([invoice_id for _, periods, invoice_id in with_ids for _ in periods]),
+            },
+        )
+        moved = {id_ for (id_,) in cursor.fetchall()}
+    drafts = []
+    for account, periods, invoice_id in with_ids:
+        charged = [period for period in periods if period.id in moved]
+        if charged:
+            account.rebilling_date = charged[-1].period_end
+            drafts.append(InvoiceDraft(invoice_id, account, [_line(period) for period in charged]))
+    return drafts
+
+
+def _line(period: WaitingPeriod) -> NewLine:
+    return NewLine(
+        kind=InvoiceLine.Kind.PERIOD,
+        description=period.description,
+        quantity=period.quantity,
+        unit_amount_minor=period.unit_amount_minor,
+        amount_minor=period.amount_minor,
+        period_start=period.period_start,
+        period_end=period.period_end,
+        rebilling_id=period.id,
+    )
+
+
+def _park_refused(
+    failed: FailedItem[uuid.UUID],
+    *,
+    items: Mapping[uuid.UUID, PeriodItem],
+    today: datetime.date,
+    now: datetime.datetime,
+) -> None:
+    """The database refuses the account's invoice: its due periods wait for a person, the later ones for the first.
+
+    Raises the database's error where it isn't the invoice that it refused.
+    """
+    with transaction.atomic():
+        accounts = lock_accounts([failed.item])
+        decision = decide(accounts=accounts.values(), items=items, today=today)
+        if not decision.charge:
+            raise failed.error
+        # What else is to be skipped or parked will be, when it is delivered again.
+        for _, (first, *later) in decision.charge:
+            refused = Parking(first, ParkReason.CHARGE_REFUSED, describe(failed.error))
+            behind = [Parking(period, ParkReason.EARLIER_PERIOD_PARKED) for period in later]
+            park(accounts=accounts.values(), parkings=[refused, *behind], now=now)

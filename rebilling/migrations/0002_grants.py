@@ -1,8 +1,0 @@
-from django.db import migrations
-
-from accounts.sql_files import sql_files
-
-
-class Migration(migrations.Migration):
-    dependencies = [("rebilling", "0001_runs_and_rebillings"), ("accounts", "0002_grants")]
-    operations = [sql_files(__file__)]

@@ -1,0 +1,12 @@
+REVOKE ALL (status, reason, detail, ended_on, invoice_id, due_since) ON rebilling_rebilling FROM :application_role;
+GRANT UPDATE, DELETE ON rebilling_rebilling TO :application_role;
+GRANT DELETE ON rebilling_run TO :application_role;
+DROP TRIGGER rebilling_run_moves ON rebilling_run;
+DROP TRIGGER rebilling_run_starts ON rebilling_run;
+DROP TRIGGER rebilling_rebilling_moves ON rebilling_rebilling;
+DROP TRIGGER rebilling_rebilling_starts ON rebilling_rebilling;
+DROP TRIGGER rebilling_rebilling_ends_no_later ON rebilling_rebilling;
+DROP FUNCTION rebilling_rebilling_refuse_longer();
+DROP TRIGGER rebilling_rebilling_overlaps_none ON rebilling_rebilling;
+DROP FUNCTION rebilling_rebilling_refuse_overlap();
+ALTER TABLE invoices_invoiceline DROP CONSTRAINT invoice_line_names_a_rebilling;

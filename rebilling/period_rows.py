@@ -1,0 +1,67 @@
+"""Due periods: the rows that a sweep writes for an account, each with the price that is fixed for it."""
+
+import datetime
+import uuid
+from collections.abc import Collection
+from itertools import islice
+
+from accounts.billing_calendar import MAX_DUE_PERIODS, Period
+from accounts.terms import TermsHistory, TermsInForce
+from accounts.wording import period_in_words
+from rebilling.models import ParkReason, Rebilling, Run
+from rebilling.skip_and_park import Parking, log_parked
+
+
+def due_rows(
+    *,
+    account_id: uuid.UUID,
+    currency: str,
+    terms: TermsHistory,
+    run: Run,
+    since: datetime.date,
+    until: datetime.date,
+    park_after_limit: bool,
+    now: datetime.datetime,
+) -> list[Rebilling]:
+    """A DUE row, unsaved, for each period of the account that starts from `since` to `until`.
+
+    The price is fixed here: what passes the volume check is what is charged. When there are more than 36 periods, the
+    first is PARKED and the others get no row; with `park_after_limit`, 36 are DUE and the one after them is PARKED.
+    """
+    periods = list(islice(terms.periods_due(since=since, as_of=until), MAX_DUE_PERIODS + 1))
+    rows = [
+        Rebilling(
+            run=run,
+            account_id=account_id,
+            period_start=period.start,
+            period_end=period.end,
+            ended_on=period.end,
+            status=Rebilling.Status.DUE,
+            description=described(period, in_force),
+            quantity=in_force.quantity,
+            unit_amount_minor=in_force.unit_amount_minor,
+            amount_minor=in_force.price_minor,
+            currency=currency,
+            due_since=now,
+        )
+        for period, in_force in periods
+    ]
+    if len(rows) > MAX_DUE_PERIODS:
+        rows = rows if park_after_limit else rows[:1]
+        rows[-1].status, rows[-1].reason = Rebilling.Status.PARKED, ParkReason.TOO_MANY_PERIODS
+        rows[-1].detail = f"more than {MAX_DUE_PERIODS} periods are due"
+    return rows
+
+
+def described(period: Period, terms: TermsInForce) -> str:
+    """What the invoice's line says: the plan, the quantity, and the days."""
+    units = f" x {terms.quantity}" if terms.quantity > 1 else ""
+    return f"{terms.plan_name}{units}, {period_in_words(start=period.start, end=period.end)}"
+
+
+def write_rows(rows: Collection[Rebilling]) -> None:
+    """Insert the rows that don't exist yet, by the unique key on (account, period_start)."""
+    Rebilling.objects.bulk_create(rows, ignore_conflicts=True)
+    for row in rows:
+        if row.status == Rebilling.Status.PARKED:
+            log_parked(Parking(row, ParkReason.TOO_MANY_PERIODS, row.detail))

@@ -1,0 +1,329 @@
+-- What must not be: rows that don't agree with one another, each with a name, its account and a detail. Nothing is
+-- returned while the books are right. `accounts` are the ones to look at, or NULL for all.
+WITH period_lines AS (
+    SELECT line.id, line.rebilling_id, line.invoice_id, line.amount_minor, line.period_start, line.period_end,
+        invoice.account_id
+    FROM invoices_invoiceline AS line
+    JOIN invoices_invoice AS invoice ON invoice.id = line.invoice_id
+    WHERE line.kind = 'period'
+        AND (%(accounts)s::uuid[] IS NULL OR invoice.account_id = ANY(%(accounts)s::uuid[]))
+),
+invoices AS (
+    SELECT *,
+        total_minor - credited_minor - balance_applied_minor - paid_minor - written_off_minor AS outstanding_minor
+    FROM invoices_invoice
+    WHERE %(accounts)s::uuid[] IS NULL OR account_id = ANY(%(accounts)s::uuid[])
+),
+claims AS (
+    SELECT * FROM rebilling_rebilling
+    WHERE %(accounts)s::uuid[] IS NULL OR account_id = ANY(%(accounts)s::uuid[])
+),
+entries AS (
+    SELECT * FROM ledger_entry
+    WHERE %(accounts)s::uuid[] IS NULL OR account_id = ANY(%(accounts)s::uuid[])
+),
+payments AS (
+    SELECT * FROM payments_payment
+    WHERE %(accounts)s::uuid[] IS NULL OR account_id = ANY(%(accounts)s::uuid[])
+),
+refunds AS (
+    SELECT * FROM payments_refund
+    WHERE %(accounts)s::uuid[] IS NULL OR account_id = ANY(%(accounts)s::uuid[])
+)
+
+SELECT 'overlapping_periods' AS name, claim.account_id,
+    format('the periods from %%s and from %%s overlap', claim.period_start, other.period_start) AS detail
+FROM claims AS claim
+JOIN rebilling_rebilling AS other ON other.account_id = claim.account_id AND other.id > claim.id
+    AND other.period_start < claim.ended_on AND other.ended_on > claim.period_start
+    AND NOT other.status IN ('SKIPPED', 'VOIDED')
+WHERE NOT claim.status IN ('SKIPPED', 'VOIDED')
+
+UNION ALL
+SELECT 'surplus_period', claim.account_id,
+    format('the period from %%s is charged, and the rebilling date is %%s', claim.period_start, account.rebilling_date)
+FROM claims AS claim
+JOIN accounts_account AS account ON account.id = claim.account_id
+WHERE claim.status = 'CHARGED' AND claim.period_start >= account.rebilling_date
+
+UNION ALL
+SELECT 'period_cut_short', claim.account_id,
+    format('the period from %%s to %%s ends on %%s, and no new period was agreed from there', claim.period_start,
+        claim.period_end, claim.ended_on)
+FROM claims AS claim
+WHERE claim.ended_on < claim.period_end AND claim.status IN ('CHARGED', 'VOIDED')
+    AND NOT EXISTS (
+        -- Reopening cuts off what lies on or after its day, and writes terms that are anchored there.
+        SELECT FROM accounts_terms AS terms
+        WHERE terms.account_id = claim.account_id AND terms.created_at > claim.due_since
+            AND terms.anchor_date = terms.effective_from
+            AND (
+                terms.anchor_date = claim.ended_on AND claim.ended_on > claim.period_start
+                OR terms.anchor_date <= claim.period_start AND claim.status = 'VOIDED'
+            )
+    )
+
+UNION ALL
+SELECT 'price_of_no_terms', claim.account_id,
+    format('the period from %%s costs %%s times %%s, which no terms of the account say', claim.period_start,
+        claim.quantity, as_money(claim.unit_amount_minor, claim.currency))
+FROM claims AS claim
+WHERE claim.status <> 'SKIPPED' AND NOT EXISTS (
+    SELECT FROM accounts_terms AS terms
+    WHERE terms.account_id = claim.account_id AND terms.quantity = claim.quantity
+        AND terms.unit_amount_minor = claim.unit_amount_minor AND terms.effective_from <= claim.period_start
+)
+
+UNION ALL
+SELECT 'line_of_no_period', invoice.account_id,
+    format('line %%s of invoice %%s is for no billing period', line.position, invoice.number)
+FROM invoices AS invoice
+JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
+WHERE line.kind <> 'period'
+
+UNION ALL
+SELECT 'credit_not_used', invoice.account_id,
+    format('the account has %%s, and invoice %%s is OPEN', as_money(account.credit_balance_minor, account.currency),
+        invoice.number)
+FROM invoices AS invoice
+JOIN accounts_account AS account ON account.id = invoice.account_id
+WHERE invoice.status = 'OPEN' AND NOT invoice.in_flight AND account.credit_balance_minor > 0
+
+UNION ALL
+SELECT 'charged_period_without_line', claim.account_id,
+    format('the period from %%s is %%s, and its invoice has no line for it', claim.period_start, claim.status)
+FROM claims AS claim
+LEFT JOIN period_lines AS line ON line.rebilling_id = claim.id AND line.invoice_id = claim.invoice_id
+    AND line.account_id = claim.account_id AND line.amount_minor = claim.amount_minor
+    AND line.period_start = claim.period_start AND line.period_end = claim.period_end
+WHERE claim.status IN ('CHARGED', 'VOIDED') AND line.id IS NULL
+
+UNION ALL
+SELECT 'voided_period_not_credited', claim.account_id,
+    format('the period from %%s is VOIDED, and its line is not credited', claim.period_start)
+FROM claims AS claim
+JOIN invoices_invoiceline AS line ON line.rebilling_id = claim.id
+WHERE claim.status = 'VOIDED' AND claim.ended_on > claim.period_start
+    AND line.credited_minor < line.amount_minor + line.tax_minor
+
+UNION ALL
+SELECT 'line_is_not_its_credit_notes', invoice.account_id,
+    format('line %%s of invoice %%s says that %%s of it is credited; its credit notes say %%s', line.position,
+        invoice.number, as_money(line.credited_minor, invoice.currency), as_money(noted.amount, invoice.currency))
+FROM invoices AS invoice
+JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount_minor), 0)::bigint AS amount FROM invoices_creditnoteline WHERE line_id = line.id
+) AS noted
+WHERE line.credited_minor <> noted.amount
+
+UNION ALL
+SELECT 'line_of_no_charged_period', line.account_id,
+    format('a line of the period from %%s names a rebilling that is not charged by it', line.period_start)
+FROM period_lines AS line
+LEFT JOIN rebilling_rebilling AS claim ON claim.id = line.rebilling_id AND claim.invoice_id = line.invoice_id
+    AND claim.status IN ('CHARGED', 'VOIDED')
+WHERE claim.id IS NULL
+
+UNION ALL
+SELECT 'period_with_two_lines', min(line.account_id::text)::uuid,
+    format('the rebilling %%s has %%s period lines', line.rebilling_id, count(*))
+FROM period_lines AS line
+GROUP BY line.rebilling_id HAVING count(*) > 1
+
+UNION ALL
+SELECT 'line_without_entry', invoice.account_id, format('line %%s of invoice %%s', line.position, invoice.number)
+FROM invoices AS invoice
+JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
+LEFT JOIN entries AS entry ON entry.line_id = line.id AND entry.type = 'charge'
+    AND entry.invoice_id = invoice.id AND entry.amount_minor = line.amount_minor
+WHERE line.amount_minor > 0 AND entry.id IS NULL
+
+UNION ALL
+SELECT 'charge_that_is_no_lines', entry.account_id, format('the charge %%s', entry.id)
+FROM entries AS entry
+LEFT JOIN invoices_invoiceline AS line ON line.id = entry.line_id AND line.invoice_id = entry.invoice_id
+    AND line.amount_minor = entry.amount_minor
+WHERE entry.type = 'charge'
+    AND (line.id IS NULL OR entry.id <> (
+        SELECT first.id FROM ledger_entry AS first
+        WHERE first.type = 'charge' AND first.invoice_id = entry.invoice_id AND first.line_id = entry.line_id
+        ORDER BY first.id LIMIT 1
+    ))
+
+UNION ALL
+SELECT 'invoice_is_not_its_lines', invoice.account_id,
+    format('invoice %%s: total %%s, lines %%s', invoice.number, as_money(invoice.total_minor, invoice.currency),
+        as_money(coalesce(sum(line.amount_minor), 0), invoice.currency))
+FROM invoices AS invoice
+LEFT JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
+GROUP BY invoice.id, invoice.account_id, invoice.number, invoice.total_minor, invoice.currency
+HAVING invoice.total_minor <> coalesce(sum(line.amount_minor), 0)
+
+UNION ALL
+SELECT 'invoice_is_not_its_credit_notes', invoice.account_id, format('invoice %%s', invoice.number)
+FROM invoices AS invoice
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(amount_minor), 0) AS amount, coalesce(sum(to_balance_minor), 0) AS to_balance,
+        coalesce(sum(to_refund_minor), 0) AS to_refund
+    FROM invoices_creditnote WHERE invoice_id = invoice.id
+) AS notes ON true
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(amount_minor), 0) AS amount FROM ledger_entry
+    WHERE type IN ('credit_note', 'tax_credit') AND invoice_id = invoice.id
+) AS posted ON true
+WHERE invoice.credited_minor + invoice.credited_to_balance_minor + invoice.credited_to_refund_minor <> notes.amount
+    OR invoice.credited_to_balance_minor <> notes.to_balance OR invoice.credited_to_refund_minor <> notes.to_refund
+    OR posted.amount <> notes.amount
+
+UNION ALL
+SELECT 'invoice_is_not_its_balance_uses', invoice.account_id,
+    format('invoice %%s: %%s of the balance', invoice.number, as_money(invoice.balance_applied_minor, invoice.currency))
+FROM invoices AS invoice
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(CASE kind WHEN 'brought_forward' THEN -amount_minor ELSE amount_minor END), 0) AS amount
+    FROM invoices_balanceuse WHERE invoice_id = invoice.id
+) AS used ON true
+WHERE invoice.balance_applied_minor <> used.amount
+
+UNION ALL
+SELECT 'invoice_is_not_its_payments', invoice.account_id,
+    format('invoice %%s: paid %%s, payments %%s', invoice.number, as_money(invoice.paid_minor, invoice.currency),
+        as_money(coalesce(received.amount, 0), invoice.currency))
+FROM invoices AS invoice
+LEFT JOIN LATERAL (
+    -- Of a payment that was taken back, what had been refunded before stays paid.
+    SELECT sum(CASE
+        WHEN EXISTS (
+            SELECT FROM ledger_entry AS reversed
+            WHERE reversed.type = 'payment_reversed' AND reversed.payment_id = payment.id
+                AND reversed.account_id = payment.account_id
+        ) THEN (
+            SELECT coalesce(sum(refund.amount_minor), 0) FROM payments_refund AS refund
+            WHERE refund.payment_id = payment.id AND refund.source = 'payment' AND refund.status = 'SUCCEEDED'
+        )
+        ELSE payment.amount_minor - payment.excess_minor
+    END) AS amount
+    FROM payments_payment AS payment
+    WHERE payment.invoice_id = invoice.id AND payment.status = 'SUCCEEDED'
+) AS received ON true
+WHERE invoice.paid_minor <> coalesce(received.amount, 0)
+
+UNION ALL
+SELECT 'invoice_is_not_its_refunds', invoice.account_id,
+    format('invoice %%s: refunded %%s, in flight %%s', invoice.number, as_money(invoice.refunded_minor, invoice.currency),
+        as_money(invoice.refunding_minor, invoice.currency))
+FROM invoices AS invoice
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(refund.amount_minor) FILTER (WHERE refund.status = 'SUCCEEDED'), 0) AS refunded,
+        coalesce(sum(refund.amount_minor) FILTER (WHERE refund.status IN ('SUBMITTED', 'UNKNOWN')), 0) AS refunding
+    FROM payments_payment AS payment
+    JOIN payments_refund AS refund ON refund.payment_id = payment.id AND refund.source = 'payment'
+    WHERE payment.invoice_id = invoice.id
+) AS sent ON true
+WHERE (invoice.refunded_minor, invoice.refunding_minor) <> (sent.refunded, sent.refunding)
+
+UNION ALL
+SELECT 'invoice_is_not_its_write_offs', invoice.account_id,
+    format('invoice %%s: written off %%s', invoice.number, as_money(invoice.written_off_minor, invoice.currency))
+FROM invoices AS invoice
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(CASE entry.type
+        WHEN 'write_off' THEN entry.amount_minor
+        WHEN 'recovery' THEN -entry.amount_minor
+        WHEN 'reversal' THEN CASE entry.credit WHEN 'bad_debt' THEN -entry.amount_minor ELSE 0 END
+        ELSE 0
+    END), 0) AS amount
+    FROM ledger_entry AS entry WHERE entry.invoice_id = invoice.id
+) AS posted ON true
+WHERE invoice.written_off_minor <> posted.amount
+
+UNION ALL
+SELECT 'invoice_marked_wrongly', invoice.account_id,
+    format('invoice %%s is %%s, and a payment of it is %%s', invoice.number,
+        CASE WHEN invoice.in_flight THEN 'in flight' ELSE 'not in flight' END,
+        CASE WHEN invoice.in_flight THEN 'not' ELSE 'in flight' END)
+FROM invoices AS invoice
+WHERE invoice.in_flight <> EXISTS (
+    SELECT FROM payments_payment AS payment
+    WHERE payment.invoice_id = invoice.id AND payment.status IN ('SUBMITTED', 'UNKNOWN')
+)
+
+UNION ALL
+SELECT 'payment_without_entry', payment.account_id, format('the payment %%s', payment.id)
+FROM payments AS payment
+LEFT JOIN entries AS entry ON entry.type = 'payment' AND entry.payment_id = payment.id
+    AND (entry.account_id, entry.amount_minor, entry.currency)
+        = (payment.account_id, payment.amount_minor, payment.currency)
+WHERE payment.status = 'SUCCEEDED' AND entry.id IS NULL
+
+UNION ALL
+SELECT 'refund_without_entry', refund.account_id, format('the refund %%s', refund.id)
+FROM refunds AS refund
+LEFT JOIN entries AS entry ON entry.type = 'refund' AND entry.refund_id = refund.id
+    AND (entry.account_id, entry.amount_minor, entry.currency)
+        = (refund.account_id, refund.amount_minor, refund.currency)
+WHERE refund.status = 'SUCCEEDED' AND entry.id IS NULL
+
+UNION ALL
+SELECT 'entry_without_cause', entry.account_id, format('the %%s %%s', entry.type, entry.id)
+FROM entries AS entry
+LEFT JOIN payments_payment AS payment ON payment.id = entry.payment_id AND payment.status = 'SUCCEEDED'
+    AND payment.account_id = entry.account_id
+    AND entry.amount_minor
+        = payment.amount_minor - CASE entry.type WHEN 'payment' THEN 0 ELSE payment.refunded_minor END
+LEFT JOIN payments_refund AS refund ON refund.id = entry.refund_id AND refund.status = 'SUCCEEDED'
+    AND refund.account_id = entry.account_id AND refund.amount_minor = entry.amount_minor
+WHERE entry.type IN ('payment', 'payment_reversed') AND payment.id IS NULL
+    OR entry.type IN ('refund', 'refund_reversed') AND refund.id IS NULL
+
+UNION ALL
+SELECT 'payment_refunded_wrongly', payment.account_id, format('the payment %%s', payment.id)
+FROM payments AS payment
+WHERE payment.refunded_minor <> (
+    SELECT coalesce(sum(amount_minor), 0) FROM payments_refund
+    WHERE payment_id = payment.id AND status = 'SUCCEEDED'
+)
+
+UNION ALL
+SELECT 'collected_more_than_asked', payment.account_id,
+    format('the payment %%s of %%s: its invoice %%s never asked for so much', payment.id,
+        as_money(payment.amount_minor, payment.currency), invoice.number)
+FROM payments AS payment
+JOIN invoices_invoice AS invoice ON invoice.id = payment.invoice_id
+WHERE payment.gateway <> 'offline' AND payment.status <> 'DECLINED'
+    AND payment.amount_minor > invoice.total_minor + (
+        SELECT coalesce(sum(amount_minor), 0) FROM invoices_balanceuse
+        WHERE invoice_id = invoice.id AND kind = 'brought_forward'
+    ) + (
+        -- Money that was taken back was asked for before credit took its place.
+        SELECT coalesce(sum(amount_minor), 0) FROM ledger_entry
+        WHERE invoice_id = invoice.id AND type = 'payment_reversed'
+    )
+
+UNION ALL
+SELECT 'balance_is_not_the_books', account.id,
+    format('credit %%s, outstanding %%s, owes %%s by the ledger',
+        as_money(account.credit_balance_minor, account.currency), as_money(owed.outstanding, account.currency),
+        as_money(posted.balance, account.currency))
+FROM accounts_account AS account
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(outstanding_minor), 0) AS outstanding FROM (
+        SELECT total_minor - credited_minor - balance_applied_minor - paid_minor - written_off_minor
+        FROM invoices_invoice WHERE account_id = account.id
+    ) AS invoice (outstanding_minor)
+) AS owed ON true
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(CASE
+        WHEN debit = 'receivable' THEN amount_minor WHEN credit = 'receivable' THEN -amount_minor ELSE 0
+    END), 0) AS balance
+    FROM ledger_entry WHERE account_id = account.id
+) AS posted ON true
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(amount_minor), 0) AS reserved FROM payments_refund
+    WHERE account_id = account.id AND source = 'balance' AND status IN ('SUBMITTED', 'UNKNOWN')
+) AS refunding ON true
+WHERE (%(accounts)s::uuid[] IS NULL OR account.id = ANY(%(accounts)s::uuid[]))
+    AND account.credit_balance_minor + refunding.reserved <> owed.outstanding - posted.balance
+
+ORDER BY name, account_id, detail

@@ -1,0 +1,1 @@
+SELECT external_reference, line FROM import_line WHERE external_reference = ANY(%(references)s::text[])

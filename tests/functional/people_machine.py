@@ -1,0 +1,367 @@
+"""What clients and staff do, as rules of the machine in `platform_machine.py`: in any order, on any row."""
+
+import contextlib
+import datetime
+import sys
+import uuid
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from accounts.account_opening import NewAccount, open_account
+from accounts.billing_calendar import first_start_on_or_after
+from accounts.errors import Conflict, Invalid
+from accounts.models import Account, Plan
+from invoices.credit_notes import issue_credit_note
+from invoices.credits import grant_credit, reverse_entry
+from invoices.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from invoices.write_offs import write_off_invoice
+from ledger.models import Entry
+from payments.messages.attempts import PaymentsMessage, RefundsMessage
+from payments.models import OFFLINE, Payment, Refund
+from payments.offline_payments import record_offline_payment
+from payments.payment_requests import pay_invoice
+from payments.refund_requests import request_refund
+from payments.reversed_money import record_reversed_payment, record_reversed_refund
+from payments.reviews import mark_resolved, resolve_payment, resolve_refund
+from rebilling.models import Rebilling
+from subscriptions.account_updates import update_account
+from subscriptions.lifecycle import close_account, reopen_account
+from tests.builders import QueueInHand, a_plan
+from tests.support.kept_gateway import KeptGateway
+from tests.support.soundness import Soundness
+
+FIRST_DAY = datetime.date(2027, 12, 31)
+MAX_ACCOUNTS = 5
+AMOUNTS = [1, 60, 150, 680, 1999, 10_000]
+"""Some of them leave a rest that is too small to collect."""
+
+positions = st.integers(0, 2**16)
+_free = st.sampled_from([{"in_flight": False}] * 4 + [{}])
+"""Most often an invoice of which no payment is in flight: most of what can be done about one that has is refused."""
+_amounts = st.sampled_from(AMOUNTS)
+_MODELS: list[Any] = [
+    *(Account, Rebilling, Invoice, InvoiceLine, CreditNote, CreditNoteLine, Entry, Payment, Refund),
+]
+
+
+class PeopleMachine(RuleBasedStateMachine):
+    """Its transaction is undone at the end of each example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = datetime.datetime.combine(FIRST_DAY, datetime.time(6), datetime.UTC)
+        self.accounts: list[uuid.UUID] = []
+        self.there: set[str] = set()
+        """The models that have rows: what needs one isn't tried before."""
+        self.queue = QueueInHand()
+        self.gateway = KeptGateway()
+        self.soundness = Soundness()
+        self.undone = transaction.atomic()
+        self.undone.__enter__()
+        self.plans = [
+            a_plan(interval_unit="day", unit_amount_minor=100),
+            a_plan(),
+            a_plan(interval_unit="week", unit_amount_minor=700),
+            a_plan(unit_amount_minor=0),
+            a_plan(trial_days=10, unit_amount_minor=500),
+            a_plan(interval_count=3, currency="JPY", unit_amount_minor=5000),
+            a_plan(interval_unit="year", unit_amount_minor=20_000),
+        ]
+
+    @property
+    def today(self) -> datetime.date:
+        return self.now.date()
+
+    @property
+    def at_this_moment(self) -> dict[str, Any]:
+        return {"author": "test", "today": self.today, "now": self.now}
+
+    @property
+    def signed(self) -> dict[str, Any]:
+        return {"reason": "looked into"} | self.at_this_moment
+
+    def teardown(self) -> None:
+        try:
+            # Not after a failure, which it would hide.
+            if sys.exc_info()[0] is None:
+                self.come_to_an_end()
+        finally:
+            transaction.set_rollback(True)
+            self.undone.__exit__(None, None, None)
+
+    def come_to_an_end(self) -> None:
+        raise NotImplementedError
+
+    def unless_refused(self, change: Callable[[], object]) -> bool:
+        """Whether it was done; what is refused moves nothing."""
+        before = everything()
+        try:
+            with transaction.atomic():
+                change()
+        except (Conflict, Invalid):
+            assert everything() == before
+            return False
+        return True
+
+    def any_account(self, which: int) -> uuid.UUID:
+        return self.accounts[which % len(self.accounts)]
+
+    def any_invoice(self, which: int, **having: Any) -> Invoice | None:
+        invoices = list(Invoice.objects.filter(**having).order_by("id"))
+        return invoices[which % len(invoices)] if invoices else None
+
+    def any_payment(self, which: int, **having: Any) -> Payment | None:
+        payments = list(Payment.objects.filter(**having).order_by("id"))
+        return payments[which % len(payments)] if payments else None
+
+    # --- accounts ---
+
+    def open_three_accounts(self, plan: int, since: int) -> None:
+        start = self.today - datetime.timedelta(days=since)
+        self.open(self.plans[0], anchor_date=start, rebilling_date=start)
+        self.open(self.plans[1])
+        self.open(self.plans[plan % len(self.plans)])
+
+    @precondition(lambda self: len(self.accounts) < MAX_ACCOUNTS)
+    @rule(
+        plan=positions,
+        anchored=st.integers(-400, 40),
+        billed_from=st.none() | st.integers(0, 45),
+        quantity=st.integers(1, 3),
+        sent=st.booleans(),
+    )
+    def open_an_account_from_elsewhere(
+        self, plan: int, anchored: int, billed_from: int | None, quantity: int, sent: bool
+    ) -> None:
+        chosen = self.plans[plan % len(self.plans)]
+        anchor, start = self.today + datetime.timedelta(days=anchored), None
+        if billed_from is not None:
+            since = self.today - datetime.timedelta(days=billed_from)
+            start = first_start_on_or_after(anchor=anchor, interval=chosen.interval, day=since)
+        method: dict[str, Any] = {"collection_method": "send_invoice", "net_days": 5} if sent else {}
+        self.open(chosen, anchor_date=anchor, rebilling_date=start, quantity=quantity, **method)
+
+    def open(self, plan: Plan, **given: Any) -> None:
+        number = str(len(self.accounts))
+        new = NewAccount(name=number, email="any@example.com", plan=plan.code, payment_customer=number, **given)
+        self.accounts.append(open_account(new=new, **self.at_this_moment).id)
+
+    @rule(which=positions)
+    def close_or_reopen(self, which: int) -> None:
+        """What it isn't ready for is refused; one that is INACTIVE for not paying may be closed."""
+        account_id = self.any_account(which)
+        given: dict[str, Any] = {"account_id": account_id} | self.signed
+        before = Account.objects.get(id=account_id)
+        if before.status != "INACTIVE":
+            assert not self.unless_refused(lambda: reopen_account(**given))
+            assert close_account(**given).status == "INACTIVE"
+            return
+        if before.inactive_reason == "closed":
+            assert not self.unless_refused(lambda: close_account(**given))
+        # It isn't charged for the time that it was closed.
+        assert reopen_account(**given).rebilling_date >= self.today
+
+    @precondition(lambda self: "Payment" in self.there)
+    @rule(which=positions)
+    def close_who_did_not_pay(self, which: int) -> None:
+        unpaid = list(Account.objects.filter(inactive_reason="unpaid").order_by("id"))
+        if unpaid:
+            account = unpaid[which % len(unpaid)]
+            close_account(account_id=account.id, **self.signed)
+
+    @rule(which=positions, quantity=st.integers(1, 3))
+    def change_quantity(self, which: int, quantity: int) -> None:
+        update_account(account_id=self.any_account(which), changes={"quantity": quantity}, **self.signed)
+
+    @rule(which=positions, method=st.sampled_from(["automatic", "send_invoice"]))
+    def change_the_collection_method(self, which: int, method: str) -> None:
+        changes: Any = {"collection_method": method, "net_days": 5}
+        update_account(account_id=self.any_account(which), changes=changes, **self.signed)
+
+    @rule(which=positions, number=st.integers(0, 3))
+    def change_the_payment_method(self, which: int, number: int) -> None:
+        account = Account.objects.get(id=self.any_account(which))
+        update_account(account_id=account.id, changes={"payment_method": f"pm_{number}"}, **self.signed)
+        if account.payment_method != f"pm_{number}":
+            assert not Account.objects.get(id=account.id).payment_method_unusable
+
+    # --- invoices ---
+
+    @rule(which=positions, amount_minor=_amounts)
+    def credit(self, which: int, amount_minor: int) -> None:
+        grant_credit(account_id=self.any_account(which), amount_minor=amount_minor, **self.signed)
+
+    @precondition(lambda self: "Invoice" in self.there)
+    @rule(
+        which=positions,
+        status=st.sampled_from(["OPEN", "PAID", "UNCOLLECTIBLE"]),
+        free=_free,
+        amount_minor=st.none() | st.none() | _amounts,
+    )
+    def issue_a_credit_note(self, which: int, status: str, free: dict[str, bool], amount_minor: int | None) -> None:
+        invoice = self.any_invoice(which, status=status, **free)
+        if invoice is None:
+            return
+        is_done = self.unless_refused(
+            lambda: issue_credit_note(invoice_id=invoice.id, amount_minor=amount_minor, **self.signed)
+        )
+        asked = amount_minor or 1
+        noted = invoice.credited_minor + invoice.credited_to_balance_minor + invoice.credited_to_refund_minor
+        assert is_done == (not invoice.in_flight and noted + invoice.refunding_minor + asked <= invoice.total_minor)
+
+    @precondition(lambda self: "Invoice" in self.there)
+    @rule(which=positions, line=positions, amount_minor=_amounts)
+    def credit_a_line(self, which: int, line: int, amount_minor: int) -> None:
+        invoice = self.any_invoice(which)
+        # The last invoice of a closed account, for a debt that was carried forward, has no lines.
+        if invoice is not None and invoice.lines.exists():
+            lines = list(invoice.lines.order_by("position"))
+            named = {lines[line % len(lines)].id: amount_minor}
+            self.unless_refused(lambda: issue_credit_note(invoice_id=invoice.id, lines=named, **self.signed))
+
+    @precondition(lambda self: "Invoice" in self.there)
+    @rule(which=positions, status=st.sampled_from(["OPEN"] * 4 + ["PAID", "UNCOLLECTIBLE"]), free=_free)
+    def write_off(self, which: int, status: str, free: dict[str, bool]) -> None:
+        invoice = self.any_invoice(which, status=status, **free)
+        if invoice is not None:
+            is_done = self.unless_refused(lambda: write_off_invoice(invoice_id=invoice.id, **self.signed))
+            assert is_done == (invoice.status == "OPEN" and not invoice.in_flight)
+
+    @precondition(lambda self: "Invoice" in self.there)
+    @rule(back=st.integers(0, 3), type_=st.sampled_from(["credit", "credit", "write_off", "write_off", "charge"]))
+    def reverse_one_of_the_newest(self, back: int, type_: str) -> None:
+        entries = list(Entry.objects.filter(type=type_).order_by("-id")[: back + 1])
+        if entries:
+            entry = entries[-1]
+            was = Entry.objects.filter(reverses=entry).exists()
+            is_done = self.unless_refused(lambda: reverse_entry(entry_id=entry.id, **self.signed))
+            assert not is_done or (type_ != "charge" and not was)
+            assert is_done or type_ != "credit" or was
+
+    @precondition(lambda self: "Invoice" in self.there)
+    @rule(which=positions, given_back=st.booleans())
+    def give_an_invoice_back_or_up_and_reopen(self, which: int, given_back: bool) -> None:
+        """The running period isn't paid for any more: another begins on the day of reopening."""
+        invoice = self.any_invoice(which, status="PAID" if given_back else "OPEN", in_flight=False)
+        if invoice is None:
+            return
+        if given_back:
+            self.unless_refused(lambda: issue_credit_note(invoice_id=invoice.id, **self.signed))
+        else:
+            write_off_invoice(invoice_id=invoice.id, **self.signed)
+        if Account.objects.get(id=invoice.account_id).status != "INACTIVE":
+            close_account(account_id=invoice.account_id, **self.signed)
+        assert reopen_account(account_id=invoice.account_id, **self.signed).rebilling_date >= self.today
+
+    # --- money ---
+
+    @rule(
+        which=positions,
+        amount_minor=_amounts,
+        of=st.sampled_from([None, {}, {"status": "OPEN"}, {"status": "UNCOLLECTIBLE"}, {"in_flight": True}]),
+    )
+    def receive(self, which: int, amount_minor: int, of: dict[str, Any] | None) -> None:
+        """Money for an invoice, or for none."""
+        invoice = None if of is None else self.any_invoice(which, **of)
+        account_id = invoice.account_id if invoice else self.any_account(which)
+        is_done = self.unless_refused(
+            lambda: record_offline_payment(
+                account_id=account_id,
+                invoice_id=invoice.id if invoice else None,
+                amount_minor=amount_minor,
+                reference="SEPA",
+                is_another=True,
+                **self.signed,
+            )
+        )
+        assert is_done == (invoice is None or invoice.status != "VOID")
+
+    @precondition(lambda self: "Invoice" in self.there)
+    @rule(which=positions, status=st.sampled_from(["OPEN", "OPEN", "PAID"]), free=_free)
+    def pay(self, which: int, status: str, free: dict[str, bool]) -> None:
+        """The hourly check sends it."""
+        invoice = self.any_invoice(which, status=status, **free)
+        if invoice is not None:
+            is_done = self.unless_refused(lambda: pay_invoice(invoice_id=invoice.id, author="test", now=self.now))
+            unusable = Account.objects.get(id=invoice.account_id).payment_method_unusable
+            assert is_done == (status == "OPEN" and not invoice.in_flight and not unusable)
+
+    @precondition(lambda self: "Payment" in self.there)
+    @rule(
+        which=positions,
+        amount_minor=st.none() | _amounts,
+        source=st.sampled_from(["payment", "payment", "balance"]),
+        sent=st.booleans(),
+    )
+    def refund(self, which: int, amount_minor: int | None, source: str, sent: bool) -> None:
+        """A part of a payment, or all of it. If its message isn't sent, the hourly check sends it."""
+        payment = self.any_payment(which, status="SUCCEEDED")
+        if payment is None:
+            return
+        asked, refund_id = amount_minor or payment.amount_minor, uuid.uuid4()
+        given: dict[str, Any] = {"payment_id": payment.id, "amount_minor": asked, "source": source}
+        given["refund_id"] = refund_id
+        if self.unless_refused(lambda: request_refund(**given, **self.signed)):
+            refund = Refund.objects.get(id=refund_id)
+            assert not self.unless_refused(lambda: request_refund(**given, **self.signed))
+            if sent and refund.status == "SUBMITTED":
+                self.queue.send([RefundsMessage(refunds=(refund.id,))])
+
+    @precondition(lambda self: "Payment" in self.there)
+    @rule(which=positions)
+    def money_is_taken_back(self, which: int) -> None:
+        payment = self.any_payment(which, status="SUCCEEDED")
+        if payment is not None:
+            given: dict[str, Any] = {"payment_id": payment.id, **self.signed}
+            if self.unless_refused(lambda: record_reversed_payment(**given)):
+                assert not self.unless_refused(lambda: record_reversed_payment(**given))
+                # Nor is it sent back as well, whatever credit there is.
+                grant_credit(account_id=payment.account_id, amount_minor=10_000, **self.signed)
+                for source in ("payment", "balance"):
+                    refund: dict[str, Any] = {"amount_minor": 1, "source": source} | given
+                    assert not self.unless_refused(partial(request_refund, **refund))
+
+    @precondition(lambda self: "Refund" in self.there)
+    @rule(which=positions)
+    def a_refund_comes_back(self, which: int) -> None:
+        refunds = list(Refund.objects.filter(status="SUCCEEDED").order_by("id"))
+        if refunds:
+            refund_id = refunds[which % len(refunds)].id
+            self.unless_refused(lambda: record_reversed_refund(refund_id=refund_id, **self.signed))
+
+    @precondition(lambda self: "Payment" in self.there)
+    @rule(which=positions)
+    def resolve_what_needs_review(self, which: int) -> None:
+        """By the gateway's own records; a payment that was never taken is asked for again by a person."""
+        waiting: list[Any] = [
+            row
+            for model in (Payment, Refund)
+            for row in model.objects.filter(needs_review=True).exclude(gateway=OFFLINE).order_by("id")
+        ]
+        if not waiting:
+            return
+        row = waiting[which % len(waiting)]
+        given: dict[str, Any] = {"reference": str(row.id), **self.signed}
+        if row.status not in row.IN_FLIGHT:
+            mark_resolved(row=row, reason="seen", author="staff:anna")
+        elif isinstance(row, Payment):
+            taken = row.id in self.gateway.taken
+            self.unless_refused(lambda: resolve_payment(payment_id=row.id, taken=taken, **given))
+            self._send_submitted()
+        else:
+            sent = row.id in self.gateway.sent
+            self.unless_refused(lambda: resolve_refund(refund_id=row.id, sent=sent, **given))
+
+    def _send_submitted(self) -> None:
+        never_called = Payment.objects.filter(status="SUBMITTED", first_called_at=None).order_by("id")
+        with contextlib.suppress(IndexError):
+            self.queue.send([PaymentsMessage(payments=(list(never_called)[-1].id,))])
+
+
+def everything() -> list[Any]:
+    return [list(model._default_manager.order_by("id").values()) for model in _MODELS]
