@@ -42,5 +42,5 @@ def test_that_comments_and_docstrings_name_exist(suffix: str) -> None:
 
 
 def test_are_found_in_sentences() -> None:
-    text = "As `invoices/gone.py` says, and accounts/models.py: see (ledger/sql/gone.sql), and sql/NAME.sql."
+    text = "As `invoices/gone.py` says, and accounts/amounts.py: see (ledger/sql/gone.sql), and sql/NAME.sql."
     assert missing_from(iter([text])) == ["invoices/gone.py", "ledger/sql/gone.sql"]

@@ -1,67 +1,16 @@
-"""Who is billed, and on which terms: plans, accounts, their terms, and the history of their changes."""
+"""Who is billed."""
 
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q, Value
-from django.db.models.functions import Cast, Lower
-from django.db.models.lookups import LessThanOrEqual
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 
-from accounts.billing_calendar import Interval, IntervalUnit
-from accounts.currencies import MAX_MINOR
 from accounts.ids import new_id
 from accounts.metadata import MetadataField
 
-MAX_INTERVAL_COUNT = 366
-"""The largest interval count: a year of days. It bounds every date that the calendar can be asked for."""
-
 DEFAULT_NET_DAYS = 30
 MAX_NET_DAYS = 365
-
-_NUMERIC = models.DecimalField(max_digits=40, decimal_places=0)
-
-
-class Plan(models.Model):
-    """A price offered. Never edited once an account is on it: retire it and open a new one."""
-
-    class Unit(models.TextChoices):
-        DAY = IntervalUnit.DAY.value
-        WEEK = IntervalUnit.WEEK.value
-        MONTH = IntervalUnit.MONTH.value
-        YEAR = IntervalUnit.YEAR.value
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    code = models.CharField(max_length=64)
-    name = models.CharField(max_length=200)
-    currency = models.CharField(max_length=3)
-    unit_amount_minor = models.BigIntegerField()
-    interval_count = models.PositiveSmallIntegerField()
-    interval_unit = models.CharField(max_length=5, choices=Unit.choices)
-    trial_days = models.PositiveSmallIntegerField(default=0)
-    retired = models.BooleanField(default=False)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["code"], name="plan_code_once"),
-            models.CheckConstraint(condition=Q(code__regex=r"^[a-z0-9][a-z0-9_-]*$"), name="plan_code_is_a_slug"),
-            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="plan_currency_is_iso"),
-            models.CheckConstraint(condition=Q(unit_amount_minor__gte=0), name="plan_amount_not_negative"),
-            models.CheckConstraint(
-                condition=Q(interval_count__gte=1, interval_count__lte=MAX_INTERVAL_COUNT), name="plan_interval_bounded"
-            ),
-            models.CheckConstraint(
-                condition=Q(interval_unit__in=["day", "week", "month", "year"]), name="plan_interval_unit_known"
-            ),
-            models.CheckConstraint(condition=Q(trial_days__lte=730), name="plan_trial_bounded"),
-        ]
-
-    def __str__(self) -> str:
-        return self.code
-
-    @property
-    def interval(self) -> Interval:
-        return Interval(count=self.interval_count, unit=IntervalUnit(self.interval_unit))
 
 
 class Account(models.Model):
@@ -166,74 +115,3 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.external_reference or self.id})"
-
-
-class Terms(models.Model):
-    """What an account is billed for a period, in force from a date until the next terms. Only added to.
-
-    A period costs what the terms in force on its first day say: of those effective by then the latest, and of several
-    for one day the newest. `anchor_date` is the day from which periods are counted under them.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="terms")
-    effective_from = models.DateField()
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="terms")
-    quantity = models.PositiveIntegerField()
-    unit_amount_minor = models.BigIntegerField()
-    anchor_date = models.DateField()
-    reason = models.CharField(max_length=500)
-    author = models.CharField(max_length=200)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        verbose_name_plural = "terms"
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.CheckConstraint(condition=Q(quantity__gte=1), name="terms_quantity_positive"),
-            models.CheckConstraint(condition=Q(unit_amount_minor__gte=0), name="terms_amount_not_negative"),
-            models.CheckConstraint(
-                condition=LessThanOrEqual(
-                    Cast("quantity", _NUMERIC) * Cast("unit_amount_minor", _NUMERIC), Cast(Value(MAX_MINOR), _NUMERIC)
-                ),
-                name="terms_price_fits_64_bits",
-            ),
-        ]
-        indexes: ClassVar[list[models.Index]] = [
-            # accounts/terms.py: an account's terms, the latest first.
-            models.Index(fields=["account", "-effective_from", "-id"], name="terms_by_account"),
-            # api/v1/accounts.py: the accounts of a plan.
-            models.Index(fields=["plan", "account"], name="terms_by_plan"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} x {self.plan_id} from {self.effective_from}"
-
-    @property
-    def price_minor(self) -> int:
-        """What one period costs, in minor units of the account's currency."""
-        return self.quantity * self.unit_amount_minor
-
-
-class AccountChange(models.Model):
-    """One change of an account by anybody: who made it, when, why, and what the fields were before and after.
-
-    The first of an account is its opening, with nothing before. The application may only add them.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="changes")
-    reason = models.CharField(max_length=500)
-    author = models.CharField(max_length=200)
-    changed_at = models.DateTimeField()
-    before = models.JSONField()
-    after = models.JSONField()
-
-    class Meta:
-        verbose_name_plural = "history"
-        indexes: ClassVar[list[models.Index]] = [
-            # api/v1/account_history.py: an account's history, newest first.
-            models.Index(fields=["account", "-id"], name="account_change_by_account"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{', '.join(self.after)}: {self.reason}"

@@ -1,0 +1,61 @@
+"""What an account is billed, from which day on."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q, Value
+from django.db.models.functions import Cast
+from django.db.models.lookups import LessThanOrEqual
+
+from accounts.currencies import MAX_MINOR
+from accounts.ids import new_id
+from accounts.models.account import Account
+from accounts.models.plan import Plan
+
+_NUMERIC = models.DecimalField(max_digits=40, decimal_places=0)
+
+
+class Terms(models.Model):
+    """What an account is billed for a period, in force from a date until the next terms. Only added to.
+
+    A period costs what the terms in force on its first day say: of those effective by then the latest, and of several
+    for one day the newest. `anchor_date` is the day from which periods are counted under them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="terms")
+    effective_from = models.DateField()
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="terms")
+    quantity = models.PositiveIntegerField()
+    unit_amount_minor = models.BigIntegerField()
+    anchor_date = models.DateField()
+    reason = models.CharField(max_length=500)
+    author = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "terms"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="terms_quantity_positive"),
+            models.CheckConstraint(condition=Q(unit_amount_minor__gte=0), name="terms_amount_not_negative"),
+            models.CheckConstraint(
+                condition=LessThanOrEqual(
+                    Cast("quantity", _NUMERIC) * Cast("unit_amount_minor", _NUMERIC), Cast(Value(MAX_MINOR), _NUMERIC)
+                ),
+                name="terms_price_fits_64_bits",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # accounts/terms.py: an account's terms, the latest first.
+            models.Index(fields=["account", "-effective_from", "-id"], name="terms_by_account"),
+            # api/v1/accounts.py: the accounts of a plan.
+            models.Index(fields=["plan", "account"], name="terms_by_plan"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.plan_id} from {self.effective_from}"
+
+    @property
+    def price_minor(self) -> int:
+        """What one period costs, in minor units of the account's currency."""
+        return self.quantity * self.unit_amount_minor
