@@ -32,6 +32,14 @@ class AccountChanges(TypedDict, total=False):
     net_days: int
     payment_customer: str
     payment_method: str
+    address_line1: str
+    address_line2: str
+    postal_code: str
+    city: str
+    region: str
+    country: str
+    tax_id: str
+    language: str
     metadata: dict[str, Any]
 
 

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts.amounts import amount_error, charge_error
 from accounts.billing_calendar import DayOutOfRange, first_start_on_or_after, in_range, is_period_start
+from accounts.contact import CONTACT_FIELDS, contact_errors
 from accounts.errors import Conflict, Invalid, refined
 from accounts.metadata import metadata_error
 from accounts.models import DEFAULT_NET_DAYS, MAX_NET_DAYS, Account, AccountChange, Plan, Terms
@@ -16,7 +17,7 @@ from accounts.number_prefix import new_number_prefix, with_unused_prefixes
 from accounts.text import text_error
 
 MAX_QUANTITY = 2**31 - 1
-TEXTS = ("name", "email", "external_reference", "payment_customer", "payment_method")
+TEXTS = ("name", "email", "external_reference", "payment_customer", "payment_method", *CONTACT_FIELDS)
 """The fields of an account that people and clients write."""
 
 
@@ -46,6 +47,14 @@ class NewAccount:
     net_days: int = DEFAULT_NET_DAYS
     payment_customer: str = ""
     payment_method: str = ""
+    address_line1: str = ""
+    address_line2: str = ""
+    postal_code: str = ""
+    city: str = ""
+    region: str = ""
+    country: str = ""
+    tax_id: str = ""
+    language: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -121,6 +130,7 @@ def draft_account(
         number_prefix=new_number_prefix(),
         metadata=new.metadata,
         created_at=now,
+        **{name: getattr(new, name) for name in CONTACT_FIELDS},
     )
     if errors := field_errors(account):
         raise UnableToOpenAccount("The account was not opened.", **errors)
@@ -151,6 +161,7 @@ def field_errors(account: Account) -> dict[str, str]:
         errors["collection_method"] = f"Must be {' or '.join(Account.CollectionMethod.values)}."
     if not 0 <= account.net_days <= MAX_NET_DAYS:
         errors["net_days"] = f"Must be from 0 to {MAX_NET_DAYS}."
+    errors |= contact_errors(account)
     if unkeepable := metadata_error(account.metadata):
         errors["metadata"] = unkeepable
     return errors

@@ -34,8 +34,6 @@ class LockedAccount:
     """
 
     id: uuid.UUID
-    name: str
-    email: str
     currency: str
     status: str
     inactive_reason: str

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from accounts import clock
 from accounts.billing_day import billing_day
+from accounts.contact import CONTACT_FIELDS
 from accounts.currencies import display
 from accounts.models import Account, Plan
 from accounts.terms import TermsInForce
@@ -70,6 +71,7 @@ class AccountAdmin(ActingAdmin):
         "next_billing_date",
         "collection_method",
         "days_to_pay",
+        *CONTACT_FIELDS,
         "payment_customer",
         "payment_method",
         "payment_method_unusable",

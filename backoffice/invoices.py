@@ -155,6 +155,10 @@ class InvoiceAdmin(ActingAdmin):
         "seller",
         "customer_name",
         "customer_email",
+        "customer_address",
+        "customer_country",
+        "customer_tax_id",
+        "customer_language",
         "created_at",
     )
     page_actions = (COLLECT, PAYMENT, CREDIT_NOTE, WRITE_OFF)

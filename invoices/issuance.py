@@ -121,20 +121,15 @@ def _issued(draft: InvoiceDraft, number: str, today: datetime.date) -> IssuedInv
 def _invoice_columns(
     invoices: Sequence[IssuedInvoice], *, today: datetime.date, now: datetime.datetime
 ) -> dict[str, Any]:
-    accounts = [invoice.account for invoice in invoices]
     return {
         "issued_on": today,
         "seller": settings.SELLER_NAME,
         "now": now,
         "ids": uuid_array([invoice.id for invoice in invoices]),
-        "accounts": uuid_array([account.id for account in accounts]),
+        "accounts": uuid_array([invoice.account.id for invoice in invoices]),
         "numbers": plain_array([invoice.number for invoice in invoices]),
         "statuses": plain_array([invoice.amounts.status.value for invoice in invoices]),
-        "currencies": plain_array([account.currency for account in accounts]),
         "due_dates": plain_array([invoice.due_on for invoice in invoices]),
-        "methods": plain_array([account.collection_method for account in accounts]),
-        "names": text_array([account.name for account in accounts]),
-        "emails": text_array([account.email for account in accounts]),
         "totals": plain_array([invoice.amounts.total for invoice in invoices]),
         "applied": plain_array([invoice.amounts.balance_applied for invoice in invoices]),
         "in_flight": plain_array([invoice.is_submitted for invoice in invoices]),

@@ -45,6 +45,14 @@ class Migration(migrations.Migration):
                 ),
                 ("name", models.CharField(max_length=200)),
                 ("email", models.EmailField(max_length=254)),
+                ("address_line1", models.CharField(blank=True, default="", max_length=200)),
+                ("address_line2", models.CharField(blank=True, default="", max_length=200)),
+                ("postal_code", models.CharField(blank=True, default="", max_length=20)),
+                ("city", models.CharField(blank=True, default="", max_length=100)),
+                ("region", models.CharField(blank=True, default="", max_length=100)),
+                ("country", models.CharField(blank=True, default="", max_length=2)),
+                ("tax_id", models.CharField(blank=True, default="", max_length=50)),
+                ("language", models.CharField(blank=True, default="", max_length=15)),
                 ("currency", models.CharField(max_length=3)),
                 ("anchor_date", models.DateField()),
                 ("rebilling_date", models.DateField()),
@@ -111,6 +119,9 @@ class Migration(migrations.Migration):
                         name="account_collection_method_known",
                     ),
                     models.CheckConstraint(condition=models.Q(("net_days__lte", 365)), name="account_net_days_bounded"),
+                    models.CheckConstraint(
+                        condition=models.Q(("country__regex", "^([A-Z]{2})?$")), name="account_country_is_a_code"
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(("first_rebilling_date__gte", models.F("anchor_date"))),
                         name="account_billed_from_its_anchor",

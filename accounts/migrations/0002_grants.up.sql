@@ -18,7 +18,8 @@ REVOKE UPDATE, DELETE ON accounts_terms, accounts_accountchange FROM :applicatio
 -- An account is closed, never deleted; its currency and the prefix of its numbers never change.
 REVOKE UPDATE, DELETE ON accounts_account FROM :application_role;
 GRANT UPDATE (
-    status, inactive_reason, name, email, anchor_date, rebilling_date, first_rebilling_date, billing_since,
+    status, inactive_reason, name, email, address_line1, address_line2, postal_code, city, region, country, tax_id,
+    language, anchor_date, rebilling_date, first_rebilling_date, billing_since,
     external_reference, collection_method, net_days, payment_customer, payment_method, payment_method_unusable,
     credit_balance_minor, invoices_issued, credit_notes_issued, dunning_steps, dunning_on, opened_on, metadata
 ) ON accounts_account TO :application_role;

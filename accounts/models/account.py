@@ -22,6 +22,8 @@ class Account(models.Model):
     for this account. `opened_on` is the day on which it was opened, or last reopened: the days for which a sent invoice
     is unpaid don't count before it.
 
+    The address, `country` (ISO 3166-1 alpha-2), tax id and language (RFC 5646) are the customer's, for invoices.
+
     `credit_balance_minor` is the customer's own money with us, in minor units; below zero, the next invoice brings it
     forward. `invoices_issued` and `credit_notes_issued` count up the numbers under `number_prefix`.
 
@@ -52,6 +54,14 @@ class Account(models.Model):
     inactive_reason = models.CharField(max_length=8, choices=InactiveReason.choices, blank=True, default="")
     name = models.CharField(max_length=200)
     email = models.EmailField(max_length=254)
+    address_line1 = models.CharField(max_length=200, blank=True, default="")
+    address_line2 = models.CharField(max_length=200, blank=True, default="")
+    postal_code = models.CharField(max_length=20, blank=True, default="")
+    city = models.CharField(max_length=100, blank=True, default="")
+    region = models.CharField(max_length=100, blank=True, default="")
+    country = models.CharField(max_length=2, blank=True, default="")
+    tax_id = models.CharField(max_length=50, blank=True, default="")
+    language = models.CharField(max_length=15, blank=True, default="")
     currency = models.CharField(max_length=3)
     anchor_date = models.DateField()
     rebilling_date = models.DateField()
@@ -95,6 +105,7 @@ class Account(models.Model):
                 condition=Q(collection_method__in=["automatic", "send_invoice"]), name="account_collection_method_known"
             ),
             models.CheckConstraint(condition=Q(net_days__lte=MAX_NET_DAYS), name="account_net_days_bounded"),
+            models.CheckConstraint(condition=Q(country__regex=r"^([A-Z]{2})?$"), name="account_country_is_a_code"),
             models.CheckConstraint(
                 condition=Q(first_rebilling_date__gte=F("anchor_date")), name="account_billed_from_its_anchor"
             ),

@@ -1,5 +1,5 @@
 SELECT
-    id, name, email, currency, status, inactive_reason, anchor_date, rebilling_date, first_rebilling_date,
+    id, currency, status, inactive_reason, anchor_date, rebilling_date, first_rebilling_date,
     collection_method, net_days, payment_customer, payment_method, payment_method_unusable, credit_balance_minor,
     number_prefix, invoices_issued, credit_notes_issued, dunning_steps, dunning_on, opened_on
 FROM accounts_account

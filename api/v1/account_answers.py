@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import MAX_BALANCE_MINOR
+from accounts.contact import CONTACT_FIELDS
 from accounts.locked_accounts import UnknownAccount
 from accounts.models import MAX_NET_DAYS, Account
 from accounts.terms import TermsInForce, terms_of
@@ -46,6 +47,14 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
     net_days = WholeNumber(
         read_only=True, least=0, most=MAX_NET_DAYS, help_text="Days to pay in, where invoices are sent."
     )
+    address_line1 = TextOrNull(help_text="The first line of the address.")
+    address_line2 = TextOrNull(help_text="The second line of the address.")
+    postal_code = TextOrNull(help_text="The postal code.")
+    city = TextOrNull(help_text="The city.")
+    region = TextOrNull(help_text="The state, province or region.")
+    country = TextOrNull(help_text="The country's code of two letters (ISO 3166-1).")
+    tax_id = TextOrNull(help_text="The customer's tax id.")
+    language = TextOrNull(help_text="The customer's language, as a tag.")
     payment_customer = TextOrNull(help_text="The customer at the payment gateway.")
     payment_method = TextOrNull(help_text="The payment method at the payment gateway.")
     payment_method_unusable = serializers.BooleanField(
@@ -64,6 +73,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
             "inactive_reason",
             "name",
             "email",
+            *CONTACT_FIELDS,
             "plan",
             "quantity",
             "unit_amount_minor",

@@ -12,17 +12,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.account_changes import AccountChanges
-from accounts.account_opening import MAX_QUANTITY, NewAccount, open_account
-from accounts.models import MAX_NET_DAYS, Account, Plan
-from accounts.reasons import MAX_REASON_LENGTH
+from accounts.account_opening import NewAccount, open_account
+from accounts.models import Account, Plan
 from accounts.terms import on_plan
-from api.endpoints import Body, Endpoint, ListEndpoint
-from api.fields import Choice, ClearableText, Day, Email, Metadata, Movement, Text, WholeNumber
+from api.endpoints import Endpoint, ListEndpoint
 from api.filters import CharFilter, ChoiceFilter, DayFilter, FilterSet, ModelChoiceFilter, SinceFilter, UntilFilter
 from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
 from api.v1.account_answers import AccountSerializer, account_as_json, accounts_as_json, get_account
+from api.v1.account_bodies import ChangeAccountSerializer, OpenAccountSerializer
 from subscriptions.account_updates import update_account
 
 TAG = "Accounts"
@@ -33,67 +32,6 @@ NEEDS_KEY_OR_REFERENCE = (
 )
 BY_API = "changed by API"
 """The reason of a change that names none."""
-
-
-def _collection_method() -> Any:
-    return Choice(
-        Account.CollectionMethod.choices,
-        required=False,
-        help_text="`automatic`: the gateway collects each invoice at once. `send_invoice`: the customer is sent it, "
-        "and pays within `net_days`.",
-    )
-
-
-def _net_days() -> WholeNumber:
-    return WholeNumber(required=False, least=0, most=MAX_NET_DAYS, help_text="Days to pay in, where invoices are sent.")
-
-
-class OpenAccountSerializer(Body):
-    """An account to open."""
-
-    name = Text(max_length=200)
-    email = Email(max_length=254)
-    plan = Text(max_length=64, help_text="The code of a plan that is not retired.")
-    quantity = WholeNumber(required=False, least=1, most=MAX_QUANTITY, help_text="Units to charge for. Default: 1.")
-    unit_amount_minor = Movement(
-        required=False,
-        allow_null=True,
-        least=0,
-        help_text="A negotiated price in minor units. Default: the plan's. Quantity times price has the same maximum.",
-    )
-    anchor_date = Day(
-        required=False,
-        allow_null=True,
-        help_text="The day from which periods are counted. Default: today, after any trial.",
-    )
-    rebilling_date = Day(
-        required=False,
-        allow_null=True,
-        help_text="The first day of the first period to charge. Default: the first period start on or after today. "
-        "If it is in the past, the periods since then are charged.",
-    )
-    external_reference = Text(
-        required=False, allow_null=True, max_length=200, help_text="Your own id of the account. Unique."
-    )
-    collection_method = _collection_method()
-    net_days = _net_days()
-    payment_customer = ClearableText(max_length=200)
-    payment_method = ClearableText(max_length=200)
-    metadata = Metadata(required=False, help_text="An object of at most 50 keys and 16 KB.")
-
-
-class ChangeAccountSerializer(Body):
-    """The fields to change. Others don't change."""
-
-    name = Text(required=False, max_length=200)
-    email = Email(required=False, max_length=254)
-    quantity = WholeNumber(required=False, least=1, most=MAX_QUANTITY, help_text="From the next period on.")
-    collection_method = _collection_method()
-    net_days = _net_days()
-    payment_customer = ClearableText(max_length=200)
-    payment_method = ClearableText(max_length=200)
-    metadata = Metadata(required=False, help_text="Replaces the whole object.")
-    reason = Text(required=False, max_length=MAX_REASON_LENGTH, help_text="Why, for the account's history.")
 
 
 class AccountFilters(FilterSet):
@@ -134,6 +72,10 @@ _ACCOUNT = {
     "external_reference": "crm-1815",
     "payment_customer": "cus_815",
     "payment_method": "pm_card",
+    "address_line1": "12 St James's Square",
+    "postal_code": "SW1Y 4JH",
+    "city": "London",
+    "country": "GB",
     "metadata": {"source": "website"},
 }
 _OPENED = _ACCOUNT | {
@@ -150,6 +92,10 @@ _OPENED = _ACCOUNT | {
     "collection_method": "automatic",
     "net_days": 30,
     "payment_method_unusable": False,
+    "address_line2": None,
+    "region": None,
+    "tax_id": None,
+    "language": None,
     "dunning_on": None,
     "created_at": "2026-11-22T09:30:00Z",
 }

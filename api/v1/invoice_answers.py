@@ -10,7 +10,7 @@ from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.billing_day import billing_day
 from accounts.models import Account
-from api.fields import Amount, WholeNumber
+from api.fields import Amount, TextOrNull, WholeNumber
 from api.v1.payments import PaymentSerializer
 from invoices.locked_invoices import UnknownInvoice
 from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine
@@ -37,6 +37,10 @@ class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
     refunded_minor = Amount(help_text="What was sent back of it since.")
     written_off_minor = Amount(help_text="What was given up of it.")
     outstanding_minor = Amount(help_text="What is still to be paid.")
+    customer_address = TextOrNull(help_text="The address, in one line, when it was issued.")
+    customer_country = TextOrNull(help_text="The country's code when it was issued.")
+    customer_tax_id = TextOrNull(help_text="The tax id when it was issued.")
+    customer_language = TextOrNull(help_text="The language when it was issued.")
     payment_in_flight = serializers.BooleanField(
         source="in_flight", read_only=True, help_text="Whether a payment of it is at the gateway."
     )
@@ -58,6 +62,10 @@ class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
             "seller",
             "customer_name",
             "customer_email",
+            "customer_address",
+            "customer_country",
+            "customer_tax_id",
+            "customer_language",
             "total_minor",
             "tax_minor",
             "credited_minor",

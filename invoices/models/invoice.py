@@ -22,7 +22,8 @@ class Invoice(models.Model):
     balance; below zero it is a debt that was brought forward. `refunded_minor` was sent back of what was paid, and
     `refunding_minor` is reserved for refunds that are in flight.
 
-    The collection method and the due date are frozen on issue, and so are the seller's and the customer's names.
+    The collection method and the due date are frozen on issue, and so are the seller's name and the customer's contact
+    data; `customer_address` is one line, without the country.
     `in_flight` marks that a payment of it is at the gateway. `declined_on` is the day of its first decline; it is
     dunned while that is set and something is outstanding.
     """
@@ -44,6 +45,10 @@ class Invoice(models.Model):
     seller = models.CharField(max_length=200)
     customer_name = models.CharField(max_length=200)
     customer_email = models.EmailField(max_length=254)
+    customer_address = models.CharField(max_length=700, blank=True, default="")
+    customer_country = models.CharField(max_length=2, blank=True, default="")
+    customer_tax_id = models.CharField(max_length=50, blank=True, default="")
+    customer_language = models.CharField(max_length=15, blank=True, default="")
     total_minor = models.BigIntegerField()
     tax_minor = models.BigIntegerField(default=0)
     credited_minor = models.BigIntegerField(default=0)

@@ -3,6 +3,7 @@
 import csv
 import re
 
+from accounts.contact import CONTACT_FIELDS
 from subscriptions.imports.problems import UnreadableFile
 
 REQUIRED = ("external_reference", "name", "email", "plan", "anchor_date")
@@ -15,6 +16,7 @@ OPTIONAL = (
     "opening_balance_minor",
     "payment_customer",
     "payment_method",
+    *CONTACT_FIELDS,
     "metadata",
 )
 COLUMNS = REQUIRED + OPTIONAL

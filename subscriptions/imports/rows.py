@@ -53,6 +53,14 @@ def draft_of_row(
         external_reference=row.cells["external_reference"],
         payment_customer=row.cells["payment_customer"],
         payment_method=row.cells["payment_method"],
+        address_line1=row.cells["address_line1"],
+        address_line2=row.cells["address_line2"],
+        postal_code=row.cells["postal_code"],
+        city=row.cells["city"],
+        region=row.cells["region"],
+        country=row.cells["country"],
+        tax_id=row.cells["tax_id"],
+        language=row.cells["language"],
         metadata=cells.read("metadata", metadata_from, default={}),
     )
     owed_minor = cells.read("opening_balance_minor", lambda text: _owed_minor(plan=plan, text=text), default=0)

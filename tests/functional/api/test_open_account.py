@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from accounts.contact import CONTACT_FIELDS
 from accounts.models import Account, AccountChange, Terms
 from api.models import IdempotentAnswer
 from tests.builders import a_plan, an_account
@@ -31,6 +32,14 @@ class TestOpenAccount:
             "inactive_reason": None,
             "name": "Ada Lovelace",
             "email": "ada@example.com",
+            "address_line1": None,
+            "address_line2": None,
+            "postal_code": None,
+            "city": None,
+            "region": None,
+            "country": None,
+            "tax_id": None,
+            "language": None,
             "plan": "pro",
             "quantity": 1,
             "unit_amount_minor": 1999,
@@ -67,6 +76,14 @@ class TestOpenAccount:
             "net_days": 14,
             "payment_customer": "cus_1",
             "payment_method": "pm_1",
+            "address_line1": "12 St James's Square",
+            "address_line2": "Third floor",
+            "postal_code": "SW1Y 4JH",
+            "city": "London",
+            "region": "Greater London",
+            "country": "GB",
+            "tax_id": "GB123456789",
+            "language": "en-GB",
             "metadata": {"seats": [1, 2], "vip": True, "note": "caf\u00e9 \\u0000", "rate": 1.5},
         }
         response = api.post("/v1/accounts", terms, once="one")
@@ -96,6 +113,7 @@ class TestOpenAccount:
                 "external_reference",
                 "payment_customer",
                 "payment_method",
+                *CONTACT_FIELDS,
             ]
         )
         opened = api.post("/v1/accounts", ADA | nulls, once="one").json()

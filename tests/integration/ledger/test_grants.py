@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import ProgrammingError, connection, transaction
 
+from accounts.contact import CONTACT_FIELDS
 from accounts.plans import retire_plan
 from invoices.credit_notes import issue_credit_note
 from invoices.models import Invoice
@@ -34,6 +35,7 @@ GRANTED = {
 CHANGED = {
     "accounts_plan": {"retired"},
     "accounts_account": {
+        *CONTACT_FIELDS,
         *("status", "inactive_reason", "name", "email", "anchor_date", "rebilling_date", "first_rebilling_date"),
         *("billing_since", "external_reference", "collection_method", "net_days", "payment_customer"),
         *("payment_method", "payment_method_unusable", "credit_balance_minor", "invoices_issued"),
