@@ -93,6 +93,8 @@ def request_refund(
             raise used
         invoice = invoice_of(account, payment)
         check_left(account, payment, invoice, source=source, amount_minor=amount_minor)
+        # A person sends offline money back offline, and records what is done.
+        is_offline = payment.gateway == OFFLINE
         refund = Refund.objects.create(
             id=refund_id or new_id(),
             account_id=account.id,
@@ -100,7 +102,8 @@ def request_refund(
             source=source,
             amount_minor=amount_minor,
             currency=payment.currency,
-            status=Refund.Status.SUBMITTED,
+            status=Refund.Status.SUCCEEDED if is_offline else Refund.Status.SUBMITTED,
+            completed_at=now if is_offline else None,
             reason=reason,
             gateway=payment.gateway,
             submitted_at=now,
@@ -110,10 +113,8 @@ def request_refund(
         if invoice:
             save_invoices([invoice])
         save_accounts([account], author=author, now=now)
-        if payment.gateway == OFFLINE:
-            refund.status, refund.completed_at = Refund.Status.SUCCEEDED.value, now
+        if is_offline:
             book_refunds(refunds=[refund], today=today, now=now, author=author)
-            refund.save(update_fields=["status", "completed_at"])
         else:
             send_refund_when_committed(refund_id=refund.id)
         return refund

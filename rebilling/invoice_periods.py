@@ -11,21 +11,19 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from accounts.array_literals import uuid_array
 from accounts.authors import SYSTEM
 from accounts.bisection import FailedItem, bisect_batch, describe
 from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount, lock_accounts, save_accounts
-from accounts.sql_files import query
 from invoices.issuance import InvoiceDraft, NewLine, issue_invoices
 from invoices.models import InvoiceLine
 from payments.first_attempts import submit_first_attempts
 from rebilling.messages.message import PeriodItem
 from rebilling.models import ParkReason, SkipReason
 from rebilling.period_decisions import decide
-from rebilling.skip_and_park import Parking, park, skip
+from rebilling.period_states import Parking, mark_charged, park, skip
 from rebilling.waiting_periods import WaitingPeriod
 
 
@@ -80,15 +78,7 @@ def _move_to_charged(due: Sequence[tuple[LockedAccount, list[WaitingPeriod]]]) -
     with_ids = [(account, periods, new_id()) for account, periods in due]
     if not with_ids:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            query(__file__, "move_to_charged"),
-            {
-                "ids": uuid_array([period.id for _, periods, _ in with_ids for period in periods]),
-                "invoices": uuid_array([invoice_id for _, periods, invoice_id in with_ids for _ in periods]),
-            },
-        )
-        moved = {id_ for (id_,) in cursor.fetchall()}
+    moved = mark_charged(periods=[(period.id, invoice_id) for _, periods, invoice_id in with_ids for period in periods])
     drafts = []
     for account, periods, invoice_id in with_ids:
         charged = [period for period in periods if period.id in moved]

@@ -12,10 +12,11 @@ from accounts.locked_accounts import LockedAccount, lock_account, lock_accounts,
 from accounts.models import Account
 from accounts.reasons import checked_reason, signed
 from accounts.terms import terms_of
-from rebilling.models import ParkReason, Rebilling, Run, SkipReason
+from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.period_rows import due_rows, write_rows
+from rebilling.period_states import cancel_periods, make_due, skip_by_person
 from rebilling.run_review import UnknownRun, check_sweep_ended
-from rebilling.skip_and_park import cancel_periods, reopen_runs
+from rebilling.run_states import reopen
 
 
 class UnknownRebilling(Missing):
@@ -54,11 +55,11 @@ def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: da
             raise NotBegun(f"The period starts on {rebilling.period_start}: release it from then on, or skip it.")
         released = [rebilling, *_parked_behind(rebilling, today=billing_day(now))]
         too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
-        _make_due(released, detail, now)
+        make_due(released, detail=detail, now=now)
         if too_many:
             _write_next_periods(rebilling, since=rebilling.period_start, now=now)
         _bill_from_now(released, now)
-        reopen_runs({row.run_id for row in released})
+        reopen({row.run_id for row in released})
         return rebilling
 
 
@@ -76,16 +77,15 @@ def skip_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datet
             raise NotItsTurn(f"Earlier periods come first: the account goes on at {account.rebilling_date}.")
         behind = _parked_behind(rebilling, today=billing_day(now))
         too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
-        rebilling.status, rebilling.reason, rebilling.detail = Rebilling.Status.SKIPPED, SkipReason.BY_PERSON, detail
-        rebilling.save(update_fields=["status", "reason", "detail"])
+        skip_by_person(rebilling, detail=detail)
         if account.rebilling_date == rebilling.period_start:
             account.skip_to(rebilling.period_end, reason=reason)
             save_accounts([account], author=author, now=now)
-        _make_due(behind, detail, now)
+        make_due(behind, detail=detail, now=now)
         if too_many:
             _write_next_periods(rebilling, since=rebilling.period_end, now=now)
         _bill_from_now([rebilling, *behind], now)
-        reopen_runs({row.run_id for row in (rebilling, *behind)})
+        reopen({row.run_id for row in (rebilling, *behind)})
         return rebilling
 
 
@@ -136,12 +136,6 @@ def _parked_behind(rebilling: Rebilling, *, today: datetime.date) -> list[Rebill
             break
         behind.append(row)
     return behind
-
-
-def _make_due(rows: list[Rebilling], detail: str, now: datetime.datetime) -> None:
-    for row in rows:
-        row.status, row.reason, row.detail, row.due_since = Rebilling.Status.DUE, "", detail, now
-    Rebilling.objects.bulk_update(rows, ["status", "reason", "detail", "due_since"])
 
 
 def _write_next_periods(rebilling: Rebilling, *, since: datetime.date, now: datetime.datetime) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from accounts.locked_accounts import LockedAccount
 from rebilling.messages.message import PeriodItem
 from rebilling.models import ParkReason
-from rebilling.skip_and_park import Parking
+from rebilling.period_states import Parking
 from rebilling.waiting_periods import WaitingPeriod, waiting_periods
 
 logger = logging.getLogger(__name__)

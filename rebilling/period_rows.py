@@ -9,7 +9,7 @@ from accounts.billing_calendar import MAX_DUE_PERIODS, Period
 from accounts.terms import TermsHistory, TermsInForce
 from accounts.wording import period_in_words
 from rebilling.models import ParkReason, Rebilling, Run
-from rebilling.skip_and_park import Parking, log_parked
+from rebilling.period_states import Parking, log_parked
 
 
 def due_rows(

@@ -14,7 +14,8 @@ from payments.dunning_steps import send_dunning
 from payments.messages.queue import Queue
 from rebilling.messages.sending import send_due
 from rebilling.models import Rebilling, Run
-from rebilling.skip_and_park import cancel_periods
+from rebilling.period_states import cancel_periods
+from rebilling.run_states import cancel, release
 from rebilling.sweep_lock import is_sweeping
 
 logger = logging.getLogger(__name__)
@@ -41,8 +42,7 @@ def release_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.da
     """
     with transaction.atomic():
         run = _lock_held_run(run_id, reason=reason, author=author, now=now)
-        run.status, run.passed_at = Run.Status.OPEN, now
-        run.save(update_fields=["status", "passed_at", "decided_at", "decision"])
+        release(run, now=now)
         run.rebillings.filter(status=Rebilling.Status.DUE).update(due_since=now)
         transaction.on_commit(partial(_send, run, queue, now))
     return run
@@ -57,8 +57,7 @@ def cancel_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.dat
     """
     with transaction.atomic():
         run = _lock_held_run(run_id, reason=reason, author=author, now=now)
-        run.status = Run.Status.CANCELLED
-        run.save(update_fields=["status", "decided_at", "decision"])
+        cancel(run)
         waiting = run.rebillings.filter(status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
         cancel_periods(waiting, detail=run.decision)
     return run

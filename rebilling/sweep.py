@@ -30,7 +30,7 @@ from rebilling.messages.sending import send_due
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
 from rebilling.period_rows import due_rows, write_rows
-from rebilling.skip_and_park import skip_inactive
+from rebilling.period_states import skip_inactive
 from rebilling.sweep_lock import hold_sweep_lock
 from rebilling.volume_check import pass_or_hold
 from rebilling.volume_limits import check_limits

@@ -18,6 +18,7 @@ from accounts.billing_day import billing_day
 from accounts.wording import counted
 from payments.dunning_steps import steps_by_currency
 from rebilling.models import Rebilling, Run
+from rebilling.run_states import hold, let_through
 from rebilling.sweep_lock import is_sweeping
 from rebilling.volume_limits import HISTORY_DAYS, Excess, History, Size, check_limits, find_excesses
 
@@ -52,12 +53,12 @@ def pass_or_hold(*, run: Run, now: datetime.datetime) -> bool:
         due = _due(ids, as_of=max(row.as_of for row in checked))
         found = find_excesses(due=due, history=_history(today=billing_day(now), without=ids), limits=limits)
         if not found:
-            Run.objects.filter(id__in=ids).update(passed_at=now)
+            let_through(ids, now=now)
             run.passed_at = now
             return True
         # All of them: what is too much together must not pass in parts.
-        run.status, run.held_because = Run.Status.HELD, _reason(found, others=len(ids) - 1)
-        Run.objects.filter(id__in=ids).update(status=run.status, held_because=run.held_because)
+        hold(ids, because=_reason(found, others=len(ids) - 1))
+        run.refresh_from_db()
     for row in checked:
         _log_held(row, due=due, because=run.held_because)
     return False

@@ -13,7 +13,7 @@ from accounts.reasons import checked_reason
 from invoices.dunning_schedule import plan_next_step
 from invoices.locked_invoices import open_invoices
 from invoices.resumption import resume_billing
-from rebilling.skip_and_park import skip_waiting
+from rebilling.period_states import skip_waiting
 from subscriptions.last_invoice import bill_balance
 
 

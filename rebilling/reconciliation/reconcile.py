@@ -11,6 +11,7 @@ from django.db import transaction
 from rebilling.books import run_figures
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.summary import Reconciliation, reconciliations_of
+from rebilling.run_states import mark_reconciled
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +44,7 @@ def _mark_reconciled(run_id: uuid.UUID, now: datetime.datetime) -> str:
         # reconciled yet.
         passed = run.status == Run.Status.OPEN and run.passed_at is not None
         if passed and not run.rebillings.filter(status=Rebilling.Status.DUE).exists():
-            run.status, run.reconciled_at = Run.Status.RECONCILED, now
-            run.figures = run_figures([run.id]).get(run.id, {})
-            run.save(update_fields=["status", "reconciled_at", "figures"])
+            mark_reconciled(run, figures=run_figures([run.id]).get(run.id, {}), now=now)
         return run.status
 
 

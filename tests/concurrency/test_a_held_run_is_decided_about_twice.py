@@ -71,7 +71,7 @@ class TestAHeldRunIsDecidedAboutTwice:
             gate.pass_through()
             original(*args)
 
-        with threads() as start, wrapped("rebilling.parked_periods.reopen_runs", hold):
+        with threads() as start, wrapped("rebilling.parked_periods.reopen", hold):
             releasing = start(partial(release_parked, rebilling_id=parked.id, **said))
             gate.wait_for_somebody()
             if operation == "release":

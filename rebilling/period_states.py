@@ -1,20 +1,23 @@
-"""Skipping and parking: SKIPPED periods won't be charged, PARKED ones wait for a person. Each has its reason."""
+"""Every change of a billing period's state, but its beginning (`rebilling/period_rows.py`): CHARGED, SKIPPED with a
+reason, PARKED until a person decides, DUE again, VOIDED, or cut off. Of locked accounts.
+"""
 
 import datetime
 import logging
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.array_literals import plain_array, text_array, uuid_array
 from accounts.locked_accounts import LockedAccount, lock_accounts
 from accounts.models import Account
 from accounts.sql_files import query
 from rebilling.metrics import emit
-from rebilling.models import ParkReason, Rebilling, Run, SkipReason
+from rebilling.models import ParkReason, Rebilling, SkipReason
+from rebilling.run_states import reopen
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +45,52 @@ class Parking(NamedTuple):
     detail: str = ""
 
 
+def mark_charged(*, periods: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> set[uuid.UUID]:
+    """Move periods that are DUE to CHARGED in one statement, each with its invoice's id. Returns those that moved."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query(__file__, "move_to_charged"),
+            {
+                "ids": uuid_array([period_id for period_id, _ in periods]),
+                "invoices": uuid_array([invoice_id for _, invoice_id in periods]),
+            },
+        )
+        return {id_ for (id_,) in cursor.fetchall()}
+
+
+def mark_voided(*, accounts: Collection[LockedAccount], ids: Collection[uuid.UUID]) -> None:
+    """Those of the accounts' periods that are CHARGED are VOIDED: their lines were credited whole."""
+    _of(accounts).filter(id__in=ids, status=Rebilling.Status.CHARGED).update(status=Rebilling.Status.VOIDED)
+
+
+def cut_off(*, accounts: Collection[LockedAccount], on: datetime.date) -> None:
+    """The accounts' periods end on this day; one cut on its first day is VOIDED. Those that wait to be charged are
+    SKIPPED: the days before are not billed.
+    """
+    skip_waiting(accounts)
+    running = _of(accounts).filter(status=Rebilling.Status.CHARGED, ended_on__gt=on)
+    running.filter(period_start__gte=on).update(status=Rebilling.Status.VOIDED, ended_on=F("period_start"))
+    running.filter(period_start__lt=on).update(ended_on=on)
+
+
+def make_due(rows: Sequence[Rebilling], *, detail: str, now: datetime.datetime) -> None:
+    """A person has decided that these PARKED periods are to be charged, or what they waited for was decided."""
+    for row in rows:
+        row.status, row.reason, row.detail, row.due_since = Rebilling.Status.DUE, "", detail, now
+    Rebilling.objects.bulk_update(rows, ["status", "reason", "detail", "due_since"])
+
+
+def skip_by_person(rebilling: Rebilling, *, detail: str) -> None:
+    """A person has decided that this PARKED period is never charged."""
+    rebilling.status, rebilling.reason, rebilling.detail = Rebilling.Status.SKIPPED, SkipReason.BY_PERSON, detail
+    rebilling.save(update_fields=["status", "reason", "detail"])
+
+
 def skip(*, accounts: Collection[LockedAccount], ids: Collection[uuid.UUID], reason: SkipReason) -> None:
     """Skip those of the accounts' periods that are DUE or PARKED."""
     if ids:
         waiting = _waiting(accounts).filter(id__in=ids)
-        reopen_runs(_runs_of_parked(waiting))
+        reopen(_runs_of_parked(waiting))
         waiting.update(status=Rebilling.Status.SKIPPED, reason=reason)
 
 
@@ -55,28 +99,20 @@ def skip_waiting(accounts: Collection[LockedAccount]) -> int:
     many.
     """
     waiting = _waiting(accounts)
-    reopen_runs(_runs_of_parked(waiting))
+    reopen(_runs_of_parked(waiting))
     return waiting.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.ACCOUNT_INACTIVE)
 
 
+def _of(accounts: Collection[LockedAccount]) -> QuerySet[Rebilling]:
+    return Rebilling.objects.filter(account_id__in=[account.id for account in accounts])
+
+
 def _waiting(accounts: Collection[LockedAccount]) -> QuerySet[Rebilling]:
-    return Rebilling.objects.filter(account_id__in=[account.id for account in accounts], status__in=WAITING)
+    return _of(accounts).filter(status__in=WAITING)
 
 
 def _runs_of_parked(decided: QuerySet[Rebilling]) -> set[uuid.UUID]:
     return set(decided.filter(status=Rebilling.Status.PARKED).values_list("run_id", flat=True))
-
-
-def reopen_runs(ids: Collection[uuid.UUID]) -> None:
-    """Reopen those of the runs that are reconciled: their parked periods are being decided, so that their figures are
-    made anew. Their accounts are locked before them.
-    """
-    if not ids:
-        return
-    # Locked whatever their status, so that no run is reconciled between this read and our commit.
-    runs = Run.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id")
-    reconciled = [run.id for run in runs if run.status == Run.Status.RECONCILED]
-    Run.objects.filter(id__in=reconciled).update(status=Run.Status.OPEN, reconciled_at=None)
 
 
 def skip_inactive() -> int:
@@ -100,7 +136,7 @@ def cancel_periods(waiting: QuerySet[Rebilling], *, detail: str) -> int:
     waits = Q(status=Rebilling.Status.DUE) | Q(reason=ParkReason.EARLIER_PERIOD_PARKED)
     behind = Rebilling.objects.filter(waits, Exists(earlier), account__in=waiting.values("account"))
     both = Rebilling.objects.filter(Q(id__in=waiting.values("id")) | Q(id__in=behind.values("id")))
-    reopen_runs(_runs_of_parked(both))
+    reopen(_runs_of_parked(both))
     return both.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.RUN_CANCELLED, detail=detail)
 
 

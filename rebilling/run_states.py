@@ -1,0 +1,48 @@
+"""Every change of a run's state, but its beginning: a sweep begins it OPEN. The caller holds the run's lock."""
+
+import datetime
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from rebilling.models import Run
+
+
+def let_through(ids: Collection[uuid.UUID], *, now: datetime.datetime) -> None:
+    """The volume check found nothing: what these runs found due is sent."""
+    Run.objects.filter(id__in=ids).update(passed_at=now)
+
+
+def hold(ids: Collection[uuid.UUID], *, because: str) -> None:
+    """The volume check found the runs far too large: nothing of them is sent until a person decides."""
+    Run.objects.filter(id__in=ids).update(status=Run.Status.HELD, held_because=because)
+
+
+def release(run: Run, *, now: datetime.datetime) -> None:
+    """A person lets a HELD run through; the decision is set on it."""
+    run.status, run.passed_at = Run.Status.OPEN, now
+    run.save(update_fields=["status", "passed_at", "decided_at", "decision"])
+
+
+def cancel(run: Run) -> None:
+    """A person cancels a HELD run; the decision is set on it."""
+    run.status = Run.Status.CANCELLED
+    run.save(update_fields=["status", "decided_at", "decision"])
+
+
+def mark_reconciled(run: Run, *, figures: dict[str, Any], now: datetime.datetime) -> None:
+    """Everything in the run is explained; its figures are frozen."""
+    run.status, run.reconciled_at, run.figures = Run.Status.RECONCILED, now, figures
+    run.save(update_fields=["status", "reconciled_at", "figures"])
+
+
+def reopen(ids: Collection[uuid.UUID]) -> None:
+    """Reopen those of the runs that are reconciled: their parked periods are being decided, so that their figures are
+    made anew. Their accounts are locked before them; the runs are locked here.
+    """
+    if not ids:
+        return
+    # Locked whatever their status, so that no run is reconciled between this read and our commit.
+    runs = Run.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id")
+    reconciled = [run.id for run in runs if run.status == Run.Status.RECONCILED]
+    Run.objects.filter(id__in=reconciled).update(status=Run.Status.OPEN, reconciled_at=None)
