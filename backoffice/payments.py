@@ -65,10 +65,6 @@ def _record_reversed(payment: Payment, data: dict[str, Any], caller: Caller) -> 
     )
 
 
-def _needs_review(payment: Payment) -> bool:
-    return payment.needs_review and payment.status in Payment.IN_FLIGHT
-
-
 def _has_its_money(payment: Payment) -> bool:
     """Some of it is left: it wasn't refunded, no refund is on its way, and nobody took it back."""
     if payment.refunded_minor == payment.amount_minor or was_reversed(payment):
@@ -84,7 +80,7 @@ LOOK_UP = Action(
     explanation="The payment is looked up at the gateway once more. Nothing is collected under another key.",
     done="The payment is being looked up. Reload this page in a moment.",
     permission="resolve_payment",
-    offered=_needs_review,
+    offered=lambda payment: payment.awaits_review,
     perform=_look_up,
 )
 MARK_SUCCEEDED = Action(
@@ -94,7 +90,7 @@ MARK_SUCCEEDED = Action(
     "the metadata and is the idempotency key. The ledger gets a payment entry, which can't be reversed.",
     done="The payment was marked as succeeded.",
     permission="resolve_payment",
-    offered=_needs_review,
+    offered=lambda payment: payment.awaits_review,
     perform=_mark_succeeded,
     form=PaymentReferenceForm,
 )
@@ -106,7 +102,7 @@ MARK_DECLINED = Action(
     "doesn't count as a decline.",
     done="The payment was marked as declined.",
     permission="resolve_payment",
-    offered=_needs_review,
+    offered=lambda payment: payment.awaits_review,
     perform=_mark_declined,
 )
 TAKEN_BACK = Action(

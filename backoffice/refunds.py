@@ -14,12 +14,11 @@ from backoffice.mark_resolved import mark_resolved_action
 from backoffice.run_filters import RefundsOfRun
 from backoffice.tables import Table
 from invoices.models import CreditNote
-from ledger.models import Entry, EntryType
 from payments.late_money import book_late_refund
 from payments.messages.sending import look_up_now
 from payments.models import Payment, Refund
 from payments.refund_requests import refundable, request_refund
-from payments.reversed_money import record_reversed_refund
+from payments.reversed_money import came_back, record_reversed_refund
 from payments.reviews import resolve_refund
 
 
@@ -77,16 +76,6 @@ def _record_reversed(refund: Refund, data: dict[str, Any], caller: Caller) -> No
     )
 
 
-def _can_come_back(refund: Refund) -> bool:
-    if refund.status != Refund.Status.SUCCEEDED:
-        return False
-    return not Entry.objects.filter(type=EntryType.REFUND_REVERSED, refund_id=refund.id).exists()
-
-
-def _needs_review(refund: Refund) -> bool:
-    return refund.needs_review and refund.status in Refund.IN_FLIGHT
-
-
 REFUND = Action(
     name="refund",
     label="Refund this payment",
@@ -105,7 +94,7 @@ LOOK_UP = Action(
     explanation="The refund is looked up at the gateway once more. Nothing is sent under another key.",
     done="The refund is being looked up. Reload this page in a moment.",
     permission="resolve_refund",
-    offered=_needs_review,
+    offered=lambda refund: refund.awaits_review,
     perform=_look_up,
 )
 MARK_SUCCEEDED = Action(
@@ -115,7 +104,7 @@ MARK_SUCCEEDED = Action(
     "the metadata and is the idempotency key. The ledger gets a refund entry, which can't be reversed.",
     done="The refund was marked as succeeded.",
     permission="resolve_refund",
-    offered=_needs_review,
+    offered=lambda refund: refund.awaits_review,
     perform=_mark_succeeded,
     form=RefundReferenceForm,
 )
@@ -126,7 +115,7 @@ MARK_FAILED = Action(
     "refunded again under a new key: if the money was sent after all, the customer would get it twice.",
     done="The refund was marked as failed.",
     permission="resolve_refund",
-    offered=_needs_review,
+    offered=lambda refund: refund.awaits_review,
     perform=_mark_failed,
 )
 BOOK_LATE = Action(
@@ -148,7 +137,7 @@ CAME_BACK = Action(
     "account's credit. It can't be undone.",
     done="Recorded.",
     permission="record_reversed_money",
-    offered=_can_come_back,
+    offered=lambda refund: refund.status == Refund.Status.SUCCEEDED and not came_back(refund),
     perform=_record_reversed,
 )
 MARK_RESOLVED = mark_resolved_action(

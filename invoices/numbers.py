@@ -24,8 +24,7 @@ def invoice_numbers(*, accounts: Sequence[LockedAccount], today: datetime.date) 
         account.invoices_issued += 1
         own.append(f"{account.number_prefix}-{account.invoices_issued:04d}")
     if settings.INVOICE_NUMBERING == COMPANY:
-        first = _taken("invoice", today=today, count=len(accounts))
-        return [f"{today.year}-{number:06d}" for number in range(first, first + len(accounts))]
+        return [f"{today.year}-{number:06d}" for number in _taken("invoice", today=today, count=len(accounts))]
     return own
 
 
@@ -36,14 +35,13 @@ def credit_note_numbers(*, accounts: Sequence[LockedAccount], today: datetime.da
         account.credit_notes_issued += 1
         own.append(f"{account.number_prefix}-CN-{account.credit_notes_issued:04d}")
     if settings.INVOICE_NUMBERING == COMPANY:
-        first = _taken("credit_note", today=today, count=len(accounts))
-        return [f"CN-{today.year}-{number:06d}" for number in range(first, first + len(accounts))]
+        return [f"CN-{today.year}-{number:06d}" for number in _taken("credit_note", today=today, count=len(accounts))]
     return own
 
 
-def _taken(kind: str, *, today: datetime.date, count: int) -> int:
-    """Take so many numbers of the year's series; the first of them."""
+def _taken(kind: str, *, today: datetime.date, count: int) -> range:
+    """Take so many numbers of the year's series."""
     with connection.cursor() as cursor:
         cursor.execute(query(__file__, "take_numbers"), {"kind": kind, "year": today.year, "count": count})
         (last,) = cursor.fetchone()
-        return int(last) - count + 1
+        return range(int(last) - count + 1, int(last) + 1)

@@ -8,7 +8,7 @@ import uuid
 from django.db import transaction
 
 from accounts.errors import refined
-from accounts.locked_accounts import lock_account, save_accounts
+from accounts.locked_accounts import save_accounts
 from accounts.reasons import checked_reason
 from invoices.clearing import clear
 from invoices.locked_invoices import save_invoices
@@ -16,10 +16,11 @@ from invoices.receipts import receive
 from ledger.balances import check_balance
 from ledger.posting import post
 from payments.declines import BY_PERSON
+from payments.locked_attempts import lock_payment, lock_refund
 from payments.models import Payment, Refund
 from payments.payment_entries import payment_postings
 from payments.refund_outcomes import book_refunds
-from payments.refund_requests import UnknownPayment, UnknownRefund, invoice_of, late_source
+from payments.refund_requests import invoice_of, late_source
 from payments.refund_reservations import reserve
 from payments.reviews import UnableToResolve, checked_reference, reference_taken
 
@@ -43,11 +44,7 @@ def book_late_payment(
     """
     reason = checked_reason(reason)
     with transaction.atomic():
-        found = Payment.objects.filter(id=payment_id).first()
-        if found is None:
-            raise UnknownPayment(f"There is no payment {payment_id}.")
-        account = lock_account(found.account_id)
-        declined = Payment.objects.select_for_update(no_key=True).get(id=payment_id)
+        account, declined = lock_payment(payment_id)
         if not may_be_booked_late(declined):
             raise UnableToResolve(
                 f"The payment is {declined.status}, and no money of it was taken after all, or it was booked before."
@@ -102,16 +99,12 @@ def book_late_refund(
     """
     reason = checked_reason(reason)
     with transaction.atomic():
-        found = Refund.objects.filter(id=refund_id).select_related("payment").first()
-        if found is None:
-            raise UnknownRefund(f"There is no refund {refund_id}.")
-        account = lock_account(found.account_id)
-        failed = Refund.objects.select_for_update(no_key=True).get(id=refund_id)
+        account, failed = lock_refund(refund_id)
         if failed.status != Refund.Status.FAILED or not failed.needs_review or failed.booked_late_by.exists():
             raise UnableToResolve(
                 f"The refund is {failed.status}, and no money of it was sent after all, or it was booked before."
             )
-        payment = found.payment
+        payment = failed.payment
         invoice = invoice_of(account, payment)
         source = late_source(account, payment, invoice, source=failed.source, amount_minor=failed.amount_minor)
         sent = Refund(

@@ -84,6 +84,11 @@ class GatewayAttempt(models.Model):
     def __str__(self) -> str:
         return f"{self.status} {self.NOUN} {self.id}"
 
+    @property
+    def awaits_review(self) -> bool:
+        """Whether a person has to find out its outcome."""
+        return self.needs_review and self.status in self.IN_FLIGHT
+
 
 class Payment(GatewayAttempt):
     """One attempt to collect an invoice at the gateway, or money received offline, for an invoice or for none.

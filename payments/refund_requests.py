@@ -12,14 +12,15 @@ from django.db.models import QuerySet, Sum
 
 from accounts.amounts import amount_error
 from accounts.currencies import display
-from accounts.errors import Conflict, Invalid, Missing, refined
+from accounts.errors import Conflict, Invalid, refined
 from accounts.ids import new_id
-from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
+from accounts.locked_accounts import LockedAccount, save_accounts
 from accounts.reasons import checked_reason
 from accounts.wording import one_of
 from invoices.amounts import Amounts, amounts_of
 from invoices.locked_invoices import LockedInvoice, invoices_by_id, save_invoices
 from ledger.models import Entry, EntryType
+from payments.locked_attempts import lock_payment
 from payments.messages.sending import send_refund_when_committed
 from payments.models import OFFLINE, Payment, Refund
 from payments.refund_outcomes import book_refunds
@@ -27,14 +28,6 @@ from payments.refund_reservations import reserve
 
 RESERVING = [Refund.Status.SUBMITTED, Refund.Status.UNKNOWN, Refund.Status.SUCCEEDED]
 """A refund in one of these states takes its amount from what is left of its payment; a FAILED one gives it back."""
-
-
-class UnknownPayment(Missing):
-    code = "unknown-payment"
-
-
-class UnknownRefund(Missing):
-    code = "unknown-refund"
 
 
 class UnableToRefund(Invalid):
@@ -82,11 +75,7 @@ def request_refund(
     reason = checked_reason(reason)
     used = AlreadyRefunded("This refund was requested before.")
     with refined({"payments_refund_pkey": used}), transaction.atomic():
-        found = Payment.objects.filter(id=payment_id).first()
-        if found is None:
-            raise UnknownPayment(f"There is no payment {payment_id}.")
-        account = lock_account(found.account_id)
-        payment = Payment.objects.get(id=payment_id)
+        account, payment = lock_payment(payment_id)
         _check_sense(payment, amount_minor=amount_minor, source=source, account_id=account_id, currency=currency)
         if refund_id and Refund.objects.filter(id=refund_id).exists():
             # Before it could be said that its own refund has left too little.

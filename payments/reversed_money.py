@@ -10,15 +10,15 @@ from django.db.models import Sum
 
 from accounts.errors import Conflict
 from accounts.ids import new_id
-from accounts.locked_accounts import lock_account
 from accounts.reasons import checked_reason
 from invoices.clearing import clear
 from invoices.locked_invoices import save_invoices
 from invoices.models import Invoice
 from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
+from payments.locked_attempts import lock_payment, lock_refund
 from payments.models import Payment, Refund
-from payments.refund_requests import UnknownPayment, UnknownRefund, invoice_of, was_reversed
+from payments.refund_requests import invoice_of, was_reversed
 
 
 class UnableToRecordReversal(Conflict):
@@ -43,11 +43,7 @@ def record_reversed_payment(
     """
     reason = checked_reason(reason)
     with transaction.atomic():
-        found = Payment.objects.filter(id=payment_id).first()
-        if found is None:
-            raise UnknownPayment(f"There is no payment {payment_id}.")
-        account = lock_account(found.account_id)
-        payment = Payment.objects.get(id=payment_id)
+        account, payment = lock_payment(payment_id)
         if payment.status != Payment.Status.SUCCEEDED:
             raise UnableToRecordReversal(f"The payment is {payment.status}: no money of it came.")
         if was_reversed(payment):
@@ -88,6 +84,11 @@ def _refunded_of_its_invoice(payment: Payment) -> int:
     return int(refunds.aggregate(amount=Sum("amount_minor", default=0))["amount"])
 
 
+def came_back(refund: Refund) -> bool:
+    """Whether it was recorded that the refund's money came back."""
+    return Entry.objects.filter(type=EntryType.REFUND_REVERSED, refund_id=refund.id).exists()
+
+
 def record_reversed_refund(
     *, refund_id: uuid.UUID, reason: str, author: str, today: datetime.date, now: datetime.datetime
 ) -> Entry:
@@ -96,14 +97,10 @@ def record_reversed_refund(
     """
     reason = checked_reason(reason)
     with transaction.atomic():
-        found = Refund.objects.filter(id=refund_id).first()
-        if found is None:
-            raise UnknownRefund(f"There is no refund {refund_id}.")
-        account = lock_account(found.account_id)
-        refund = Refund.objects.get(id=refund_id)
+        account, refund = lock_refund(refund_id)
         if refund.status != Refund.Status.SUCCEEDED:
             raise UnableToRecordReversal(f"The refund is {refund.status}: no money of it was sent.")
-        if Entry.objects.filter(type=EntryType.REFUND_REVERSED, refund_id=refund.id).exists():
+        if came_back(refund):
             raise UnableToRecordReversal("This was already recorded.")
         posting = Posting(
             id=new_id(),

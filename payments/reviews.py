@@ -6,16 +6,15 @@ import uuid
 from django.db import transaction
 
 from accounts.errors import Conflict, Invalid
-from accounts.locked_accounts import lock_account
 from accounts.reasons import checked_reason
 from accounts.text import text_error
 from payments.declines import BY_PERSON
 from payments.gateways.port import MAX_REFERENCE_LENGTH, Declined, Outcome, Succeeded
+from payments.locked_attempts import lock_payment, lock_refund
 from payments.messages.sending import send_payments_when_committed
 from payments.models import GatewayAttempt, Payment, Refund
 from payments.payment_outcomes import record_payment_outcomes
 from payments.refund_outcomes import record_refund_outcomes
-from payments.refund_requests import UnknownPayment, UnknownRefund
 
 
 class UnableToResolve(Conflict):
@@ -54,12 +53,7 @@ def resolve_payment(
     reason = checked_reason(reason)
     reference = reference.strip()
     with transaction.atomic():
-        found = Payment.objects.filter(id=payment_id).first()
-        if found is None:
-            raise UnknownPayment(f"There is no payment {payment_id}.")
-        lock_account(found.account_id)
-        # The row, too: a lease is taken without the account's lock.
-        payment = Payment.objects.select_for_update(no_key=True).get(id=payment_id)
+        _, payment = lock_payment(payment_id)
         _check_waits(payment, now)
         outcome = _outcome(payment, moved=taken, reference=reference)
         recorded = record_payment_outcomes(outcomes={payment.id: outcome}, today=today, author=author, now=now)
@@ -89,11 +83,7 @@ def resolve_refund(
     reason = checked_reason(reason)
     reference = reference.strip()
     with transaction.atomic():
-        found = Refund.objects.filter(id=refund_id).first()
-        if found is None:
-            raise UnknownRefund(f"There is no refund {refund_id}.")
-        lock_account(found.account_id)
-        refund = Refund.objects.select_for_update(no_key=True).get(id=refund_id)
+        _, refund = lock_refund(refund_id)
         _check_waits(refund, now)
         outcome = _outcome(refund, moved=sent, reference=reference)
         record_refund_outcomes(outcomes={refund.id: outcome}, today=today, author=author, now=now)
@@ -117,7 +107,7 @@ def mark_resolved(*, row: GatewayAttempt, reason: str, author: str) -> None:
 
 
 def _check_waits(row: GatewayAttempt, now: datetime.datetime) -> None:
-    if row.status not in row.IN_FLIGHT or not row.needs_review:
+    if not row.awaits_review:
         raise UnableToResolve(f"The {row.NOUN} is {row.status} and doesn't need review.")
     if row.leased_until is not None and row.leased_until > now:
         raise NotYetResolvable("The gateway is being called for it at this moment: try again in a few minutes.")

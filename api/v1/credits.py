@@ -12,7 +12,7 @@ from api.fields import Movement, Text
 from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
-from api.v1.ledger import TAG, EntrySerializer
+from api.v1.ledger import TAG, EntrySerializer, entry_written
 from invoices.credits import grant_credit
 
 
@@ -45,6 +45,6 @@ class CreditsEndpoint(Endpoint):
 
         def work() -> Answer:
             entry = grant_credit(account_id=account_id, **values, author=self.author, today=self.today, now=self.now)
-            return Answer(201, EntrySerializer(entry).data, location=f"/v1/ledger/{entry.id}")
+            return entry_written(entry)
 
         return self.once(work, needs_key=MOVES_MONEY)

@@ -16,7 +16,7 @@ from api.models import Scope
 from api.schema import call
 from api.v1.invoice_answers import CreditNoteSerializer
 from api.v1.invoices import TAG
-from api.v1.ledger import EntrySerializer
+from api.v1.ledger import EntrySerializer, entry_written
 from api.v1.lifecycle import ReasonSerializer
 from invoices.credit_notes import issue_credit_note
 from invoices.write_offs import write_off_invoice
@@ -110,6 +110,6 @@ class WriteOffEndpoint(Endpoint):
             entry = write_off_invoice(
                 invoice_id=invoice_id, reason=reason, author=self.author, today=self.today, now=self.now
             )
-            return Answer(201, EntrySerializer(entry).data, location=f"/v1/ledger/{entry.id}")
+            return entry_written(entry)
 
         return self.once(work, needs_key=MOVES_MONEY)

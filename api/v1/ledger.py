@@ -67,6 +67,11 @@ class EntrySerializer(serializers.ModelSerializer[Entry]):
         read_only_fields = fields
 
 
+def entry_written(entry: Entry) -> Answer:
+    """The answer of a call that has written this entry."""
+    return Answer(201, EntrySerializer(entry).data, location=f"/v1/ledger/{entry.id}")
+
+
 class AccountEntryFilters(FilterSet):
     """Filters of an account's ledger."""
 
@@ -168,6 +173,6 @@ class ReversalsEndpoint(Endpoint):
 
         def work() -> Answer:
             entry = reverse_entry(entry_id=entry_id, reason=reason, author=self.author, today=self.today, now=self.now)
-            return Answer(201, EntrySerializer(entry).data, location=f"/v1/ledger/{entry.id}")
+            return entry_written(entry)
 
         return self.once(work, needs_key=MOVES_MONEY)

@@ -18,8 +18,9 @@ from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
 from api.v1.payments import TAG
+from payments.locked_attempts import UnknownPayment, UnknownRefund
 from payments.models import Payment, Refund
-from payments.refund_requests import UnknownPayment, UnknownRefund, request_refund
+from payments.refund_requests import request_refund
 
 FROM = "from"
 """A word of Python's own, so that it can't be the name of an attribute."""

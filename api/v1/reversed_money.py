@@ -11,7 +11,7 @@ from api.endpoints import Endpoint
 from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
-from api.v1.ledger import EntrySerializer
+from api.v1.ledger import EntrySerializer, entry_written
 from api.v1.lifecycle import ReasonSerializer
 from api.v1.payments import TAG
 from payments.reversed_money import record_reversed_payment, record_reversed_refund
@@ -42,7 +42,7 @@ class PaymentReversalEndpoint(Endpoint):
             entry = record_reversed_payment(
                 payment_id=payment_id, reason=reason, author=self.author, today=self.today, now=self.now
             )
-            return Answer(201, EntrySerializer(entry).data, location=f"/v1/ledger/{entry.id}")
+            return entry_written(entry)
 
         return self.once(work, needs_key=MOVES_MONEY)
 
@@ -70,6 +70,6 @@ class RefundReversalEndpoint(Endpoint):
             entry = record_reversed_refund(
                 refund_id=refund_id, reason=reason, author=self.author, today=self.today, now=self.now
             )
-            return Answer(201, EntrySerializer(entry).data, location=f"/v1/ledger/{entry.id}")
+            return entry_written(entry)
 
         return self.once(work, needs_key=MOVES_MONEY)

@@ -46,7 +46,7 @@ def look_up_now(*, row: GatewayAttempt) -> None:
 
     Raises `NothingToLookUp` unless it is UNKNOWN, or in flight and needs review; and `UnableToCall`.
     """
-    if row.status not in row.IN_FLIGHT or not (row.status == row.UNKNOWN or row.needs_review):
+    if not (row.status == row.UNKNOWN or row.awaits_review):
         raise NothingToLookUp(f"The {row.NOUN} is {row.status}: there is nothing to look up.")
     try:
         configured_queue().send([message_of(type(row), [row.id])])

@@ -66,7 +66,7 @@ class TestTwoRefunds:
 
     def test_at_the_same_time_exactly_one_is_taken(self) -> None:
         payment = paid()
-        with all_meet_before("payments.refund_requests.lock_account", parties=4), threads() as start:
+        with all_meet_before("payments.refund_requests.lock_payment", parties=4), threads() as start:
             racing = [start(partial(outcome_of, partial(requested, payment, 1000))) for _ in range(4)]
         ended = [future.result() for future in racing]
         assert sum(isinstance(end, Refund) for end in ended) == 1

@@ -32,7 +32,7 @@ request_refund(payment_id=UUID("{payment}"), amount_minor=700, **signed)
 
 RESERVING = [
     Seam("payments.refund_requests.request_refund", "before"),
-    Seam("payments.refund_requests.lock_account"),
+    Seam("payments.refund_requests.lock_payment"),
     Seam("payments.refund_requests.Refund.objects.create"),
     Seam("payments.refund_requests.save_invoices"),
     Seam("payments.refund_requests.save_accounts"),

@@ -14,10 +14,11 @@ from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
 from payments.gateways.port import Declined, Succeeded, Unknown
 from payments.late_money import book_late_payment, book_late_refund
+from payments.locked_attempts import UnknownPayment, UnknownRefund
 from payments.models import Payment, Refund
 from payments.payment_outcomes import record_payment_outcomes
 from payments.refund_outcomes import record_refund_outcomes
-from payments.refund_requests import NothingToRefund, UnknownPayment, UnknownRefund, refundable
+from payments.refund_requests import NothingToRefund, refundable
 from payments.reviews import ReferenceMissing, UnableToResolve, resolve_payment
 from rebilling.books import discrepancies
 from tests.builders import NOW, TODAY, ScriptedGateway, an_account, billed

@@ -16,6 +16,7 @@ from invoices.models import CreditNote, Invoice
 from ledger.balances import book_totals
 from ledger.models import Book, Entry
 from payments.gateways.port import Declined, Unknown
+from payments.locked_attempts import UnknownPayment
 from payments.messages import sending
 from payments.messages.queue import UnableToSend
 from payments.models import Payment, Refund
@@ -24,7 +25,6 @@ from payments.refund_requests import (
     NothingToRefund,
     NotYetRefundable,
     UnableToRefund,
-    UnknownPayment,
 )
 from payments.reversed_money import record_reversed_payment
 from rebilling.models import Rebilling

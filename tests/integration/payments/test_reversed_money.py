@@ -15,8 +15,9 @@ from invoices.write_offs import write_off_invoice
 from ledger.balances import balance, book_totals
 from ledger.models import Book, Entry
 from payments.gateways.port import Declined, Unknown
+from payments.locked_attempts import UnknownPayment, UnknownRefund
 from payments.models import Payment, Refund
-from payments.refund_requests import UnknownPayment, UnknownRefund, refundable
+from payments.refund_requests import refundable
 from payments.reversed_money import (
     NotYetReversible,
     UnableToRecordReversal,

@@ -14,9 +14,9 @@ from invoices.credits import grant_credit
 from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
 from payments.gateways.port import Declined, Succeeded, Unknown
+from payments.locked_attempts import UnknownPayment, UnknownRefund
 from payments.messages import sending
 from payments.models import Payment, Refund
-from payments.refund_requests import UnknownPayment, UnknownRefund
 from payments.reviews import (
     NotYetResolvable,
     ReferenceMissing,
