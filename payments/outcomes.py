@@ -11,6 +11,7 @@ from django.db import connection
 
 from accounts.array_literals import plain_array, text_array, uuid_array
 from accounts.sql_files import query
+from payments.amount_checks import NOT_OUTSTANDING, NOT_RESERVED
 from payments.gateways.port import Declined, Outcome, Succeeded, Unknown
 from payments.models import GatewayAttempt
 
@@ -101,8 +102,8 @@ OUR_FAULT = {
     "invalid_currency": "the gateway rejects the currency",
     "payment_method_unactivated": "our account at the gateway doesn't take this kind of payment method",
     "invalid_request": "the gateway rejects the request",
-    "not_outstanding": "it asks for more than is outstanding of its invoice, and nothing explains why; it was not sent",
-    "not_reserved": "nothing has reserved its money; it was not sent",
+    NOT_OUTSTANDING: "it asks for more than is outstanding of its invoice, and nothing explains why; it was not sent",
+    NOT_RESERVED: "nothing has reserved its money; it was not sent",
 }
 """Codes of what no customer can do anything about, and why each needs review. They count as no decline."""
 

@@ -69,9 +69,6 @@ class Records:
     def taken_for(self, payment: object) -> list[Movement]:
         return [movement for movement in self.taken if movement.owner == str(payment)]
 
-    def sent_back_for(self, refund: object) -> list[Movement]:
-        return [movement for movement in self.sent_back if movement.owner == str(refund)]
-
     def totals(self) -> dict[str, int]:
         """What was taken less what was sent back, by currency, in the provider's units."""
         totals: Counter[str] = Counter()

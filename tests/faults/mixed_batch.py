@@ -22,7 +22,6 @@ from subscriptions.lifecycle import close_account
 from tests.builders import a_plan, an_account
 from tests.support.workers.provider import DECLINES
 
-MESSAGES = 1
 PAYMENTS = 7
 """Three plain ones, one to be declined, the rest of one that has credit, one that is behind, one in yen."""
 INVOICES = PAYMENTS + 2

@@ -69,11 +69,6 @@ def schedule_of(account: Account) -> tuple[int, datetime.date | None]:
     return account.dunning_steps, account.dunning_on
 
 
-def changed_to(account: Account, method: str, *, on: datetime.date) -> None:
-    said: dict[str, Any] = {"reason": "r", "author": "t", "today": on, "now": at(on)}
-    update_account(account_id=account.id, changes={"payment_method": method}, **said)
-
-
 def declined_on_days(*numbers: int, answer: Declined = DECLINED) -> None:
     for number in numbers:
         billed(as_of=day(number), gateway=answers(answer))
