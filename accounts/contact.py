@@ -1,6 +1,7 @@
 """Contact data: what an invoice says of the customer besides the name, frozen on it when it is issued."""
 
 import re
+from typing import Any
 
 from accounts.countries import countries
 from accounts.models import Account
@@ -15,6 +16,7 @@ CONTACT_FIELDS = (
     "tax_id",
     "language",
 )
+MAX_LENGTHS: dict[str, Any] = {field.name: field.max_length for field in Account._meta.fields}
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 """Language, script and region of a tag (RFC 5646), in its usual letters."""
 

@@ -15,7 +15,7 @@ from accounts.billing_day import start_of_day
 from accounts.wording import one_of
 from api.fields import day_from, id_from
 from api.schema import DAY, DAYS
-from rebilling.models import Rebilling
+from rebilling.run_invoices import invoices_of_run
 
 CharFilter = filters.CharFilter
 ModelChoiceFilter = filters.ModelChoiceFilter
@@ -42,9 +42,8 @@ class FilterSet(filters.FilterSet):  # type: ignore[misc]
     Filters named `..._since` and `..._until` are the two ends of a range, both included.
     """
 
-    def get_form_class(self) -> type[forms.Form]:
-        form = super().get_form_class()
-        return type(form.__name__, (_Ranges, form), {})
+    class Meta:
+        form = _Ranges
 
 
 class ChoiceFilter(filters.ChoiceFilter):  # type: ignore[misc]
@@ -117,26 +116,12 @@ class UntilFilter(DayFilter):
         return rows.filter(**{f"{self.field_name}__lt": start_of_day(day + datetime.timedelta(days=1))})
 
 
-class FlagField(forms.Field):
-    """`true` or `false` in a query."""
-
-    def to_python(self, value: Any) -> bool | None:
-        if value in self.empty_values:
-            return None
-        if value not in ("true", "false"):
-            raise forms.ValidationError("Must be true or false.")
-        return bool(value == "true")
-
-
-class FlagFilter(filters.Filter):  # type: ignore[misc]
+class FlagFilter(YesOrNoFilter):
     """Rows for which the condition holds, or, with `false`, the others."""
-
-    field_class = FlagField
 
     def __init__(self, condition: Callable[[], Q], *, label: str) -> None:
         super().__init__(label=label)
         self.condition = condition
-        extend_schema_field({"type": "boolean", "description": label})(self)
 
     def filter(self, rows: QuerySet[Any], value: bool | None) -> QuerySet[Any]:
         if value is None:
@@ -175,5 +160,4 @@ class InvoiceOfRunFilter(IdFilter):
     def filter(self, rows: QuerySet[Any], run_id: uuid.UUID | None) -> QuerySet[Any]:
         if run_id is None:
             return rows
-        invoices = Rebilling.objects.filter(run_id=run_id, invoice__isnull=False).values("invoice_id")
-        return rows.filter(**{f"{self.field_name}__in": invoices})
+        return rows.filter(**{f"{self.field_name}__in": invoices_of_run(run_id)})

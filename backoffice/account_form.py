@@ -7,14 +7,14 @@ from django import forms
 from accounts import clock
 from accounts.account_opening import MAX_QUANTITY
 from accounts.billing_day import billing_day
-from accounts.contact import CONTACT_FIELDS
+from accounts.contact import CONTACT_FIELDS, MAX_LENGTHS
 from accounts.models import MAX_NET_DAYS, Account
 from accounts.terms import terms_of
 from backoffice.forms import ReasonForm
 
 
-def _contact(max_length: int, *, help_text: str = "") -> forms.CharField:
-    return forms.CharField(required=False, max_length=max_length, help_text=help_text, show_hidden_initial=True)
+def _contact(name: str, *, help_text: str = "") -> forms.CharField:
+    return forms.CharField(required=False, max_length=MAX_LENGTHS[name], help_text=help_text, show_hidden_initial=True)
 
 
 class AccountForm(ReasonForm):
@@ -24,14 +24,14 @@ class AccountForm(ReasonForm):
 
     name = forms.CharField(max_length=200, show_hidden_initial=True)
     email = forms.CharField(label="E-mail", max_length=254, show_hidden_initial=True)
-    address_line1 = _contact(200)
-    address_line2 = _contact(200)
-    postal_code = _contact(20)
-    city = _contact(100)
-    region = _contact(100)
-    country = _contact(2, help_text="Its code of two letters, like DE.")
-    tax_id = _contact(50)
-    language = _contact(15, help_text="As a tag, like en or de-AT.")
+    address_line1 = _contact("address_line1")
+    address_line2 = _contact("address_line2")
+    postal_code = _contact("postal_code")
+    city = _contact("city")
+    region = _contact("region")
+    country = _contact("country", help_text="Its code of two letters, like DE.")
+    tax_id = _contact("tax_id")
+    language = _contact("language", help_text="As a tag, like en or de-AT.")
     quantity = forms.IntegerField(
         min_value=1, max_value=MAX_QUANTITY, help_text="From the next period on.", show_hidden_initial=True
     )
@@ -54,16 +54,14 @@ class AccountForm(ReasonForm):
         required=False, max_length=200, help_text="Its id at the gateway.", show_hidden_initial=True
     )
     field_order = (
-        *(
-            "name",
-            "email",
-            *CONTACT_FIELDS,
-            "quantity",
-            "collection_method",
-            "net_days",
-            "payment_customer",
-            "payment_method",
-        ),
+        "name",
+        "email",
+        *CONTACT_FIELDS,
+        "quantity",
+        "collection_method",
+        "net_days",
+        "payment_customer",
+        "payment_method",
         "reason",
     )
     subject: Account

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import F, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 
 from accounts import clock
@@ -14,7 +14,7 @@ from accounts.billing_day import billing_day
 from accounts.models import Account, Plan
 from accounts.terms import TermsInForce, on_plan, terms_of
 from backoffice.lists import FilteredList
-from invoices.models import Invoice
+from invoices.models import OUTSTANDING, Invoice
 
 
 def terms_today(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, TermsInForce]:
@@ -25,11 +25,10 @@ def terms_today(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, TermsInFo
 
 def outstanding_by_account(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
     """What is outstanding of each account's invoices, in minor units, in one statement."""
-    covered = F("credited_minor") + F("balance_applied_minor") + F("paid_minor") + F("written_off_minor")
     rows = (
         Invoice.objects.filter(account_id__in=account_ids, status=Invoice.Status.OPEN)
         .values("account_id")
-        .annotate(outstanding=Sum(F("total_minor") - covered))
+        .annotate(outstanding=Sum(OUTSTANDING))
         .order_by()
     )
     return dict.fromkeys(account_ids, 0) | {row["account_id"]: int(row["outstanding"]) for row in rows}

@@ -89,13 +89,6 @@ class AccountAdmin(ActingAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AccountList
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        account = super().get_object(request, object_id, from_field)
-        if account is not None:
-            account.in_force = terms_today([account.id])[account.id]
-            account.outstanding = outstanding_by_account([account.id])[account.id]
-        return account
-
     @admin.display(description="plan")
     def plan_link(self, account: Account) -> SafeString | None:
         terms = _terms(account)
@@ -129,7 +122,8 @@ class AccountAdmin(ActingAdmin):
     def outstanding(self, account: Any) -> str:
         return display(amount_minor=account.outstanding, currency=account.currency)
 
-    def page_context(self, row: Account) -> dict[str, Any]:
+    def page_context(self, row: Any) -> dict[str, Any]:
+        row.in_force, row.outstanding = terms_today([row.id])[row.id], outstanding_by_account([row.id])[row.id]
         return {
             "summary": explain_account(row.id, today=billing_day(clock.now())),
             "tables": tables_of(row),

@@ -10,6 +10,7 @@ from backoffice.amounts import example_of, minor_from
 from backoffice.forms import SubmissionForm
 from backoffice.invoice_page import MAX_LINES
 from invoices.amounts import amounts_of
+from invoices.credit_note_shares import left_of
 from invoices.models import Invoice, InvoiceLine
 
 ALL, AMOUNT, LINES = "all", "amount", "lines"
@@ -62,7 +63,7 @@ class CreditNoteForm(SubmissionForm):
 
     def _amount_of(self, name: str, line: InvoiceLine) -> int | None:
         """The operation knows a line by its id, people by its number."""
-        amount, left = self._minor(name), _left_of(line)
+        amount, left = self._minor(name), left_of(line)
         if amount is not None and amount > left:
             least, most = (display(amount_minor=each, currency=self.subject.currency) for each in (1, left))
             bounds = f"from {least} to {most}." if left else "nothing is left."
@@ -82,8 +83,4 @@ class CreditNoteForm(SubmissionForm):
 
 
 def _described(line: InvoiceLine, invoice: Invoice) -> str:
-    return f"{line.description}: {display(amount_minor=_left_of(line), currency=invoice.currency)} is left."
-
-
-def _left_of(line: InvoiceLine) -> int:
-    return line.amount_minor + line.tax_minor - line.credited_minor
+    return f"{line.description}: {display(amount_minor=left_of(line), currency=invoice.currency)} is left."

@@ -11,6 +11,7 @@ from backoffice.values import CAUSES
 from invoices.models import BalanceUse, CreditNote, Invoice, InvoiceLine
 from ledger.models import Entry
 from payments.models import Payment, Refund
+from rebilling.models import Rebilling
 
 MAX_LINES = 500
 BALANCE_USES: dict[str, str] = {
@@ -33,7 +34,6 @@ def tables_of(invoice: Invoice) -> list[Table]:
 
 
 def _lines(invoice: Invoice) -> Table:
-    rebillings = {rebilling.id: rebilling for rebilling in invoice.rebillings.all()}
     return table(
         title="Lines",
         columns=("Line", "What for", "Billing period", "Quantity", "Unit price", "Amount", "Tax", "Credited"),
@@ -41,7 +41,8 @@ def _lines(invoice: Invoice) -> Table:
         cells=lambda line: (
             line.position,
             line.description,
-            link_to(rebillings.get(line.rebilling_id), label=_period(line)) or "",
+            # A foreign key of the database has the row be there.
+            link_to(Rebilling(id=line.rebilling_id), label=_period(line)) if line.rebilling_id else "",
             line.quantity,
             display(amount_minor=line.unit_amount_minor, currency=invoice.currency),
             display(amount_minor=line.amount_minor, currency=invoice.currency),

@@ -67,11 +67,9 @@ def _record_reversed(payment: Payment, data: dict[str, Any], caller: Caller) -> 
 
 def _has_its_money(payment: Payment) -> bool:
     """Some of it is left: it wasn't refunded, no refund is on its way, and nobody took it back."""
-    if payment.refunded_minor == payment.amount_minor or was_reversed(payment):
+    if payment.status != Payment.Status.SUCCEEDED or payment.refunded_minor == payment.amount_minor:
         return False
-    return (
-        payment.status == Payment.Status.SUCCEEDED and not payment.refunds.filter(status__in=Refund.IN_FLIGHT).exists()
-    )
+    return not was_reversed(payment) and not payment.refunds.filter(status__in=Refund.IN_FLIGHT).exists()
 
 
 LOOK_UP = Action(

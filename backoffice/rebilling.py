@@ -105,10 +105,11 @@ class RunAdmin(ActingAdmin):
     page_actions = (RELEASE_RUN, CANCEL_RUN, CANCEL_PARKED)
 
     def page_context(self, row: Run) -> dict[str, Any]:
-        found = reconciliation_of(run=row, now=clock.now())
+        now = clock.now()
+        found = reconciliation_of(run=row, now=now)
         tables = [_reconciliation_table(found), _payments_table(found)]
         if _is_held(row):
-            tables.append(_dunning_table(billing_day(clock.now())))
+            tables.append(_dunning_table(billing_day(now)))
         return {"tables": tables}
 
 

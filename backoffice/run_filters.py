@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from rebilling.models import Rebilling, Run
+from rebilling.models import Run
+from rebilling.run_invoices import invoices_of_run
 
 MAX_RUNS = 20
 
@@ -47,7 +48,7 @@ class _OfItsInvoices(RunFilter):
     """Leads from a row to its invoice's id."""
 
     def of_run(self, queryset: QuerySet[Any], run_id: uuid.UUID) -> QuerySet[Any]:
-        return queryset.filter(Exists(Rebilling.objects.filter(run_id=run_id, invoice=OuterRef(self.invoice))))
+        return queryset.filter(**{f"{self.invoice}__in": invoices_of_run(run_id)})
 
 
 class InvoicesOfRun(_OfItsInvoices):

@@ -52,10 +52,6 @@ class AccountFilters(FilterSet):
     created_until = UntilFilter("created_at", label="Opened on this day or earlier.")
     rebilling_date = DayFilter(label="The first day of the next period to charge.")
 
-    class Meta:
-        model = Account
-        fields = ()
-
     def of_plan(self, accounts: QuerySet[Account], _: str, plan: Plan) -> QuerySet[Account]:
         """Those whose terms in force today are of the plan."""
         return on_plan(accounts, plan_id=plan.id, today=self.request.parser_context["view"].today)

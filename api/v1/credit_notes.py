@@ -29,10 +29,6 @@ class CreditNoteFilters(FilterSet):
     issued_until = DayFilter("issued_on", "lte", label="Issued on this day or earlier.")
     run = InvoiceOfRunFilter("invoice_id")
 
-    class Meta:
-        model = CreditNote
-        fields = ()
-
 
 class CreditNotesEndpoint(ListEndpoint):
     scopes: ClassVar = {"GET": Scope.LEDGER_READ}

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
+from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body, Endpoint
 from api.fields import Movement, Text
 from api.idempotency import MOVES_MONEY, Answer
@@ -20,7 +21,7 @@ class GrantCreditSerializer(Body):
     """Credit to grant."""
 
     amount_minor = Movement(help_text="In minor units of the account's currency.")
-    reason = Text(max_length=500)
+    reason = Text(max_length=MAX_REASON_LENGTH)
 
 
 class CreditsEndpoint(Endpoint):

@@ -1,14 +1,13 @@
 """How invoices and credit notes read in answers."""
 
+import datetime
 import uuid
 from typing import Any
 
 from rest_framework import serializers
 
-from accounts import clock
 from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import MAX_BALANCE_MINOR
-from accounts.billing_day import billing_day
 from accounts.models import Account
 from api.fields import Amount, TextOrNull, WholeNumber
 from api.v1.payments import PaymentSerializer
@@ -196,7 +195,7 @@ class WholeInvoiceSerializer(InvoiceSerializer):
         read_only_fields = fields
 
 
-def invoice_as_json(invoice_id: uuid.UUID) -> dict[str, Any]:
+def invoice_as_json(invoice_id: uuid.UUID, *, today: datetime.date) -> dict[str, Any]:
     """The invoice as JSON, with all that belongs to it. Raises `UnknownInvoice`."""
     invoice = Invoice.objects.filter(id=invoice_id).first()
     if invoice is None:
@@ -207,6 +206,6 @@ def invoice_as_json(invoice_id: uuid.UUID) -> dict[str, Any]:
         "balance_uses": BalanceUseSerializer(invoice.balance_uses.order_by("id"), many=True).data,
         "credit_notes": CreditNoteSerializer(credit_notes, many=True).data,
         "payments": PaymentSerializer(invoice.payments.order_by("id"), many=True).data,
-        "explanation": explain_invoice(invoice_id, today=billing_day(clock.now())),
+        "explanation": explain_invoice(invoice_id, today=today),
     }
     return dict(found)

@@ -35,19 +35,12 @@ class AccountInvoiceFilters(FilterSet):
         "of dunning comes.",
     )
 
-    class Meta:
-        model = Invoice
-        fields = ()
-
 
 class InvoiceFilters(AccountInvoiceFilters):
     """Filters of the invoices of all accounts."""
 
     account = IdFilter("account_id", label="The id of the account.")
     run = InvoiceOfRunFilter("id")
-
-    class Meta(AccountInvoiceFilters.Meta):
-        pass
 
 
 class InvoicesEndpoint(ListEndpoint):
@@ -100,7 +93,7 @@ class InvoiceEndpoint(Endpoint):
         missing=True,
     )
     def get(self, request: Request, invoice_id: uuid.UUID) -> Response:
-        return Response(invoice_as_json(invoice_id))
+        return Response(invoice_as_json(invoice_id, today=self.today))
 
 
 class PayInvoiceEndpoint(Endpoint):

@@ -80,19 +80,12 @@ class AccountEntryFilters(FilterSet):
     effective_since = DayFilter("effective_on", "gte", label="Effective on this day or later.")
     effective_until = DayFilter("effective_on", "lte", label="Effective on this day or earlier.")
 
-    class Meta:
-        model = Entry
-        fields = ()
-
 
 class EntryFilters(AccountEntryFilters):
     """Filters of the ledger of all accounts."""
 
     account = IdFilter("account_id", label="The id of the account.")
     run = InvoiceOfRunFilter("invoice_id")
-
-    class Meta(AccountEntryFilters.Meta):
-        pass
 
 
 class EntriesEndpoint(ListEndpoint):

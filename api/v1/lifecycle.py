@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
+from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body, Endpoint
 from api.fields import Text
 from api.idempotency import MOVES_MONEY, Answer
@@ -21,7 +22,7 @@ from subscriptions.lifecycle import close_account, reopen_account
 class ReasonSerializer(Body):
     """The reason, which is recorded."""
 
-    reason = Text(max_length=500)
+    reason = Text(max_length=MAX_REASON_LENGTH)
 
 
 class CloseAccountEndpoint(Endpoint):

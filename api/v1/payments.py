@@ -92,19 +92,12 @@ class AccountPaymentFilters(FilterSet):
     submitted_since = SinceFilter("submitted_at", label="Submitted on this day or later.")
     submitted_until = UntilFilter("submitted_at", label="Submitted on this day or earlier.")
 
-    class Meta:
-        model = Payment
-        fields = ()
-
 
 class PaymentFilters(AccountPaymentFilters):
     """Filters of the payments of all accounts."""
 
     account = IdFilter("account_id", label="The id of the account.")
     run = InvoiceOfRunFilter("invoice_id")
-
-    class Meta(AccountPaymentFilters.Meta):
-        pass
 
 
 class PaymentsEndpoint(ListEndpoint):

@@ -72,10 +72,6 @@ class RebillingFilters(FilterSet):
     period_start_since = DayFilter("period_start", "gte", label="Periods that start on this day or later.")
     period_start_until = DayFilter("period_start", "lte", label="Periods that start on this day or earlier.")
 
-    class Meta:
-        model = Rebilling
-        fields = ()
-
 
 class RebillingsEndpoint(ListEndpoint):
     scopes: ClassVar = {"GET": Scope.RUNS_READ}

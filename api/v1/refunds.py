@@ -98,10 +98,6 @@ class RefundFilters(FilterSet):
     submitted_until = UntilFilter("submitted_at", label="Requested on this day or earlier.")
     run = InvoiceOfRunFilter("payment__invoice_id")
 
-    class Meta:
-        model = Refund
-        fields = ()
-
 
 class RefundsEndpoint(ListEndpoint):
     scopes: ClassVar = {"GET": Scope.LEDGER_READ}

@@ -2,7 +2,7 @@
 
 from invoices.models.balance_use import BalanceUse
 from invoices.models.credit_note import CreditNote, CreditNoteLine
-from invoices.models.invoice import Invoice, InvoiceLine
+from invoices.models.invoice import OUTSTANDING, Invoice, InvoiceLine
 from invoices.models.number_series import NumberSeries
 
-__all__ = ["BalanceUse", "CreditNote", "CreditNoteLine", "Invoice", "InvoiceLine", "NumberSeries"]
+__all__ = ["OUTSTANDING", "BalanceUse", "CreditNote", "CreditNoteLine", "Invoice", "InvoiceLine", "NumberSeries"]

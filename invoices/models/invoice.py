@@ -10,6 +10,8 @@ from accounts.models import Account
 
 _CREDITED = F("credited_minor") + F("credited_to_balance_minor") + F("credited_to_refund_minor")
 _COVERED = F("credited_minor") + F("balance_applied_minor") + F("paid_minor")
+OUTSTANDING = F("total_minor") - _COVERED - F("written_off_minor")
+"""What is still to be paid of an invoice, for queries; `Invoice.outstanding_minor` is the same of a row."""
 
 
 class Invoice(models.Model):
