@@ -44,7 +44,6 @@ class RecordedPayment(NamedTuple):
     status: str
     decline_code: str
     needs_review: bool
-    review_reason: str
     gateway: str
     completed_at: datetime.datetime | None
     customer: str
@@ -109,8 +108,8 @@ class _Batch:
         for row in rows:
             self._follow(row, written[row.id].outcome, self.accounts[row.account_id], invoices[row.invoice_id])
         post(postings=self.postings, effective_on=self.today, author=self.author)
-        for payment_id, excess in self.excess.items():
-            Payment.objects.filter(id=payment_id).update(excess_minor=excess)
+        overpaid = [Payment(id=payment_id, excess_minor=excess) for payment_id, excess in self.excess.items()]
+        Payment.objects.bulk_update(overpaid, ["excess_minor"])
         save_invoices(list(invoices.values()))
         clear(
             accounts=list(self.to_clear.values()),
@@ -188,7 +187,8 @@ class _Batch:
         accounts = [self.accounts[row.account_id] for row, _ in self.to_replace]
         by_account = open_invoices(accounts=accounts)
         attempts: list[NextAttempt] = []
-        counted_as_declined = []
+        counted_as_declined: list[LockedInvoice] = []
+        declined_accounts: dict[uuid.UUID, LockedAccount] = {}
         for row, cause in self.to_replace:
             account = self.accounts[row.account_id]
             invoice = next((each for each in by_account[account.id] if each.id == row.invoice_id), None)
@@ -197,11 +197,12 @@ class _Batch:
             elif account.payment_method_unusable and cause != Payment.Cause.REQUEST:
                 invoice.declined_on = invoice.declined_on or self.today
                 note_unusable(account, today=self.today)
+                declined_accounts[account.id] = account
                 counted_as_declined.append(invoice)
             else:
                 attempts.append((row, cause, invoice))
         save_invoices(counted_as_declined)
-        save_accounts(accounts, author=self.author, now=self.now)
+        save_accounts(declined_accounts.values(), author=self.author, now=self.now)
         self._submit(attempts)
 
     def _try_next_invoices(self) -> None:
@@ -225,7 +226,7 @@ class _Batch:
 
     def _end_dunning(self) -> None:
         """Accounts whose schedule is over, with something declined and no attempt at it in flight, become INACTIVE."""
-        over = [account for account in self.to_clear.values() if is_over(account)]
+        over = [account for account in self.to_clear.values() if is_over(account) and not account.is_inactive]
         if not over:
             return
         by_account = open_invoices(accounts=over)

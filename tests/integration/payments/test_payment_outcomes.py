@@ -305,10 +305,24 @@ class TestSuperseded:
         assert state_of(account) == ("PAST_DUE", 499, 0)
         assert account.dunning_on == TODAY + DAY
 
+    def test_of_two_invoices_at_once_is_one_change_of_the_account(self) -> None:
+        account, queue = an_account(), QueueInHand()
+        for day in (TODAY, FEB_1):
+            swept(as_of=day, queue=queue)
+            assert delivered(bodies=queue.take(), today=day, seconds_left=1) == []
+        Account.objects.filter(id=account.id).update(status="ACTIVE", payment_method_unusable=True)
+        payments = list(account.payments.filter(status="SUBMITTED"))
+        assert len(payments) == 2
+        before = AccountChange.objects.count()
+        assert recorded(Declined(code="superseded"), *payments).submitted == []
+        assert state_of(account) == ("PAST_DUE", 3998, 0)
+        change = AccountChange.objects.latest("id")
+        assert (AccountChange.objects.count() - before, change.reason) == (1, "an invoice was declined")
+
 
 @rolled_back
 class TestADeclineOfAMethodThatWasReplaced:
-    """The customer gave another card while the old one was being asked."""
+    """The customer gave another card while the old one was at the gateway."""
 
     @pytest.mark.parametrize("answer", [DECLINED, HARD])
     def test_is_none_of_the_new_one_which_is_tried_at_once(self, answer: Declined) -> None:
