@@ -2,7 +2,6 @@
 
 import datetime
 import uuid
-from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from django.db import transaction
@@ -82,26 +81,19 @@ def change_account(
             account.save(update_fields=list(changed))
         shown = {name: before[name] for name in changed}
         if "quantity" in changes:
-            shown, changed = _with_quantity(
-                account, changes["quantity"], shown, changed, reason=reason, author=author, today=today, now=now
+            before_it, after_it = _change_quantity(
+                account, changes["quantity"], reason=reason, author=author, today=today, now=now
             )
+            shown, changed = shown | before_it, changed | after_it
         if changed:
             record_changes([(account.id, reason, shown, changed)], author=author, now=now)
         return account
 
 
-def _with_quantity(
-    account: Account,
-    quantity: int,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    *,
-    reason: str,
-    author: str,
-    today: datetime.date,
-    now: datetime.datetime,
+def _change_quantity(
+    account: Account, quantity: int, *, reason: str, author: str, today: datetime.date, now: datetime.datetime
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Add terms with another quantity. Returns what changed, before and after, with the quantity."""
+    """Add terms with another quantity. Returns what changed, before and after; nothing where it is the same."""
     terms = terms_of([account.id])[account.id].in_force(max(today, account.rebilling_date))
     if not 1 <= quantity <= MAX_QUANTITY:
         raise UnableToChangeAccount("The account was not changed.", quantity=f"Must be from 1 to {MAX_QUANTITY}.")
@@ -109,7 +101,7 @@ def _with_quantity(
     if error:
         raise UnableToChangeAccount("The account was not changed.", quantity=error)
     if quantity == terms.quantity:
-        return dict(before), dict(after)
+        return {}, {}
     changed: TermsInForce = terms._replace(effective_from=today, quantity=quantity)
     add_terms(terms={account.id: changed}, reason=reason, author=author, now=now)
-    return {**before, "quantity": terms.quantity}, {**after, "quantity": quantity, "effective_from": today.isoformat()}
+    return {"quantity": terms.quantity}, {"quantity": quantity, "effective_from": today.isoformat()}

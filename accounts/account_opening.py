@@ -15,6 +15,7 @@ from accounts.metadata import metadata_error
 from accounts.models import DEFAULT_NET_DAYS, MAX_NET_DAYS, Account, AccountChange, Plan, Terms
 from accounts.number_prefix import new_number_prefix, with_unused_prefixes
 from accounts.text import text_error
+from accounts.wording import one_of
 
 MAX_QUANTITY = 2**31 - 1
 TEXTS = ("name", "email", "external_reference", "payment_customer", "payment_method", *CONTACT_FIELDS)
@@ -158,7 +159,7 @@ def field_errors(account: Account) -> dict[str, str]:
         errors = {name: " ".join(messages) for name, messages in error.message_dict.items()}
     errors |= {name: fault for name in TEXTS if (fault := text_error(getattr(account, name) or ""))}
     if account.collection_method not in Account.CollectionMethod:
-        errors["collection_method"] = f"Must be {' or '.join(Account.CollectionMethod.values)}."
+        errors["collection_method"] = one_of(Account.CollectionMethod.values)
     if not 0 <= account.net_days <= MAX_NET_DAYS:
         errors["net_days"] = f"Must be from 0 to {MAX_NET_DAYS}."
     errors |= contact_errors(account)

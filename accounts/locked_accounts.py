@@ -30,7 +30,8 @@ class UnknownAccount(Missing):
 class LockedAccount:
     """An account that the present transaction has locked. Fields are those of `accounts.models.Account`.
 
-    The ones below `currency` may be set, and are written by `save_accounts`; the status is set by `become` alone.
+    What changes while it is locked is set here, and written by `save_accounts`: status, dates, balance, counters,
+    dunning, and whether the method can be used. The status is set by `become` alone.
     """
 
     id: uuid.UUID
@@ -134,6 +135,14 @@ def lock_account(account_id: uuid.UUID) -> LockedAccount:
     if account_id not in accounts:
         raise UnknownAccount(f"There is no account {account_id}.")
     return accounts[account_id]
+
+
+def get_account(account_id: uuid.UUID) -> Account:
+    """The account as it is, without a lock. Raises `UnknownAccount`."""
+    account = Account.objects.filter(id=account_id).first()
+    if account is None:
+        raise UnknownAccount(f"There is no account {account_id}.")
+    return account
 
 
 def save_accounts(accounts: Collection[LockedAccount], *, author: str, now: datetime.datetime) -> None:

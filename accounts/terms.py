@@ -4,6 +4,7 @@ import datetime
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from django.db import connection
@@ -76,15 +77,10 @@ def terms_of(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, TermsHistory
     return {account_id: TermsHistory(found) for account_id, found in rows.items()}
 
 
-_INTERVALS: dict[tuple[int, str], Interval] = {}
-
-
+@cache
 def _interval(count: int, unit: str) -> Interval:
     """One object for each of the few intervals that there are."""
-    found = _INTERVALS.get((count, unit))
-    if found is None:
-        found = _INTERVALS[count, unit] = Interval(count=count, unit=IntervalUnit(unit))
-    return found
+    return Interval(count=count, unit=IntervalUnit(unit))
 
 
 def on_plan(accounts: QuerySet[Account], *, plan_id: uuid.UUID, today: datetime.date) -> QuerySet[Account]:

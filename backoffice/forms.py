@@ -9,8 +9,8 @@ from accounts.errors import OperationError
 from accounts.ids import new_id
 from accounts.reasons import MAX_REASON_LENGTH
 from backoffice.amounts import example_of, minor_from
+from payments.gateways.port import MAX_REFERENCE_LENGTH
 from payments.models import Payment, Refund
-from payments.offline_payments import MAX_REFERENCE_LENGTH
 from payments.refund_requests import refundable
 
 OPEN_AGAIN = "This form is incomplete. Open it again."

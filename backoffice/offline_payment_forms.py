@@ -10,7 +10,8 @@ from accounts.errors import OperationError
 from accounts.models import Account
 from backoffice.forms import AmountForm
 from invoices.models import Invoice
-from payments.offline_payments import MAX_REFERENCE_LENGTH, PossibleDuplicate
+from payments.gateways.port import MAX_REFERENCE_LENGTH
+from payments.offline_payments import PossibleDuplicate
 
 MAX_INVOICES = 200
 """Invoices that a form offers, the oldest first."""

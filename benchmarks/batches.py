@@ -6,39 +6,21 @@ Prints ratios within one run; seconds say more about the machine than about the 
 its own, made for the run and removed after it, with the gateway that only logs.
 """
 
-import logging
-import os
 import resource
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
+
+from benchmarks.database import benchmark_database
 
 PERIODS = 1000
 SIZES = (1, 10, 100, 500)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="billing-bench-") as folder:
-        os.environ.pop("DATABASE_URL", None)
-        from localcloud.postgres.embedded import attach
-
-        attach(data=Path(folder))
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
-        # Runs of one day, each many times the one before, and all of them are to be sent.
-        os.environ["VOLUME_CHECK_MULTIPLE"] = "0"
-        import django
-
-        django.setup()
-        logging.disable(logging.WARNING)
-        from django.core.management import call_command
-        from django.db import connections
-
-        call_command("migrate", verbosity=0)
+    with benchmark_database():
         # First, while nothing else has raised the peak.
         _measure_sweep()
         _measure_batches()
-        connections.close_all()
 
 
 def _measure_batches() -> None:

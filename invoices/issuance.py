@@ -52,7 +52,6 @@ class IssuedInvoice:
     id: uuid.UUID
     account: LockedAccount
     number: str
-    issued_on: datetime.date
     due_on: datetime.date
     amounts: Amounts
     uses: list[Use]
@@ -107,7 +106,6 @@ def _issued(draft: InvoiceDraft, number: str, today: datetime.date) -> IssuedInv
         id=draft.id,
         account=account,
         number=number,
-        issued_on=today,
         due_on=due_on,
         amounts=amounts,
         uses=uses,

@@ -7,7 +7,7 @@ import datetime
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from django.db import connection
 
@@ -34,7 +34,6 @@ class LockedInvoice:
     account_id: uuid.UUID
     number: str
     currency: str
-    issued_on: datetime.date
     due_on: datetime.date
     collection_method: str
     in_flight: bool
@@ -90,13 +89,9 @@ def lock_invoice(invoice_id: uuid.UUID) -> tuple[LockedAccount, LockedInvoice]:
     """The invoice and its account, locked until the transaction ends. Raises `UnknownInvoice`."""
     account_id = Invoice.objects.filter(id=invoice_id).values_list("account_id", flat=True).first()
     if account_id is None:
-        _unknown(invoice_id)
+        raise UnknownInvoice(f"There is no invoice {invoice_id}.")
     account = lock_account(account_id)
     return account, invoices_by_id(accounts=[account], ids=[invoice_id])[invoice_id]
-
-
-def _unknown(invoice_id: uuid.UUID) -> NoReturn:
-    raise UnknownInvoice(f"There is no invoice {invoice_id}.")
 
 
 def _invoice(row: Any) -> LockedInvoice:

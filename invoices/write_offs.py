@@ -7,6 +7,7 @@ from django.db import transaction
 
 from accounts.errors import Conflict
 from accounts.ids import new_id
+from accounts.locked_accounts import LockedAccount
 from accounts.reasons import checked_reason
 from invoices.clearing import clear
 from invoices.locked_invoices import LockedInvoice, lock_invoice, save_invoices
@@ -50,19 +51,26 @@ def write_off_invoice(
         amount_minor = invoice.amounts.outstanding
         if not amount_minor:
             raise UnableToWriteOff(f"The invoice {invoice.number} is {invoice.status}: there is nothing to write off.")
-        entry_id = new_id()
-        posting = Posting(
-            id=entry_id,
-            type=EntryType.WRITE_OFF,
-            account_id=account.id,
-            amount_minor=amount_minor,
-            currency=account.currency,
-            description=reason,
-            idempotency_key=f"write_off:{entry_id}",
-            invoice_id=invoice.id,
-        )
-        post(postings=[posting], effective_on=today, author=author)
+        posting = write_off_posting(account, amount_minor=amount_minor, description=reason, invoice_id=invoice.id)
+        (entry_id,) = post(postings=[posting], effective_on=today, author=author)
         invoice.change(written_off=amount_minor)
         save_invoices([invoice])
         clear(accounts=[account], today=today, author=author, now=now)
         return Entry.objects.get(id=entry_id)
+
+
+def write_off_posting(
+    account: LockedAccount, *, amount_minor: int, description: str, invoice_id: uuid.UUID | None = None
+) -> Posting:
+    """The entry of a write-off of an invoice, or of what the account owes beside its invoices; in minor units."""
+    entry_id = new_id()
+    return Posting(
+        id=entry_id,
+        type=EntryType.WRITE_OFF,
+        account_id=account.id,
+        amount_minor=amount_minor,
+        currency=account.currency,
+        description=description,
+        idempotency_key=f"write_off:{entry_id}",
+        invoice_id=invoice_id,
+    )

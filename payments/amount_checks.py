@@ -1,7 +1,7 @@
 """Amounts are checked again, under the accounts' locks, before each call of the gateway.
 
 A payment that asks for more than is outstanding of its invoice, and a refund that nothing has reserved, are never sent.
-If the gateway may have heard of one before, it is asked what became of it.
+If the gateway may have heard of one before, what became of it is looked up.
 """
 
 import uuid

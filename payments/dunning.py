@@ -31,7 +31,7 @@ def deactivate_if_over(account: LockedAccount, invoices: Sequence[LockedInvoice]
 
 def next_declined(invoices: Sequence[LockedInvoice]) -> LockedInvoice | None:
     """The oldest of an account's OPEN invoices that was declined; None while one of those is in flight."""
-    declined = [invoice for invoice in invoices if invoice.declined_on and invoice.amounts.outstanding]
+    declined = [invoice for invoice in invoices if invoice.declined_on]
     if any(invoice.in_flight for invoice in declined):
         return None
     return declined[0] if declined else None

@@ -8,7 +8,6 @@ import uuid
 from django.db import transaction
 
 from accounts.errors import refined
-from accounts.locked_accounts import save_accounts
 from accounts.reasons import checked_reason
 from invoices.clearing import clear
 from invoices.locked_invoices import save_invoices
@@ -19,7 +18,7 @@ from payments.declines import BY_PERSON
 from payments.locked_attempts import lock_payment, lock_refund
 from payments.models import Payment, Refund
 from payments.payment_entries import payment_postings
-from payments.refund_outcomes import book_refunds
+from payments.refund_outcomes import book_refund
 from payments.refund_requests import invoice_of, late_source
 from payments.refund_reservations import reserve
 from payments.reviews import UnableToResolve, checked_reference, reference_taken
@@ -127,7 +126,6 @@ def book_late_refund(
         reserve(account, invoice, source=source, amount_minor=failed.amount_minor)
         if invoice:
             save_invoices([invoice])
-        save_accounts([account], author=author, now=now)
-        book_refunds(refunds=[sent], today=today, now=now, author=author)
+        book_refund(sent, account=account, today=today, now=now, author=author)
         Refund.objects.filter(id=failed.id).update(needs_review=False, resolution=reason, resolved_by=author)
         return sent

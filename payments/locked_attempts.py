@@ -1,4 +1,4 @@
-"""A payment or a refund with its account, under both locks: a lease is taken without the account's own."""
+"""A payment or a refund with its account, under both locks: a lease is released without the account's own."""
 
 import uuid
 from typing import Any

@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from accounts.locked_accounts import LockedAccount, lock_accounts, lock_accounts_of
+from accounts.locked_accounts import LockedAccount, lock_accounts_of
 from invoices.clearing import clear
 from invoices.credit_note_shares import lines_of, shares_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
@@ -61,10 +61,13 @@ def _record(
     return Recorded(rows=[(refund, written[refund.id]) for refund in refunds])
 
 
-def book_refunds(*, refunds: Sequence[Refund], today: datetime.date, now: datetime.datetime, author: str = "") -> None:
-    """Book refunds that have just succeeded, whose amounts are reserved: entries, credit notes, and the payments."""
-    accounts = lock_accounts(refund.account_id for refund in refunds)
-    _book(accounts, succeeded=refunds, failed=[], today=today, now=now, author=author)
+def book_refund(
+    refund: Refund, *, account: LockedAccount, today: datetime.date, now: datetime.datetime, author: str
+) -> None:
+    """Book a refund of the account that has just succeeded, and whose amount is reserved: its entry, its credit note,
+    and the payment. Saves the account.
+    """
+    _book({account.id: account}, succeeded=[refund], failed=[], today=today, now=now, author=author)
 
 
 def _book(

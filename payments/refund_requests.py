@@ -23,7 +23,7 @@ from ledger.models import Entry, EntryType
 from payments.locked_attempts import lock_payment
 from payments.messages.sending import send_refund_when_committed
 from payments.models import OFFLINE, Payment, Refund
-from payments.refund_outcomes import book_refunds
+from payments.refund_outcomes import book_refund
 from payments.refund_reservations import reserve
 
 RESERVING = [Refund.Status.SUBMITTED, Refund.Status.UNKNOWN, Refund.Status.SUCCEEDED]
@@ -101,10 +101,10 @@ def request_refund(
         reserve(account, invoice, source=source, amount_minor=amount_minor)
         if invoice:
             save_invoices([invoice])
-        save_accounts([account], author=author, now=now)
         if is_offline:
-            book_refunds(refunds=[refund], today=today, now=now, author=author)
+            book_refund(refund, account=account, today=today, now=now, author=author)
         else:
+            save_accounts([account], author=author, now=now)
             send_refund_when_committed(refund_id=refund.id)
         return refund
 
@@ -116,20 +116,16 @@ def invoice_of(account: LockedAccount, payment: Payment) -> LockedInvoice | None
     return invoices_by_id(accounts=[account], ids=[payment.invoice_id])[payment.invoice_id]
 
 
-def left_to_refund(account: LockedAccount, payment: Payment, invoice: LockedInvoice | None, *, source: str) -> int:
-    """What may still be sent back of the payment, in minor units; in-flight refunds have reserved their amounts."""
-    amounts = invoice.amounts if invoice else None
-    return _left(payment, source=source, amounts=amounts, credit_balance_minor=account.credit_balance_minor)
-
-
 def refundable(payment: Payment) -> dict[Refund.Source, int]:
     """What may be sent back of the payment at present, in minor units by source, for people to see: without a lock.
 
     Give it a payment with its account and invoice.
     """
     amounts, balance = amounts_of(payment.invoice) if payment.invoice else None, payment.account.credit_balance_minor
+    left = _left_of_payment(payment)
     return {
-        source: _left(payment, source=source, amounts=amounts, credit_balance_minor=balance) for source in Refund.Source
+        source: _left(payment, left, source=source, amounts=amounts, credit_balance_minor=balance)
+        for source in Refund.Source
     }
 
 
@@ -139,29 +135,41 @@ def late_source(
     """What money that was sent already is taken from: its source, where so much is left, or else the balance, however
     little is there. Raises `NothingToRefund` when the payment itself didn't bring so much that wasn't sent back.
     """
-    if amount_minor <= left_to_refund(account, payment, invoice, source=source):
+    left = _left_of_payment(payment)
+    if amount_minor <= _left_under_lock(account, payment, invoice, left, source=source):
         return source
-    left = left_of_payment(payment)
     if amount_minor > left:
         shown = display(amount_minor=left, currency=payment.currency)
         raise NothingToRefund(f"Of this payment, {shown} is left to refund.")
     return Refund.Source.BALANCE
 
 
-def left_of_payment(payment: Payment) -> int:
+def _left_of_payment(payment: Payment) -> int:
     """What the payment brought and wasn't sent back, and isn't reserved by refunds in flight, in minor units."""
     if payment.status != Payment.Status.SUCCEEDED or was_reversed(payment):
         return 0
-    return payment.amount_minor - _sum(payment.refunds.filter(status__in=RESERVING))
+    return _not_sent_back(payment)
 
 
-def _left(payment: Payment, *, source: str, amounts: Amounts | None, credit_balance_minor: int) -> int:
-    left = left_of_payment(payment)
+def _not_sent_back(payment: Payment) -> int:
+    return payment.amount_minor - total_of(payment.refunds.filter(status__in=RESERVING))
+
+
+def _left_under_lock(
+    account: LockedAccount, payment: Payment, invoice: LockedInvoice | None, left: int, *, source: str
+) -> int:
+    """What may still be sent back of the payment, in minor units; in-flight refunds have reserved their amounts."""
+    amounts = invoice.amounts if invoice else None
+    return _left(payment, left, source=source, amounts=amounts, credit_balance_minor=account.credit_balance_minor)
+
+
+def _left(payment: Payment, left: int, *, source: str, amounts: Amounts | None, credit_balance_minor: int) -> int:
+    """Of what is `left` of the payment, what may be sent back from this source."""
     if source == Refund.Source.BALANCE:
         return max(0, min(left, credit_balance_minor))
     if amounts is None:
         return 0
-    from_payment = payment.applied_minor - _sum(
+    from_payment = payment.applied_minor - total_of(
         payment.refunds.filter(status__in=RESERVING, source=Refund.Source.PAYMENT)
     )
     return max(0, min(left, from_payment, amounts.left_to_refund))
@@ -184,12 +192,12 @@ def check_left(
         raise NothingToRefund("The money of this payment was taken back: nothing of it is left to refund.")
     if invoice is None and source == Refund.Source.PAYMENT:
         raise NothingToRefund("This payment has no invoice, and its money is credit: use `from: balance`.")
-    left = left_to_refund(account, payment, invoice, source=source)
+    left = _left_under_lock(account, payment, invoice, _not_sent_back(payment), source=source)
     if amount_minor <= left:
         return
     shown = display(amount_minor=left, currency=payment.currency)
     where = "to refund from the credit balance" if source == Refund.Source.BALANCE else "to refund"
-    in_flight = _sum(payment.refunds.filter(status__in=Refund.IN_FLIGHT))
+    in_flight = total_of(payment.refunds.filter(status__in=Refund.IN_FLIGHT))
     if amount_minor <= left + in_flight:
         raise NotYetRefundable(f"Of this payment, {shown} is left {where} while another refund is in flight.")
     raise NothingToRefund(f"Of this payment, {shown} is left {where}.")
@@ -211,5 +219,6 @@ def _check_sense(
         raise UnableToRefund("Nothing was refunded.", **errors)
 
 
-def _sum(refunds: QuerySet[Refund]) -> int:
+def total_of(refunds: QuerySet[Refund]) -> int:
+    """What the refunds come to, in minor units."""
     return int(refunds.aggregate(amount=Sum("amount_minor", default=0))["amount"])

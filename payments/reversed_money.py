@@ -6,10 +6,8 @@ import datetime
 import uuid
 
 from django.db import transaction
-from django.db.models import Sum
 
 from accounts.errors import Conflict
-from accounts.ids import new_id
 from accounts.reasons import checked_reason
 from invoices.clearing import clear
 from invoices.locked_invoices import save_invoices
@@ -18,7 +16,7 @@ from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
 from payments.locked_attempts import lock_payment, lock_refund
 from payments.models import Payment, Refund
-from payments.refund_requests import invoice_of, was_reversed
+from payments.refund_requests import invoice_of, total_of, was_reversed
 
 
 class UnableToRecordReversal(Conflict):
@@ -54,7 +52,8 @@ def record_reversed_payment(
         if not amount_minor:
             raise UnableToRecordReversal("All of this payment was refunded: nothing is left that could be taken back.")
         invoice = invoice_of(account, payment)
-        owed_again = payment.applied_minor - _refunded_of_its_invoice(payment)
+        of_its_invoice = payment.refunds.filter(status=Refund.Status.SUCCEEDED, source=Refund.Source.PAYMENT)
+        owed_again = payment.applied_minor - total_of(of_its_invoice)
         if invoice and owed_again:
             if invoice.status != Invoice.Status.OPEN:
                 # Owed again, it begins without a decline: whether to collect it again is a person's decision.
@@ -64,7 +63,6 @@ def record_reversed_payment(
         # What was credit, less what was paid out of the balance.
         account.credit_balance_minor -= amount_minor - owed_again
         posting = Posting(
-            id=new_id(),
             type=EntryType.PAYMENT_REVERSED,
             account_id=account.id,
             amount_minor=amount_minor,
@@ -77,11 +75,6 @@ def record_reversed_payment(
         (entry_id,) = post(postings=[posting], effective_on=today, author=author)
         clear(accounts=[account], today=today, author=author, now=now)
         return Entry.objects.get(id=entry_id)
-
-
-def _refunded_of_its_invoice(payment: Payment) -> int:
-    refunds = payment.refunds.filter(status=Refund.Status.SUCCEEDED, source=Refund.Source.PAYMENT)
-    return int(refunds.aggregate(amount=Sum("amount_minor", default=0))["amount"])
 
 
 def came_back(refund: Refund) -> bool:
@@ -103,7 +96,6 @@ def record_reversed_refund(
         if came_back(refund):
             raise UnableToRecordReversal("This was already recorded.")
         posting = Posting(
-            id=new_id(),
             type=EntryType.REFUND_REVERSED,
             account_id=account.id,
             amount_minor=refund.amount_minor,

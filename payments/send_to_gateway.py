@@ -4,7 +4,7 @@ Many calls at once, with no transaction open; no call may outlast its lease.
 
 A row is recorded SUBMITTED before this begins, and its outcome is recorded after. Cut off in between, it stays
 SUBMITTED, and a redelivery submits it again under the same key, as long as the gateway is certain to remember that key.
-From then on, and where the outcome is UNKNOWN, the gateway is asked what became of it (`next_step`).
+From then on, and where the outcome is UNKNOWN, what became of it is looked up (`next_step`).
 """
 
 import datetime

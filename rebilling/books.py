@@ -15,9 +15,10 @@ from django.db import connection
 from accounts.array_literals import uuid_array
 from accounts.currencies import display
 from accounts.ids import new_id
-from accounts.locked_accounts import UnknownAccount
+from accounts.locked_accounts import get_account
 from accounts.models import Account
 from accounts.sql_files import query
+from accounts.wording import counted
 from rebilling.models import BooksCheck, Run
 
 logger = logging.getLogger(__name__)
@@ -47,15 +48,13 @@ class ComparedBooks(NamedTuple):
     discrepancies: list[Discrepancy]
 
 
-def check_books(*, now: datetime.datetime, whole: bool | None = None) -> ComparedBooks:
+def check_books(*, now: datetime.datetime, whole: bool = False) -> ComparedBooks:
     """Look for discrepancies, log them as errors, and write down that it was done.
 
     `whole` looks at all accounts and runs; without it that is done when the last such check is a day old.
     """
     last = BooksCheck.objects.order_by("-started_at").first()
-    last_whole = BooksCheck.objects.filter(whole=True).order_by("-started_at").first()
-    if whole is None:
-        whole = last_whole is None or now - last_whole.started_at >= datetime.timedelta(days=1)
+    whole = whole or not BooksCheck.objects.filter(whole=True, started_at__gt=now - datetime.timedelta(days=1)).exists()
     watermark = _database_time()
     accounts = None if whole or last is None else _accounts_touched(since=last.watermark - MARGIN)
     found = discrepancies(accounts=accounts)
@@ -80,8 +79,7 @@ def check_books(*, now: datetime.datetime, whole: bool | None = None) -> Compare
 
 def compare_account(account_id: uuid.UUID) -> ComparedBooks:
     """Compare the books of one account, and write nothing down. Raises `UnknownAccount`."""
-    if not Account.objects.filter(id=account_id).exists():
-        raise UnknownAccount(f"There is no account {account_id}.")
+    get_account(account_id)
     return ComparedBooks(1, discrepancies(accounts=[account_id]))
 
 
@@ -119,7 +117,7 @@ def _in_words(figures: dict[str, Any]) -> str:
     for key, (periods, amount_minor) in sorted(figures.items()):
         outcome, currency = key.split()
         amount = display(amount_minor=amount_minor, currency=currency)
-        parts.append(f"{periods} {'period' if periods == 1 else 'periods'} {outcome}, {amount}")
+        parts.append(f"{counted(periods, 'period')} {outcome}, {amount}")
     return "; ".join(parts) or "no periods"
 
 

@@ -73,7 +73,7 @@ class HourlyCheck:
             return None
 
 
-def check_hourly(*, queue: Queue | None, now: datetime.datetime, whole: bool | None = None) -> HourlyCheck:
+def check_hourly(*, queue: Queue | None, now: datetime.datetime, whole: bool = False) -> HourlyCheck:
     """Volume-check, reconcile, hand over what is overdue, and send leftovers again. Without a queue nothing is sent.
 
     Runs are reconciled before anything is sent, so that a broken queue doesn't delay an alarm. Raises only when the

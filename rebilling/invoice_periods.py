@@ -21,7 +21,7 @@ from invoices.issuance import InvoiceDraft, NewLine, issue_invoices
 from invoices.models import InvoiceLine
 from payments.first_attempts import submit_first_attempts
 from rebilling.messages.message import PeriodItem
-from rebilling.models import ParkReason, SkipReason
+from rebilling.models import ParkReason
 from rebilling.period_decisions import decide
 from rebilling.period_states import Parking, mark_charged, park, skip
 from rebilling.waiting_periods import WaitingPeriod
@@ -60,7 +60,7 @@ def _charge(
 ) -> set[uuid.UUID]:
     accounts = lock_accounts(account_ids)
     decision = decide(accounts=accounts.values(), items=items, today=today)
-    skip(accounts=accounts.values(), ids=decision.skip, reason=SkipReason.ACCOUNT_INACTIVE)
+    skip(accounts=accounts.values(), ids=decision.skip)
     park(accounts=accounts.values(), parkings=decision.park, now=now)
     drafts = _move_to_charged(decision.charge)
     if not drafts:

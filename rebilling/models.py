@@ -176,5 +176,8 @@ class BooksCheck(models.Model):
         return f"check at {self.started_at}"
 
 
+WAITING = [Rebilling.Status.DUE, Rebilling.Status.PARKED]
+"""What is still to be charged, skipped, or decided about."""
+
 AWAITS_DECISION = Q(status=Rebilling.Status.PARKED) | Q(status=Rebilling.Status.DUE, run__status=Run.Status.HELD)
 """The periods that a person has to decide about. Sweeps and reconciliations pass over what lies behind one."""

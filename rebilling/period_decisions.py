@@ -50,7 +50,6 @@ def _decide_account(
     """`periods` are the account's DUE and PARKED ones in order."""
     expected = account.rebilling_date
     charge: list[WaitingPeriod] = []
-    park: list[Parking] = []
     parked = False
     for period in periods:
         if period.is_parked:
@@ -65,15 +64,14 @@ def _decide_account(
         elif account.is_inactive:
             decision.skip.append(period.id)
         elif parked:
-            park.append(Parking(period, ParkReason.EARLIER_PERIOD_PARKED))
+            decision.park.append(Parking(period, ParkReason.EARLIER_PERIOD_PARKED))
         elif period.period_start != expected:
             parked = True
             detail = f"the account's rebilling date is {expected}"
-            park.append(Parking(period, ParkReason.NOT_THE_NEXT_PERIOD, detail))
+            decision.park.append(Parking(period, ParkReason.NOT_THE_NEXT_PERIOD, detail))
         else:
             charge.append(period)
             expected = period.period_end
-    decision.park += park
     if charge:
         decision.charge.append((account, charge))
 

@@ -16,14 +16,12 @@ from accounts.locked_accounts import LockedAccount, lock_accounts
 from accounts.models import Account
 from accounts.sql_files import query
 from rebilling.metrics import emit
-from rebilling.models import ParkReason, Rebilling, SkipReason
+from rebilling.models import WAITING, ParkReason, Rebilling, SkipReason
 from rebilling.run_states import reopen
 
 logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 500
-
-WAITING = [Rebilling.Status.DUE, Rebilling.Status.PARKED]
 
 
 class Period(Protocol):
@@ -86,19 +84,20 @@ def skip_by_person(rebilling: Rebilling, *, detail: str) -> None:
     rebilling.save(update_fields=["status", "reason", "detail"])
 
 
-def skip(*, accounts: Collection[LockedAccount], ids: Collection[uuid.UUID], reason: SkipReason) -> None:
-    """Skip those of the accounts' periods that are DUE or PARKED."""
+def skip(*, accounts: Collection[LockedAccount], ids: Collection[uuid.UUID]) -> None:
+    """Skip those of these accounts' periods that are DUE or PARKED: the accounts are INACTIVE."""
     if ids:
-        waiting = _waiting(accounts).filter(id__in=ids)
-        reopen(_runs_of_parked(waiting))
-        waiting.update(status=Rebilling.Status.SKIPPED, reason=reason)
+        _skip(_waiting(accounts).filter(id__in=ids))
 
 
 def skip_waiting(accounts: Collection[LockedAccount]) -> int:
     """Skip all periods of these accounts that are DUE or PARKED: the accounts are INACTIVE, or begin anew. Returns how
     many.
     """
-    waiting = _waiting(accounts)
+    return _skip(_waiting(accounts))
+
+
+def _skip(waiting: QuerySet[Rebilling]) -> int:
     reopen(_runs_of_parked(waiting))
     return waiting.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.ACCOUNT_INACTIVE)
 

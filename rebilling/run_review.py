@@ -13,7 +13,7 @@ from accounts.reasons import checked_reason, signed
 from payments.dunning_steps import send_dunning
 from payments.messages.queue import Queue
 from rebilling.messages.sending import send_due
-from rebilling.models import Rebilling, Run
+from rebilling.models import WAITING, Rebilling, Run
 from rebilling.period_states import cancel_periods
 from rebilling.run_states import cancel, release
 from rebilling.sweep_lock import is_sweeping
@@ -58,7 +58,7 @@ def cancel_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.dat
     with transaction.atomic():
         run = _lock_held_run(run_id, reason=reason, author=author, now=now)
         cancel(run)
-        waiting = run.rebillings.filter(status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
+        waiting = run.rebillings.filter(status__in=WAITING)
         cancel_periods(waiting, detail=run.decision)
     return run
 

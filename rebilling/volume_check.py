@@ -17,7 +17,7 @@ from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
 from accounts.billing_day import billing_day
 from accounts.wording import counted
 from payments.dunning_steps import steps_by_currency
-from rebilling.models import Rebilling, Run
+from rebilling.models import WAITING, Rebilling, Run
 from rebilling.run_states import hold, let_through
 from rebilling.sweep_lock import is_sweeping
 from rebilling.volume_limits import HISTORY_DAYS, Excess, History, Size, check_limits, find_excesses
@@ -145,7 +145,7 @@ def _due(runs: Collection[uuid.UUID], *, as_of: datetime.date) -> Size:
 
 def _count_accounts(due: Size, runs: Collection[uuid.UUID]) -> None:
     of_account = (
-        Rebilling.objects.filter(run_id__in=runs, status__in=[Rebilling.Status.DUE, Rebilling.Status.PARKED])
+        Rebilling.objects.filter(run_id__in=runs, status__in=WAITING)
         .values("account_id")
         .annotate(
             due=Count("id", filter=Q(status=Rebilling.Status.DUE)),

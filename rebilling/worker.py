@@ -17,8 +17,8 @@ from accounts.sql_files import query
 from payments.gateways.port import Gateway
 from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.messages.queue import Queue
-from payments.messages.sending import message_of, send_payments
-from payments.messages.strict import MAX_ITEMS, MalformedMessage
+from payments.messages.sending import send_attempts, send_payments
+from payments.messages.strict import MalformedMessage
 from payments.models import GatewayAttempt, Payment, Refund
 from payments.outcomes import Written
 from payments.payment_outcomes import RecordedPayment, record_payment_outcomes
@@ -174,7 +174,7 @@ def _finish_later(results: CallResults, *, model: type[GatewayAttempt], queue: Q
         )
     if rest:
         # Acknowledged only once the rest is on the queue.
-        queue.send(message_of(model, rest[at : at + MAX_ITEMS]) for at in range(0, len(rest), MAX_ITEMS))
+        send_attempts(model=model, ids=rest, queue=queue)
     if results.leased_elsewhere:
         count = len(results.leased_elsewhere)
         raise LeasedElsewhere(f"another delivery is calling the gateway for {count} {model.NOUN}s")

@@ -5,11 +5,10 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from django.conf import settings
-from django.db.models import Q
 
 from accounts.billing_day import billing_day
 from accounts.currencies import display
-from accounts.locked_accounts import UnknownAccount
+from accounts.locked_accounts import get_account
 from accounts.models import Account, AccountChange
 from accounts.wording import counted, day_in_words, period_in_words
 from invoices.models import Invoice
@@ -17,7 +16,7 @@ from payments.amount_checks import SUPERSEDED
 from payments.declines import AMOUNT_TOO_SMALL, BY_PERSON
 from payments.models import Payment
 from payments.outcomes import OUR_FAULT
-from rebilling.models import Rebilling, Run
+from rebilling.models import AWAITS_DECISION, Rebilling
 
 NO_DECLINES = [*OUR_FAULT, SUPERSEDED, AMOUNT_TOO_SMALL, BY_PERSON]
 """Codes of payments that were not made, which no customer's bank refused."""
@@ -25,43 +24,19 @@ NO_DECLINES = [*OUR_FAULT, SUPERSEDED, AMOUNT_TOO_SMALL, BY_PERSON]
 
 def explain_account(account_id: uuid.UUID, *, today: datetime.date) -> list[str]:
     """Where the account stands on the day `today`. In a constant number of statements. Raises `UnknownAccount`."""
-    account = Account.objects.filter(id=account_id).first()
-    if account is None:
-        raise UnknownAccount(f"There is no account {account_id}.")
+    account = get_account(account_id)
+    # The newest of its history that set a status; the first is its opening.
+    change = account.changes.filter(after__has_key="status").order_by("-id").first()
     invoices = list(account.invoices.filter(status=Invoice.Status.OPEN).order_by("id"))
     declines = Payment.objects.filter(account_id=account_id, invoice__status=Invoice.Status.OPEN)
-    codes = declines.filter(status=Payment.Status.DECLINED).exclude(decline_code__in=NO_DECLINES).order_by("id")
-    waiting = account.rebillings.filter(
-        Q(status=Rebilling.Status.PARKED) | Q(status=Rebilling.Status.DUE, run__status=Run.Status.HELD)
-    )
-    return describe_account(
-        account,
-        # The newest of its history that set a status; the first is its opening.
-        change=account.changes.filter(after__has_key="status").order_by("-id").first(),
-        invoices=invoices,
-        codes=dict(codes.values_list("invoice_id", "decline_code")),
-        waiting=list(waiting.select_related("run").order_by("period_start")),
-        today=today,
-    )
-
-
-def describe_account(
-    account: Account,
-    *,
-    change: AccountChange | None,
-    invoices: Sequence[Invoice],
-    codes: dict[uuid.UUID | None, str],
-    waiting: Sequence[Rebilling],
-    today: datetime.date,
-) -> list[str]:
-    """The sentences, from the change that set its status, its OPEN invoices, oldest first, the decline codes of those,
-    and its periods that are PARKED or in a HELD run.
-    """
+    declined = declines.filter(status=Payment.Status.DECLINED).exclude(decline_code__in=NO_DECLINES).order_by("id")
+    codes: dict[uuid.UUID | None, str] = dict(declined.values_list("invoice_id", "decline_code"))
+    waiting = account.rebillings.filter(AWAITS_DECISION).select_related("run").order_by("period_start")
     return [
         *_status(account, change, invoices, codes, today),
         *_collection(account, invoices, today),
         *_balance(account),
-        *_waiting(waiting),
+        *_waiting(list(waiting)),
         *_next_billing(account),
     ]
 

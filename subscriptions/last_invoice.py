@@ -16,8 +16,8 @@ from accounts.models import Account
 from accounts.reasons import checked_reason
 from invoices.collectable import is_too_small
 from invoices.issuance import InvoiceDraft, issue_invoices
-from ledger.models import EntryType
-from ledger.posting import Posting, post
+from invoices.write_offs import write_off_posting
+from ledger.posting import post
 from payments.first_attempts import submit_first_attempts
 from payments.gateways.configured import configured_gateway_name
 from payments.messages.sending import send_payments_when_committed
@@ -56,16 +56,8 @@ def bill_balance(account: LockedAccount, *, today: datetime.date, author: str, n
     """
     owed = -account.credit_balance_minor
     if account.is_automatic and is_too_small(amount_minor=owed, currency=account.currency):
-        entry_id = new_id()
-        posting = Posting(
-            id=entry_id,
-            type=EntryType.WRITE_OFF,
-            account_id=account.id,
-            amount_minor=owed,
-            currency=account.currency,
-            description="Too small to collect, and no next invoice brings it forward",
-            idempotency_key=f"write_off:{entry_id}",
-        )
+        why = "Too small to collect, and no next invoice brings it forward"
+        posting = write_off_posting(account, amount_minor=owed, description=why)
         post(postings=[posting], effective_on=today, author=author)
         account.credit_balance_minor = 0
         return

@@ -117,7 +117,7 @@ class Account(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # rebilling/sweep.py: the accounts whose rebilling date has come, in keyset order.
             models.Index(fields=["rebilling_date", "id"], condition=~Q(status="INACTIVE"), name="account_due"),
-            # payments/dunning.py: the accounts whose next step has come.
+            # payments/dunning_steps.py: the accounts whose next step has come.
             models.Index(fields=["dunning_on", "id"], condition=Q(dunning_on__isnull=False), name="account_dunning"),
             # api/v1/accounts.py: the accounts in a status, newest first; those of an e-mail address.
             models.Index(fields=["status", "id"], name="account_by_status"),

@@ -1,7 +1,6 @@
 """How accounts read in answers."""
 
 import datetime
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from rest_framework import serializers
 from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.contact import CONTACT_FIELDS
-from accounts.locked_accounts import UnknownAccount
+from accounts.locked_accounts import get_account
 from accounts.models import MAX_NET_DAYS, Account
 from accounts.terms import TermsInForce, terms_of
 from api.endpoints import ListEndpoint
@@ -112,14 +111,6 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
     def _terms(self, account: Account) -> TermsInForce:
         found: TermsInForce = self.context["terms"][account.id].in_force(self.context["today"])
         return found
-
-
-def get_account(account_id: uuid.UUID) -> Account:
-    """The account. Raises `UnknownAccount`."""
-    account = Account.objects.filter(id=account_id).first()
-    if account is None:
-        raise UnknownAccount(f"There is no account {account_id}.")
-    return account
 
 
 def accounts_as_json(accounts: Sequence[Account], *, today: datetime.date) -> Any:

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from accounts.account_changes import AccountChanges
 from accounts.account_opening import NewAccount, open_account
+from accounts.locked_accounts import get_account
 from accounts.models import Account, Plan
 from accounts.terms import on_plan
 from api.endpoints import Endpoint, ListEndpoint
@@ -20,7 +21,7 @@ from api.filters import CharFilter, ChoiceFilter, DayFilter, FilterSet, ModelCho
 from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
-from api.v1.account_answers import AccountSerializer, account_as_json, accounts_as_json, get_account
+from api.v1.account_answers import AccountSerializer, account_as_json, accounts_as_json
 from api.v1.account_bodies import ChangeAccountSerializer, OpenAccountSerializer
 from subscriptions.account_updates import update_account
 

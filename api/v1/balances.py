@@ -12,11 +12,11 @@ from rest_framework.response import Response
 
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.billing_calendar import DayOutOfRange, in_range
+from accounts.locked_accounts import get_account
 from api.endpoints import Endpoint
 from api.fields import Amount, day_from
 from api.models import Scope
 from api.schema import DAY, DAYS, call
-from api.v1.account_answers import get_account
 from api.v1.ledger import TAG
 from ledger.balances import balance
 

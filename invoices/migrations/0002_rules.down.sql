@@ -1,9 +1,7 @@
-REVOKE ALL (credited_minor) ON invoices_invoiceline FROM :application_role;
-REVOKE ALL (
-    status, credited_minor, credited_to_balance_minor, credited_to_refund_minor, balance_applied_minor, paid_minor,
-    refunded_minor, refunding_minor, written_off_minor, in_flight, declined_on
-) ON invoices_invoice FROM :application_role;
-GRANT UPDATE, DELETE ON invoices_invoice, invoices_invoiceline, invoices_balanceuse, invoices_creditnote,
+-- What was granted of columns goes with what was granted of the table.
+REVOKE ALL ON invoices_invoice, invoices_invoiceline, invoices_balanceuse, invoices_creditnote,
+    invoices_creditnoteline FROM :application_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON invoices_invoice, invoices_invoiceline, invoices_balanceuse, invoices_creditnote,
     invoices_creditnoteline TO :application_role;
 DROP TRIGGER invoices_invoice_moves ON invoices_invoice;
 DROP TRIGGER invoices_invoice_starts ON invoices_invoice;

@@ -162,7 +162,7 @@ class InvoiceLine(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            # rebilling/invoice_periods.py: the line that a period was charged by.
+            # invoices/resumption.py: the lines of periods that run; rebilling/books.py: the line of each period.
             models.Index(fields=["rebilling_id"], condition=Q(rebilling_id__isnull=False), name="line_by_rebilling"),
         ]
 

@@ -1,7 +1,5 @@
-REVOKE ALL (
-    id, account_id, type, debit, credit, amount_minor, currency, effective_on, period_start, period_end, invoice_id,
-    line_id, payment_id, refund_id, description, idempotency_key, reverses_id, created_by
-) ON ledger_entry FROM :application_role;
+-- What was granted of columns goes with what was granted of the table.
+REVOKE ALL ON ledger_entry FROM :application_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ledger_entry TO :application_role;
 DROP TRIGGER ledger_entry_no_truncate ON ledger_entry;
 DROP TRIGGER ledger_entry_no_change ON ledger_entry;

@@ -81,8 +81,13 @@ def _try_to_send(model: type[GatewayAttempt], ids: tuple[uuid.UUID, ...]) -> Non
 
 def send_payments(*, payment_ids: Collection[uuid.UUID], queue: Queue) -> int:
     """Send payments that were submitted. Returns the number of messages. Raises `UnableToSend`."""
-    ids = list(payment_ids)
-    return queue.send(message_of(Payment, ids[at : at + MAX_ITEMS]) for at in range(0, len(ids), MAX_ITEMS))
+    return send_attempts(model=Payment, ids=payment_ids, queue=queue)
+
+
+def send_attempts(*, model: type[GatewayAttempt], ids: Collection[uuid.UUID], queue: Queue) -> int:
+    """Send these rows of the model, as many at a time as a message carries; as `send_payments`."""
+    waiting = list(ids)
+    return queue.send(message_of(model, waiting[at : at + MAX_ITEMS]) for at in range(0, len(waiting), MAX_ITEMS))
 
 
 def send_leftovers(*, model: type[GatewayAttempt], queue: Queue, now: datetime.datetime, daily: bool = False) -> int:

@@ -1,12 +1,6 @@
-REVOKE ALL (
-    status, failure_code, needs_review, review_reason, resolution, resolved_by, gateway_reference, first_called_at,
-    leased_until, completed_at
-) ON payments_refund FROM :application_role;
-REVOKE ALL (
-    status, decline_code, needs_review, review_reason, resolution, resolved_by, gateway_reference, first_called_at,
-    leased_until, completed_at, excess_minor, refunded_minor
-) ON payments_payment FROM :application_role;
-GRANT UPDATE, DELETE ON payments_payment, payments_refund TO :application_role;
+-- What was granted of columns goes with what was granted of the table.
+REVOKE ALL ON payments_payment, payments_refund FROM :application_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON payments_payment, payments_refund TO :application_role;
 DROP TRIGGER payments_refund_moves ON payments_refund;
 DROP TRIGGER payments_refund_starts ON payments_refund;
 DROP TRIGGER payments_payment_moves ON payments_payment;

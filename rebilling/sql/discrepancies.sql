@@ -9,9 +9,7 @@ WITH period_lines AS (
         AND (%(accounts)s::uuid[] IS NULL OR invoice.account_id = ANY(%(accounts)s::uuid[]))
 ),
 invoices AS (
-    SELECT *,
-        total_minor - credited_minor - balance_applied_minor - paid_minor - written_off_minor AS outstanding_minor
-    FROM invoices_invoice
+    SELECT * FROM invoices_invoice
     WHERE %(accounts)s::uuid[] IS NULL OR account_id = ANY(%(accounts)s::uuid[])
 ),
 claims AS (
@@ -308,10 +306,10 @@ SELECT 'balance_is_not_the_books', account.id,
         as_money(posted.balance, account.currency))
 FROM accounts_account AS account
 LEFT JOIN LATERAL (
-    SELECT coalesce(sum(outstanding_minor), 0) AS outstanding FROM (
-        SELECT total_minor - credited_minor - balance_applied_minor - paid_minor - written_off_minor
-        FROM invoices_invoice WHERE account_id = account.id
-    ) AS invoice (outstanding_minor)
+    SELECT coalesce(sum(
+        total_minor - credited_minor - balance_applied_minor - paid_minor - written_off_minor
+    ), 0) AS outstanding
+    FROM invoices_invoice WHERE account_id = account.id
 ) AS owed ON true
 LEFT JOIN LATERAL (
     SELECT coalesce(sum(CASE

@@ -3,11 +3,12 @@
 import datetime
 import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 
 from accounts.account_opening import Draft, NewAccount, draft_account
+from accounts.contact import CONTACT_FIELDS
 from accounts.currencies import display
 from accounts.date_format import billing_day_from
 from accounts.errors import Invalid
@@ -41,6 +42,7 @@ def draft_of_row(
     status = cells.read("status", _status, default=Account.Status.ACTIVE)
     anchor_date = cells.read("anchor_date", billing_day_from, default=None)
     rebilling_date = cells.read("rebilling_date", billing_day_from, default=None)
+    contact: dict[str, Any] = {name: row.cells[name] for name in CONTACT_FIELDS}
     new = NewAccount(
         name=row.cells["name"],
         email=row.cells["email"],
@@ -53,14 +55,7 @@ def draft_of_row(
         external_reference=row.cells["external_reference"],
         payment_customer=row.cells["payment_customer"],
         payment_method=row.cells["payment_method"],
-        address_line1=row.cells["address_line1"],
-        address_line2=row.cells["address_line2"],
-        postal_code=row.cells["postal_code"],
-        city=row.cells["city"],
-        region=row.cells["region"],
-        country=row.cells["country"],
-        tax_id=row.cells["tax_id"],
-        language=row.cells["language"],
+        **contact,
         metadata=cells.read("metadata", metadata_from, default={}),
     )
     owed_minor = cells.read("opening_balance_minor", lambda text: _owed_minor(plan=plan, text=text), default=0)

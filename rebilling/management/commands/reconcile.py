@@ -40,7 +40,7 @@ class Command(BaseCommand):
         elif run:
             check = self._reconcile_one(run, clock.now())
         else:
-            check = self._check_all(clock.now(), whole or None)
+            check = self._check_all(clock.now(), whole)
         if options["json"]:
             self.stdout.write(
                 json.dumps([as_json(reconciliation) for reconciliation in check.reconciliations], indent=2)
@@ -85,7 +85,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no run {run_id}.")
         return HourlyCheck(reconciliations=reconcile(runs=[run], now=now))
 
-    def _check_all(self, now: datetime.datetime, whole: bool | None) -> HourlyCheck:
+    def _check_all(self, now: datetime.datetime, whole: bool) -> HourlyCheck:
         """Without a queue the runs are still reconciled: that needs only the database."""
         try:
             return check_hourly(queue=configured_queue(), now=now, whole=whole)
