@@ -95,13 +95,6 @@ def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFacto
         yield workers
 
 
-@pytest.fixture
-def workers(module_workers: Workers) -> Workers:
-    module_workers.queue.clear()
-    module_workers.book.clear()
-    return module_workers
-
-
 @committed
 @pytest.mark.fault
 class TestAWorkerIsCutOff:

@@ -64,13 +64,6 @@ def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def workers(module_workers: Workers) -> Workers:
-    module_workers.queue.clear()
-    module_workers.book.clear()
-    return module_workers
-
-
-@pytest.fixture
 def account(transactional_db: None) -> Account:
     """1,999 declined yesterday; its first step of dunning comes today."""
     today = billing_day(timezone.now())

@@ -18,7 +18,7 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Account, Plan
 from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit, reverse_entry
-from invoices.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
 from payments.messages.attempts import PaymentsMessage, RefundsMessage
@@ -45,7 +45,7 @@ _free = st.sampled_from([{"in_flight": False}] * 4 + [{}])
 """Most often an invoice of which no payment is in flight: most of what can be done about one that has is refused."""
 _amounts = st.sampled_from(AMOUNTS)
 _MODELS: list[Any] = [
-    *(Account, Rebilling, Invoice, InvoiceLine, CreditNote, CreditNoteLine, Entry, Payment, Refund),
+    *(Account, Rebilling, Invoice, InvoiceLine, BalanceUse, CreditNote, CreditNoteLine, Entry, Payment, Refund),
 ]
 
 

@@ -13,8 +13,9 @@ from accounts.terms import add_terms, terms_of
 from invoices.credits import grant_credit
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, a_plan, an_account, at, billed
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.unchanged import nothing_moves
 
 
 def _names(response: Any) -> list[str]:

@@ -10,8 +10,9 @@ from ledger.balances import balance
 from ledger.models import Book, Entry, EntryType
 from ledger.posting import Posting, post
 from tests.builders import TODAY, a_plan, an_account
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.unchanged import nothing_moves
 
 MAX_OWED = 2**53 - 1
 PLAN = {"code": "new", "name": "New", "interval_count": 1, "interval_unit": "month"}

@@ -8,9 +8,10 @@ import pytest
 from api.models import IdempotentAnswer
 from payments.gateways.port import Declined, Unknown
 from tests.builders import ScriptedGateway
-from tests.support.api_client import nothing_moves, problem_of
+from tests.support.api_client import problem_of
 from tests.support.databases import rolled_back
 from tests.support.platform_days import ADA, PlatformDays
+from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.unchanged import nothing_moves
 
 MEGABYTE = 1024 * 1024
 FORM = "application/x-www-form-urlencoded"

@@ -10,9 +10,10 @@ from api.models import IdempotentAnswer
 from ledger.balances import balance
 from ledger.models import Entry
 from tests.builders import TODAY, ScriptedGateway, an_account, billed
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
 from tests.support.owing import owing_two_months, rows
+from tests.support.unchanged import nothing_moves
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
 WHY = {"reason": "A mistake."}

@@ -12,8 +12,9 @@ from django.db import connection, connections, transaction
 from accounts.models import Account
 from ledger.models import Entry
 from tests.builders import an_account
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import committed
+from tests.support.unchanged import nothing_moves
 
 SORRY = {"amount_minor": 500, "reason": "An hour of outage."}
 ADVICE = "Send the request again in some seconds; with the same Idempotency-Key it is done once."

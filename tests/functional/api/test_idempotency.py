@@ -19,10 +19,11 @@ from payments.payment_requests import pay_invoice
 from payments.refund_outcomes import record_refund_outcomes
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
 from tests.support.owing import owing
 from tests.support.refunds import paid, refunded, requested
+from tests.support.unchanged import nothing_moves
 
 DECLINED, TAKEN = "declined", "taken"
 

@@ -10,9 +10,10 @@ from django.test.utils import CaptureQueriesContext
 
 from payments.gateways.port import Declined
 from tests.builders import TODAY, an_account, billed
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
 from tests.support.platform_days import PlatformDays
+from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
 

@@ -16,8 +16,9 @@ from api.keys import revoke_api_key
 from api.models import ApiKey, Scope
 from billing_site.log_format import JsonFormatter
 from tests.builders import NOW, a_plan
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.unchanged import nothing_moves
 
 PLAN = {
     "code": "pro",

@@ -11,8 +11,9 @@ from accounts.models import AccountChange
 from api.models import IdempotentAnswer
 from rebilling.models import Rebilling
 from tests.builders import TODAY, QueueInHand, an_account, at, billed, swept
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.unchanged import nothing_moves
 
 WHY = {"reason": "The customer asked."}
 

@@ -7,8 +7,9 @@ import pytest
 
 from accounts.models import Account
 from tests.builders import a_plan
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.unchanged import nothing_moves
 
 BODY = '{"name": "Ada", "email": "ada@example.com", "plan": "pro", "external_reference": "crm-1", "metadata": %s}'
 

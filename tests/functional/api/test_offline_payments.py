@@ -11,9 +11,10 @@ from ledger.balances import balance
 from ledger.models import Entry
 from payments.models import Payment
 from tests.builders import an_account
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
 from tests.support.owing import owing_two_months, rows
+from tests.support.unchanged import nothing_moves
 
 TRANSFER = {"amount_minor": 2500, "reference": "SEPA 17", "reason": "Paid by transfer."}
 

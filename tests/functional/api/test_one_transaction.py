@@ -13,9 +13,10 @@ from payments.messages import sending
 from payments.models import Payment, Refund
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import committed
 from tests.support.refunds import refunded
+from tests.support.unchanged import nothing_moves
 
 PLAN = {"code": "new", "name": "New", "currency": "USD", "unit_amount_minor": 1} | {
     "interval_count": 1,

@@ -9,8 +9,9 @@ from accounts.contact import CONTACT_FIELDS
 from accounts.models import Account, AccountChange, Terms
 from api.models import IdempotentAnswer
 from tests.builders import a_plan, an_account
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.unchanged import nothing_moves
 
 ADA = {"name": "Ada Lovelace", "email": "ada@example.com", "plan": "pro"}
 

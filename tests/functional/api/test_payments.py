@@ -16,9 +16,10 @@ from payments.gateways.port import Declined
 from payments.messages import sending
 from payments.models import Payment
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered, sent_again
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
 from tests.support.platform_days import PlatformDays
+from tests.support.unchanged import nothing_moves
 
 
 @rolled_back

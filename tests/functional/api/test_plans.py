@@ -7,8 +7,9 @@ import pytest
 from accounts.models import Plan
 from api.models import IdempotentAnswer
 from tests.builders import a_plan, an_account
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.unchanged import nothing_moves
 
 PRO = {
     "code": "pro-monthly",

@@ -13,10 +13,11 @@ from payments.gateways.port import Declined
 from payments.messages import sending
 from payments.models import Payment, Refund
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
 from tests.support.owing import received, rows
 from tests.support.refunds import paid, refunded, sent
+from tests.support.unchanged import nothing_moves
 
 PART = {"amount_minor": 700, "reason": "A week of outage."}
 

@@ -6,8 +6,9 @@ import pytest
 
 from api.models import IdempotentAnswer
 from tests.builders import TODAY, a_plan, an_account, billed
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.unchanged import nothing_moves
 
 TEXTS = {
     "Ada\nLovelace": "Holds a line break: write it in one line.",

@@ -11,9 +11,10 @@ from ledger.balances import balance
 from ledger.models import Entry
 from payments.gateways.port import Unknown
 from tests.builders import TODAY, ScriptedGateway, an_account, billed
-from tests.support.api_client import ApiClient, nothing_moves, problem_of
+from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
 from tests.support.owing import owing, owing_two_months, received, rows
+from tests.support.unchanged import nothing_moves
 
 WHY = {"reason": "The customer is insolvent."}
 

@@ -6,23 +6,22 @@ from typing import Any
 import pytest
 
 from accounts.errors import OperationError
-from accounts.models import Account, AccountChange
+from accounts.models import Account
 from accounts.reasons import InvalidReason
 from invoices.credit_note_shares import RefundInFlight, UnableToCreditInvoice
 from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit
 from invoices.locked_invoices import UnknownInvoice
-from invoices.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from invoices.models import CreditNote, InvoiceLine
 from invoices.write_offs import PaymentInFlight, write_off_invoice
 from ledger.balances import balance, book_totals
 from ledger.models import Book, Entry
 from payments.gateways.port import Unknown
-from payments.models import Payment
-from rebilling.models import Rebilling
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, at, billed, statuses_of
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, FEB_1, MAR_1, answers, invoices_of, owing, received, rows, state_of
 from tests.support.refunds import entries_of, paid, refunded, requested
+from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
 
@@ -54,19 +53,10 @@ def credited_of(account: Account) -> list[int]:
     return [line.credited_minor for line in lines_of(account)]
 
 
-def everything() -> list[Any]:
-    models: list[Any] = [
-        *(Account, AccountChange, Entry, Invoice, InvoiceLine, CreditNote, CreditNoteLine, Payment, Rebilling),
-    ]
-    return [list(model._default_manager.order_by("pk").values()) for model in models]
-
-
 def refused(account: Account, refusal: type[OperationError], **given: Any) -> OperationError:
     """The refusal, after a look that nothing moved."""
-    before = everything()
-    with pytest.raises(refusal) as caught:
+    with nothing_moves(), pytest.raises(refusal) as caught:
         credit_note(account, **given)
-    assert everything() == before
     return caught.value
 
 
@@ -301,10 +291,8 @@ class TestRefused:
         refused(paid().account, InvalidReason, reason=reason)
 
     def test_for_an_unknown_invoice(self) -> None:
-        before = everything()
-        with pytest.raises(UnknownInvoice):
+        with nothing_moves(), pytest.raises(UnknownInvoice):
             issue_credit_note(invoice_id=uuid.uuid4(), **SIGNED)
-        assert everything() == before
 
 
 class TestBesideTheCreditBalance:

@@ -8,7 +8,7 @@ import pytest
 
 from accounts.errors import OperationError
 from accounts.locked_accounts import UnknownAccount
-from accounts.models import Account, AccountChange
+from accounts.models import Account
 from accounts.reasons import InvalidReason
 from invoices.credits import (
     AlreadyReversed,
@@ -18,13 +18,11 @@ from invoices.credits import (
     grant_credit,
     reverse_entry,
 )
-from invoices.models import Invoice
 from invoices.write_offs import write_off_invoice
 from ledger.balances import BalanceOutOfBounds
 from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
 from payments.gateways.port import Unknown
-from payments.models import Payment
 from tests.builders import NOW, TODAY, ScriptedGateway, an_account, billed
 from tests.support.databases import rolled_back
 from tests.support.owing import (
@@ -39,6 +37,7 @@ from tests.support.owing import (
     state_of,
 )
 from tests.support.refunds import entries_of, paid, refunded
+from tests.support.unchanged import everything, nothing_moves
 
 pytestmark = rolled_back
 
@@ -57,16 +56,9 @@ def reversed_(entry: Entry, **given: Any) -> Entry:
     return reverse_entry(entry_id=entry.id, **({"reason": "by mistake"} | SIGNED | given))
 
 
-def everything() -> list[Any]:
-    models: list[Any] = [Account, AccountChange, Entry, Invoice, Payment]
-    return [list(model._default_manager.order_by("pk").values()) for model in models]
-
-
 def refused(refusal: type[OperationError], entry: Entry, **given: Any) -> OperationError:
-    before = everything()
-    with pytest.raises(refusal) as caught:
+    with nothing_moves(), pytest.raises(refusal) as caught:
         reversed_(entry, **given)
-    assert everything() == before
     return caught.value
 
 
@@ -143,10 +135,8 @@ class TestGrantCredit:
         opening = Posting(EntryType.CREDIT, account.id, 2**53 - 100, "USD", "from before", "before")
         post(postings=[opening], effective_on=TODAY, author="t")
         credited(account, 99)
-        before = everything()
-        with pytest.raises(BalanceOutOfBounds):
+        with nothing_moves(), pytest.raises(BalanceOutOfBounds):
             credited(account, 1)
-        assert everything() == before
 
 
 class TestReverseCredit:

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from accounts.errors import OperationError
-from accounts.models import Account, AccountChange
 from accounts.reasons import InvalidReason
 from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit, reverse_entry
-from invoices.models import CreditNote, Invoice
+from invoices.models import CreditNote
 from ledger.models import Entry
 from payments.gateways.port import Declined, Succeeded, Unknown
 from payments.late_money import book_late_payment, book_late_refund
@@ -26,6 +25,7 @@ from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, FEB_1, invoices_of, owing, rows, state_of
 from tests.support.payments import collected, recorded
 from tests.support.refunds import entries_of, paid, refunded, requested, sent
+from tests.support.unchanged import nothing_moves
 
 DISPUTED = Declined(code="charge_disputed")
 WITHOUT = [
@@ -39,21 +39,14 @@ SIGNED: dict[str, Any] = {"author": "staff:bo", "today": TODAY, "now": NOW}
 pytestmark = rolled_back
 
 
-def everything() -> list[Any]:
-    models: list[Any] = [Account, AccountChange, Entry, Invoice, CreditNote, Payment, Refund]
-    return [list(model._default_manager.order_by("pk").values()) for model in models]
-
-
 def booked_late(payment: Payment, **given: Any) -> Payment:
     said: dict[str, Any] = {"reference": "pi_9", "reason": "seen at the gateway"}
     return book_late_payment(payment_id=payment.id, **SIGNED, **said | given)
 
 
 def refused(refusal: type[OperationError], payment: Payment, **given: Any) -> OperationError:
-    before = everything()
-    with pytest.raises(refusal) as caught:
+    with nothing_moves(), pytest.raises(refusal) as caught:
         booked_late(payment, **given)
-    assert everything() == before
     return caught.value
 
 
@@ -140,10 +133,8 @@ def refund_booked_late(refund: Refund, **given: Any) -> Refund:
 
 
 def refund_refused(refusal: type[OperationError], refund: Refund, **given: Any) -> OperationError:
-    before = everything()
-    with pytest.raises(refusal) as caught:
+    with nothing_moves(), pytest.raises(refusal) as caught:
         refund_booked_late(refund, **given)
-    assert everything() == before
     return caught.value
 
 

@@ -9,15 +9,13 @@ import pytest
 from accounts.errors import OperationError
 from accounts.ids import new_id
 from accounts.locked_accounts import UnknownAccount
-from accounts.models import Account, AccountChange
+from accounts.models import Account
 from accounts.reasons import InvalidReason
 from invoices.credit_notes import issue_credit_note
-from invoices.models import Invoice
 from ledger.balances import BalanceOutOfBounds, book_totals
 from ledger.models import Book, Entry, EntryType
 from ledger.posting import Posting, post
 from payments.gateways.port import Unknown
-from payments.models import Payment
 from payments.offline_payments import AlreadyRecorded, PossibleDuplicate, UnableToRecordPayment
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, at, billed
@@ -34,6 +32,7 @@ from tests.support.owing import (
     rows,
     state_of,
 )
+from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
 
@@ -41,15 +40,8 @@ LARGEST = 99_999_999
 
 
 def refused(account: Account, refusal: type[OperationError], amount_minor: int = 500, **given: Any) -> OperationError:
-    models: list[Any] = [Account, AccountChange, Entry, Invoice, Payment]
-
-    def everything() -> list[Any]:
-        return [list(model._default_manager.order_by("pk").values()) for model in models]
-
-    before = everything()
-    with pytest.raises(refusal) as caught:
+    with nothing_moves(), pytest.raises(refusal) as caught:
         received(account, amount_minor, **given)
-    assert everything() == before
     return caught.value
 
 

@@ -10,7 +10,6 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from accounts.errors import OperationError
 from accounts.models import Account
 from invoices.locked_invoices import UnknownInvoice
-from invoices.models import Invoice
 from invoices.write_offs import PaymentInFlight
 from payments.gateways.port import Unknown
 from payments.messages import sending
@@ -23,6 +22,7 @@ from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account,
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, FEB_1, HARD, answers, invoices_of, owing, owing_two_months, state_of
 from tests.support.refunds import paid
+from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
 
@@ -39,13 +39,8 @@ def asked_for(account: Account, which: int = 0) -> Payment:
 
 
 def refused(refusal: type[OperationError], account: Account) -> OperationError:
-    def everything() -> list[Any]:
-        return [list(model._default_manager.order_by("pk").values()) for model in (Account, Invoice, Payment)]
-
-    before = everything()
-    with pytest.raises(refusal) as caught:
+    with nothing_moves(), pytest.raises(refusal) as caught:
         asked_for(account)
-    assert everything() == before
     return caught.value
 
 

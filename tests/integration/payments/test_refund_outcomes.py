@@ -27,7 +27,6 @@ from tests.support.owing import DECLINED, FEB_1, invoices_of, owing, received, r
 from tests.support.refunds import entries_of, paid, refunded, requested, sent
 
 LARGEST = 99_999_999
-TIMED_OUT = Unknown(reason="timed out", needs_review=True)
 DISPUTED = Declined(code="charge_disputed")
 SIGNED: dict[str, Any] = {"reason": "r", "author": "bo", "today": FEB_1, "now": at(FEB_1)}
 
@@ -201,23 +200,12 @@ class TestAFailedRefund:
     def test_that_nothing_had_reserved_was_never_sent_and_alarms(self, caplog: pytest.LogCaptureFixture) -> None:
         """Planted past every operation, on a payment of which so much would be left."""
         payment, gateway = paid(), ScriptedGateway()
-        planted = Refund.objects.create(
-            account=payment.account,
-            payment=payment,
-            source="payment",
-            amount_minor=1999,
-            currency="USD",
-            status="SUBMITTED",
-            reason="r",
-            gateway="logging",
-            submitted_at=NOW,
-            created_by="nobody",
-        )
-        assert sent(planted, gateway=gateway) == []
-        planted.refresh_from_db()
+        forged = planted(payment, amount_minor=1999)
+        assert sent(forged, gateway=gateway) == []
+        forged.refresh_from_db()
         assert gateway.refund_requests == []
-        assert (planted.status, planted.failure_code) == ("FAILED", "not_reserved")
-        assert (planted.needs_review, planted.review_reason) == (True, OUR_FAULT["not_reserved"])
+        assert (forged.status, forged.failure_code) == ("FAILED", "not_reserved")
+        assert (forged.needs_review, forged.review_reason) == (True, OUR_FAULT["not_reserved"])
         assert entries_of(payment.account) == [("charge", 1999), ("payment", 1999)]
         assert left_of(payment) == (0, 0, 1999)
         assert "a refund needs review" in [record.message for record in caplog.records]

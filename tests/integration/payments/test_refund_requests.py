@@ -8,13 +8,13 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.errors import OperationError
 from accounts.ids import new_id
-from accounts.models import Account, AccountChange
+from accounts.models import Account
 from accounts.reasons import InvalidReason
 from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit
-from invoices.models import CreditNote, Invoice
+from invoices.models import CreditNote
 from ledger.balances import book_totals
-from ledger.models import Book, Entry
+from ledger.models import Book
 from payments.gateways.port import Declined, Unknown
 from payments.locked_attempts import UnknownPayment
 from payments.messages import sending
@@ -27,29 +27,22 @@ from payments.refund_requests import (
     UnableToRefund,
 )
 from payments.reversed_money import record_reversed_payment
-from rebilling.models import Rebilling
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed
 from tests.support.databases import rolled_back
 from tests.support.owing import FEB_1, invoices_of, owing, received, rows, state_of
 from tests.support.refunds import entries_of, paid, refunded, requested, sent
+from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
 
 SIGNED: dict[str, Any] = {"reason": "r", "author": "t", "today": TODAY, "now": NOW}
 
 
-def everything() -> list[Any]:
-    models: list[Any] = [Account, AccountChange, Entry, Invoice, CreditNote, Payment, Refund, Rebilling]
-    return [list(model._default_manager.order_by("pk").values()) for model in models]
-
-
 def refused(payment: Payment, refusal: type[OperationError], amount_minor: int = 1999, **given: Any) -> OperationError:
     """The refusal, after a look that nothing moved."""
-    before = everything()
-    with pytest.raises(refusal) as caught:
+    with nothing_moves(), pytest.raises(refusal) as caught:
         requested(payment, amount_minor, **given)
-    assert everything() == before
     return caught.value
 
 

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from accounts.errors import OperationError
-from accounts.models import Account, AccountChange
 from accounts.reasons import InvalidReason
 from invoices.credits import grant_credit
-from invoices.models import Invoice
 from invoices.write_offs import write_off_invoice
 from ledger.balances import balance, book_totals
 from ledger.models import Book, Entry
@@ -29,6 +27,7 @@ from tests.builders import NOW, TODAY, ScriptedGateway, billed
 from tests.support.databases import rolled_back
 from tests.support.owing import FEB_1, invoices_of, owing, received, rows, state_of
 from tests.support.refunds import entries_of, paid, refunded, requested, sent
+from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
 
@@ -43,16 +42,9 @@ def came_back(refund: Refund, reason: str = "account closed") -> Entry:
     return record_reversed_refund(refund_id=refund.id, reason=reason, **SIGNED)
 
 
-def everything() -> list[Any]:
-    models: list[Any] = [Account, AccountChange, Entry, Invoice, Payment, Refund]
-    return [list(model._default_manager.order_by("pk").values()) for model in models]
-
-
 def refused(refusal: type[OperationError], act: Any, *given: Any) -> str:
-    before = everything()
-    with pytest.raises(refusal) as caught:
+    with nothing_moves(), pytest.raises(refusal) as caught:
         act(*given)
-    assert everything() == before
     return caught.value.detail
 
 

@@ -10,7 +10,6 @@ from django.db import IntegrityError, connection, models, transaction
 from accounts.errors import violated_constraint
 from accounts.ids import new_id
 from accounts.models import Account
-from invoices.models import Invoice
 from ledger.models import Entry
 from payments.gateways.port import Declined, Unknown
 from payments.models import GatewayAttempt, Payment, Refund
@@ -18,21 +17,15 @@ from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, bill
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, invoices_of, owing, received
 from tests.support.refunds import paid, refunded, requested, sent
+from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
 
 
 def refusal_of(act: Callable[[], object]) -> str:
     """The constraint that refuses, deferred ones included. Nothing moved."""
-
-    def everything() -> list[Any]:
-        rows: list[Any] = [Account, Invoice, Payment, Refund, Entry]
-        return [list(model._default_manager.order_by("pk").values()) for model in rows]
-
-    before = everything()
-    with pytest.raises(IntegrityError) as caught, transaction.atomic():
+    with nothing_moves(), pytest.raises(IntegrityError) as caught, transaction.atomic():
         checked(act)
-    assert everything() == before
     return violated_constraint(caught.value)
 
 

@@ -6,12 +6,10 @@ import pytest
 
 from accounts.errors import OperationError
 from accounts.locked_accounts import UnknownAccount
-from accounts.models import Account, AccountChange
+from accounts.models import Account
 from accounts.reasons import InvalidReason
 from invoices.credits import grant_credit, reverse_entry
-from invoices.models import Invoice
 from ledger.models import Entry
-from payments.models import Payment
 from rebilling.books import discrepancies
 from subscriptions.last_invoice import NoDebtToBill, bill_debt
 from subscriptions.lifecycle import close_account
@@ -19,6 +17,7 @@ from tests.builders import NOW, TODAY, an_account, billed
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, invoices_of, owing, rows, state_of
 from tests.support.payments import collected
+from tests.support.unchanged import nothing_moves
 
 SIGNED: dict[str, Any] = {"reason": "granted by mistake", "author": "staff:bo", "today": TODAY, "now": NOW}
 
@@ -36,16 +35,9 @@ def owing_after_closing(amount_minor: int = 1999, **terms: Any) -> Account:
     return account
 
 
-def everything() -> list[Any]:
-    models: list[Any] = [Account, AccountChange, Entry, Invoice, Payment]
-    return [list(model._default_manager.order_by("pk").values()) for model in models]
-
-
 def refused(refusal: type[OperationError], account: Account, **given: Any) -> str:
-    before = everything()
-    with pytest.raises(refusal) as caught:
+    with nothing_moves(), pytest.raises(refusal) as caught:
         bill_debt(account_id=account.id, **SIGNED | given)
-    assert everything() == before
     return caught.value.detail
 
 
