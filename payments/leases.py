@@ -2,8 +2,9 @@
 
 import datetime
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -11,19 +12,21 @@ from django.db import connection, transaction
 from accounts.array_literals import uuid_array
 from accounts.sql_files import query
 from payments.amount_checks import NotToBeSent, check_amounts
-from payments.models import GatewayAttempt
+from payments.gateways.port import PaymentRequest, RefundRequest, Request
+from payments.models import GatewayAttempt, Refund
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """Rows that we may call the gateway for until `until`, each with the time of its first call; None: never before.
 
-    `unknown` are those whose outcome is UNKNOWN. Of those that are `not_to_be_sent`, the ones never called for
-    aren't leased.
+    `requests` are what it is called with, in no order; `unknown` are those whose outcome is UNKNOWN. Of those that are
+    `not_to_be_sent`, the ones never called for aren't leased.
     """
 
     model: type[GatewayAttempt]
     until: datetime.datetime
+    requests: Sequence[Request]
     first_called_at: dict[uuid.UUID, datetime.datetime | None]
     unknown: frozenset[uuid.UUID]
     not_to_be_sent: NotToBeSent
@@ -47,7 +50,8 @@ def take_lease(
 ) -> Lease:
     """Lease, for `PAYMENT_LEASE_SECONDS`, those of the rows that are in flight and that no worker holds a lease of."""
     until = now + datetime.timedelta(seconds=settings.PAYMENT_LEASE_SECONDS)
-    statement = query(__file__, "take_lease", table=model._meta.db_table)
+    statement = query(__file__, "lease_refunds") if model is Refund else query(__file__, "lease_payments")
+    request_of = _refund_request if model is Refund else _payment_request
     with transaction.atomic(), connection.cursor() as cursor:
         not_to_be_sent = check_amounts(model=model, ids=ids)
         free = [id_ for id_ in ids if id_ not in not_to_be_sent.never_called]
@@ -56,7 +60,36 @@ def take_lease(
     return Lease(
         model=model,
         until=until,
-        first_called_at={id_: first for id_, first, _ in rows},
-        unknown=frozenset(id_ for id_, _, unknown in rows if unknown),
+        requests=[request_of(columns) for _, _, *columns in rows],
+        first_called_at={id_: first for first, _, id_, *_ in rows},
+        unknown=frozenset(id_ for _, unknown, id_, *_ in rows if unknown),
         not_to_be_sent=not_to_be_sent,
+    )
+
+
+def _payment_request(columns: Sequence[Any]) -> PaymentRequest:
+    id_, amount_minor, currency, customer, payment_method, description, submitted_at, reference = columns
+    return PaymentRequest(
+        payment_id=id_,
+        amount_minor=amount_minor,
+        currency=currency,
+        customer=customer,
+        payment_method=payment_method,
+        description=description,
+        submitted_at=submitted_at,
+        reference=reference,
+    )
+
+
+def _refund_request(columns: Sequence[Any]) -> RefundRequest:
+    id_, payment_id, payment_reference, amount_minor, currency, reason, submitted_at, reference = columns
+    return RefundRequest(
+        refund_id=id_,
+        payment_id=payment_id,
+        payment_reference=payment_reference,
+        amount_minor=amount_minor,
+        currency=currency,
+        reason=reason,
+        submitted_at=submitted_at,
+        reference=reference,
     )

@@ -10,12 +10,12 @@ from typing import Any, Generic, TypeVar
 
 from django.db import transaction
 
-from accounts.bisection import ROW_ERRORS, FailedItem, bisect_batch, describe
+from accounts.bisection import ROW_ERRORS, FailedItem, bisect_batch
 from accounts.locked_accounts import hold_accounts
 from payments.gateways.port import Outcome, Unknown
 from payments.models import GatewayAttempt
 from payments.outcome_log import log_outcome
-from payments.outcomes import Written, write_outcomes
+from payments.outcomes import Written, why_refused, write_outcomes
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def record_with_bisection(
     for part in bisect_batch(items=in_order, work=lambda ids: record({id_: outcomes[id_] for id_ in ids})):
         if isinstance(part, FailedItem):
             try:
-                written = _write_for_review(model=model, failed=part, now=now)
+                written = _write_for_review(model=model, failed=part, outcome=outcomes[part.item], now=now)
             except ROW_ERRORS as error:
                 unwritable.append(error)
                 continue
@@ -70,15 +70,15 @@ def record_with_bisection(
 
 
 def _write_for_review(
-    *, model: type[GatewayAttempt], failed: FailedItem[uuid.UUID], now: datetime.datetime
+    *, model: type[GatewayAttempt], failed: FailedItem[uuid.UUID], outcome: Outcome, now: datetime.datetime
 ) -> dict[uuid.UUID, Written]:
     """Write an outcome that the database refused as UNKNOWN; the row needs review."""
-    reason = f"its outcome can't be recorded ({describe(failed.error)})"
     try:
         with transaction.atomic():
             hold_accounts(model, [failed.item])
-            outcome = Unknown(reason=reason, needs_review=True)
-            return write_outcomes(model=model, outcomes={failed.item: outcome}, now=now)
+            reason = why_refused(model, failed.item, outcome, failed.error)
+            for_review = Unknown(reason=reason, needs_review=True)
+            return write_outcomes(model=model, outcomes={failed.item: for_review}, now=now)
     except ROW_ERRORS:
         extra = {"event": f"{model.NOUN}.unwritable", model.NOUN: str(failed.item)}
         logger.exception(f"the outcome of a {model.NOUN} can't be recorded", extra=extra)

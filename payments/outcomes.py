@@ -5,11 +5,12 @@ import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from accounts.array_literals import plain_array, text_array, uuid_array
+from accounts.bisection import describe
+from accounts.errors import violated_constraint
 from accounts.sql_files import query
 from payments.amount_checks import NOT_OUTSTANDING, NOT_RESERVED
 from payments.gateways.port import Declined, Outcome, Succeeded, Unknown
@@ -34,9 +35,8 @@ def write_outcomes(
 ) -> dict[uuid.UUID, Written]:
     """Write the outcomes of the model's rows that are SUBMITTED or UNKNOWN; returns what was written, by row.
 
-    A success under a reference that is another row's is no success: it is UNKNOWN, and needs review.
+    Raises one of `ROW_ERRORS` where the database refuses one of them; `why_refused` says why.
     """
-    outcomes = _with_unique_references(model, outcomes)
     ids = list(outcomes)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -71,27 +71,18 @@ def _mark_late_successes(model: type[GatewayAttempt], outcomes: Mapping[uuid.UUI
             logger.error(f"a {model.NOUN} needs review", extra=extra)
 
 
-def _with_unique_references(
-    model: type[GatewayAttempt], outcomes: Mapping[uuid.UUID, Outcome]
-) -> dict[uuid.UUID, Outcome]:
-    """The outcomes; where two rows would be booked for one reference, the later is Unknown."""
-    references = [outcome.reference for outcome in outcomes.values() if isinstance(outcome, Succeeded)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            query(__file__, "booked_references", table=model._meta.db_table),
-            {"references": text_array(references), "ids": uuid_array(outcomes)},
-        )
-        owners: dict[str, uuid.UUID] = dict(cursor.fetchall())
-    checked: dict[uuid.UUID, Outcome] = {}
-    for id_ in sorted(outcomes, key=attrgetter("int")):
-        outcome = outcomes[id_]
-        checked[id_] = outcome
-        if isinstance(outcome, Succeeded):
-            owner = owners.setdefault(outcome.reference, id_)
-            if owner != id_:
-                reason = f"the gateway named {outcome.reference}, which is {model.NOUN} {owner}"
-                checked[id_] = Unknown(reason=reason, needs_review=True)
-    return checked
+def why_refused(model: type[GatewayAttempt], id_: uuid.UUID, outcome: Outcome, error: Exception) -> str:
+    """Why the database refused the outcome of the model's row, for whoever reviews it. `error` is one of `ROW_ERRORS`.
+
+    Money that was moved under a reference that is another row's is no success: it was booked for that one.
+    """
+    is_booked = isinstance(error, IntegrityError) and violated_constraint(error) == f"{model.NOUN}_reference_once"
+    if is_booked and isinstance(outcome, Succeeded):
+        gateway = model._default_manager.filter(id=id_).values("gateway")
+        others = model._default_manager.filter(gateway__in=gateway, gateway_reference=outcome.reference)
+        if other := others.filter(status=model.SUCCEEDED).values_list("id", flat=True).first():
+            return f"the gateway named {outcome.reference}, which is {model.NOUN} {other}"
+    return f"its outcome can't be recorded ({describe(error)})"
 
 
 OUR_FAULT = {

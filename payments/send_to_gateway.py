@@ -19,7 +19,6 @@ from queue import Empty, SimpleQueue
 from django.conf import settings
 
 from payments.circuit_breaker import CircuitBreaker
-from payments.gateway_requests import gateway_requests
 from payments.gateways.port import (
     Answer,
     Declined,
@@ -107,8 +106,7 @@ def call_gateway(
         breaker.record(answer)
         return answer
 
-    requests = _in_random_order(gateway_requests(model=model, ids=steps.keys()))
-    answers = _answers(requests, call_one)
+    answers = _answers(_in_random_order(lease.requests), call_one)
     outcomes = {key: answer for key, answer in answers.items() if isinstance(answer, Outcome)}
     lease.release([key for key in answers if key not in outcomes])
     outcomes |= never_called

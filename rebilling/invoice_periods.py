@@ -9,6 +9,7 @@ whatever the size of the batch.
 import datetime
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter
 
 from django.db import transaction
@@ -27,10 +28,18 @@ from rebilling.period_states import Parking, mark_charged, park, skip
 from rebilling.waiting_periods import WaitingPeriod
 
 
+@dataclass(slots=True)
+class Charged:
+    """The rebillings that were charged just now, and the payments that were submitted for their invoices."""
+
+    rebillings: set[uuid.UUID] = field(default_factory=set)
+    payments: list[uuid.UUID] = field(default_factory=list)
+
+
 def invoice_periods(
     *, items: Collection[PeriodItem], gateway: str, today: datetime.date, now: datetime.datetime
-) -> set[uuid.UUID]:
-    """Charge the periods that are DUE and whose turn it is, in one transaction. Returns the charged rebillings' ids.
+) -> Charged:
+    """Charge the periods that are DUE and whose turn it is, in one transaction.
 
     None is charged before its first day: one that starts after `today`, the billing day, stays DUE. A period of an
     inactive account is SKIPPED; one that isn't its account's next is PARKED. When the database refuses an account's
@@ -38,7 +47,7 @@ def invoice_periods(
     rest is charged. `gateway` is the name of the gateway that is to collect.
     """
     by_rebilling = {item.rebilling_id: item for item in items}
-    charged: set[uuid.UUID] = set()
+    charged = Charged()
     for part in bisect_batch(
         items=sorted({item.account_id for item in items}, key=attrgetter("int")),
         work=lambda ids: _charge(account_ids=ids, items=by_rebilling, gateway=gateway, today=today, now=now),
@@ -46,7 +55,8 @@ def invoice_periods(
         if isinstance(part, FailedItem):
             _park_refused(part, items=by_rebilling, today=today, now=now)
         else:
-            charged |= part
+            charged.rebillings |= part.rebillings
+            charged.payments += part.payments
     return charged
 
 
@@ -57,18 +67,18 @@ def _charge(
     gateway: str,
     today: datetime.date,
     now: datetime.datetime,
-) -> set[uuid.UUID]:
+) -> Charged:
     accounts = lock_accounts(account_ids)
     decision = decide(accounts=accounts.values(), items=items, today=today)
     skip(accounts=accounts.values(), ids=decision.skip)
     park(accounts=accounts.values(), parkings=decision.park, now=now)
     drafts = _move_to_charged(decision.charge)
     if not drafts:
-        return set()
+        return Charged()
     invoices = issue_invoices(drafts=drafts, today=today, author=SYSTEM, now=now)
-    submit_first_attempts(invoices, gateway=gateway, author=SYSTEM, today=today, now=now)
+    payments = submit_first_attempts(invoices, gateway=gateway, author=SYSTEM, today=today, now=now)
     save_accounts([invoice.account for invoice in invoices], author=SYSTEM, now=now)
-    return {line.rebilling_id for draft in drafts for line in draft.lines if line.rebilling_id}
+    return Charged({line.rebilling_id for draft in drafts for line in draft.lines if line.rebilling_id}, payments)
 
 
 def _move_to_charged(due: Sequence[tuple[LockedAccount, list[WaitingPeriod]]]) -> list[InvoiceDraft]:

@@ -115,10 +115,11 @@ def _charge_and_collect(message: PeriodsMessage, surroundings: Surroundings) -> 
     gateway, now = surroundings.gateway.name, surroundings.clock()
     charged = invoice_periods(items=message.periods, gateway=gateway, today=surroundings.today, now=now)
     # Counted at once: whatever fails after it, they are charged.
-    emit(now=now, charged=len(charged))
-    # What was charged exists. Of a clean batch that is all, and this is no statement.
-    known = known_periods(message, charged=charged)
-    _collect(_payments_submitted(known.periods), surroundings)
+    emit(now=now, charged=len(charged.rebillings))
+    # What was charged exists, and so do its payments. Of a clean batch that is all, and these are no statements.
+    known = known_periods(message, charged=charged.rebillings)
+    earlier = _payments_submitted([item for item in known.periods if item.rebilling_id not in charged.rebillings])
+    _collect([*charged.payments, *earlier], surroundings)
     return known.faults
 
 
@@ -192,7 +193,9 @@ def _emit_outcomes(recorded: Iterable[tuple[RecordedPayment, Written]], now: dat
 
 
 def _payments_submitted(items: Collection[PeriodItem]) -> list[uuid.UUID]:
-    """The payments of these periods' invoices that are still to be collected, from this delivery or an earlier one."""
+    """The payments of these periods' invoices that are still to be collected: an earlier delivery charged them."""
+    if not items:
+        return []
     with connection.cursor() as cursor:
         cursor.execute(
             query(__file__, "payments_submitted"), {"ids": uuid_array([item.rebilling_id for item in items])}

@@ -22,3 +22,5 @@ FROM unnest(
     id, account_id, number, status, due_on, total_minor, balance_applied_minor, in_flight, declined_on
 )
 JOIN accounts_account AS account ON account.id = invoice.account_id
+    -- Said again, or the planner may read every account.
+    AND account.id = ANY(%(accounts)s::uuid[])

@@ -62,9 +62,9 @@ def rehearsed(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Rehear
     port = str(free_port())
     server, commands, afterwards = (block.replace(PORT, port) for block in blocks())
     # Packing takes minutes, and is proven elsewhere.
-    packing = "make package ENVIRONMENT=production\n"
-    assert commands.count(packing) == 1
-    commands = commands.replace(packing, f"mkdir build && cp {package} build/billing-production.zip\n")
+    command = "make package ENVIRONMENT=production\n"
+    assert commands.count(command) == 1
+    commands = commands.replace(command, f"mkdir build && cp {package} build/billing-production.zip\n")
     with terminal(server, folder=clone, environment=environment, log=folder / "server.log"):
         wait_for(int(port))
         printed = typed(f"{commands}{afterwards}echo 'left:' ${{!AWS_*}}\n", folder=clone, environment=environment)

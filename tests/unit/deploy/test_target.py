@@ -104,13 +104,13 @@ class TestRetargeted:
         settings.write_text(json.dumps(SETTINGS), encoding="utf-8")
         monkeypatch.setattr(commands, "BUILD", tmp_path / "build")
         monkeypatch.setattr(commands, "python_for", lambda _: Path(sys.executable))
-        packed: list[dict[str, Any]] = []
+        zapped: list[dict[str, Any]] = []
 
         def fail(**_: Any) -> None:
             raise UnableToShip("no package was made")
 
         def succeed(*, settings: Path, **_: Any) -> None:
-            packed.append(whole_stage(read_settings(settings), "production_worker"))
+            zapped.append(whole_stage(read_settings(settings), "production_worker"))
 
         monkeypatch.setattr(commands, "_run_zappa_package", fail)
         with pytest.raises(UnableToShip):
@@ -119,7 +119,7 @@ class TestRetargeted:
         monkeypatch.setattr(commands, "_run_zappa_package", succeed)
         commands.make_package(environment="production", settings=settings, runtime="python3.12")
         assert (
-            packed[0]["runtime"] == whole_stage(read_settings(settings), "production_worker")["runtime"] == "python3.12"
+            zapped[0]["runtime"] == whole_stage(read_settings(settings), "production_worker")["runtime"] == "python3.12"
         )
         assert sorted(os.listdir(tmp_path)) == ["build", "zappa_settings.json"]
 
