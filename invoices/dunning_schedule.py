@@ -1,7 +1,7 @@
 """The dunning schedule, one per account: on which days a declined invoice is collected again. Pure.
 
 It begins with the first decline, and its days are counted from the last step taken: when we were down, steps come late
-and none is lost. `payments/dunning.py` collects by it.
+and none is lost. `payments/dunning_steps.py` takes its steps.
 """
 
 import datetime

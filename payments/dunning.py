@@ -1,8 +1,9 @@
-"""Dunning: invoices that were declined are collected again, on one schedule per account, until paid or it ends.
+"""Dunning: which declined invoice is collected next, the attempt at it, and the end of it all.
 
-The schedule begins with the first decline, and is over when no declined invoice is left open. Its days are counted from
-the last step taken: when we were down, steps come late and none is lost. A step tries the oldest declined invoice;
-paid, the next one is tried at once. After the last step the account is INACTIVE, for being unpaid.
+One schedule per account, whose days are in `invoices/dunning_schedule.py`: it begins with the first decline, and is
+over when no declined invoice is left open. A step, which `payments/dunning_steps.py` takes when its day has come, tries
+the oldest declined invoice; paid, the next one is tried at once. After the last step the account is INACTIVE, for being
+unpaid.
 """
 
 import datetime

@@ -27,7 +27,7 @@ from payments.declines import handle_decline, note_unusable
 from payments.dunning import deactivate_if_over, next_declined, submit_and_mark
 from payments.gateways.port import Declined, Outcome, Succeeded
 from payments.models import Payment
-from payments.outcome_recording import Recorded, record_with_bisection
+from payments.outcome_bisection import Recorded, record_with_bisection
 from payments.outcomes import write_outcomes
 from payments.payment_entries import payment_postings
 

@@ -17,7 +17,7 @@ from ledger.posting import Posting, post
 from payments.amount_checks import NOT_RESERVED
 from payments.gateways.port import Outcome
 from payments.models import Payment, Refund
-from payments.outcome_recording import Recorded, record_with_bisection
+from payments.outcome_bisection import Recorded, record_with_bisection
 from payments.outcomes import write_outcomes
 from payments.refund_reservations import reserve
 

@@ -14,7 +14,7 @@ from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
 from payments.gateways.port import Succeeded, Unknown
 from payments.models import Payment, Refund
-from payments.outcome_recording import Recorded
+from payments.outcome_bisection import Recorded
 from payments.refund_outcomes import record_refund_outcomes
 from payments.refund_requests import AlreadyRefunded, NothingToRefund
 from payments.reversed_money import UnableToRecordReversal, record_reversed_payment

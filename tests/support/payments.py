@@ -7,7 +7,7 @@ from payments.gateways.port import Gateway, Outcome
 from payments.messages.attempts import PaymentsMessage
 from payments.messages.strict import to_json
 from payments.models import Payment
-from payments.outcome_recording import Recorded
+from payments.outcome_bisection import Recorded
 from payments.payment_outcomes import RecordedPayment, record_payment_outcomes
 from tests.builders import NOW, TODAY, QueueInHand, at, delivered
 

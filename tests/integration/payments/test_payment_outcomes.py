@@ -440,7 +440,7 @@ class TestAnOutcomeThatTheDatabaseRefuses:
         queue = QueueInHand()
         swept(as_of=TODAY, queue=queue)
         with monkeypatch.context() as patched:
-            patched.setattr("payments.outcome_recording.write_outcomes", mock.Mock(side_effect=DataError("worse")))
+            patched.setattr("payments.outcome_bisection.write_outcomes", mock.Mock(side_effect=DataError("worse")))
             assert delivered(bodies=queue.bodies) == ["0"]
         assert Counter(Payment.objects.values_list("status", flat=True)) == {"SUBMITTED": 1, "SUCCEEDED": 4}
         assert "the outcome of a payment can't be recorded" in [record.message for record in caplog.records]
