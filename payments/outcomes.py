@@ -59,13 +59,19 @@ def write_outcomes(
 def _mark_late_successes(model: type[GatewayAttempt], outcomes: Mapping[uuid.UUID, Outcome]) -> None:
     """Mark rows that were refused although the gateway moved the money: they need review, and nothing is booked.
 
-    A worker that has outlived its lease may bring such an outcome, or a gateway that broke its word.
+    A worker that has outlived its lease may bring such an outcome, or a gateway that broke its word. What a person has
+    booked late meanwhile is in the ledger.
     """
     for id_, outcome in outcomes.items():
         if not isinstance(outcome, Succeeded):
             continue
         refused = model._default_manager.filter(id=id_, status=model.REFUSED)
+        booked = _booked_as(model, id_, outcome.reference)
+        if booked and booked.late_for_id == id_:
+            continue
         reason = f"{MOVED_AFTER_ALL}, as {outcome.reference}, and is not in the ledger"
+        if booked:
+            reason = _of_another(booked)
         if refused.update(needs_review=True, review_reason=reason):
             extra = {"event": f"{model.NOUN}.contradicted", model.NOUN: str(id_), "reason": reason}
             logger.error(f"a {model.NOUN} needs review", extra=extra)
@@ -77,12 +83,19 @@ def why_refused(model: type[GatewayAttempt], id_: uuid.UUID, outcome: Outcome, e
     Money that was moved under a reference that is another row's is no success: it was booked for that one.
     """
     is_booked = isinstance(error, IntegrityError) and violated_constraint(error) == f"{model.NOUN}_reference_once"
-    if is_booked and isinstance(outcome, Succeeded):
-        gateway = model._default_manager.filter(id=id_).values("gateway")
-        others = model._default_manager.filter(gateway__in=gateway, gateway_reference=outcome.reference)
-        if other := others.filter(status=model.SUCCEEDED).values_list("id", flat=True).first():
-            return f"the gateway named {outcome.reference}, which is {model.NOUN} {other}"
-    return f"its outcome can't be recorded ({describe(error)})"
+    booked = _booked_as(model, id_, outcome.reference) if is_booked and isinstance(outcome, Succeeded) else None
+    return _of_another(booked) if booked else f"its outcome can't be recorded ({describe(error)})"
+
+
+def _booked_as(model: type[GatewayAttempt], id_: uuid.UUID, reference: str) -> GatewayAttempt | None:
+    """The row that is booked under the reference at this row's gateway."""
+    gateway = model._default_manager.filter(id=id_).values("gateway")
+    rows = model._default_manager.filter(gateway__in=gateway, gateway_reference=reference, status=model.SUCCEEDED)
+    return rows.exclude(id=id_).first()
+
+
+def _of_another(booked: GatewayAttempt) -> str:
+    return f"the gateway named {booked.gateway_reference}, which is {booked.NOUN} {booked.id}"
 
 
 OUR_FAULT = {

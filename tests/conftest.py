@@ -41,7 +41,10 @@ WHOLLY_COVERED = [
     "rebilling/invoice_periods.py",
     "rebilling/period_decisions.py",
     "rebilling/worker.py",
+    "payments/leases.py",
     "payments/send_to_gateway.py",
+    "payments/outcomes.py",
+    "payments/outcome_bisection.py",
     "payments/payment_outcomes.py",
     "payments/refund_outcomes.py",
 ]

@@ -9,7 +9,8 @@ SELECT
     invoice.id, account.id, number, invoice.status, account.currency, %(issued_on)s, due_on, account.collection_method,
     %(seller)s, account.name, account.email,
     concat_ws(', ',
-        nullif(address_line1, ''), nullif(address_line2, ''), nullif(concat_ws(' ', nullif(postal_code, ''), nullif(city, '')), ''),
+        nullif(address_line1, ''), nullif(address_line2, ''),
+        nullif(concat_ws(' ', nullif(postal_code, ''), nullif(city, '')), ''),
         nullif(region, '')
     ),
     country, tax_id, language, total_minor, 0,

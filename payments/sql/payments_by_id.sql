@@ -1,5 +1,6 @@
 SELECT
-    id, account_id, invoice_id, cause, amount_minor, currency, status, decline_code, needs_review, gateway, completed_at, customer, payment_method
+    id, account_id, invoice_id, cause, amount_minor, currency, status, decline_code, needs_review, gateway, completed_at,
+    customer, payment_method
 FROM payments_payment
 WHERE id = ANY(%(ids)s::uuid[])
 ORDER BY id

@@ -17,10 +17,19 @@ _WORDS = (
         "asking",
         "standing",
     ),
-    *("setting_aside", "put(?:ting)?[ _]right", "sending_back", "coverage", "in_halves", "row_faults", "needs_person"),
+    *(
+        "setting[ _]aside",
+        "put(?:ting)?[ _]right",
+        "sending[ _]back",
+        "coverage",
+        "in[ _]halves",
+        "row_faults",
+        "needs_person",
+    ),
     *("refusals", r"(?-i:MOST|LONGEST|FEWEST|SHORTEST)_[A-Z_]+", "nought", "what to mend", "charge it again"),
     *("retries", "catalogue", "cheques?"),
 )
+_CAPITAL_WITHIN = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 REPLACED = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(_WORDS)})(?![A-Za-z])", re.IGNORECASE)
 
 ABOUT_TLS = re.compile(r"certificates?", re.IGNORECASE)
@@ -57,7 +66,7 @@ def faults_in(text: str, *, path: str = "") -> list[str]:
     lines = text.splitlines()
     for number, line in enumerate(lines, start=1):
         around = " ".join(lines[max(0, number - 3) : number + 2])
-        for match in REPLACED.finditer(line):
+        for match in REPLACED.finditer(_CAPITAL_WITHIN.sub(" ", line)):
             word = match[0].lower()
             tls = ABOUT_TLS.fullmatch(word) and CERTIFICATES.search(f"{path} {around}")
             if not tls and path not in OF_TOOLS.get(word, ()):
@@ -101,3 +110,9 @@ class TestPlainWords:
         text = "`reconcile` for `certify`"
         assert faults_in(text, path="CHANGELOG.md") == []
         assert faults_in(text, path="README.md") == ["README.md:1: certify"]
+
+    @pytest.mark.parametrize(
+        "text", ["class RunCertificate:", "SettledApart", "is setting aside", "sending back money"]
+    )
+    def test_are_looked_for_within_names_and_phrases(self, text: str) -> None:
+        assert len(faults_in(text)) == 1

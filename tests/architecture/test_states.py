@@ -101,6 +101,7 @@ class TestStates:
             ("run.status = Run.Status.HELD", True),
             ("row.status, row.reason = DUE, ''", True),
             ("rows.filter(id=1).update(status=HELD)", True),
+            ("run.status: str = HELD", True),
             ("rows.update(**changes)", False),
             ("rows.filter(status=HELD)", False),
             ("status = row.status", False),
@@ -113,8 +114,9 @@ class TestStates:
 def sets_a_status(tree: ast.AST) -> bool:
     """Whether the code assigns to a `status` attribute, or updates rows' statuses."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign):
-            targets = [part for target in node.targets for part in ast.walk(target)]
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            assigned = node.targets if isinstance(node, ast.Assign) else [node.target]
+            targets = [part for target in assigned for part in ast.walk(target)]
             if any(isinstance(part, ast.Attribute) and part.attr == "status" for part in targets):
                 return True
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

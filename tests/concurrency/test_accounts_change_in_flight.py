@@ -71,7 +71,7 @@ class InFlight:
         return delivered(bodies=self.batch, today=DAY, gateway=gateway)
 
     def deliver_while(self, change: Change, *, outcome: Outcome | None = None) -> None:
-        """Deliver the batch; the change comes after the charge, while the gateway is being asked."""
+        """Deliver the batch; the change comes after the charge, while the gateway is being called."""
         gate = Gate()
         with threads() as start:
             delivering = start(partial(self.deliver, GatedGateway(gate=gate, answer=outcome)))

@@ -96,6 +96,12 @@ class TestBookLatePayment:
         assert late.late_for == declined
         refused(UnableToResolve, declined, reference="ch_9")
 
+    def test_that_the_gateway_answers_for_once_more_leaves_nothing_to_review(self, declined: Payment) -> None:
+        booked_late(declined, reference="pi_9")
+        again = Succeeded(reference="pi_9", key=declined.id, amount_minor=1999, currency="USD")
+        with nothing_moves():
+            record_payment_outcomes(outcomes={declined.id: again}, today=TODAY, now=NOW)
+
     def test_asks_for_no_more_than_was_once_asked_for(self) -> None:
         """A debt that was brought forward was a part of it; credit has taken its place since."""
         account = an_account()
@@ -168,6 +174,12 @@ class TestBookLateRefund:
         failed.refresh_from_db()
         assert (failed.status, failed.needs_review) == ("FAILED", False)
         refund_refused(UnableToResolve, failed)
+
+    def test_that_the_gateway_answers_for_once_more_leaves_nothing_to_review(self, failed: Refund) -> None:
+        refund_booked_late(failed, reference="re_9")
+        again = Succeeded(reference="re_9", key=failed.id, amount_minor=700, currency="USD")
+        with nothing_moves():
+            record_refund_outcomes(outcomes={failed.id: again}, today=TODAY, now=NOW)
 
     def test_from_the_balance_takes_it_from_there(self) -> None:
         payment = paid()

@@ -38,6 +38,26 @@ def left_of(payment: Payment) -> tuple[int, int, int]:
 
 
 @rolled_back
+class TestOneReference:
+    @pytest.mark.parametrize("together", [True, False])
+    def test_for_two_refunds_is_booked_once(self, together: bool) -> None:
+        refunds = [requested(paid(), 700) for _ in range(3)]
+        references = ["re_1", "re_2", "re_1"]
+        outcomes = {
+            refund.id: Succeeded(reference=reference, key=refund.id, amount_minor=700, currency="USD")
+            for refund, reference in zip(refunds, references, strict=True)
+        }
+        for part in [outcomes] if together else [{id_: outcome} for id_, outcome in outcomes.items()]:
+            record_refund_outcomes(outcomes=part, today=TODAY, now=NOW)
+        for refund in refunds:
+            refund.refresh_from_db()
+        assert [refund.status for refund in refunds] == ["SUCCEEDED", "SUCCEEDED", "UNKNOWN"]
+        assert refunds[2].review_reason == f"the gateway named re_1, which is refund {refunds[0].id}"
+        assert Entry.objects.filter(type="refund").count() == 2
+        assert discrepancies() == []
+
+
+@rolled_back
 class TestASucceededRefund:
     def test_is_booked_with_a_credit_note_for_the_same_amount(self) -> None:
         payment, gateway = paid(), ScriptedGateway()

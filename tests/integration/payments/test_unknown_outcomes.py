@@ -243,6 +243,22 @@ class TestLateSuccess:
         with pytest.raises(UnableToResolve):
             mark_resolved(row=declined, reason="again", author="staff:anna")
 
+    def test_under_another_payments_reference_names_that_payment(self) -> None:
+        for _ in range(2):
+            an_account()
+        billed(as_of=TODAY, gateway=ScriptedGateway(Declined(code="insufficient_funds"), Unknown(reason="timed out")))
+        declined, unknown = Payment.objects.get(status="DECLINED"), Payment.objects.get(status="UNKNOWN")
+        both = {
+            payment.id: Succeeded(reference="pi_1", key=payment.id, amount_minor=1999, currency="USD")
+            for payment in (declined, unknown)
+        }
+        record_payment_outcomes(outcomes=both, today=TODAY, now=NOW)
+        for payment in (declined, unknown):
+            payment.refresh_from_db()
+        assert (unknown.status, unknown.needs_review, unknown.gateway_reference) == ("SUCCEEDED", False, "pi_1")
+        assert (declined.status, declined.needs_review) == ("DECLINED", True)
+        assert declined.review_reason == f"the gateway named pi_1, which is payment {unknown.id}"
+
     def test_that_is_the_same_success_again_needs_no_review(self) -> None:
         an_account()
         billed(as_of=TODAY)

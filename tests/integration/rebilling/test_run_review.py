@@ -201,7 +201,7 @@ class TestCancel:
         assert reconciliation_of(run=between, now=NOW).clean
 
 
-class TestRefusals:
+class TestRefused:
     @pytest.mark.parametrize("first", ["release", "cancel"])
     def test_a_run_is_decided_about_once(self, run: Run, first: str) -> None:
         if first == "release":

@@ -205,7 +205,7 @@ class TestItems:
         assert ran("--discard", letter)[-1] == "1 discarded, 0 left in the dead-letter queue."
 
 
-class TestRefusals:
+class TestRefused:
     @pytest.mark.parametrize("missing", ["REBILLING_DLQ_URL", "REBILLING_QUEUE_URL"])
     def test_names_the_missing_setting(self, local: LocalQueue, settings: Any, missing: str) -> None:
         bury(local, good())
