@@ -67,7 +67,7 @@ def _mark_late_successes(model: type[GatewayAttempt], outcomes: Mapping[uuid.UUI
             continue
         refused = model._default_manager.filter(id=id_, status=model.REFUSED)
         booked = _booked_as(model, id_, outcome.reference)
-        if booked and booked.late_for_id == id_:
+        if booked and booked.late_for and booked.late_for.pk == id_:
             continue
         reason = f"{MOVED_AFTER_ALL}, as {outcome.reference}, and is not in the ledger"
         if booked:

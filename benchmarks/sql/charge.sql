@@ -17,7 +17,8 @@ invoices AS (
     INSERT INTO invoices_invoice (
         id, account_id, number, status, currency, issued_on, due_on, collection_method, seller, customer_name,
         customer_email, customer_address, customer_country, customer_tax_id, customer_language, total_minor, tax_minor,
-        credited_minor, credited_to_balance_minor, credited_to_refund_minor, balance_applied_minor, paid_minor, refunded_minor, refunding_minor, written_off_minor, in_flight, created_at
+        credited_minor, credited_to_balance_minor, credited_to_refund_minor, balance_applied_minor, paid_minor,
+        refunded_minor, refunding_minor, written_off_minor, in_flight, created_at
     )
     SELECT due.invoice_id, due.account_id, locked.number_prefix || '-' || lpad((locked.invoices_issued + 1)::text, 4, '0'),
         'OPEN', locked.currency, %(today)s, %(today)s, locked.collection_method, '', locked.name,
