@@ -22,6 +22,7 @@ OPENAPI = {
         "InvoiceStatus": "invoices.models.Invoice.Status",
         "LineKind": "invoices.models.InvoiceLine.Kind",
         "PaymentCause": "payments.models.Payment.Cause",
+        "PaymentMethodSessionStatus": "payments.models.PaymentMethodSession.Status",
         "PaymentStatus": "payments.models.Payment.Status",
         "RebillingStatus": "rebilling.models.Rebilling.Status",
         "RefundSource": "payments.models.Refund.Source",

@@ -13,6 +13,7 @@ from api.v1.invoice_corrections import IssueCreditNoteEndpoint, WriteOffEndpoint
 from api.v1.invoices import AccountInvoicesEndpoint, InvoiceEndpoint, InvoicesEndpoint, PayInvoiceEndpoint
 from api.v1.ledger import AccountEntriesEndpoint, EntriesEndpoint, EntryEndpoint, ReversalsEndpoint
 from api.v1.lifecycle import CloseAccountEndpoint, LastInvoiceEndpoint, ReopenAccountEndpoint
+from api.v1.payment_method_sessions import CompleteSessionEndpoint, OpenSessionEndpoint, SessionEndpoint
 from api.v1.payments import AccountPaymentsEndpoint, PaymentEndpoint, PaymentsEndpoint
 from api.v1.plans import PlanEndpoint, PlansEndpoint, RetirePlanEndpoint
 from api.v1.rebillings import RebillingEndpoint, RebillingsEndpoint
@@ -35,6 +36,12 @@ urlpatterns = [
     path("v1/accounts/<uuid:account_id>/history", AccountHistoryEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/invoices", AccountInvoicesEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/payments", AccountPaymentsEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/payment-method-session", OpenSessionEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/payment-method-session/<uuid:session_id>", SessionEndpoint.as_view()),
+    path(
+        "v1/accounts/<uuid:account_id>/payment-method-session/<uuid:session_id>/complete",
+        CompleteSessionEndpoint.as_view(),
+    ),
     path("v1/accounts/<uuid:account_id>/credits", CreditsEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/ledger", AccountEntriesEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/balance", BalanceEndpoint.as_view()),

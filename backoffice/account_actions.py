@@ -8,8 +8,8 @@ from backoffice.actions import Action, Caller
 from backoffice.forms import AmountForm
 from backoffice.offline_payment_forms import AccountPaymentForm
 from invoices.credits import grant_credit
+from payments.account_updates import update_account
 from payments.offline_payments import record_offline_payment
-from subscriptions.account_updates import update_account
 from subscriptions.last_invoice import bill_debt
 from subscriptions.lifecycle import close_account, reopen_account
 

@@ -1,5 +1,5 @@
-"""The tables below an account's fields: its terms, invoices, billing periods, payments, refunds, credit notes, ledger
-and history.
+"""The tables below an account's fields: its terms, invoices, billing periods, payments, refunds, payment method
+sessions, credit notes, ledger and history.
 
 Each table is one statement, and bounded: an account may have thousands of rows.
 """
@@ -27,6 +27,7 @@ def tables_of(account: Account) -> list[Table]:
         _periods(account),
         _payments(account),
         _refunds(account),
+        _payment_method_sessions(account),
         _credit_notes(account),
         _entries(account),
         _history(account),
@@ -132,6 +133,24 @@ def _refunds(account: Account) -> Table:
             row.review_reason or ("yes" if row.needs_review else ""),
         ),
         all_url=list_of(Refund, account__id__exact=account.id),
+    )
+
+
+def _payment_method_sessions(account: Account) -> Table:
+    return table(
+        title="Payment method sessions",
+        columns=("Requested", "Status", "Failure code", "Customer", "Payment method", "Gateway", "Ended", "By"),
+        rows=account.payment_method_sessions.defer("client_secret").order_by("-id"),
+        cells=lambda row: (
+            f"{row.created_at:%Y-%m-%d %H:%M}",
+            row.status,
+            row.failure_code,
+            row.customer,
+            row.payment_method,
+            row.gateway,
+            f"{row.completed_at:%Y-%m-%d %H:%M}" if row.completed_at else "",
+            row.created_by,
+        ),
     )
 
 

@@ -93,6 +93,8 @@ class AnswersAtOnce:
     def look_up(self, request: Any, *, timeout_seconds: float) -> Any:
         raise NotImplementedError
 
+    open_session = look_up_session = end_session = look_up
+
 
 def _message(rebillings: Sequence[Any]) -> str:
     from tests.builders import a_message

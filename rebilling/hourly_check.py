@@ -18,7 +18,7 @@ from accounts.database_errors import database_is_unreachable, database_trouble, 
 from payments.deadlines import awaiting_review, mark_overdue
 from payments.dunning_steps import send_dunning
 from payments.messages.queue import Queue
-from payments.messages.sending import send_leftovers
+from payments.messages.sending import send_leftovers, send_open_sessions
 from payments.models import Payment, Refund
 from rebilling.books import ComparedBooks, Discrepancy, check_books
 from rebilling.messages.sending import send_due
@@ -113,7 +113,8 @@ def _emit(check: HourlyCheck, now: datetime.datetime) -> None:
 def _send_leftovers(check: HourlyCheck, queue: Queue, now: datetime.datetime) -> None:
     """Send again periods that have been DUE, and payments and refunds SUBMITTED, for `REBILLING_RESEND_MINUTES`.
 
-    Their messages may be lost, or dead letters. Payments and refunds with an unknown outcome are sent to be looked up.
+    Their messages may be lost, or dead letters. Payments and refunds with an unknown outcome are sent to be looked up,
+    and so are payment method sessions that are open.
     So are dunning steps that passed the volume check of today's sweep and weren't taken.
     """
     before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
@@ -122,6 +123,7 @@ def _send_leftovers(check: HourlyCheck, queue: Queue, now: datetime.datetime) ->
         "periods that are due": partial(_send_due, queue, before, now),
         "payments": partial(send_leftovers, model=Payment, queue=queue, now=now),
         "refunds": partial(send_leftovers, model=Refund, queue=queue, now=now),
+        "sessions": partial(send_open_sessions, queue=queue, now=now),
     }
     if newest and newest.started_at < before and newest.as_of == billing_day(now):
         steps["dunning steps"] = partial(send_dunning, queue=queue, now=now)

@@ -18,14 +18,16 @@ from payments.gateways.port import Gateway
 from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.messages.queue import Queue
 from payments.messages.sending import send_attempts, send_payments
+from payments.messages.sessions import SessionsMessage
 from payments.messages.strict import MalformedMessage
-from payments.models import GatewayAttempt, Payment, Refund
+from payments.method_sessions.gateway_calls import call_for_sessions
+from payments.models import GatewayAttempt, Payment, PaymentMethodSession, Refund
 from payments.outcomes import Written
 from payments.payment_outcomes import RecordedPayment, record_payment_outcomes
 from payments.refund_outcomes import record_refund_outcomes
 from payments.send_to_gateway import CallResults, call_gateway
 from rebilling.invoice_periods import invoice_periods
-from rebilling.messages.items import known_payments, known_periods, known_refunds
+from rebilling.messages.items import known_payments, known_periods, known_refunds, known_sessions
 from rebilling.messages.message import AnyMessage, PeriodItem, PeriodsMessage, from_json
 from rebilling.metrics import emit
 
@@ -104,6 +106,8 @@ def _process(message: AnyMessage, surroundings: Surroundings) -> None:
         faults = _charge_and_collect(message, surroundings)
     elif isinstance(message, PaymentsMessage):
         faults = _collect_named(message, surroundings)
+    elif isinstance(message, SessionsMessage):
+        faults = _work_on_sessions(message, surroundings)
     else:
         faults = _send_refunds(message, surroundings)
     if faults:
@@ -148,6 +152,25 @@ def _send_refunds(message: RefundsMessage, surroundings: Surroundings) -> tuple[
     results = _call_gateway(Refund, known.refunds, surroundings)
     record_refund_outcomes(outcomes=results.outcomes, today=surroundings.today, now=surroundings.clock())
     _finish_later(results, model=Refund, queue=surroundings.queue)
+    return known.faults
+
+
+def _work_on_sessions(message: SessionsMessage, surroundings: Surroundings) -> tuple[str, ...]:
+    """Open the sessions at the gateway, or look up what became of them. Returns the items' faults.
+
+    Raises `GatewayUnavailable` where the gateway didn't answer for some: the message comes back.
+    """
+    known = known_sessions(message)
+    results = call_for_sessions(
+        ids=known.sessions,
+        gateway=surroundings.gateway,
+        clock=surroundings.clock,
+        today=surroundings.today,
+        seconds_left=surroundings.seconds_left,
+    )
+    send_attempts(model=PaymentMethodSession, ids=results.not_reached, queue=surroundings.queue)
+    if results.unanswered:
+        raise GatewayUnavailable(f"the gateway gave no answer for {results.unanswered} sessions: {results.reason}")
     return known.faults
 
 

@@ -27,6 +27,7 @@ from rebilling.messages.message import PeriodItem, PeriodsMessage, from_json
 from rebilling.models import Rebilling, Run
 from rebilling.sweep import sweep
 from rebilling.worker import Delivery, Surroundings, process_deliveries
+from tests.support.gateways import OpensSessions
 
 NOW = datetime.datetime(2026, 1, 1, 6, 0, tzinfo=datetime.UTC)
 TODAY = NOW.date()
@@ -127,7 +128,7 @@ def sends_back(request: RefundRequest) -> Succeeded:
     return Succeeded.of(request, reference=f"sent-{request.refund_id}")
 
 
-class ScriptedGateway:
+class ScriptedGateway(OpensSessions):
     """A gateway that gives its answers in order, and records the requests that it got.
 
     When nothing is left of `answers` it takes the money; when nothing is left of `found` it finds nothing. Refunds have

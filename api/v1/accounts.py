@@ -23,7 +23,7 @@ from api.models import Scope
 from api.schema import call
 from api.v1.account_answers import AccountSerializer, account_as_json, accounts_as_json
 from api.v1.account_bodies import ChangeAccountSerializer, OpenAccountSerializer
-from subscriptions.account_updates import update_account
+from payments.account_updates import update_account
 
 TAG = "Accounts"
 

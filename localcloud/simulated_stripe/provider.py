@@ -11,6 +11,7 @@ from localcloud.simulated_stripe.intents import Intents
 from localcloud.simulated_stripe.keys import Keys
 from localcloud.simulated_stripe.records import Records
 from localcloud.simulated_stripe.refunds import Refunds
+from localcloud.simulated_stripe.setup_intents import SetupIntents
 from localcloud.simulated_stripe.wire import Answer, Call, ErrorAnswer, answered
 
 HOLD_SECONDS = 30.0
@@ -51,6 +52,7 @@ class SimulatedProvider:
         self._keys = Keys()
         self._intents = Intents(records=self.records)
         self._refunds = Refunds(intents=self._intents)
+        self.setup_intents = SetupIntents()
         self._lock = threading.Lock()
         self._late = 0
         self._none_is_late = threading.Condition()
@@ -66,7 +68,7 @@ class SimulatedProvider:
                 raise ErrorAnswer(401, "invalid_request_error", f"Invalid API Key provided: {shown}")
             if fault and kind in _BEFORE:
                 return self._fail_before(fault), None
-            if fault and kind == Kind.TIMEOUT_LATE and not call.moves_money:
+            if fault and kind == Kind.TIMEOUT_LATE and not call.is_done_once:
                 raise NoAnswer(seconds=self.seconds_of(fault))
             with self._counted(fault):
                 answer = self._once(call, fault)
@@ -77,6 +79,14 @@ class SimulatedProvider:
         if kind == Kind.RESET_AFTER:
             raise NoAnswer(reset=True)
         return answer, fault
+
+    def confirm(self, *, client_secret: str, payment_method: str) -> Answer:
+        """A customer gives a payment method in a front end, which has the client secret and no key."""
+        with self._lock:
+            try:
+                return self.setup_intents.confirm(client_secret=client_secret, payment_method=payment_method)
+            except ErrorAnswer as refusal:
+                return refusal.answer
 
     def end_processing(self) -> None:
         """Processing ends by the clock, also when nobody retrieves the object."""
@@ -116,7 +126,7 @@ class SimulatedProvider:
 
     def _once(self, call: Call, fault: Fault | None) -> Answer:
         """The first answer under the call's key, for as long as it is remembered."""
-        if not call.key or not call.moves_money:
+        if not call.key or not call.is_done_once:
             return self._execute(call, fault)
         if remembered := self._keys.begin(key=call.key, name=call.name, params=call.params, now=self.clock()):
             return remembered
@@ -140,7 +150,7 @@ class SimulatedProvider:
         return answer
 
     def _execute(self, call: Call, fault: Fault | None) -> Answer:
-        if fault and fault.kind in {Kind.ERROR_AFTER, Kind.ERROR_KEPT} and not call.moves_money:
+        if fault and fault.kind in {Kind.ERROR_AFTER, Kind.ERROR_KEPT} and not call.is_done_once:
             return _internal_error()
         now = self.clock()
         with self._lock:
@@ -153,6 +163,10 @@ class SimulatedProvider:
                 "payment.cancel": self._intents.cancel,
                 "payment.list": self._intents.list,
                 "refund.list": self._refunds.list,
+                "customer.create": self.setup_intents.create_customer,
+                "setup_intent.create": self.setup_intents.create,
+                "setup_intent.retrieve": self.setup_intents.retrieve,
+                "setup_intent.cancel": self.setup_intents.cancel,
             }[call.name]
             return act(call, now)
 

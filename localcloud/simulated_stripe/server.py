@@ -17,7 +17,8 @@ from localcloud.simulated_stripe.provider import NoAnswer, SimulatedProvider
 from localcloud.simulated_stripe.wire import Answer, Call, ErrorAnswer, answered, form, missing
 
 CONTROL = "/_control/"
-"""Below it, and without a key: `GET records`, and `POST faults` with a plan as JSON."""
+"""Below it, and without a key: `GET records`, `POST faults` with a plan as JSON, and `POST confirm` with a client
+secret and a payment method, as a customer's browser gives one."""
 MAX_BYTES = 1024 * 1024
 IDLE_SECONDS = 60.0
 
@@ -26,6 +27,10 @@ _ROUTES = (
     ("GET", re.compile(r"/v1/payment_intents"), "payment.list"),
     ("GET", re.compile(r"/v1/payment_intents/(\w+)"), "payment.retrieve"),
     ("POST", re.compile(r"/v1/payment_intents/(\w+)/cancel"), "payment.cancel"),
+    ("POST", re.compile(r"/v1/customers"), "customer.create"),
+    ("POST", re.compile(r"/v1/setup_intents"), "setup_intent.create"),
+    ("GET", re.compile(r"/v1/setup_intents/(\w+)"), "setup_intent.retrieve"),
+    ("POST", re.compile(r"/v1/setup_intents/(\w+)/cancel"), "setup_intent.cancel"),
     ("POST", re.compile(r"/v1/refunds"), "refund.create"),
     ("GET", re.compile(r"/v1/refunds"), "refund.list"),
 )
@@ -158,4 +163,7 @@ def _control(provider: SimulatedProvider, path: str, body: str | None) -> Answer
             percent={Fault(**{**fault, "kind": Kind(fault["kind"])}): share for fault, share in plan["percent"]},
         )
         return answered({})
+    if path == f"{CONTROL}confirm" and body is not None:
+        given = json.loads(body)
+        return provider.confirm(client_secret=given["client_secret"], payment_method=given["payment_method"])
     return missing(f"path: {path}", param="path", status=404).answer

@@ -25,6 +25,11 @@ class Call:
     def moves_money(self) -> bool:
         return self.name in {"payment.create", "refund.create"}
 
+    @property
+    def is_done_once(self) -> bool:
+        """Whether its answer is kept under its idempotency key."""
+        return self.moves_money or self.name in {"customer.create", "setup_intent.create"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

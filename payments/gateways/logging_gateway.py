@@ -6,6 +6,7 @@ import uuid
 from collections import OrderedDict
 
 from payments.gateways.port import NotFound, PaymentRequest, RefundRequest, Request, Succeeded
+from payments.gateways.sessions import SessionCompleted, SessionOpened, SessionRequest
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,33 @@ class LoggingGateway:
     def look_up(self, request: Request, *, timeout_seconds: float) -> Succeeded | NotFound:
         with self._lock:
             return self._accepted.get(request.key) or NotFound()
+
+    def open_session(self, request: SessionRequest, *, timeout_seconds: float) -> SessionOpened:
+        logger.info(
+            "payment method session requested",
+            extra={
+                "event": "method_session.requested",
+                "idempotency_key": str(request.session_id),
+                "account": str(request.account_id),
+                "customer": request.customer,
+            },
+        )
+        return SessionOpened(
+            reference=f"logged-{request.session_id}",
+            customer=_customer_of(request),
+            client_secret=f"logged-{request.session_id}-secret",
+        )
+
+    def look_up_session(self, request: SessionRequest, *, timeout_seconds: float) -> SessionCompleted:
+        """There is no front end that could take a card: each customer is taken to have given one."""
+        return SessionCompleted(customer=_customer_of(request), payment_method=f"logged-method-{request.session_id}")
+
+    def end_session(self, request: SessionRequest, *, timeout_seconds: float) -> SessionCompleted:
+        return self.look_up_session(request, timeout_seconds=timeout_seconds)
+
+
+def _customer_of(request: SessionRequest) -> str:
+    return request.customer or f"logged-customer-{request.account_id}"
 
 
 def _log_payment(request: PaymentRequest) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from accounts.currencies import EXPONENTS, display
+from payments.gateways.sessions import SessionGateway
 
 KEY_KEPT = datetime.timedelta(hours=24)
 """How long a provider keeps an idempotency key at least (Stripe: https://docs.stripe.com/api/idempotent_requests)."""
@@ -171,7 +172,7 @@ def _money(amount_minor: int, currency: str) -> str:
     return display(amount_minor=amount_minor, currency=currency)
 
 
-class Gateway(Protocol):
+class Gateway(SessionGateway, Protocol):
     """A payment provider. Called from several threads at once, with no transaction open; never touches the database.
 
     Each call is over within `timeout_seconds`; if the provider hasn't answered by then, the answer is `Unknown`. Every

@@ -35,17 +35,18 @@ class RefundsMessage:
 
 def read_payments(content: object) -> PaymentsMessage:
     """Raises `MalformedMessage`. An item that makes no sense fails alone; the message fails when none does."""
-    payments, faults = _ids(content, "payments")
+    payments, faults = read_ids(content, "payments")
     return PaymentsMessage(payments=payments, faults=faults)
 
 
 def read_refunds(content: object) -> RefundsMessage:
     """As `read_payments`."""
-    refunds, faults = _ids(content, "refunds")
+    refunds, faults = read_ids(content, "refunds")
     return RefundsMessage(refunds=refunds, faults=faults)
 
 
-def _ids(content: object, what: str) -> tuple[tuple[uuid.UUID, ...], tuple[str, ...]]:
+def read_ids(content: object, what: str) -> tuple[tuple[uuid.UUID, ...], tuple[str, ...]]:
+    """The ids that a message carries under the name of `what` they are of, and its faults; as `read_payments`."""
     fields = read_object(content, "the message", {"schema", what})
     ids, faults = read_items(fields[what], what, read_uuid)
     if not ids:

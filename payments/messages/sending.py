@@ -1,4 +1,4 @@
-"""Sending payments and refunds to the worker: at once, when they are committed, or again when they were left over."""
+"""Sending payments, refunds and sessions to the worker: when they are committed, or again when they were left over."""
 
 import datetime
 import logging
@@ -15,12 +15,17 @@ from accounts.errors import Conflict
 from payments.deadlines import OVERDUE
 from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.messages.queue import Queue, QueueNotConfigured, UnableToSend, configured_queue
+from payments.messages.sessions import SessionsMessage
 from payments.messages.strict import MAX_ITEMS
-from payments.models import GatewayAttempt, Payment, Refund
+from payments.models import GatewayAttempt, Payment, PaymentMethodSession, Refund
 
 logger = logging.getLogger(__name__)
 
 _CHUNK_ROWS = 2000
+MAX_SESSIONS = 50
+"""In one message. The gateway is called for them one after the other."""
+
+AnyModel = type[GatewayAttempt] | type[PaymentMethodSession]
 
 
 class UnableToCall(Conflict):
@@ -36,8 +41,10 @@ class NothingToLookUp(Conflict):
     code = "nothing-to-look-up"
 
 
-def message_of(model: type[GatewayAttempt], ids: Collection[uuid.UUID]) -> PaymentsMessage | RefundsMessage:
+def message_of(model: AnyModel, ids: Collection[uuid.UUID]) -> PaymentsMessage | RefundsMessage | SessionsMessage:
     """The message that carries these rows of the model."""
+    if model is PaymentMethodSession:
+        return SessionsMessage(sessions=tuple(ids))
     return RefundsMessage(refunds=tuple(ids)) if model is Refund else PaymentsMessage(payments=tuple(ids))
 
 
@@ -68,7 +75,14 @@ def send_refund_when_committed(*, refund_id: uuid.UUID) -> None:
     transaction.on_commit(partial(_try_to_send, Refund, (refund_id,)))
 
 
-def _try_to_send(model: type[GatewayAttempt], ids: tuple[uuid.UUID, ...]) -> None:
+def send_session_when_committed(*, session_id: uuid.UUID) -> None:
+    """Have one session opened, or looked up, when the present transaction is committed; as
+    `send_payments_when_committed`.
+    """
+    transaction.on_commit(partial(_try_to_send, PaymentMethodSession, (session_id,)))
+
+
+def _try_to_send(model: AnyModel, ids: tuple[uuid.UUID, ...]) -> None:
     """The rows are committed, so that whatever goes wrong here, an error would be a lie to who asked for it."""
     about = {"event": f"{model.NOUN}.unsent", f"{model.NOUN}s": [str(id_) for id_ in ids]}
     try:
@@ -84,7 +98,7 @@ def send_payments(*, payment_ids: Collection[uuid.UUID], queue: Queue) -> int:
     return send_attempts(model=Payment, ids=payment_ids, queue=queue)
 
 
-def send_attempts(*, model: type[GatewayAttempt], ids: Collection[uuid.UUID], queue: Queue) -> int:
+def send_attempts(*, model: AnyModel, ids: Collection[uuid.UUID], queue: Queue) -> int:
     """Send these rows of the model, as many at a time as a message carries; as `send_payments`."""
     waiting = list(ids)
     return queue.send(message_of(model, waiting[at : at + MAX_ITEMS]) for at in range(0, len(waiting), MAX_ITEMS))
@@ -103,6 +117,17 @@ def send_leftovers(*, model: type[GatewayAttempt], queue: Queue, now: datetime.d
         Q(status="SUBMITTED", submitted_at__lt=before) | Q(status=model.UNKNOWN) & looked_up
     )
     return queue.send(message_of(model, batch) for batch in _batches(rows, now))
+
+
+def send_open_sessions(*, queue: Queue, now: datetime.datetime) -> int:
+    """Send the sessions that have been OPEN for `REBILLING_RESEND_MINUTES`: to be opened, looked up or ended. Returns
+    the number of messages. Raises `UnableToSend`.
+    """
+    before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
+    found = PaymentMethodSession.objects.filter(status=PaymentMethodSession.Status.OPEN, created_at__lt=before)
+    ids = found.order_by("id").values_list("id", flat=True).iterator(chunk_size=_CHUNK_ROWS)
+    batches = iter(lambda: tuple(islice(ids, MAX_SESSIONS)), ())
+    return queue.send(message_of(PaymentMethodSession, batch) for batch in batches)
 
 
 def _batches(rows: "QuerySet[GatewayAttempt]", now: datetime.datetime) -> Iterator[tuple[uuid.UUID, ...]]:

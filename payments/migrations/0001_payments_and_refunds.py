@@ -94,6 +94,47 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="PaymentMethodSession",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("gateway", models.CharField(max_length=50)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("OPEN", "Open"),
+                            ("COMPLETED", "Completed"),
+                            ("EXPIRED", "Expired"),
+                            ("FAILED", "Failed"),
+                        ],
+                        default="OPEN",
+                        max_length=9,
+                    ),
+                ),
+                ("failure_code", models.CharField(blank=True, default="", max_length=100)),
+                ("gateway_reference", models.CharField(blank=True, default="", max_length=200)),
+                ("client_secret", models.CharField(blank=True, default="", max_length=300)),
+                ("customer", models.CharField(blank=True, default="", max_length=200)),
+                ("payment_method", models.CharField(blank=True, default="", max_length=200)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("look_up_requested_at", models.DateTimeField(null=True)),
+                ("completed_at", models.DateTimeField(null=True)),
+                ("created_by", models.CharField(max_length=200)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="payment_method_sessions",
+                        to="accounts.account",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="Refund",
             fields=[
                 (
@@ -260,6 +301,64 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="payment_names_an_invoice_or_is_offline",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="paymentmethodsession",
+            index=models.Index(fields=["account", "-id"], name="method_session_by_account"),
+        ),
+        migrations.AddIndex(
+            model_name="paymentmethodsession",
+            index=models.Index(condition=models.Q(("status", "OPEN")), fields=["id"], name="method_session_open"),
+        ),
+        migrations.AddConstraint(
+            model_name="paymentmethodsession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("completed_at__isnull", True), ("status", "OPEN")),
+                    models.Q(models.Q(("status", "OPEN"), _negated=True), ("completed_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="method_session_completed_when_over",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="paymentmethodsession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "FAILED"), models.Q(("failure_code", ""), _negated=True)),
+                    models.Q(models.Q(("status", "FAILED"), _negated=True), ("failure_code", "")),
+                    _connector="OR",
+                ),
+                name="method_session_failure_has_a_code",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="paymentmethodsession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status", "OPEN"), ("client_secret", ""), _connector="OR"),
+                name="method_session_keeps_no_secret",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="paymentmethodsession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "COMPLETED"), _negated=True),
+                    models.Q(
+                        models.Q(("customer", ""), _negated=True), models.Q(("payment_method", ""), _negated=True)
+                    ),
+                    _connector="OR",
+                ),
+                name="method_session_completed_with_a_method",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="paymentmethodsession",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("gateway_reference", ""), _negated=True),
+                fields=("gateway", "gateway_reference"),
+                name="method_session_reference_once",
             ),
         ),
         migrations.AddIndex(

@@ -1,6 +1,9 @@
 -- What was granted of columns goes with what was granted of the table.
-REVOKE ALL ON payments_payment, payments_refund FROM :application_role;
-GRANT SELECT, INSERT, UPDATE, DELETE ON payments_payment, payments_refund TO :application_role;
+REVOKE ALL ON payments_payment, payments_refund, payments_paymentmethodsession FROM :application_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON payments_payment, payments_refund, payments_paymentmethodsession
+    TO :application_role;
+DROP TRIGGER payments_paymentmethodsession_moves ON payments_paymentmethodsession;
+DROP TRIGGER payments_paymentmethodsession_starts ON payments_paymentmethodsession;
 DROP TRIGGER payments_refund_moves ON payments_refund;
 DROP TRIGGER payments_refund_starts ON payments_refund;
 DROP TRIGGER payments_payment_moves ON payments_payment;

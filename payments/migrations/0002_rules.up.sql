@@ -82,6 +82,19 @@ CREATE TRIGGER payments_refund_moves BEFORE UPDATE OF status ON payments_refund 
         )
     )
     EXECUTE FUNCTION refuse_state();
+CREATE TRIGGER payments_paymentmethodsession_starts BEFORE INSERT ON payments_paymentmethodsession FOR EACH ROW
+    WHEN (NEW.status NOT IN ('OPEN'))
+    EXECUTE FUNCTION refuse_state();
+CREATE TRIGGER payments_paymentmethodsession_moves BEFORE UPDATE OF status ON payments_paymentmethodsession FOR EACH ROW
+    WHEN (
+        OLD.status IS DISTINCT FROM NEW.status
+        AND (OLD.status, NEW.status) NOT IN (
+            ('OPEN', 'COMPLETED'),
+            ('OPEN', 'EXPIRED'),
+            ('OPEN', 'FAILED')
+        )
+    )
+    EXECUTE FUNCTION refuse_state();
 
 -- What a payment or a refund is about never changes: its account, invoice, amount, currency and gateway. None is deleted.
 REVOKE UPDATE, DELETE ON payments_payment, payments_refund FROM :application_role;
@@ -93,3 +106,8 @@ GRANT UPDATE (
     status, failure_code, needs_review, review_reason, resolution, resolved_by, gateway_reference, first_called_at,
     leased_until, completed_at
 ) ON payments_refund TO :application_role;
+-- Nor does what a session is about: its account, gateway and times.
+REVOKE UPDATE, DELETE ON payments_paymentmethodsession FROM :application_role;
+GRANT UPDATE (
+    status, failure_code, gateway_reference, client_secret, customer, payment_method, look_up_requested_at, completed_at
+) ON payments_paymentmethodsession TO :application_role;

@@ -9,7 +9,9 @@ from django.db import connection
 from accounts.array_literals import plain_array, uuid_array
 from accounts.sql_files import query
 from payments.messages.attempts import PaymentsMessage, RefundsMessage
-from payments.models import GatewayAttempt, Payment, Refund
+from payments.messages.sending import AnyModel
+from payments.messages.sessions import SessionsMessage
+from payments.models import Payment, PaymentMethodSession, Refund
 from rebilling.messages.message import AnyMessage, PeriodItem, PeriodsMessage
 
 
@@ -48,10 +50,22 @@ def known_refunds(message: RefundsMessage) -> RefundsMessage:
     )
 
 
+def known_sessions(message: SessionsMessage) -> SessionsMessage:
+    """The message with only the sessions that exist; the others are among its `faults`."""
+    unknown = _unknown(PaymentMethodSession, message.sessions)
+    return replace(
+        message,
+        sessions=tuple(id_ for id_ in message.sessions if id_ not in unknown),
+        faults=(*message.faults, *(f"there is no session {id_}" for id_ in sorted(unknown))),
+    )
+
+
 def faults_of(message: AnyMessage) -> tuple[str, ...]:
     """What is wrong with items of the message: they can't be read, or don't exist."""
     if isinstance(message, PeriodsMessage):
         return known_periods(message).faults
+    if isinstance(message, SessionsMessage):
+        return known_sessions(message).faults
     return (known_refunds(message) if isinstance(message, RefundsMessage) else known_payments(message)).faults
 
 
@@ -70,5 +84,5 @@ def _unknown_periods(items: Collection[PeriodItem]) -> set[uuid.UUID]:
         return {id_ for (id_,) in cursor.fetchall()}
 
 
-def _unknown(model: type[GatewayAttempt], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+def _unknown(model: AnyModel, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     return set(ids).difference(model._default_manager.filter(id__in=ids).values_list("id", flat=True))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from payments.messages.attempts import PaymentsMessage, RefundsMessage, read_payments, read_refunds
+from payments.messages.sessions import SessionsMessage, read_sessions
 from payments.messages.strict import malformed, object_in, read_date, read_items, read_object, read_uuid
 
 
@@ -55,11 +56,12 @@ class PeriodsMessage:
         }
 
 
-AnyMessage = PeriodsMessage | PaymentsMessage | RefundsMessage
+AnyMessage = PeriodsMessage | PaymentsMessage | RefundsMessage | SessionsMessage
 
-_READERS: dict[str, Callable[[object], PaymentsMessage | RefundsMessage]] = {
+_READERS: dict[str, Callable[[object], PaymentsMessage | RefundsMessage | SessionsMessage]] = {
     PaymentsMessage.SCHEMA: read_payments,
     RefundsMessage.SCHEMA: read_refunds,
+    SessionsMessage.SCHEMA: read_sessions,
 }
 
 

@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 
 from accounts.models import Account
 from invoices.models import Invoice
-from payments.models import Payment, Refund
+from payments.models import Payment, PaymentMethodSession, Refund
 from rebilling.models import Rebilling, Run
 from tests.support.databases import rolled_back
 from tests.support.project_files import all_files, modules, text_of, tree_of
@@ -22,6 +22,7 @@ KINDS: dict[str, type[TextChoices]] = {
     "rebilling": Rebilling.Status,
     "payment": Payment.Status,
     "refund": Refund.Status,
+    "session": PaymentMethodSession.Status,
     "run": Run.Status,
 }
 
@@ -73,6 +74,8 @@ STATES_ARE_SET_BY = {
     "invoices/sql/save_invoices.sql",
     # Payments and refunds: by their outcomes.
     "payments/sql/write_outcomes.sql",
+    # Sessions: by what the gateway answered.
+    "payments/method_sessions/outcomes.py",
     # Billing periods. Those that a sweep finds too many of begin PARKED.
     "rebilling/period_states.py",
     "rebilling/period_rows.py",

@@ -24,6 +24,7 @@ from invoices.credits import grant_credit, reverse_entry
 from invoices.models import Invoice
 from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
+from payments.account_updates import update_account
 from payments.dunning_steps import send_dunning
 from payments.gateways.port import Declined, Outcome, PaymentRequest, RefundRequest
 from payments.messages.attempts import PaymentsMessage, RefundsMessage
@@ -39,7 +40,6 @@ from rebilling.reconciliation.reconcile import open_runs, reconcile
 from rebilling.reconciliation.summary import reconciliations_of
 from rebilling.run_review import cancel_run, release_run
 from rebilling.sweep import sweep
-from subscriptions.account_updates import update_account
 from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import QueueInHand, a_plan, an_account, at, delivered, sends_back, sent_again, takes
 from tests.support.databases import committed

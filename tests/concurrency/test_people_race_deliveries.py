@@ -16,6 +16,7 @@ from invoices.credits import grant_credit
 from invoices.models import Invoice
 from invoices.write_offs import PaymentInFlight, UnableToWriteOff, write_off_invoice
 from ledger.models import Entry
+from payments.account_updates import update_account
 from payments.dunning_steps import take_steps_of
 from payments.gateways.port import Answer, Finding, PaymentRequest, Request, Succeeded, Unknown
 from payments.messages.attempts import PaymentsMessage
@@ -23,7 +24,6 @@ from payments.messages.strict import to_json
 from payments.models import Payment
 from payments.payment_requests import UnableToCollect, pay_invoice
 from payments.reviews import UnableToResolve, resolve_payment
-from subscriptions.account_updates import update_account
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, an_account, at, billed, delivered
 from tests.concurrency.test_money_is_moved_twice_at_once import assert_state, outcome_of

@@ -13,6 +13,7 @@ from localcloud.simulated_stripe.records import Movement
 from localcloud.simulated_stripe.server import serving
 from payments.gateways.logging_gateway import LoggingGateway
 from payments.gateways.port import Gateway, PaymentRequest, RefundRequest, Succeeded
+from payments.gateways.sessions import SessionOpened, SessionRequest
 from payments.gateways.stripe.gateway import StripeGateway
 
 SECONDS = 5.0
@@ -28,6 +29,8 @@ class Bench(Protocol):
     gateway: Gateway
     cannot: dict[Kind, str]
     """The faults that can't be produced with this adapter, and why."""
+    waits_for_customers: bool
+    """Whether a session waits until a payment method is given."""
 
     def fail_next(
         self, kind: Kind, *, call: str = "payment.create", code: str = "", seconds: float | None = None
@@ -41,6 +44,14 @@ class Bench(Protocol):
 
     def sent_back(self, request: RefundRequest) -> list[int]:
         """The amounts, in minor units, that were sent back of the request's payment."""
+        ...
+
+    def opened(self, request: SessionRequest) -> int:
+        """How many sessions there are for the request."""
+        ...
+
+    def give(self, session: SessionOpened, payment_method: str) -> None:
+        """As the customer does in a front end; refused, nothing happens."""
         ...
 
 
@@ -60,6 +71,7 @@ class LoggingBench:
     """No money is moved; what the adapter says it took counts as taken."""
 
     gateway: Gateway
+    waits_for_customers: bool = False
 
     def __post_init__(self) -> None:
         self.cannot = dict.fromkeys(Kind, "it calls nobody")
@@ -77,6 +89,12 @@ class LoggingBench:
         found = self.gateway.look_up(request, timeout_seconds=SECONDS)
         return [found.amount_minor] if isinstance(found, Succeeded) else []
 
+    def opened(self, request: SessionRequest) -> int:
+        return 1
+
+    def give(self, session: SessionOpened, payment_method: str) -> None:
+        """Each customer is taken to have given one."""
+
 
 class StripeBench:
     """By the simulated provider's own records. Amounts are in USD, whose units at Stripe are ours."""
@@ -85,6 +103,7 @@ class StripeBench:
         self.provider, self.url, self.clock = provider, url, clock
         self.gateway: Gateway = adapter(api_key=provider.api_key, api_base=url)
         self.cannot: dict[Kind, str] = {}
+        self.waits_for_customers = True
 
     def fail_next(
         self, kind: Kind, *, call: str = "payment.create", code: str = "", seconds: float | None = None
@@ -97,6 +116,16 @@ class StripeBench:
 
     def sent_back(self, request: RefundRequest) -> list[int]:
         return _amounts(self.provider.records.sent_back, intent=request.payment_reference)
+
+    def opened(self, request: SessionRequest) -> int:
+        """By the provider's own; customers that were made twice count as two sessions."""
+        made = self.provider.setup_intents
+        intents = [it for it in made.created if it["metadata"]["session"] == str(request.session_id)]
+        customers = [it for it in made.customers if it["metadata"]["account"] == str(request.account_id)]
+        return max(len(intents), len(customers))
+
+    def give(self, session: SessionOpened, payment_method: str) -> None:
+        self.provider.confirm(client_secret=session.client_secret, payment_method=payment_method)
 
 
 def _amounts(movements: list[Movement], **of: str) -> list[int]:

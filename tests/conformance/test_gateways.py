@@ -11,12 +11,13 @@ import stripe
 
 from localcloud.simulated_stripe.faults import Kind
 from payments.gateways.port import Answer, PaymentRequest, Request, Unknown
+from payments.gateways.sessions import SessionRequest
 from payments.gateways.stripe.gateway import StripeGateway
-from tests.conformance import checks
+from tests.conformance import checks, session_checks
 from tests.conformance.benches import BENCHES, SHORT_SECONDS, Bench, bench_of, stripe_bench
 
 
-@pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [*checks.CHECKS, *session_checks.SESSION_CHECKS], ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", BENCHES)
 class TestGateway:
     def test_passes(self, name: str, check: Callable[[Bench], None]) -> None:
@@ -53,6 +54,15 @@ class MakesAKeyWhenTheAnswerIsLost(StripeGateway):
         return answer
 
 
+class MakesAKeyForEachSession(StripeGateway):
+    def _session_key(self, request: SessionRequest) -> str:
+        return str(uuid.uuid4())
+
+
+class LooksUpInsteadOfEnding(StripeGateway):
+    end_session = StripeGateway.look_up_session
+
+
 class IsMuchTooLate(StripeGateway):
     def submit(self, request: Request, *, timeout_seconds: float) -> Answer:
         if timeout_seconds == SHORT_SECONDS:
@@ -79,6 +89,13 @@ class TestSuite:
             (MakesAKeyWhenTheAnswerIsLost, checks.lost_answer_then_the_same_key_moves_money_once, "moved 2 times"),
             (IsMuchTooLate, checks.each_call_ends_by_its_deadline, "payment.create took"),
             (SubmitsInsteadOfLookingUp, checks.what_was_taken_is_found_and_nothing_else, "found something else"),
+            (MakesAKeyForEachSession, session_checks.same_session_twice_is_opened_once, "opened 3 times"),
+            (
+                MakesAKeyForEachSession,
+                session_checks.lost_answer_then_the_same_key_opens_one_session,
+                "timeout_after: opened 3",
+            ),
+            (LooksUpInsteadOfEnding, session_checks.what_is_ended_takes_no_payment_method, "not ended"),
         ],
     )
     def test_catches_an_adapter_that_is_broken(

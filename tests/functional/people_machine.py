@@ -21,6 +21,7 @@ from invoices.credits import grant_credit, reverse_entry
 from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
+from payments.account_updates import update_account
 from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.models import OFFLINE, Payment, Refund
 from payments.offline_payments import record_offline_payment
@@ -29,7 +30,6 @@ from payments.refund_requests import request_refund
 from payments.reversed_money import record_reversed_payment, record_reversed_refund
 from payments.reviews import mark_resolved, resolve_payment, resolve_refund
 from rebilling.models import Rebilling
-from subscriptions.account_updates import update_account
 from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import QueueInHand, a_plan
 from tests.support.kept_gateway import KeptGateway

@@ -16,6 +16,7 @@ from invoices.models import Invoice
 from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
 from payments.gateways.port import Declined, Unknown
+from payments.gateways.sessions import SessionFailed
 from payments.late_money import book_late_refund
 from payments.messages.attempts import RefundsMessage
 from payments.messages.strict import to_json
@@ -45,6 +46,13 @@ from tests.builders import (
     takes,
 )
 from tests.support.databases import committed, rolled_back
+from tests.support.method_sessions import (
+    GivenMethods,
+    completed_session,
+    opened_session,
+    requested_session,
+    worked_on,
+)
 from tests.support.state_triggers import TABLES, recorded, recorder
 from tests.support.states_page import changes
 
@@ -173,6 +181,14 @@ def refunds_change() -> None:
     book_late_refund(refund_id=failed.id, reference="re_1", **SIGNED)
 
 
+def sessions_change() -> None:
+    account, later = an_account(), NOW + DAY
+    completed_session(account)
+    expired, refused = opened_session(account), requested_session(account)
+    assert worked_on(expired, now=later) == []
+    assert worked_on(refused, gateway=GivenMethods(opening=SessionFailed("resource_missing"))) == []
+
+
 def runs_change(settings: Any) -> None:
     settings.VOLUME_CHECK_FIRST_PERIODS = 1
     day = datetime.date(2027, 1, 1)
@@ -207,6 +223,7 @@ class TestEveryDocumentedChange:
             "rebilling": rebillings_change,
             "payment": payments_change,
             "refund": refunds_change,
+            "session": sessions_change,
             "run": lambda: runs_change(settings),
         }
         drives[kind]()
@@ -244,6 +261,10 @@ class TestAnyOtherChange:
         row = refund(charged().payments.get())
         sent(row, ScriptedGateway(refunds=[SOFT]))
         self.assert_refused(row, "payments_refund_state", status="SUBMITTED", failure_code="", completed_at=None)
+
+    def test_of_a_session_that_has_ended_is_refused(self) -> None:
+        row = completed_session(an_account())
+        self.assert_refused(row, "payments_paymentmethodsession_state", status="OPEN", completed_at=None)
 
     def test_of_an_account_is_refused(self) -> None:
         self.assert_refused(charged(), "accounts_account_state", status="PENDING")

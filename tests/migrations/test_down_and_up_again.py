@@ -84,6 +84,8 @@ class TestTriggersAfterAll:
             ("ledger_entry", "ledger_entry_no_truncate", "A"),
             ("payments_payment", "payments_payment_moves", "O"),
             ("payments_payment", "payments_payment_starts", "O"),
+            ("payments_paymentmethodsession", "payments_paymentmethodsession_moves", "O"),
+            ("payments_paymentmethodsession", "payments_paymentmethodsession_starts", "O"),
             ("payments_refund", "payments_refund_fits", "O"),
             ("payments_refund", "payments_refund_moves", "O"),
             ("payments_refund", "payments_refund_starts", "O"),

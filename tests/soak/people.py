@@ -16,13 +16,13 @@ from invoices.credits import grant_credit, reverse_entry
 from invoices.models import Invoice
 from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
+from payments.account_updates import update_account
 from payments.models import Payment
 from payments.offline_payments import record_offline_payment
 from payments.payment_requests import pay_invoice
 from payments.refund_requests import request_refund
 from payments.reversed_money import record_reversed_payment
 from payments.reviews import mark_resolved
-from subscriptions.account_updates import update_account
 from subscriptions.lifecycle import close_account, reopen_account
 from tests.soak.clock import Clock
 

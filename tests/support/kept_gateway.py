@@ -14,6 +14,7 @@ from payments.gateways.port import (
     Succeeded,
     Unknown,
 )
+from tests.support.gateways import OpensSessions
 
 DECLINES = {
     "declines": Declined(code="insufficient_funds"),
@@ -22,7 +23,7 @@ DECLINES = {
 }
 
 
-class KeptGateway:
+class KeptGateway(OpensSessions):
     """Takes the money once for each key, and answers each customer by `answers`, which a test may change.
 
     It sends money back in the same way; a refund is answered by its amount.

@@ -78,7 +78,8 @@ class PlatformDays:
     def work(self) -> None:
         """Have the worker do what was sent."""
         while bodies := self.queue.take():
-            assert delivered(bodies=bodies, today=self.day, gateway=self.gateway, queue=self.queue) == []
+            with self._capture(execute=True):
+                assert delivered(bodies=bodies, today=self.day, gateway=self.gateway, queue=self.queue) == []
 
     def post(self, path: str, body: Any = None) -> Any:
         """As `send`; what a call that succeeded answered."""

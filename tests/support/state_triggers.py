@@ -13,6 +13,7 @@ TABLES = {
     "rebilling": "rebilling_rebilling",
     "payment": "payments_payment",
     "refund": "payments_refund",
+    "session": "payments_paymentmethodsession",
     "run": "rebilling_run",
 }
 _DEFINITION = "SELECT tgenabled, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = %s"

@@ -65,11 +65,11 @@ def _record(data: Mapping[str, Any], *, owner: str, amount: str, code: str, advi
     if not isinstance(moved, int) or isinstance(moved, bool):
         raise UnreadableAnswer(f"Stripe's {amount} is a {type(moved).__name__}")
     return StripeRecord(
-        id=_text(data, "id"),
-        status=_text(data, "status"),
+        id=text_of(data, "id"),
+        status=text_of(data, "status"),
         owner=owner_of(data, owner),
         amount=moved,
-        currency=_text(data, "currency").upper(),
+        currency=text_of(data, "currency").upper(),
         code=code,
         advice=advice,
     )
@@ -83,7 +83,8 @@ def owner_of(data: Mapping[str, Any], name: str) -> str:
     return str(metadata.get(name, ""))
 
 
-def _text(data: Mapping[str, Any], name: str) -> str:
+def text_of(data: Mapping[str, Any], name: str) -> str:
+    """A text of the object, which isn't empty. Raises UnreadableAnswer."""
     text = data.get(name)
     if not isinstance(text, str) or not text:
         raise UnreadableAnswer(f"Stripe gave no {name}")

@@ -28,7 +28,7 @@ def is_key_reused(error: stripe.StripeError) -> bool:
 def intent_of(error: stripe.StripeError) -> StripeRecord | None:
     """The intent that was created although the request was refused."""
     try:
-        return read_intent(_object_of(error).get("payment_intent") or {})
+        return read_intent(object_of(error).get("payment_intent") or {})
     except UnreadableAnswer:
         return None
 
@@ -43,7 +43,7 @@ def refused_payment(error: stripe.StripeError) -> Answer:
         return unanswered(error)
     if _of_another_mode(error):
         return NotAttempted("the API key and the customer are not of one mode (test, live)", this_request_only=True)
-    code, _ = decline_of(_object_of(error))
+    code, _ = decline_of(object_of(error))
     if error.param in OF_THE_ACCOUNT or code in REFUSED_BY_REQUEST:
         return Declined(code or f"invalid_{error.param}")
     return NotAttempted(_in_stripes_words(error), this_request_only=True)
@@ -51,7 +51,7 @@ def refused_payment(error: stripe.StripeError) -> Answer:
 
 def refused_refund(error: stripe.StripeError) -> Answer:
     """What a refusal means. One that we don't know needs review, since a person requested the refund."""
-    code, _ = decline_of(_object_of(error))
+    code, _ = decline_of(object_of(error))
     if isinstance(error, stripe.CardError):
         return Declined(code or "declined")
     if not isinstance(error, stripe.InvalidRequestError):
@@ -72,7 +72,7 @@ def unanswered(error: stripe.StripeError) -> NotAttempted | Unknown:
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         # Its message quotes a part of the key.
         return NotAttempted(f"Stripe refused the API key ({error.http_status})")
-    if isinstance(error, stripe.RateLimitError) and _object_of(error).get("code") != LOCKED:
+    if isinstance(error, stripe.RateLimitError) and object_of(error).get("code") != LOCKED:
         return NotAttempted("Stripe takes no more requests for now (429)")
     status = f" ({error.http_status})" if error.http_status else ""
     return Unknown(short(f"no answer from Stripe{status}: {error.user_message or error}"))
@@ -86,7 +86,8 @@ def _of_another_mode(error: stripe.StripeError) -> bool:
     return ANOTHER_MODE in (error.user_message or "")
 
 
-def _object_of(error: stripe.StripeError) -> Mapping[str, Any]:
+def object_of(error: stripe.StripeError) -> Mapping[str, Any]:
+    """The error object of Stripe's answer; empty where there is none."""
     body: object = error.json_body
     found = body.get("error") if isinstance(body, Mapping) else None
     return found if isinstance(found, Mapping) else {}

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from payments.gateways.port import Answer, Declined, Finding, PaymentRequest, RefundRequest, Request, Unknown
+from payments.gateways.sessions import SessionAnswer, SessionFinding, SessionRequest
 
 try:
     import stripe
@@ -21,6 +22,7 @@ from payments.gateways.stripe.amounts import UnableToExpress, to_stripe
 from payments.gateways.stripe.answers import PAYMENT, REFUND, UnreadableAnswer, read_intent, read_refund, short
 from payments.gateways.stripe.call import StripeCall
 from payments.gateways.stripe.errors import intent_of, is_key_reused, refused_payment, refused_refund
+from payments.gateways.stripe.sessions import end_at_stripe, look_up_at_stripe, open_at_stripe
 
 MAX_DESCRIPTION_LENGTH = 500
 NO_PAYMENT_METHOD = Declined("no_payment_method")
@@ -45,6 +47,15 @@ class StripeGateway:
 
     def look_up(self, request: Request, *, timeout_seconds: float) -> Finding:
         return self._call(timeout_seconds).look_up(request)
+
+    def open_session(self, request: SessionRequest, *, timeout_seconds: float) -> SessionAnswer:
+        return open_at_stripe(self._call(timeout_seconds), request, key=self._session_key(request))
+
+    def look_up_session(self, request: SessionRequest, *, timeout_seconds: float) -> SessionFinding:
+        return look_up_at_stripe(self._call(timeout_seconds), request)
+
+    def end_session(self, request: SessionRequest, *, timeout_seconds: float) -> SessionFinding:
+        return end_at_stripe(self._call(timeout_seconds), request)
 
     def _create_payment(self, request: PaymentRequest, timeout_seconds: float) -> Answer:
         if not request.customer or not request.payment_method:
@@ -85,6 +96,9 @@ class StripeGateway:
 
     def _options(self, request: Request) -> stripe.RequestOptions:
         return {"idempotency_key": str(request.key)}
+
+    def _session_key(self, request: SessionRequest) -> str:
+        return str(request.session_id)
 
     def _call(self, timeout_seconds: float) -> StripeCall:
         return StripeCall(api_key=self._api_key, api_base=self._api_base, timeout_seconds=timeout_seconds)

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.command_options import add_data_option
 from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.messages.queue import QueueNotConfigured, configured_queue
+from payments.messages.sessions import SessionsMessage
 from payments.messages.strict import MalformedMessage
 from rebilling.messages.dead_letters import (
     MAX_LETTERS,
@@ -94,6 +95,8 @@ def _contents(letter: DeadLetter) -> str:
     refused = f", REFUSED ITEMS: {letter.fault[:MAX_FAULT_LENGTH]}" if letter.fault else ""
     if isinstance(contents, RefundsMessage):
         return f"{len(contents.refunds):,} refunds{refused}"
+    if isinstance(contents, SessionsMessage):
+        return f"{len(contents.sessions):,} payment method sessions{refused}"
     if isinstance(contents, PaymentsMessage):
         return f"{len(contents.payments):,} payments{refused}"
     return f"run {contents.run_id} as of {contents.as_of}, {len(contents.periods):,} periods{refused}"

@@ -24,6 +24,7 @@ from invoices.models import CreditNote
 from tests.builders import TODAY, a_plan, an_account, billed
 from tests.support.api_client import ApiClient
 from tests.support.databases import rolled_back
+from tests.support.method_sessions import completed_session
 from tests.support.refunds import refunded
 
 EXAMPLES_A_CALL = 15
@@ -63,6 +64,8 @@ def ids(db: None) -> dict[str, str]:
         "rebilling_id": str(account.rebillings.get().id),
         "refund_id": str(refund.id),
         "run_id": str(run.id),
+        # It has ended, so that none waits for it: waiting lets go of the connection that the test's rows are on.
+        "session_id": str(completed_session(account).id),
     }
 
 

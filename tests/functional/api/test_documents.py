@@ -16,6 +16,7 @@ from payments.gateways.port import Declined
 from tests.builders import TODAY, ScriptedGateway, a_plan, an_account, billed, takes
 from tests.support.api_client import ApiClient
 from tests.support.databases import rolled_back
+from tests.support.method_sessions import opened_session
 from tests.support.project_files import ROOT
 from tests.support.refunds import refunded
 
@@ -49,6 +50,9 @@ CALLS: list[tuple[Any, ...]] = [
     ("get", f"{AN}/ledger", None),
     ("get", f"{AN}/payments", None),
     ("post", f"{AN}/payments", TRANSFER),
+    ("post", f"{AN}/payment-method-session", None),
+    ("get", f"{AN}/payment-method-session/{{session_id}}", None),
+    ("post", f"{AN}/payment-method-session/{{session_id}}/complete", None),
     ("post", f"{AN}/reopen", WHY),
     ("post", f"{AN}/close", WHY),
     ("post", f"{AN}/last-invoice", WHY),
@@ -106,6 +110,7 @@ def _ids(api: ApiClient) -> dict[str, Any]:
         "rebilling_id": account.rebillings.get().id,
         "refund_id": refund.id,
         "run_id": run.id,
+        "session_id": opened_session(account).id,
         "tried": trying.invoices.get().id,
     }
 
@@ -201,7 +206,7 @@ class TestSchema:
 
     def test_names_each_call_once(self, schema: dict[str, Any]) -> None:
         names = [call["operationId"] for methods in schema["paths"].values() for call in methods.values()]
-        assert len(names) == len(set(names)) == 41
+        assert len(names) == len(set(names)) == 44
 
     def test_gives_examples_that_work(self, api: ApiClient, schema: dict[str, Any]) -> None:
         for path in ("/v1/plans", "/v1/accounts"):
@@ -337,6 +342,7 @@ class TestNames:
             "InvoiceStatus",
             "LineKind",
             "PaymentCause",
+            "PaymentMethodSessionStatus",
             "PaymentStatus",
             "RebillingReason",
             "RebillingStatus",
@@ -390,7 +396,7 @@ class TestDescription:
             if "Location" in answer.get("headers", {})
         }
         assert {status for _, status in made} == {"201", "202"}
-        assert len(made) == 11
+        assert len(made) == 13
 
     def test_has_no_body_for_calls_without_one(self, schema: dict[str, Any]) -> None:
         unsafe = {
@@ -400,6 +406,8 @@ class TestDescription:
             if method in {"post", "patch"}
         }
         assert sorted(path for path, described in unsafe.items() if "requestBody" not in described) == [
+            "/v1/accounts/{account_id}/payment-method-session",
+            "/v1/accounts/{account_id}/payment-method-session/{session_id}/complete",
             "/v1/invoices/{invoice_id}/pay",
             "/v1/plans/{code}/retire",
         ]

@@ -14,13 +14,14 @@ from backoffice.tables import MAX_ROWS
 from invoices.credits import grant_credit
 from invoices.models import CreditNote
 from invoices.write_offs import write_off_invoice
+from payments.account_updates import update_account
 from rebilling.models import Rebilling
-from subscriptions.account_updates import update_account
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, swept
 from tests.integration.backoffice.action_requests import path_of
 from tests.integration.backoffice.conftest import Billed, Owing, an_api_key, page
 from tests.support.databases import rolled_back
+from tests.support.method_sessions import completed_session, opened_session
 from tests.support.refunds import refunded
 
 pytestmark = rolled_back
@@ -78,7 +79,8 @@ class TestPages:
         content = page(support, f"accounts/account/{billed_account.account.id}/change/")
 
         for title in (
-            *("Terms", "Invoices", "Billing periods", "Payments", "Refunds", "Credit notes", "Ledger", "History"),
+            *("Terms", "Invoices", "Billing periods", "Payments", "Refunds", "Payment method sessions"),
+            *("Credit notes", "Ledger", "History"),
         ):
             assert f'<h2 class="fieldset-heading">{title}</h2>' in content
         for row in (
@@ -93,6 +95,20 @@ class TestPages:
         assert "1 Jan to 31 Jan 2026" in content
         assert "<td>status PENDING</td><td>status ACTIVE</td><td>its first invoice was paid</td>" in content
         assert "Close account" not in content  # not theirs to do
+
+    def test_an_account_shows_its_payment_method_sessions_and_no_secret(self, support: Client) -> None:
+        account = an_account()
+        completed_session(account)
+        session = opened_session(account)
+        (shown,) = [table for table in tables_of(account) if table.title == "Payment method sessions"]
+        at, by = "2026-01-01 06:00", "key:shop"
+        assert shown.rows == [
+            (at, "OPEN", "", "cus_new", "", "logging", "", by),
+            (at, "COMPLETED", "", "cus_new", "pm_new", "logging", at, by),
+        ]
+        content = page(support, f"accounts/account/{account.id}/change/")
+        assert "<td>COMPLETED</td>" in content
+        assert session.client_secret not in content
 
     def test_an_account_says_at_the_top_where_it_stands(self, support: Client, owing: Owing) -> None:
         content = page(support, f"accounts/account/{owing.account.id}/change/")

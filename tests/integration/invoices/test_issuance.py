@@ -15,7 +15,7 @@ from invoices.issuance import InvoiceDraft, IssuedInvoice, NewLine, issue_invoic
 from invoices.models import Invoice, InvoiceLine
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
-from subscriptions.account_updates import update_account
+from payments.account_updates import update_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
 from tests.support.databases import rolled_back
 from tests.support.owing import FEB_1, HARD, MAR_1, answers, invoices_of, owing, rows, state_of

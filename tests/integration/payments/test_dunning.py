@@ -10,12 +10,12 @@ from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit
 from invoices.write_offs import write_off_invoice
 from payments import dunning_steps
+from payments.account_updates import update_account
 from payments.dunning_steps import steps_by_currency, take_steps
 from payments.gateways.port import Declined, NotAttempted, Unknown
 from payments.models import Payment
 from payments.payment_requests import pay_invoice
 from rebilling.hourly_check import check_hourly
-from subscriptions.account_updates import update_account
 from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import (
     NOW,

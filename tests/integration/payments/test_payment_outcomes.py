@@ -18,12 +18,12 @@ from invoices.write_offs import write_off_invoice
 from ledger.balances import book_totals
 from ledger.models import Book, Entry
 from payments import payment_outcomes
+from payments.account_updates import update_account
 from payments.gateways.port import Declined, PaymentRequest, Succeeded, Unknown
 from payments.models import Payment
 from payments.outcomes import OUR_FAULT
 from payments.payment_outcomes import record_payment_outcomes
 from rebilling import worker
-from subscriptions.account_updates import update_account
 from subscriptions.lifecycle import close_account
 from tests.builders import (
     NOW,

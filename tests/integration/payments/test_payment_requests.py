@@ -11,13 +11,13 @@ from accounts.errors import OperationError
 from accounts.models import Account
 from invoices.locked_invoices import UnknownInvoice
 from invoices.write_offs import PaymentInFlight
+from payments.account_updates import update_account
 from payments.gateways.port import Unknown
 from payments.messages import sending
 from payments.messages.attempts import PaymentsMessage
 from payments.messages.strict import to_json
 from payments.models import Payment
 from payments.payment_requests import UnableToCollect, pay_invoice, try_new_method
-from subscriptions.account_updates import update_account
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, FEB_1, HARD, answers, invoices_of, owing, owing_two_months, state_of

@@ -101,6 +101,7 @@ class TestAStepThatFails:
             for what in (
                 "payments",
                 "refunds",
+                "sessions",
             )
         ]
         assert statuses(runs) == ["RECONCILED"] * 3

@@ -31,6 +31,7 @@ from invoices.models import Invoice
 from invoices.write_offs import write_off_invoice
 from ledger.balances import book_totals
 from ledger.models import REVERSIBLE, Entry
+from payments.account_updates import update_account
 from payments.gateways.port import Answer, Declined, Outcome, PaymentRequest, RefundRequest, Succeeded, Unknown
 from payments.late_money import book_late_payment, book_late_refund
 from payments.models import Payment, Refund
@@ -40,7 +41,6 @@ from payments.payment_requests import pay_invoice
 from payments.refund_outcomes import record_refund_outcomes
 from payments.refund_requests import request_refund
 from payments.reversed_money import record_reversed_payment, record_reversed_refund
-from subscriptions.account_updates import update_account
 from subscriptions.last_invoice import bill_debt
 from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import a_plan, an_account, at, billed, sends_back, takes

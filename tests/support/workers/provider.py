@@ -18,6 +18,13 @@ from payments.gateways.port import (
     Request,
     Succeeded,
 )
+from payments.gateways.sessions import (
+    SessionCompleted,
+    SessionFinding,
+    SessionOpened,
+    SessionPending,
+    SessionRequest,
+)
 from tests.support.gateways import OnlyCollects
 
 DECLINES = "declines"
@@ -61,6 +68,18 @@ class ProviderOnDisk(OnlyCollects):
         sent = any(line.startswith(str(request.key)) for line in _lines(self._refunds))
         return _sent(request) if sent else NotFound()
 
+    def open_session(self, request: SessionRequest, *, timeout_seconds: float) -> SessionOpened:
+        _append(sessions_beside(Path(self._path)), f"{request.session_id} {request.customer}\n")
+        return SessionOpened(
+            reference=f"opened-{request.session_id}",
+            customer=request.customer or f"customer-{request.account_id}",
+            client_secret=f"secret-{request.session_id}",
+        )
+
+    def look_up_session(self, request: SessionRequest, *, timeout_seconds: float) -> SessionFinding:
+        given = _lines(given_beside(Path(self._path)))
+        return SessionCompleted(customer="given", payment_method=given[0]) if given else SessionPending()
+
 
 def _sent(request: RefundRequest) -> Succeeded:
     return Succeeded.of(request, reference=f"sent-{request.refund_id}")
@@ -69,6 +88,16 @@ def _sent(request: RefundRequest) -> Succeeded:
 def refunds_beside(path: Path) -> Path:
     """Where the provider writes down what it was asked to send back."""
     return path.with_name("refunds.txt")
+
+
+def sessions_beside(path: Path) -> Path:
+    """Where the provider writes down which sessions it was asked to open."""
+    return path.with_name("sessions.txt")
+
+
+def given_beside(path: Path) -> Path:
+    """Where the provider finds the payment method that a customer gave."""
+    return path.with_name("given.txt")
 
 
 def _append(path: Path | str, line: str) -> None:
@@ -109,9 +138,18 @@ class Book:
         """The money it sent back, as `taken`."""
         return _once(_lines(refunds_beside(self.path)))
 
+    @property
+    def session_calls(self) -> Counter[str]:
+        """How often it was asked to open each session."""
+        return Counter(line.split()[0] for line in _lines(sessions_beside(self.path)))
+
+    def give(self, payment_method: str) -> None:
+        """Every customer gives this payment method from now on."""
+        given_beside(self.path).write_text(payment_method)
+
     def clear(self) -> None:
-        self.path.unlink(missing_ok=True)
-        refunds_beside(self.path).unlink(missing_ok=True)
+        for path in (self.path, *(beside(self.path) for beside in (refunds_beside, sessions_beside, given_beside))):
+            path.unlink(missing_ok=True)
 
 
 def _once(lines: Iterable[str]) -> dict[str, int]:

@@ -4,7 +4,7 @@ import datetime
 import io
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -15,7 +15,8 @@ from django.core.management import CommandError, call_command
 from payments.messages import queue as product_queue
 from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.messages.queue import SqsQueue
-from payments.messages.strict import to_json
+from payments.messages.sessions import SessionsMessage
+from payments.messages.strict import Message, to_json
 from rebilling.management.commands import redrive_dlq
 from rebilling.messages import dead_letters as redrive
 from rebilling.messages.message import PeriodItem, PeriodsMessage
@@ -26,6 +27,11 @@ from tests.support.workers.queues import LocalQueue, local_queue
 
 DAY = datetime.date(2026, 1, 1)
 RUN = uuid.UUID("01940000-0000-7000-8000-000000000001")
+KINDS: dict[str, Callable[[tuple[uuid.UUID, ...]], Message]] = {
+    "payments": lambda ids: PaymentsMessage(payments=ids),
+    "refunds": lambda ids: RefundsMessage(refunds=ids),
+    "payment method sessions": lambda ids: SessionsMessage(sessions=ids),
+}
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +103,12 @@ class TestShow:
         # Not hidden from whoever looks next.
         assert sum("received 2x" in line for line in ran()) == 2
 
-    @pytest.mark.parametrize("kind", ["payments", "refunds"])
+    @pytest.mark.parametrize("kind", KINDS)
     def test_knows_the_other_kinds_sends_them_back_and_does_not_discard_them(
         self, local: LocalQueue, kind: str
     ) -> None:
         ids = (uuid.uuid4(), uuid.uuid4())
-        body = to_json(PaymentsMessage(payments=ids) if kind == "payments" else RefundsMessage(refunds=ids))
+        body = to_json(KINDS[kind](ids))
         letter = bury(local, body)
         assert ran()[0].endswith(f"received 1x: 2 {kind}")
         assert "has no fault" in refused("--discard", letter)
@@ -121,7 +127,9 @@ class TestShow:
 
     def test_distinguishes_another_version_from_garbage(self, local: LocalQueue) -> None:
         bury(local, json.dumps({"schema": "rebilling/9", "anything": 1}))
-        assert "MALFORMED, schema is 'rebilling/9'; known are 'rebilling/1', 'payments/1', 'refunds/1'" in ran()[0]
+        (shown,) = ran()[:1]
+        assert "MALFORMED, schema is 'rebilling/9'; known are" in shown
+        assert "known are 'rebilling/1', 'payments/1', 'refunds/1', 'sessions/1'" in shown
 
 
 class TestSend:

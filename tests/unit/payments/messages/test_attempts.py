@@ -1,4 +1,4 @@
-"""The messages that carry payments and refunds: written and read back, and refused with what is wrong with them."""
+"""The messages that carry payments, refunds and sessions: written, read back, and refused with what is wrong."""
 
 import json
 import uuid
@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from payments.messages.attempts import PaymentsMessage, RefundsMessage
+from payments.messages.sessions import SessionsMessage
 from payments.messages.strict import MAX_ITEMS, MalformedMessage, to_json
 from rebilling.messages.message import from_json
 
 ONE, TWO = "01940000-0000-7000-8000-00000000000a", "01940000-0000-7000-8000-00000000000b"
-KINDS: dict[str, Callable[[tuple[uuid.UUID, ...]], PaymentsMessage | RefundsMessage]] = {
+KINDS: dict[str, Callable[[tuple[uuid.UUID, ...]], PaymentsMessage | RefundsMessage | SessionsMessage]] = {
     "payments": lambda ids: PaymentsMessage(payments=ids),
     "refunds": lambda ids: RefundsMessage(refunds=ids),
+    "sessions": lambda ids: SessionsMessage(sessions=ids),
 }
 
 pytestmark = pytest.mark.parametrize("kind", KINDS)
@@ -61,12 +63,12 @@ class TestAnAttemptsMessage:
         assert refusal(f'{{"schema": "{kind}/1"}}') == f"the message: missing fields ['{kind}'], unknown fields []"
 
     def test_of_another_version_is_refused(self, kind: str) -> None:
-        known = "known are 'rebilling/1', 'payments/1', 'refunds/1'"
+        known = "known are 'rebilling/1', 'payments/1', 'refunds/1', 'sessions/1'"
         assert refusal(body(kind, [ONE], schema=f"{kind}/2")) == f"schema is '{kind}/2'; {known}"
 
     def test_under_the_name_of_another_kind_is_refused(self, kind: str) -> None:
-        (other,) = set(KINDS) - {kind}
-        for schema in (f"{other}/1", "rebilling/1"):
+        others = set(KINDS) - {kind}
+        for schema in (*(f"{other}/1" for other in others), "rebilling/1"):
             assert refusal(body(kind, [ONE], schema=schema)).startswith("the message: missing fields [")
 
     def test_is_read_without_its_bad_items(self, kind: str) -> None:

@@ -137,7 +137,7 @@ class TestMalformedMessage:
 
     @pytest.mark.parametrize("schema", ["rebilling/2", "rebilling/1 ", "REBILLING/1", "", None, 1, 1.0, [], {}])
     def test_is_refused_when_its_version_is_another_whatever_its_shape(self, schema: object) -> None:
-        expected = f"schema is {schema!r}; known are 'rebilling/1', 'payments/1', 'refunds/1'"
+        expected = f"schema is {schema!r}; known are 'rebilling/1', 'payments/1', 'refunds/1', 'sessions/1'"
         assert refusal(json.dumps(content(schema=schema))) == expected
         assert refusal(json.dumps({"schema": schema, "batches": []})) == expected
 
