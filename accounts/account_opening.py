@@ -46,6 +46,7 @@ class NewAccount:
     external_reference: str | None = None
     collection_method: str = Account.CollectionMethod.AUTOMATIC.value
     net_days: int = DEFAULT_NET_DAYS
+    on_decline: str = Account.OnDecline.DUN.value
     payment_customer: str = ""
     payment_method: str = ""
     address_line1: str = ""
@@ -69,6 +70,8 @@ class Draft:
     def opening(self, *, now: datetime.datetime) -> AccountChange:
         """The first row of the account's history, not saved yet."""
         after = {"status": self.account.status} | shown_terms(self.terms)
+        if self.account.on_decline != Account.OnDecline.DUN:
+            after["on_decline"] = self.account.on_decline
         if self.account.credit_balance_minor:
             after["credit_balance_minor"] = self.account.credit_balance_minor
         return AccountChange(
@@ -126,6 +129,7 @@ def draft_account(
         external_reference=new.external_reference or None,
         collection_method=new.collection_method,
         net_days=new.net_days,
+        on_decline=new.on_decline,
         payment_customer=new.payment_customer,
         payment_method=new.payment_method,
         number_prefix=new_number_prefix(),
@@ -133,7 +137,7 @@ def draft_account(
         created_at=now,
         **{name: getattr(new, name) for name in CONTACT_FIELDS},
     )
-    if errors := field_errors(account):
+    if errors := field_errors(account) | _on_decline_errors(account):
         raise UnableToOpenAccount("The account was not opened.", **errors)
     terms = Terms(
         account=account,
@@ -154,7 +158,7 @@ def field_errors(account: Account) -> dict[str, str]:
     """What the account's own fields can't hold: lengths, blanks, the form of an e-mail address, texts, metadata."""
     errors = {}
     try:
-        account.clean_fields(exclude={"metadata", "collection_method", "net_days"})
+        account.clean_fields(exclude={"metadata", "collection_method", "net_days", "on_decline"})
     except ValidationError as error:
         errors = {name: " ".join(messages) for name, messages in error.message_dict.items()}
     errors |= {name: fault for name in TEXTS if (fault := text_error(getattr(account, name) or ""))}
@@ -166,6 +170,14 @@ def field_errors(account: Account) -> dict[str, str]:
     if unkeepable := metadata_error(account.metadata):
         errors["metadata"] = unkeepable
     return errors
+
+
+def _on_decline_errors(account: Account) -> dict[str, str]:
+    if account.on_decline not in Account.OnDecline:
+        return {"on_decline": one_of(Account.OnDecline.values)}
+    if account.on_decline == Account.OnDecline.CLOSE and account.status != Account.Status.PENDING:
+        return {"on_decline": "Nothing is collected at its start, so that nothing can be declined."}
+    return {}
 
 
 def _unit_amount_minor(new: NewAccount, plan: Plan) -> int:

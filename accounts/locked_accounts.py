@@ -53,6 +53,7 @@ class LockedAccount:
     dunning_steps: int
     dunning_on: datetime.date | None
     opened_on: datetime.date
+    on_decline: str
     changes: list[tuple[str, dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     """What was noted for the history: reason, fields before, fields after."""
 
@@ -66,7 +67,10 @@ class LockedAccount:
         return self.collection_method == Account.CollectionMethod.AUTOMATIC
 
     def become(self, status: Account.Status, *, reason: str, inactive_reason: str = "") -> None:
-        """Give the account another status, and note it for its history. The same status again is no change."""
+        """Give the account another status, and note it for its history. The same status again is no change.
+
+        A sign-up that had to be paid needn't be any more once the account is ACTIVE or PAST_DUE.
+        """
         if (status, inactive_reason) == (self.status, self.inactive_reason):
             return
         before: dict[str, Any] = {"status": self.status}
@@ -74,6 +78,8 @@ class LockedAccount:
         if self.inactive_reason or inactive_reason:
             before["inactive_reason"], after["inactive_reason"] = self.inactive_reason or None, inactive_reason or None
         self.note(reason=reason, before=before, after=after)
+        if status in {Account.Status.ACTIVE, Account.Status.PAST_DUE}:
+            self.keep_on_decline(reason=reason)
         self.status, self.inactive_reason = status.value, inactive_reason
 
     def note(self, *, reason: str, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -88,6 +94,18 @@ class LockedAccount:
         if not self.payment_method_unusable:
             self.note(reason=reason, before={"payment_method_unusable": False}, after={"payment_method_unusable": True})
             self.payment_method_unusable = True
+
+    @property
+    def closes_on_decline(self) -> bool:
+        """Whether its sign-up must be paid, and hasn't been."""
+        return self.on_decline == Account.OnDecline.CLOSE
+
+    def keep_on_decline(self, *, reason: str) -> None:
+        """From here on it is dunned, and not closed, when a payment is declined."""
+        if self.closes_on_decline:
+            dun = Account.OnDecline.DUN.value
+            self.note(reason=reason, before={"on_decline": self.on_decline}, after={"on_decline": dun})
+            self.on_decline = dun
 
     def skip_to(self, day: datetime.date, *, reason: str) -> None:
         """Go on with the period that begins on this day: the one before it isn't billed."""
@@ -166,6 +184,7 @@ def save_accounts(accounts: Collection[LockedAccount], *, author: str, now: date
                 "steps": plain_array([account.dunning_steps for account in accounts]),
                 "dunning_dates": plain_array([account.dunning_on for account in accounts]),
                 "opened": plain_array([account.opened_on for account in accounts]),
+                "on_decline": plain_array([account.on_decline for account in accounts]),
             },
         )
         changes = [(account.id, *change) for account in accounts for change in account.changes]

@@ -46,6 +46,8 @@ class Endpoint(APIView):
     http_method_names = ["get", "head", "post", "patch"]
     scopes: ClassVar[Mapping[str, Scope]] = {}
     query_parameters: ClassVar[Collection[str]] = ()
+    """Those of the GET."""
+    post_parameters: ClassVar[Collection[str]] = ()
 
     now: datetime.datetime
     today: datetime.date
@@ -57,7 +59,11 @@ class Endpoint(APIView):
         self._check_query(request)
 
     def _check_query(self, request: Request) -> None:
-        known = self.known_parameters() if request.method in ("GET", "HEAD") else ()
+        known: Collection[str] = ()
+        if request.method in ("GET", "HEAD"):
+            known = self.known_parameters()
+        elif request.method == "POST":
+            known = self.post_parameters
         errors = {}
         for name, values in request.query_params.lists():
             if name not in known:

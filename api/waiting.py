@@ -1,4 +1,6 @@
-"""Answers that may wait for the worker: `?wait=` seconds. No connection to the database is held between two looks."""
+"""Answers that wait for what the worker is about to find out: `?wait=` seconds, bounded, and without a database
+connection between two looks.
+"""
 
 import time
 from collections.abc import Callable
@@ -11,34 +13,44 @@ from rest_framework.request import Request
 
 PARAMETER = "wait"
 MAX_WAIT_SECONDS = 10
-"""Well within the 29 seconds that a request has."""
-LOOKS_A_SECOND = 4
+"""Well within the 29 seconds that API Gateway gives an answer."""
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.1, 1.0
 
 T = TypeVar("T")
 
-WAIT = OpenApiParameter(
-    PARAMETER,
-    {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS},
-    OpenApiParameter.QUERY,
-    description=f"Seconds to wait, 0 to {MAX_WAIT_SECONDS}. Without it the answer comes at once.",
-)
+_SECONDS = {str(seconds): seconds for seconds in range(MAX_WAIT_SECONDS + 1)}
 
 
-def wait_seconds(request: Request) -> int:
-    """The seconds that the request is willing to wait; 0 where it doesn't say. Raises `ValidationError`."""
+def wait_parameter(description: str) -> OpenApiParameter:
+    """`?wait=` in the API's description, with what is waited for."""
+    return OpenApiParameter(
+        PARAMETER,
+        {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
+        OpenApiParameter.QUERY,
+        description=description,
+    )
+
+
+def seconds_to_wait(request: Request) -> int:
+    """What `?wait=` says; 0 without it. Raises `ValidationError`."""
     text = request.query_params.get(PARAMETER, "0")
-    if not (text.isascii() and text.isdigit() and len(text) <= 2 and int(text) <= MAX_WAIT_SECONDS):
-        raise ValidationError({PARAMETER: [f"Must be a whole number from 0 to {MAX_WAIT_SECONDS}."]})
-    return int(text)
+    if text not in _SECONDS:
+        raise ValidationError({PARAMETER: [f"Must be a whole number of seconds from 0 to {MAX_WAIT_SECONDS}."]})
+    return _SECONDS[text]
 
 
 def look_until(look: Callable[[], T], *, is_done: Callable[[T], bool], seconds: int) -> T:
-    """What `look` finds, as soon as it is done; after so many seconds, whatever it is. Not within a transaction."""
-    found = look()
-    for _ in range(seconds * LOOKS_A_SECOND):
-        if is_done(found):
-            break
-        connection.close()
-        time.sleep(1 / LOOKS_A_SECOND)
+    """What `look` finds: again and again, ever less often, until it is done or so many seconds are over.
+
+    The caller's transaction is committed. After each look the connection is closed: other requests need it more.
+    """
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE_SECONDS
+    while True:
         found = look()
-    return found
+        left = deadline - time.monotonic()
+        if left <= 0 or is_done(found):
+            return found
+        if not connection.in_atomic_block:
+            connection.close()
+        time.sleep(min(pause, left))
+        pause = min(pause * 2, MAX_PAUSE_SECONDS)

@@ -75,6 +75,7 @@ class AccountAdmin(ActingAdmin):
         "payment_customer",
         "payment_method",
         "payment_method_unusable",
+        "on_decline",
         "dunning_steps",
         "next_dunning",
         "external_reference",

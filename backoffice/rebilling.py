@@ -56,8 +56,8 @@ def _has_parked(run: Run) -> bool:
 RELEASE_RUN = Action(
     name="release",
     label="Release this run",
-    explanation="Everything that the run found due is charged, and the steps of dunning that have come are taken. "
-    "First check why the run is held, its periods and their amounts.",
+    explanation="Everything that the run found due is charged and, where it is a sweep's, the steps of dunning that "
+    "have come are taken. First check why the run is held, its periods and their amounts.",
     done="The run was released and is being charged.",
     permission="release_run",
     offered=_is_held,
@@ -88,10 +88,11 @@ CANCEL_PARKED = Action(
 
 @admin.register(Run)
 class RunAdmin(ActingAdmin):
-    list_display = ("as_of", "status", "started_at", "swept_at", "reconciled_at")
-    list_filter = ("status", "as_of")
+    list_display = ("as_of", "kind", "status", "started_at", "swept_at", "reconciled_at")
+    list_filter = ("kind", "status", "as_of")
     fields = (
         "id",
+        "kind",
         "as_of",
         "status",
         "started_at",
@@ -108,7 +109,7 @@ class RunAdmin(ActingAdmin):
         now = clock.now()
         found = reconciliation_of(run=row, now=now)
         tables = [_reconciliation_table(found), _payments_table(found)]
-        if _is_held(row):
+        if _is_held(row) and not row.is_on_demand:
             tables.append(_dunning_table(billing_day(now)))
         return {"tables": tables}
 

@@ -23,11 +23,12 @@ class AfterDecline:
     """What is to be done once the batch's invoices and accounts are saved.
 
     `replaced_for`: what is still outstanding is to be collected by another payment, with this cause. `is_paid`: the
-    invoice is, by carrying its small amount forward.
+    invoice is, by carrying its small amount forward. `closes`: the sign-up had to be paid, and the account is closed.
     """
 
     replaced_for: Payment.Cause | None = None
     is_paid: bool = False
+    closes: bool = False
 
 
 def handle_decline(
@@ -62,27 +63,29 @@ def handle_decline(
     if by_old_method:
         # The old method was declined; the new one is yet to be tried.
         return AfterDecline(replaced_for=Payment.Cause.PAYMENT_METHOD)
-    _note_decline(account, invoice, cause=cause, hard=outcome.hard, today=today)
-    return AfterDecline()
+    return _note_decline(account, invoice, cause=cause, hard=outcome.hard, today=today)
 
 
 def _note_decline(
     account: LockedAccount, invoice: LockedInvoice, *, cause: Payment.Cause, hard: bool, today: datetime.date
-) -> None:
+) -> AfterDecline:
     """Note that a payment of the invoice was declined, unsaved, and when the account is dunned next.
 
     Clearing, which follows, makes the account PAST_DUE. A hard decline makes the payment method unusable: steps then
     pass on their days without a call of the gateway, so that the customer has time. An attempt that a person, or a new
     payment method, caused never counts as a step. An invoice that is sent to the customer isn't dunned: a person asked
-    for that attempt alone.
+    for that attempt alone. An account whose sign-up must be paid isn't dunned either: it is closed.
     """
     if hard:
         account.mark_method_unusable(reason="the payment method was declined for good")
     if not invoice.is_automatic:
-        return
+        return AfterDecline()
+    if account.closes_on_decline:
+        return AfterDecline(closes=True)
     invoice.declined_on = invoice.declined_on or today
     if not has_begun(account) or cause == Payment.Cause.DUNNING:
         plan_next_step(account, today=today)
+    return AfterDecline()
 
 
 def note_unusable(account: LockedAccount, *, today: datetime.date) -> None:

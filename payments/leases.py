@@ -68,7 +68,7 @@ def take_lease(
 
 
 def _payment_request(columns: Sequence[Any]) -> PaymentRequest:
-    id_, amount_minor, currency, customer, payment_method, description, submitted_at, reference = columns
+    id_, amount_minor, currency, customer, payment_method, description, submitted_at, reference, may_act = columns
     return PaymentRequest(
         payment_id=id_,
         amount_minor=amount_minor,
@@ -78,6 +78,7 @@ def _payment_request(columns: Sequence[Any]) -> PaymentRequest:
         description=description,
         submitted_at=submitted_at,
         reference=reference,
+        customer_may_act=may_act,
     )
 
 

@@ -23,6 +23,7 @@ from invoices.locked_invoices import LockedInvoice, invoices_by_id, open_invoice
 from invoices.models import Invoice
 from invoices.receipts import receive
 from ledger.posting import Posting, post
+from payments.authentications import keep_secrets
 from payments.declines import handle_decline, note_unusable
 from payments.dunning import deactivate_if_over, next_declined, submit_and_mark
 from payments.gateways.port import Declined, Outcome, Succeeded
@@ -30,6 +31,7 @@ from payments.models import Payment
 from payments.outcome_bisection import Recorded, record_with_bisection
 from payments.outcomes import write_outcomes
 from payments.payment_entries import payment_postings
+from payments.unpaid_sign_ups import close_unpaid
 
 
 class RecordedPayment(NamedTuple):
@@ -48,6 +50,8 @@ class RecordedPayment(NamedTuple):
     completed_at: datetime.datetime | None
     customer: str
     payment_method: str
+    may_be_authenticated: bool
+    """Whether it waits, or waited until now, for the customer."""
 
     def is_by_old_method(self, account: LockedAccount) -> bool:
         """Whether the account has another customer or payment method at the gateway by now."""
@@ -98,12 +102,15 @@ class _Batch:
         """Payments of which something may still be outstanding, without a decline, and the cause of the next one."""
         self.try_next: dict[uuid.UUID, RecordedPayment] = {}
         """By account, payments that are paid, after which the account's next declined invoice is tried at once."""
+        self.unpaid: dict[uuid.UUID, tuple[LockedAccount, str]] = {}
+        """The accounts whose sign-up had to be paid and was declined, each with the code."""
         self.submitted: list[uuid.UUID] = []
 
     def record(self) -> Recorded[RecordedPayment]:
         self.accounts = lock_accounts_of(Payment, self.outcomes)
         written = write_outcomes(model=Payment, outcomes=self.outcomes, now=self.now)
         rows = recorded_payments(written)
+        keep_secrets(rows, self.outcomes)
         invoices = invoices_by_id(accounts=self.accounts.values(), ids=[row.invoice_id for row in rows])
         for row in rows:
             self._follow(row, written[row.id].outcome, self.accounts[row.account_id], invoices[row.invoice_id])
@@ -111,6 +118,7 @@ class _Batch:
         overpaid = [Payment(id=payment_id, excess_minor=excess) for payment_id, excess in self.excess.items()]
         Payment.objects.bulk_update(overpaid, ["excess_minor"])
         save_invoices(list(invoices.values()))
+        close_unpaid(list(self.unpaid.values()), today=self.today, author=self.author, now=self.now)
         clear(
             accounts=list(self.to_clear.values()),
             today=self.today,
@@ -166,6 +174,8 @@ class _Batch:
             by_old_method=row.is_by_old_method(account),
             today=self.today,
         )
+        if after.closes:
+            self.unpaid[account.id] = (account, outcome.code)
         if after.replaced_for:
             self.to_replace.append((row, after.replaced_for))
         if after.is_paid:

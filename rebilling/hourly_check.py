@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from accounts.billing_day import billing_day
 from accounts.database_errors import database_is_unreachable, database_trouble, one_line, sqlstate_of
+from payments.authentications import end_authentications
 from payments.deadlines import awaiting_review, mark_overdue
 from payments.dunning_steps import send_dunning
 from payments.messages.queue import Queue
@@ -87,6 +88,7 @@ def check_hourly(*, queue: Queue | None, now: datetime.datetime, whole: bool = F
         step = f"reconcile run {reconciliation.run_id}"
         check.attempt(step, partial(apply_reconciliation, reconciliation, now=now))
     check.attempt("hand over what is overdue", partial(mark_overdue, now=now))
+    check.attempt("end authentications", partial(end_authentications, now=now))
     if queue is not None:
         _send_leftovers(check, queue, now)
     check.books = check.attempt("check the books", partial(check_books, now=now, whole=whole))
@@ -118,7 +120,7 @@ def _send_leftovers(check: HourlyCheck, queue: Queue, now: datetime.datetime) ->
     So are dunning steps that passed the volume check of today's sweep and weren't taken.
     """
     before = now - datetime.timedelta(minutes=settings.REBILLING_RESEND_MINUTES)
-    newest = check.attempt("find the newest run", lambda: _passed_runs(now).first())
+    newest = check.attempt("find the newest sweep", lambda: _passed_runs(now).filter(kind=Run.Kind.SWEEP).first())
     steps: dict[str, Callable[[], int]] = {
         "periods that are due": partial(_send_due, queue, before, now),
         "payments": partial(send_leftovers, model=Payment, queue=queue, now=now),

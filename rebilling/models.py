@@ -11,13 +11,18 @@ from invoices.models import Invoice
 
 
 class Run(models.Model):
-    """One sweep: its date, and (by its rebillings) what it found due.
+    """One sweep: its date, and (by its rebillings) what it found due. Or the day's run of what was billed on demand, as
+    accounts signed up: `kind`.
 
     OPEN until reconciled; HELD ones wait for a person to release or cancel them. Nothing of a run is sent or charged
     until `passed_at`, when the volume check or a person let it through. `held_because` is what the volume check found,
     `decision` the reason and author of its release or cancellation at `decided_at`. `figures` are frozen when it is
-    reconciled.
+    reconciled. `usual` is what the volume check compares an on-demand run with, fixed when it begins.
     """
+
+    class Kind(models.TextChoices):
+        SWEEP = "sweep"
+        ON_DEMAND = "on_demand"
 
     class Status(models.TextChoices):
         OPEN = "OPEN"
@@ -26,6 +31,7 @@ class Run(models.Model):
         RECONCILED = "RECONCILED"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.CharField(max_length=9, choices=Kind.choices, default=Kind.SWEEP)
     as_of = models.DateField()
     status = models.CharField(max_length=10, choices=Status.choices)
     started_at = models.DateTimeField()
@@ -36,6 +42,7 @@ class Run(models.Model):
     decision = models.CharField(max_length=500, blank=True, default="")
     reconciled_at = models.DateTimeField(null=True)
     figures = models.JSONField(null=True)
+    usual = models.JSONField(null=True)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -50,10 +57,25 @@ class Run(models.Model):
                 | Q(status="RECONCILED", passed_at__isnull=False),
                 name="run_held_is_not_passed",
             ),
+            # One run a day takes what is billed on demand; what the volume check holds is another run, one at a time.
+            models.UniqueConstraint(
+                fields=["as_of"], condition=Q(kind="on_demand", held_because=""), name="run_on_demand_once_a_day"
+            ),
+            models.UniqueConstraint(
+                fields=["as_of"], condition=Q(kind="on_demand", status="HELD"), name="run_on_demand_held_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="sweep", usual__isnull=True) | Q(kind="on_demand", usual__isnull=False),
+                name="run_on_demand_knows_the_usual",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"run of {self.as_of}"
+        return f"on-demand run of {self.as_of}" if self.is_on_demand else f"run of {self.as_of}"
+
+    @property
+    def is_on_demand(self) -> bool:
+        return self.kind == Run.Kind.ON_DEMAND
 
 
 class SkipReason(models.TextChoices):

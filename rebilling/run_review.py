@@ -35,7 +35,7 @@ class StillSweeping(Conflict):
 
 
 def release_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.datetime, queue: Queue) -> Run:
-    """Release a HELD run: it is OPEN, and is sent once this is committed, with the dunning steps of the day.
+    """Release a HELD run: it is OPEN, and is sent once this is committed; a sweep's with the dunning steps of the day.
 
     The hourly check sends what the queue doesn't take then. Raises `UnknownRun`, `NotHeld`, `StillSweeping` and
     `InvalidReason`.
@@ -93,7 +93,8 @@ def _send(run: Run, queue: Queue, now: datetime.datetime) -> None:
     """The release is committed and stands, whatever the queue answers; what isn't sent is sent within the hour."""
     try:
         send_due(run=run, queue=queue)
-        send_dunning(queue=queue, now=now)
+        if not run.is_on_demand:
+            send_dunning(queue=queue, now=now)
     except Exception:
         logger.exception(
             "a released run was not sent; the hourly check sends it",

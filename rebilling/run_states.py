@@ -1,4 +1,6 @@
-"""Every change of a run's state, but its beginning: a sweep begins it OPEN. The caller holds the run's lock."""
+"""Every change of a run's state, but its beginning: a sweep, or the first sign-up of a day, begins it OPEN. The
+caller holds the run's lock.
+"""
 
 import datetime
 import uuid
@@ -37,8 +39,9 @@ def mark_reconciled(run: Run, *, figures: dict[str, Any], now: datetime.datetime
 
 
 def reopen(ids: Collection[uuid.UUID]) -> None:
-    """Reopen those of the runs that are reconciled: their parked periods are being decided, so that their figures are
-    made anew. Their accounts are locked before them; the runs are locked here.
+    """Reopen those of the runs that are reconciled: their parked periods are being decided, or one more period is
+    billed on demand, so that their figures are made anew. Their accounts are locked before them; the runs are locked
+    here.
     """
     if not ids:
         return

@@ -51,20 +51,21 @@ def pass_or_hold(*, run: Run, now: datetime.datetime) -> bool:
             return run.passed_at is not None
         checked = [row for row in undecided if row.id in ids]
         due = _due(ids, as_of=max(row.as_of for row in checked))
-        found = find_excesses(due=due, history=_history(today=billing_day(now), without=ids), limits=limits)
+        history = history_of(today=billing_day(now), kinds=[Run.Kind.SWEEP], without=ids)
+        found = find_excesses(due=due, history=history, limits=limits)
         if not found:
             let_through(ids, now=now)
             run.passed_at = now
             return True
         # All of them: what is too much together must not pass in parts.
-        hold(ids, because=_reason(found, others=len(ids) - 1))
+        hold(ids, because=held_reason(found, others=len(ids) - 1))
         run.refresh_from_db()
     for row in checked:
-        _log_held(row, due=due, because=run.held_because)
+        log_held(row, due=due, because=run.held_because)
     return False
 
 
-def _log_held(run: Run, *, due: Size, because: str) -> None:
+def log_held(run: Run, *, due: Size, because: str) -> None:
     logger.error(
         "a run is held: release or cancel it",
         extra={
@@ -94,29 +95,31 @@ def predict_hold(*, due: Size, as_of: datetime.date, today: datetime.date) -> st
     runs = cut_off_runs()
     ids = [run.id for run in runs]
     _add(due, _due(ids, as_of=max(as_of, *(run.as_of for run in runs)) if runs else as_of))
-    found = find_excesses(due=due, history=_history(today=today, without=ids), limits=check_limits())
-    return _reason(found, others=len(ids))
+    history = history_of(today=today, kinds=[Run.Kind.SWEEP], without=ids)
+    return held_reason(find_excesses(due=due, history=history, limits=check_limits()), others=len(ids))
 
 
-def _reason(found: Iterable[Excess], *, others: int) -> str:
+def held_reason(found: Iterable[Excess], *, others: int = 0) -> str:
+    """What was exceeded, in words; empty if nothing was. `others` are runs that were counted together with this one."""
     also = f"; counted together with {counted(others, 'sweep')} cut off before the volume check" if others else ""
     reason = "; ".join(map(str, found))
     return reason and f"{reason[: 500 - len(also)]}{also}"
 
 
-def _history(*, today: datetime.date, without: Collection[uuid.UUID]) -> History:
+def history_of(*, today: datetime.date, kinds: Collection[Run.Kind], without: Collection[uuid.UUID] = ()) -> History:
     """The sizes of the runs of the last 35 days. HELD and CANCELLED runs don't count, nor do those with nothing due.
 
     Counted back from `today`, whatever day is swept: by mistake, that may be a day a year ago without any history.
     """
     since = today - datetime.timedelta(days=HISTORY_DAYS)
-    runs = Run.objects.filter(passed_at__isnull=False, as_of__range=(since, today)).exclude(id__in=without)
+    runs = Run.objects.filter(passed_at__isnull=False, as_of__range=(since, today), kind__in=kinds)
+    runs = runs.exclude(id__in=without)
     # Sweeps ignore the accounts of a held run. Those are due after its release or cancellation, so days
     # are counted from the last run that left nothing out.
     held_then = Run.objects.filter(started_at__lt=OuterRef("started_at"), decided_at__gt=OuterRef("started_at"))
     days = runs.aggregate(last=Max("as_of", filter=~Exists(held_then)), first=Min("as_of"))
     last = days["last"] or days["first"] or today
-    sizes = _sizes(runs.values_list("id", flat=True))
+    sizes = sizes_of(runs.values_list("id", flat=True))
     largest: dict[str, int] = {}
     for size in sizes:
         for currency, amount in size.amount_minor.items():
@@ -135,7 +138,7 @@ def _history(*, today: datetime.date, without: Collection[uuid.UUID]) -> History
 
 def _due(runs: Collection[uuid.UUID], *, as_of: datetime.date) -> Size:
     """All that would be sent and collected if these runs passed: their periods, and the steps of dunning due."""
-    due = _sum(_sizes(runs))
+    due = _sum(sizes_of(runs))
     _count_accounts(due, runs)
     for currency, invoices, amount in steps_by_currency(today=as_of):
         due.add(periods=invoices, amount_minor=amount, currency=currency)
@@ -161,7 +164,7 @@ def _count_accounts(due: Size, runs: Collection[uuid.UUID]) -> None:
     due.accounts, due.catching_up, due.parked = found["accounts"], found["catching_up"], found["parked_accounts"]
 
 
-def _sizes(runs: Iterable[uuid.UUID]) -> list[Size]:
+def sizes_of(runs: Iterable[uuid.UUID]) -> list[Size]:
     """The sizes of the runs: what was charged or is to be. Skipped, parked and voided periods don't count."""
     sizes: dict[uuid.UUID, Size] = defaultdict(Size)
     rows = (

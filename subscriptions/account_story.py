@@ -3,6 +3,7 @@
 import datetime
 import uuid
 from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
@@ -14,7 +15,7 @@ from accounts.wording import counted, day_in_words, period_in_words
 from invoices.models import Invoice
 from payments.amount_checks import SUPERSEDED
 from payments.declines import AMOUNT_TOO_SMALL, BY_PERSON
-from payments.models import Payment
+from payments.models import Authentication, Payment
 from payments.outcomes import OUR_FAULT
 from rebilling.models import AWAITS_DECISION, Rebilling
 
@@ -94,8 +95,23 @@ def _collection(account: Account, invoices: Sequence[Invoice], today: datetime.d
     if sent and not is_inactive:
         day = min(invoice.due_on for invoice in sent) + datetime.timedelta(days=settings.UNPAID_DAYS)
         yield f"Unpaid until then, the account becomes INACTIVE on {day_in_words(day)}."
+    if account.on_decline == Account.OnDecline.CLOSE and not is_inactive:
+        yield "Its sign-up must be paid: declined, what it owes is credited and the account is closed."
+    if any(invoice.in_flight for invoice in invoices):
+        yield from _authentication(account)
     if account.payment_method_unusable:
         yield "The payment method was declined for good and isn't used any more. Another one is tried at once."
+
+
+def _authentication(account: Account) -> Iterator[str]:
+    """The customer has to act, and until when."""
+    waiting = Authentication.objects.filter(payment__account=account).exclude(client_secret="").order_by("until")
+    for authentication in waiting[:1]:
+        until = authentication.until.astimezone(ZoneInfo(settings.BILLING_TIME_ZONE))
+        yield (
+            f"The customer has until {until:%H:%M} on {day_in_words(until.date())} to authenticate the payment with "
+            "their bank; then it is declined."
+        )
 
 
 def _balance(account: Account) -> Iterator[str]:

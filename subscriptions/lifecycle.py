@@ -54,8 +54,8 @@ def reopen_account(
     otherwise.
 
     By the one rule of `invoices/resumption.py`: a running period of which enough is paid for, or still owed, goes on;
-    otherwise a new one begins today. Owing, its dunning starts anew. Raises `UnknownAccount`, `UnableToReopen`,
-    `ExternalReferenceTaken` and `InvalidReason`.
+    otherwise a new one begins today. Owing, its dunning starts anew. Its sign-up needn't be paid any more: declined, it
+    is dunned. Raises `UnknownAccount`, `UnableToReopen`, `ExternalReferenceTaken` and `InvalidReason`.
     """
     reason = checked_reason(reason)
     reference = Account.objects.filter(id=account_id).values_list("external_reference", flat=True).first()
@@ -63,6 +63,7 @@ def reopen_account(
         account = lock_account(account_id)
         if not account.is_inactive:
             raise UnableToReopen(f"The account {account_id} is {account.status}, not INACTIVE.")
+        account.keep_on_decline(reason=reason)
         resume_billing([account], reason=reason, today=today, author=author, now=now)
         _start_dunning_anew(account, today=today)
         save_accounts([account], author=author, now=now)

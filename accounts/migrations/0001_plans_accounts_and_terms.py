@@ -72,6 +72,10 @@ class Migration(migrations.Migration):
                 ("payment_customer", models.CharField(blank=True, default="", max_length=200)),
                 ("payment_method", models.CharField(blank=True, default="", max_length=200)),
                 ("payment_method_unusable", models.BooleanField(default=False)),
+                (
+                    "on_decline",
+                    models.CharField(choices=[("dun", "Dun"), ("close", "Close")], default="dun", max_length=5),
+                ),
                 ("credit_balance_minor", models.BigIntegerField(default=0)),
                 ("number_prefix", models.CharField(max_length=12)),
                 ("invoices_issued", models.PositiveIntegerField(default=0)),
@@ -117,6 +121,14 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("collection_method__in", ["automatic", "send_invoice"])),
                         name="account_collection_method_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("on_decline", "dun"),
+                            models.Q(("on_decline", "close"), ("status__in", ["PENDING", "INACTIVE"])),
+                            _connector="OR",
+                        ),
+                        name="account_closes_on_decline_until_paid",
                     ),
                     models.CheckConstraint(condition=models.Q(("net_days__lte", 365)), name="account_net_days_bounded"),
                     models.CheckConstraint(

@@ -30,6 +30,9 @@ class Account(models.Model):
     Dunning: of its schedule `dunning_steps` were taken, and the next is due on `dunning_on`; None while nothing
     declined is open, or when the schedule is over. `payment_method_unusable`: a hard decline; no call is made with that
     method.
+
+    `on_decline` is what follows when a payment of it is declined for good: dunning, or, until its first invoice is paid
+    and where the sign-up asked for it, closing.
     """
 
     class Status(models.TextChoices):
@@ -48,6 +51,13 @@ class Account(models.Model):
 
         AUTOMATIC = "automatic"
         SEND_INVOICE = "send_invoice"
+
+    class OnDecline(models.TextChoices):
+        """What a decline leads to."""
+
+        DUN = "dun"
+        CLOSE = "close"
+        """The sign-up must be paid: nothing more is collected, and the account is closed."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     status = models.CharField(max_length=8, choices=Status.choices)
@@ -76,6 +86,7 @@ class Account(models.Model):
     payment_customer = models.CharField(max_length=200, blank=True, default="")
     payment_method = models.CharField(max_length=200, blank=True, default="")
     payment_method_unusable = models.BooleanField(default=False)
+    on_decline = models.CharField(max_length=5, choices=OnDecline.choices, default=OnDecline.DUN)
     credit_balance_minor = models.BigIntegerField(default=0)
     number_prefix = models.CharField(max_length=12)
     invoices_issued = models.PositiveIntegerField(default=0)
@@ -103,6 +114,11 @@ class Account(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(collection_method__in=["automatic", "send_invoice"]), name="account_collection_method_known"
+            ),
+            # From its first paid invoice on, an account is like any other.
+            models.CheckConstraint(
+                condition=Q(on_decline="dun") | Q(on_decline="close", status__in=["PENDING", "INACTIVE"]),
+                name="account_closes_on_decline_until_paid",
             ),
             models.CheckConstraint(condition=Q(net_days__lte=MAX_NET_DAYS), name="account_net_days_bounded"),
             models.CheckConstraint(condition=Q(country__regex=r"^([A-Z]{2})?$"), name="account_country_is_a_code"),

@@ -59,6 +59,11 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
     payment_method_unusable = serializers.BooleanField(
         read_only=True, help_text="Whether it was declined for good: no call is made with it until there is another."
     )
+    on_decline = serializers.ChoiceField(
+        Account.OnDecline.choices,
+        read_only=True,
+        help_text="What a decline of its payment leads to: `dun`, or `close` until its first invoice is paid.",
+    )
     dunning_on = serializers.DateField(
         read_only=True, allow_null=True, help_text="The day of the next step of dunning; null when none is to come."
     )
@@ -87,6 +92,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
             "payment_customer",
             "payment_method",
             "payment_method_unusable",
+            "on_decline",
             "dunning_on",
             "metadata",
             "created_at",

@@ -6,6 +6,7 @@ from accounts.models import MAX_NET_DAYS, Account
 from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body
 from api.fields import Choice, ClearableText, Day, Email, Metadata, Movement, Text, WholeNumber
+from subscriptions.sign_up import Billing
 
 
 def _contact(name: str, help_text: str) -> ClearableText:
@@ -59,6 +60,19 @@ class OpenAccountSerializer(AccountBody):
         allow_null=True,
         help_text="The first day of the first period to charge. Default: the first period start on or after today. "
         "If it is in the past, the periods since then are charged.",
+    )
+    billing = Choice(
+        Billing.choices,
+        required=False,
+        help_text="`now`, the default: a first period that begins today is invoiced and collected at once. "
+        "`next_sweep`: it is left to the next sweep.",
+    )
+    on_decline = Choice(
+        Account.OnDecline.choices,
+        required=False,
+        help_text="What a decline of its payment leads to. `dun`, the default: it is collected again. `close`: the "
+        "first invoice must be paid; declined, it is credited whole and the account is closed. Only where something is "
+        "collected at its start: not on a trial, for nothing, or with `send_invoice`.",
     )
     external_reference = Text(
         required=False, allow_null=True, max_length=200, help_text="Your own id of the account. Unique."

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.account_changes import AccountChanges
-from accounts.account_opening import NewAccount, open_account
+from accounts.account_opening import NewAccount
 from accounts.locked_accounts import get_account
 from accounts.models import Account, Plan
 from accounts.terms import on_plan
@@ -23,7 +23,10 @@ from api.models import Scope
 from api.schema import call
 from api.v1.account_answers import AccountSerializer, account_as_json, accounts_as_json
 from api.v1.account_bodies import ChangeAccountSerializer, OpenAccountSerializer
+from api.v1.sign_ups import OpenedAccountSerializer, after_waiting, sign_up_as_json
+from api.waiting import PARAMETER, seconds_to_wait, wait_parameter
 from payments.account_updates import update_account
+from subscriptions.sign_up import Billing, sign_up
 
 TAG = "Accounts"
 
@@ -75,6 +78,19 @@ _ACCOUNT = {
     "country": "GB",
     "metadata": {"source": "website"},
 }
+_FIRST_INVOICE = {
+    "id": "019a9c3e-8f00-7000-8000-000000000002",
+    "number": "7K3M9Q2XAB-0001",
+    "status": "OPEN",
+    "total_minor": 1999,
+    "outstanding_minor": 1999,
+    "payment": {
+        "id": "019a9c3e-8f00-7000-8000-000000000003",
+        "status": "SUBMITTED",
+        "decline_code": None,
+        "client_secret": None,
+    },
+}
 _OPENED = _ACCOUNT | {
     "id": "019a9c3e-8f00-7000-8000-000000000001",
     "status": "PENDING",
@@ -83,18 +99,21 @@ _OPENED = _ACCOUNT | {
     "unit_amount_minor": 1999,
     "currency": "USD",
     "anchor_date": "2026-11-22",
-    "rebilling_date": "2026-11-22",
-    "balance_minor": 0,
+    "rebilling_date": "2026-12-22",
+    "balance_minor": 1999,
     "credit_balance_minor": 0,
     "collection_method": "automatic",
     "net_days": 30,
     "payment_method_unusable": False,
+    "on_decline": "dun",
     "address_line2": None,
     "region": None,
     "tax_id": None,
     "language": None,
     "dunning_on": None,
     "created_at": "2026-11-22T09:30:00Z",
+    "first_invoice": _FIRST_INVOICE,
+    "not_billed": None,
 }
 
 
@@ -103,6 +122,7 @@ class AccountsEndpoint(ListEndpoint):
     queryset = Account.objects.all()
     serializer_class = AccountSerializer
     filterset_class = AccountFilters
+    post_parameters = (PARAMETER,)
 
     @call(
         "list_accounts",
@@ -122,26 +142,39 @@ class AccountsEndpoint(ListEndpoint):
         "open_account",
         tag=TAG,
         summary="Open an account",
-        description="It is charged for the first time on its rebilling date. The request needs an Idempotency-Key or "
-        "an `external_reference`: without either, a repeated request would open a second account.",
+        description="Where its first period begins today, it is invoiced and collected at once: `first_invoice`. "
+        "Otherwise, or where `billing` says so, a sweep does. The request needs an Idempotency-Key or an "
+        "`external_reference`: without either, a repeated request would open a second account. With `wait`, a repeated "
+        "request waits again, and answers with what is known by then.",
         scope=Scope.ACCOUNTS_WRITE,
         request=OpenAccountSerializer,
-        response=AccountSerializer,
+        response=OpenedAccountSerializer,
         status=201,
         idempotency_key="optional",
+        parameters=[
+            wait_parameter(
+                "Seconds to wait for the outcome of the first payment, at most. It answers as soon as that is known, "
+                "or waits for the customer."
+            )
+        ],
         examples=[
             OpenApiExample("One unit, billed from today", _ACCOUNT, request_only=True),
             OpenApiExample("As opened", _OPENED, response_only=True),
         ],
     )
     def post(self, request: Request) -> HttpResponse:
-        new = NewAccount(**self.body(OpenAccountSerializer))
+        seconds = seconds_to_wait(request)
+        values = self.body(OpenAccountSerializer)
+        billing = values.pop("billing", Billing.NOW)
+        new = NewAccount(**values)
 
         def work() -> Answer:
-            account = open_account(new=new, author=self.author, today=self.today, now=self.now)
-            return Answer(201, account_as_json(account, today=self.today), location=f"/v1/accounts/{account.id}")
+            opened = sign_up(new=new, billing=billing, author=self.author, today=self.today, now=self.now)
+            data = sign_up_as_json(opened, today=self.today)
+            return Answer(201, data, location=f"/v1/accounts/{opened.account.id}")
 
-        return self.once(work, needs_key="" if new.external_reference else NEEDS_KEY_OR_REFERENCE)
+        response = self.once(work, needs_key="" if new.external_reference else NEEDS_KEY_OR_REFERENCE)
+        return after_waiting(response, seconds=seconds, today=self.today)
 
 
 class AccountEndpoint(Endpoint):

@@ -14,7 +14,7 @@ from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
 from api.v1.accounts import TAG
-from api.waiting import PARAMETER, WAIT, look_until, wait_seconds
+from api.waiting import PARAMETER, look_until, seconds_to_wait, wait_parameter
 from payments.method_sessions.requests import get_session, request_look_up, request_session
 from payments.models import PaymentMethodSession
 
@@ -96,13 +96,13 @@ class SessionEndpoint(Endpoint):
         scope=Scope.ACCOUNTS_WRITE,
         response=PaymentMethodSessionSerializer,
         missing=True,
-        parameters=[WAIT],
+        parameters=[wait_parameter("Seconds to wait for it, 0 to 10. Without it the answer comes at once.")],
     )
     def get(self, request: Request, account_id: uuid.UUID, session_id: uuid.UUID) -> Response:
         session = look_until(
             lambda: get_session(account_id=account_id, session_id=session_id),
             is_done=lambda found: not found.awaits_the_gateway,
-            seconds=wait_seconds(request),
+            seconds=seconds_to_wait(request),
         )
         return Response(PaymentMethodSessionSerializer(session).data)
 

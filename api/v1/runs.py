@@ -44,6 +44,11 @@ class RunSerializer(serializers.Serializer[Any]):
     """A run's reconciliation: due = charged + skipped + parked. Unexplained should be zero."""
 
     id = serializers.UUIDField(source="run_id")
+    kind = serializers.ChoiceField(
+        Run.Kind.choices,
+        help_text="Whose it is: the daily sweep's, or, on demand, that of what was billed at once on the day, as "
+        "accounts were opened.",
+    )
     as_of = serializers.DateField()
     status = serializers.ChoiceField(Run.Status.choices)
     due = TallySerializer()

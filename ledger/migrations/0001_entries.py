@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_plans_accounts_and_terms"),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [

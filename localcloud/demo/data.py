@@ -120,7 +120,7 @@ def accounts_by_status() -> dict[str, int]:
 
 def last_run() -> Run | None:
     """The newest run that found something."""
-    return Run.objects.filter(rebillings__isnull=False).order_by("-as_of", "-id").first()
+    return Run.objects.filter(rebillings__isnull=False, kind=Run.Kind.SWEEP).order_by("-as_of", "-id").first()
 
 
 def sweep_today() -> Run:

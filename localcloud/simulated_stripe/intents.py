@@ -1,4 +1,4 @@
-"""Payment intents: created and confirmed in one call, retrieved, listed, canceled."""
+"""Payment intents: created and confirmed in one call, retrieved, listed, canceled; authenticated by the customer."""
 
 import datetime
 import itertools
@@ -81,6 +81,22 @@ class Intents:
         intent |= {"status": "canceled", "canceled_at": int(now.timestamp())}
         return answered(intent)
 
+    def confirm(self, call: Call, now: datetime.datetime) -> Answer:
+        """The customer authenticates it, as their browser does with the client secret."""
+        ensure_known(call.params, {"client_secret"})
+        intent = self.find(call.id, now)
+        if call.params.get("client_secret") != intent["client_secret"]:
+            raise missing(f"payment_intent: '{call.id}'", param="intent", status=404)
+        if intent["status"] not in {"requires_action", "requires_payment_method"}:
+            raise invalid(
+                f"This PaymentIntent can't be confirmed: its status is {intent['status']}",
+                code="payment_intent_unexpected_state",
+                payment_intent=intent,
+            )
+        intent["last_payment_error"] = None
+        self._succeed(intent, now)
+        return answered(intent)
+
     def list(self, call: Call, now: datetime.datetime) -> Answer:
         ensure_known(call.params, {"customer", "created", "limit", "starting_after"})
         customer = call.params.get("customer", "")
@@ -123,8 +139,10 @@ class Intents:
                 raise missing(f"{param}: '{id_}'", param=param)
         if (params.get("confirm"), params.get("off_session")) != ("true", "true"):
             raise invalid("This provider confirms at creation and off-session only", param="confirm")
+        id_ = f"pi_{next(self._numbers):08}{uuid.uuid4().hex[:16]}"
         intent = {
-            "id": f"pi_{next(self._numbers):08}{uuid.uuid4().hex[:16]}",
+            "id": id_,
+            "client_secret": f"{id_}_secret_{uuid.uuid4().hex}",
             "object": "payment_intent",
             "amount": amount,
             "amount_received": 0,

@@ -161,6 +161,7 @@ class SimulatedProvider:
             act = {
                 "payment.retrieve": self._intents.retrieve,
                 "payment.cancel": self._intents.cancel,
+                "payment.confirm": self._intents.confirm,
                 "payment.list": self._intents.list,
                 "refund.list": self._refunds.list,
                 "customer.create": self.setup_intents.create_customer,

@@ -31,6 +31,7 @@ _ROUTES = (
     ("POST", re.compile(r"/v1/setup_intents"), "setup_intent.create"),
     ("GET", re.compile(r"/v1/setup_intents/(\w+)"), "setup_intent.retrieve"),
     ("POST", re.compile(r"/v1/setup_intents/(\w+)/cancel"), "setup_intent.cancel"),
+    ("POST", re.compile(r"/v1/payment_intents/(\w+)/confirm"), "payment.confirm"),
     ("POST", re.compile(r"/v1/refunds"), "refund.create"),
     ("GET", re.compile(r"/v1/refunds"), "refund.list"),
 )

@@ -6,7 +6,7 @@ after `KEY_KEPT`; from then on a request is looked up and never submitted again.
 
 import datetime
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from accounts.currencies import EXPONENTS, display
@@ -21,7 +21,8 @@ class PaymentRequest:
     """One attempt to collect `amount_minor`, in minor units of `currency`.
 
     `customer` and `payment_method` are the gateway's own references, opaque to us; `reference` is the gateway's id of
-    the payment, once we know it. The gateway wasn't called for it before `submitted_at`.
+    the payment, once we know it. The gateway wasn't called for it before `submitted_at`. `customer_may_act`: the
+    customer is there, and may still authenticate it, so that the lack of that is no decline yet.
     """
 
     payment_id: uuid.UUID
@@ -32,6 +33,7 @@ class PaymentRequest:
     description: str
     submitted_at: datetime.datetime
     reference: str = ""
+    customer_may_act: bool = False
 
     @property
     def key(self) -> uuid.UUID:
@@ -92,12 +94,14 @@ class Unknown:
     """Nobody knows yet whether the money was moved. `reason` is for people.
 
     `needs_review`: another call would not help, as when the gateway moved another amount. `reference` is the gateway's
-    id of the payment or refund, if it gave one.
+    id of the payment or refund, if it gave one. `client_secret`: it waits for the customer, whose browser authenticates
+    the payment with it; never in a log.
     """
 
     reason: str
     needs_review: bool = False
     reference: str = ""
+    client_secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ Outcome = Succeeded | Declined | Unknown
 
 MAX_CODE_LENGTH = 100
 MAX_REFERENCE_LENGTH = 200
+MAX_SECRET_LENGTH = 200
 
 
 def unkeepable(answer: object) -> str:
@@ -138,7 +143,9 @@ def unkeepable(answer: object) -> str:
     if isinstance(answer, Declined):
         return _unkeepable_text("decline code", answer.code, min_length=1, max_length=MAX_CODE_LENGTH)
     if isinstance(answer, Unknown):
-        return _unkeepable_text("reference", answer.reference, min_length=0, max_length=MAX_REFERENCE_LENGTH)
+        return _unkeepable_text(
+            "reference", answer.reference, min_length=0, max_length=MAX_REFERENCE_LENGTH
+        ) or _unkeepable_text("client secret", answer.client_secret, min_length=0, max_length=MAX_SECRET_LENGTH)
     return "" if isinstance(answer, NotAttempted | NotFound) else f"the gateway answered with a {type(answer).__name__}"
 
 

@@ -8,8 +8,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_plans_accounts_and_terms"),
-        ("invoices", "0001_invoices_and_credit_notes"),
+        ("accounts", "0001_initial"),
+        ("invoices", "0001_initial"),
     ]
 
     operations = [
@@ -92,6 +92,22 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
             },
+        ),
+        migrations.CreateModel(
+            name="Authentication",
+            fields=[
+                (
+                    "payment",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        serialize=False,
+                        to="payments.payment",
+                    ),
+                ),
+                ("client_secret", models.CharField(blank=True, default="", max_length=200)),
+                ("until", models.DateTimeField()),
+            ],
         ),
         migrations.CreateModel(
             name="PaymentMethodSession",

@@ -1,6 +1,14 @@
 """What is asked of the gateway: payments, refunds, and sessions in which a customer gives a payment method."""
 
-from payments.models.attempts import GATEWAY_ATTEMPTS, OFFLINE, GatewayAttempt, Payment, Refund
+from payments.models.attempts import GATEWAY_ATTEMPTS, OFFLINE, Authentication, GatewayAttempt, Payment, Refund
 from payments.models.method_session import PaymentMethodSession
 
-__all__ = ["GATEWAY_ATTEMPTS", "OFFLINE", "GatewayAttempt", "Payment", "PaymentMethodSession", "Refund"]
+__all__ = [
+    "GATEWAY_ATTEMPTS",
+    "OFFLINE",
+    "Authentication",
+    "GatewayAttempt",
+    "Payment",
+    "PaymentMethodSession",
+    "Refund",
+]

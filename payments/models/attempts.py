@@ -175,6 +175,22 @@ class Payment(GatewayAttempt):
         return self.amount_minor - self.excess_minor
 
 
+class Authentication(models.Model):
+    """A payment that the customer may still authenticate with their bank, as at a sign-up: it isn't declined before
+    `until`.
+
+    `client_secret` is the gateway's, with which the customer's browser does so; empty while the gateway hasn't asked
+    for it. The row is deleted once the payment's outcome is known, or when `until` has come.
+    """
+
+    payment = models.OneToOneField(Payment, on_delete=models.PROTECT, primary_key=True)
+    client_secret = models.CharField(max_length=200, blank=True, default="")
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"until {self.until:%Y-%m-%d %H:%M}"
+
+
 class Refund(GatewayAttempt):
     """Money sent back against a payment. It is reserved before the gateway is called, and booked when it succeeds.
 

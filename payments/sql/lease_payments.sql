@@ -14,4 +14,8 @@ WHERE payment.id = free.id AND invoice.id = payment.invoice_id
 RETURNING
     free.first_called_at, payment.status = 'UNKNOWN', payment.id, payment.amount_minor, payment.currency,
     payment.customer, payment.payment_method, 'Invoice ' || invoice.number, payment.submitted_at,
-    payment.gateway_reference
+    payment.gateway_reference,
+    EXISTS (
+        SELECT FROM payments_authentication AS authentication
+        WHERE authentication.payment_id = payment.id AND authentication.until > %(now)s
+    )

@@ -9,8 +9,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_plans_accounts_and_terms"),
-        ("invoices", "0001_invoices_and_credit_notes"),
+        ("accounts", "0001_initial"),
+        ("invoices", "0001_initial"),
     ]
 
     operations = [
@@ -37,6 +37,12 @@ class Migration(migrations.Migration):
                     "id",
                     models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
                 ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("sweep", "Sweep"), ("on_demand", "On Demand")], default="sweep", max_length=9
+                    ),
+                ),
                 ("as_of", models.DateField()),
                 (
                     "status",
@@ -58,6 +64,7 @@ class Migration(migrations.Migration):
                 ("decision", models.CharField(blank=True, default="", max_length=500)),
                 ("reconciled_at", models.DateTimeField(null=True)),
                 ("figures", models.JSONField(null=True)),
+                ("usual", models.JSONField(null=True)),
             ],
             options={
                 "constraints": [
@@ -79,6 +86,24 @@ class Migration(migrations.Migration):
                             _connector="OR",
                         ),
                         name="run_held_is_not_passed",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("held_because", ""), ("kind", "on_demand")),
+                        fields=("as_of",),
+                        name="run_on_demand_once_a_day",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind", "on_demand"), ("status", "HELD")),
+                        fields=("as_of",),
+                        name="run_on_demand_held_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("kind", "sweep"), ("usual__isnull", True)),
+                            models.Q(("kind", "on_demand"), ("usual__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="run_on_demand_knows_the_usual",
                     ),
                 ],
             },

@@ -15,6 +15,7 @@ def as_json(reconciliation: Reconciliation) -> dict[str, Any]:
     """The reconciliation as the API's `run`: ids and dates as text, amounts in minor units by currency."""
     run: dict[str, Any] = {
         "id": str(reconciliation.run_id),
+        "kind": reconciliation.kind,
         "as_of": reconciliation.as_of.isoformat(),
         "status": reconciliation.status,
     }
@@ -28,7 +29,8 @@ def as_json(reconciliation: Reconciliation) -> dict[str, Any]:
 
 def as_text(reconciliation: Reconciliation) -> str:
     """The reconciliation as a table, and one line that says whether everything is explained."""
-    lines = [f"Run {reconciliation.run_id} as of {reconciliation.as_of}, {reconciliation.status}"]
+    of_what = "On-demand run" if reconciliation.kind == Run.Kind.ON_DEMAND else "Run"
+    lines = [f"{of_what} {reconciliation.run_id} as of {reconciliation.as_of}, {reconciliation.status}"]
     for name in _TALLIES:
         tally: Tally = getattr(reconciliation, name)
         reasons = ", ".join(f"{reason} {periods}" for reason, periods in sorted(tally.reasons.items()))
@@ -64,4 +66,6 @@ def _progress(reconciliation: Reconciliation) -> str:
         return f"In progress: {counted(reconciliation.waiting, 'period')} still to be charged."
     if submitted := reconciliation.payments["submitted"]:
         return f"In progress: {counted(submitted, 'payment')} still to be collected."
+    if reconciliation.day_goes_on:
+        return "In progress: more may be billed on demand today."
     return "Clean: due = charged + skipped + parked."

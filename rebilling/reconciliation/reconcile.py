@@ -30,7 +30,8 @@ def reconcile(*, runs: Collection[Run], now: datetime.datetime) -> list[Reconcil
 
 def apply_reconciliation(reconciliation: Reconciliation, *, now: datetime.datetime) -> None:
     """Make the run RECONCILED if everything in it is explained, and log the reconciliation."""
-    if reconciliation.status == Run.Status.OPEN and reconciliation.clean and not reconciliation.sweeping:
+    goes_on = reconciliation.sweeping or reconciliation.day_goes_on
+    if reconciliation.status == Run.Status.OPEN and reconciliation.clean and not goes_on:
         reconciliation.status = _mark_reconciled(reconciliation.run_id, now)
     level, message = _log_line(reconciliation)
     logger.log(level, message, extra={"event": "run.reconciliation", "reconciliation": asdict(reconciliation)})

@@ -43,6 +43,7 @@ class Reconciliation:
     """What became of a run. `payments` counts its charges' payments by their present status, in lower case."""
 
     run_id: uuid.UUID
+    kind: str
     as_of: datetime.date
     status: str
     held_because: str = ""
@@ -57,6 +58,8 @@ class Reconciliation:
     """The first unexplained periods, for the person who looks into them: each period's key, and what is wrong."""
     sweeping: bool = False
     """Whether the sweep is running, or was cut off only recently, so that another may make up for it."""
+    day_goes_on: bool = False
+    """Whether more may be billed on demand in it: its day isn't over."""
 
     @property
     def waiting(self) -> int:
@@ -81,18 +84,27 @@ def reconciliations_of(*, runs: Collection[Run], now: datetime.datetime) -> list
     A constant number of statements, plus some for each few hundred accounts whose periods may be incomplete.
     """
     by_run = {
-        run.id: Reconciliation(run_id=run.id, as_of=run.as_of, status=run.status, held_because=run.held_because)
+        run.id: Reconciliation(
+            run_id=run.id, kind=run.kind, as_of=run.as_of, status=run.status, held_because=run.held_because
+        )
         for run in runs
     }
+    today = billing_day(now)
     for run in runs:
+        if run.is_on_demand:
+            by_run[run.id].day_goes_on = run.as_of >= today
+            continue
         soon = now < run.started_at + _time_limit()
         by_run[run.id].sweeping = run.swept_at is None and (soon or is_sweeping(run.id))
     _count_rows(by_run, now)
     _count_payments(by_run)
-    # A reconciled run is done; a sweep that is still running hasn't got to every account yet.
-    complete = [run for run in runs if run.status == Run.Status.OPEN and not by_run[run.id].sweeping]
+    # A reconciled run is done; a sweep that is still running hasn't got to every account yet, and what is billed on
+    # demand is no search for what is due.
+    complete = [
+        run for run in runs if run.status == Run.Status.OPEN and not by_run[run.id].sweeping and not run.is_on_demand
+    ]
     if complete:
-        _count_missing(by_run, complete, today=billing_day(now))
+        _count_missing(by_run, complete, today=today)
     return list(by_run.values())
 
 

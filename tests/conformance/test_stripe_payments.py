@@ -3,11 +3,13 @@
 import re
 import socket
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from localcloud.simulated_stripe.faults import Fault, Kind
+from localcloud.simulated_stripe.wire import Call
 from payments.gateways.port import (
     Declined,
     NotAttempted,
@@ -33,6 +35,13 @@ def statuses(bench: StripeBench) -> list[str]:
 
     client = StripeClient(bench.provider.api_key, base_addresses={"api": bench.url})
     return [intent.status for intent in client.v1.payment_intents.list().data]
+
+
+def authenticated(bench: StripeBench, intent: str, client_secret: str) -> int:
+    """The customer does, in their browser; the status of the provider's answer."""
+    call = Call(name="payment.confirm", id=intent, params={"client_secret": client_secret})
+    answer, _ = bench.provider.answer(call, api_key=bench.provider.api_key)
+    return answer.status
 
 
 class TestFault:
@@ -122,6 +131,44 @@ class TestDecline:
             bench.fail_next(Kind.REQUIRES_ACTION)
             assert collected(bench, request) == Declined("authentication_required")
         assert statuses(bench) == ["canceled", "canceled"]
+
+    @pytest.mark.parametrize("how", ["pm_declined_authentication_required", "pm_card"])
+    def test_for_a_customer_who_is_there_waits_with_the_client_secret(self, bench: StripeBench, how: str) -> None:
+        if how == "pm_card":
+            bench.fail_next(Kind.REQUIRES_ACTION)
+        request = a_payment(payment_method=how, customer_may_act=True)
+        first = collected(bench, request)
+        assert isinstance(first, Unknown)
+        assert first.client_secret.startswith(f"{first.reference}_secret_")
+        assert not first.needs_review
+        assert looked_up(bench, request) == first
+        assert bench.taken(request) == []
+        # The customer authenticates it in their browser.
+        assert authenticated(bench, first.reference, first.client_secret) == 200
+        assert looked_up(bench, request) == Succeeded.of(request, reference=first.reference)
+        assert bench.taken(request) == [1999]
+
+    def test_for_a_customer_who_did_not_act_in_time_is_canceled(self, bench: StripeBench) -> None:
+        request = a_payment(payment_method="pm_declined_authentication_required", customer_may_act=True)
+        first = collected(bench, request)
+        assert isinstance(first, Unknown)
+        assert looked_up(bench, replace(request, customer_may_act=False)) == Declined("authentication_required")
+        assert statuses(bench) == ["canceled"]
+        # Too late, the customer's browser is refused.
+        assert authenticated(bench, first.reference, first.client_secret) == 400
+        assert bench.taken(request) == []
+
+    def test_for_a_customer_who_is_there_is_declined_for_any_other_reason(self, bench: StripeBench) -> None:
+        request = a_payment(payment_method="pm_declined_insufficient_funds", customer_may_act=True)
+        assert collected(bench, request) == Declined("insufficient_funds")
+        assert statuses(bench) == ["canceled"]
+
+    def test_is_confirmed_with_its_own_secret_only(self, bench: StripeBench) -> None:
+        request = a_payment(payment_method="pm_declined_authentication_required", customer_may_act=True)
+        first = collected(bench, request)
+        assert isinstance(first, Unknown)
+        assert authenticated(bench, first.reference, "pi_other") == 404
+        assert bench.taken(request) == []
 
     @pytest.mark.parametrize("given", [{"customer": ""}, {"payment_method": ""}])
     def test_without_a_payment_method_makes_no_call(self, bench: StripeBench, given: dict[str, str]) -> None:

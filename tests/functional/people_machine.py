@@ -31,6 +31,7 @@ from payments.reversed_money import record_reversed_payment, record_reversed_ref
 from payments.reviews import mark_resolved, resolve_payment, resolve_refund
 from rebilling.models import Rebilling
 from subscriptions.lifecycle import close_account, reopen_account
+from subscriptions.sign_up import SignedUp, sign_up
 from tests.builders import QueueInHand, a_plan
 from tests.support.kept_gateway import KeptGateway
 from tests.support.soundness import Soundness
@@ -150,6 +151,32 @@ class PeopleMachine(RuleBasedStateMachine):
         number = str(len(self.accounts))
         new = NewAccount(name=number, email="any@example.com", plan=plan.code, payment_customer=number, **given)
         self.accounts.append(open_account(new=new, **self.at_this_moment).id)
+
+    @precondition(lambda self: len(self.accounts) < MAX_ACCOUNTS)
+    @rule(plan=positions, must_be_paid=st.booleans())
+    def sign_up_billed_at_once(self, plan: int, must_be_paid: bool) -> None:
+        """Its payment goes to the queue as when that is committed; without a word, where the volume check holds it."""
+        number = str(len(self.accounts))
+        new = NewAccount(
+            name=number,
+            email="any@example.com",
+            plan=self.plans[plan % len(self.plans)].code,
+            payment_customer=number,
+            payment_method="pm_card",
+            on_decline="close" if must_be_paid else "dun",
+        )
+        opened: list[SignedUp] = []
+        if not self.unless_refused(lambda: opened.append(sign_up(new=new, **self.at_this_moment))):
+            # Nothing is collected on a trial, or of an account that is free.
+            assert must_be_paid
+            return
+        account = opened[0].account
+        self.accounts.append(account.id)
+        payments = tuple(Payment.objects.filter(account=account).values_list("id", flat=True))
+        if payments:
+            self.queue.send([PaymentsMessage(payments=payments)])
+        billed = account.rebilling_date > account.first_rebilling_date
+        assert billed == (opened[0].invoice_id is not None) == (opened[0].no_invoice is None)
 
     @rule(which=positions)
     def close_or_reopen(self, which: int) -> None:

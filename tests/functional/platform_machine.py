@@ -55,7 +55,15 @@ SEAMS = [
 
 ANSWERS = [
     *(["takes"] * 4 + ["declines"] * 3),
-    *("declines for good", "finds it too small", "fails", "fails having taken", "does not know", "is down"),
+    *(
+        "declines for good",
+        "finds it too small",
+        "fails",
+        "fails having taken",
+        "does not know",
+        "is down",
+        "wants the customer",
+    ),
 ]
 _days = st.integers(0, 3) | st.integers(0, 40)
 _answers = st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=3)

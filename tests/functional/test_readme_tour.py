@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import pytest
 import time_machine
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from tests.builders import NOW, TODAY, ScriptedGateway, billed
+from payments.messages import sending
+from tests.builders import NOW, QueueInHand, ScriptedGateway, delivered
 from tests.support.api_client import ApiClient
 from tests.support.project_files import ROOT
 
 BASE = "$API/"
-SWEPT_AFTER = "/v1/accounts"
-"""After the account is open, the README has its reader sweep."""
 
 
 class Call(NamedTuple):
@@ -70,17 +70,20 @@ def differences(shown: Any, answered: Any, ids: dict[str, str], path: str = "") 
 
 @pytest.mark.django_db
 class TestTour:
-    def test_of_five_calls_goes_as_it_is_shown(self) -> None:
-        calls, ids, gateway = tour(), dict[str, str](), ScriptedGateway()
+    def test_of_five_calls_goes_as_it_is_shown(
+        self, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    ) -> None:
+        calls, ids, gateway, queue = tour(), dict[str, str](), ScriptedGateway(), QueueInHand()
+        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
         assert len(calls) == 5
         with time_machine.travel(NOW, tick=False):
             api = ApiClient()
             for arguments, shown in calls:
-                response = sent(api, arguments, ids)
+                with django_capture_on_commit_callbacks(execute=True):
+                    response = sent(api, arguments, ids)
                 assert response.status_code in (200, 201), response.content
                 assert list(differences(shown, response.json(), ids)) == [], arguments[0]
-                if response.wsgi_request.path == SWEPT_AFTER:
-                    billed(as_of=TODAY, gateway=gateway)
+                assert delivered(bodies=queue.take(), gateway=gateway, queue=queue) == []
         assert ids.keys() == {"$ACCOUNT", "$INVOICE"}
         assert [request.amount_minor for request in gateway.requests] == [1999]
 

@@ -37,6 +37,8 @@ class KeptGateway(OpensSessions):
         self.asked: dict[uuid.UUID, int] = {}
         self.taken: dict[uuid.UUID, int] = {}
         self.declined: dict[uuid.UUID, Declined] = {}
+        self.awaited: set[uuid.UUID] = set()
+        """Payments that the customer is to authenticate."""
         self.sent: dict[uuid.UUID, int] = {}
         self.refused: set[uuid.UUID] = set()
         self.contradicted: list[uuid.UUID] = []
@@ -61,11 +63,19 @@ class KeptGateway(OpensSessions):
             return Succeeded.of(request, reference=str(key))
         if key in self.declined or answer in DECLINES:
             return self.declined.setdefault(key, DECLINES.get(answer, DECLINES["declines"]))
+        if answer == "wants the customer":
+            return self._wait_for_customer(request)
         if answer == "fails having taken":
             self.taken[key] = request.amount_minor
         if answer == "does not know":
             return Unknown(reason="no answer in time")
         raise TimeoutError
+
+    def _wait_for_customer(self, request: PaymentRequest) -> Answer:
+        if request.customer_may_act:
+            self.awaited.add(request.key)
+            return Unknown(reason="waits for the customer", client_secret=f"{request.key}_secret")
+        return self.declined.setdefault(request.key, Declined(code="authentication_required"))
 
     def _find_payment(self, request: PaymentRequest) -> Finding:
         answer = self.answers[int(request.customer) % len(self.answers)]
@@ -76,6 +86,12 @@ class KeptGateway(OpensSessions):
         if answer == "does not know":
             return Unknown(reason="no answer in time")
         if request.key in self.taken:
+            return Succeeded.of(request, reference=str(request.key))
+        if request.key in self.awaited and request.key not in self.declined:
+            if answer != "takes":
+                return self._wait_for_customer(request)
+            # The customer has come.
+            self.taken[request.key] = request.amount_minor
             return Succeeded.of(request, reference=str(request.key))
         return self.declined.get(request.key) or NotFound()
 

@@ -59,18 +59,25 @@ class PlatformDays:
             self.sweep(self.day + datetime.timedelta(days=1))
 
     def opened(self, **fields: Any) -> str:
-        """The id of a new account, on a plan of its own; fields of the plan's or of the account's."""
+        """The id of a new account, on a plan of its own; fields of the plan's or of the account's. It is left to the
+        next sweep, unless `billing` says otherwise.
+        """
         self._calls += 1
         plan = {"code": f"plan-{self._calls}", "name": "Pro"} | {
             name: fields.pop(name, value) for name, value in MONTHLY.items()
         }
         assert self.api.post("/v1/plans", plan).status_code == 201
-        return str(self.post("/v1/accounts", ADA | {"plan": plan["code"]} | fields)["id"])
+        account = ADA | {"plan": plan["code"], "billing": "next_sweep"} | fields
+        return str(self.post("/v1/accounts", account)["id"])
+
+    def committing(self) -> AbstractContextManager[Any]:
+        """What the block does is committed at its end, as far as callbacks go."""
+        return self._capture(execute=True)
 
     def send(self, path: str, body: Any = None, *, method: str = "POST") -> Any:
         """Call, and have the worker do what was sent. The response, whatever it is."""
         self._calls += 1
-        with self._capture(execute=True):
+        with self.committing():
             response = self.api.send(method, path, body=body, once=f"call-{self._calls}")
         self.work()
         return response
@@ -80,6 +87,10 @@ class PlatformDays:
         while bodies := self.queue.take():
             with self._capture(execute=True):
                 assert delivered(bodies=bodies, today=self.day, gateway=self.gateway, queue=self.queue) == []
+
+    def deliver_at(self, body: str, now: datetime.datetime) -> None:
+        """Have the worker do what this message says, at that time."""
+        assert delivered(bodies=[body], today=now.date(), gateway=self.gateway, queue=self.queue, now=now) == []
 
     def post(self, path: str, body: Any = None) -> Any:
         """As `send`; what a call that succeeded answered."""

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import stripe
@@ -14,6 +14,10 @@ from payments.gateways.stripe.declines import REFUND_CANT_ARRIVE, declined
 PAYMENT, REFUND = "payment", "refund"
 """The names of our ids in Stripe's metadata."""
 CANCELED = "canceled"
+AUTHENTICATION_REQUIRED = "authentication_required"
+NOT_AUTHENTICATED = frozenset({AUTHENTICATION_REQUIRED, "payment_intent_authentication_failure"})
+"""The last errors of an intent that the customer may still authenticate, or try to again
+(https://docs.stripe.com/error-codes)."""
 MAX_REASON_LENGTH = 300
 
 
@@ -39,13 +43,22 @@ class StripeRecord:
     currency: str
     code: str = ""
     advice: str = ""
+    client_secret: str = field(default="", repr=False)
+
+    @property
+    def waits_for_customer(self) -> bool:
+        """Whether the customer could authenticate it, so that it succeeds."""
+        unauthenticated = self.status == "requires_payment_method" and self.code in NOT_AUTHENTICATED
+        return bool(self.client_secret) and (self.status == "requires_action" or unauthenticated)
 
 
 def read_intent(data: Mapping[str, Any]) -> StripeRecord:
     """Raises UnreadableAnswer."""
     error = data.get("last_payment_error") or {}
     code, advice = decline_of(error) if isinstance(error, Mapping) else ("", "")
-    return _record(data, owner=PAYMENT, amount="amount_received", code=code, advice=advice)
+    record = _record(data, owner=PAYMENT, amount="amount_received", code=code, advice=advice)
+    secret = data.get("client_secret")
+    return replace(record, client_secret=secret) if isinstance(secret, str) else record
 
 
 def read_refund(data: Mapping[str, Any]) -> StripeRecord:

@@ -19,6 +19,7 @@ from payments.gateways.port import (
     Unknown,
 )
 from payments.gateways.stripe.answers import (
+    AUTHENTICATION_REQUIRED,
     CANCELED,
     PAYMENT,
     REFUND,
@@ -82,13 +83,21 @@ class StripeCall:
         raise AssertionError
 
     def payment_answer(self, request: PaymentRequest, record: StripeRecord) -> Answer:
-        """The answer that an intent means. One that could still move money is canceled before it counts as declined."""
+        """The answer that an intent means. One that could still move money is canceled before it counts as declined,
+        unless that is to wait for the customer.
+        """
         if record.status != "succeeded" and (foreign := not_ours(record, request)):
             return foreign
+        if request.customer_may_act and record.waits_for_customer:
+            return Unknown(
+                f"{record.id} waits for the customer to authenticate it",
+                reference=record.id,
+                client_secret=record.client_secret,
+            )
         return outcome_of_intent(record) or self._cancel(request, record)
 
     def _cancel(self, request: PaymentRequest, record: StripeRecord) -> Answer:
-        code = record.code or {"requires_action": "authentication_required"}.get(record.status, record.status)
+        code = record.code or {"requires_action": AUTHENTICATION_REQUIRED}.get(record.status, record.status)
         try:
             after = self._after_canceling(record.id)
         except UnreadableAnswer as error:

@@ -341,6 +341,8 @@ class TestNames:
             "IntervalUnit",
             "InvoiceStatus",
             "LineKind",
+            "NotBilledReason",
+            "OnDecline",
             "PaymentCause",
             "PaymentMethodSessionStatus",
             "PaymentStatus",
@@ -348,7 +350,9 @@ class TestNames:
             "RebillingStatus",
             "RefundSource",
             "RefundStatus",
+            "RunKind",
             "RunStatus",
+            "SignUpBilling",
         ]
         assert names["InactiveReason"]["enum"] == ["closed", "unpaid", "imported"]
 

@@ -281,7 +281,8 @@ class TestLocation:
         for path, body in calls:
             made = api.post(path, body, once="one")
             assert made.status_code in (201, 202), made.content
-            assert api.get(made["Location"]).json() == made.json()
+            shown = {name: value for name, value in made.json().items() if name not in ("first_invoice", "not_billed")}
+            assert api.get(made["Location"]).json() == shown
             again = api.post(path, body, once="one")
             assert (again["Location"], again["Idempotent-Replayed"]) == (made["Location"], "true")
 

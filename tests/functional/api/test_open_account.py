@@ -8,6 +8,8 @@ import pytest
 from accounts.contact import CONTACT_FIELDS
 from accounts.models import Account, AccountChange, Terms
 from api.models import IdempotentAnswer
+from invoices.models import Invoice
+from payments.models import Payment
 from tests.builders import a_plan, an_account
 from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
@@ -26,7 +28,7 @@ class TestOpenAccount:
     def test_answers_with_the_account(self, api: ApiClient) -> None:
         response = api.post("/v1/accounts", ADA, once="one")
         assert response.status_code == 201
-        account = Account.objects.get()
+        account, invoice, payment = Account.objects.get(), Invoice.objects.get(), Payment.objects.get()
         assert response.json() == {
             "id": str(account.id),
             "status": "PENDING",
@@ -46,8 +48,8 @@ class TestOpenAccount:
             "unit_amount_minor": 1999,
             "currency": "USD",
             "anchor_date": "2026-01-01",
-            "rebilling_date": "2026-01-01",
-            "balance_minor": 0,
+            "rebilling_date": "2026-02-01",
+            "balance_minor": 1999,
             "credit_balance_minor": 0,
             "external_reference": None,
             "collection_method": "automatic",
@@ -55,11 +57,27 @@ class TestOpenAccount:
             "payment_customer": None,
             "payment_method": None,
             "payment_method_unusable": False,
+            "on_decline": "dun",
             "dunning_on": None,
             "metadata": {},
             "created_at": "2026-01-01T06:00:00Z",
+            "first_invoice": {
+                "id": str(invoice.id),
+                "number": invoice.number,
+                "status": "OPEN",
+                "total_minor": 1999,
+                "outstanding_minor": 1999,
+                "payment": {
+                    "id": str(payment.id),
+                    "status": "SUBMITTED",
+                    "decline_code": None,
+                    "client_secret": None,
+                },
+            },
+            "not_billed": None,
         }
-        assert api.get(f"/v1/accounts/{account.id}").json() == response.json()
+        shown = api.get(f"/v1/accounts/{account.id}").json()
+        assert shown | {"first_invoice": response.json()["first_invoice"], "not_billed": None} == response.json()
 
     def test_signs_its_history_with_the_key(self, api: ApiClient) -> None:
         api.post("/v1/accounts", ADA, once="one")

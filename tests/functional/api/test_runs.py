@@ -27,6 +27,7 @@ class TestGetRun:
         all_of_it = {"periods": 3, "amount_minor": {"EUR": 1999, "USD": 3998}}
         assert api.get(f"/v1/runs/{run.id}").json() == {
             "id": str(run.id),
+            "kind": "sweep",
             "as_of": "2026-01-01",
             "status": "OPEN",
             "due": all_of_it,

@@ -9,14 +9,17 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
+from accounts.account_opening import NewAccount
 from accounts.locked_accounts import UnknownAccount
 from accounts.models import Account
 from invoices.credits import grant_credit, reverse_entry
 from invoices.past_due import mark_past_due
 from payments.gateways.port import Declined, Unknown
+from payments.payment_outcomes import record_payment_outcomes
 from rebilling.models import Run
 from subscriptions.account_story import explain_account
 from subscriptions.lifecycle import close_account
+from subscriptions.sign_up import sign_up
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, at, billed, swept
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, HARD, answers, invoices_of, owing, owing_two_months
@@ -47,6 +50,33 @@ class TestStatus:
         account = an_account()
         assert story_of(account) == ["PENDING since 1 Jan 2026: opened.", "The next billing day is 1 Jan 2026."]
         assert story_of(paid().account) == ["ACTIVE since 1 Jan 2026: its first invoice was paid.", NEXT]
+
+    def test_of_a_sign_up_that_must_be_paid_says_what_a_decline_does(self) -> None:
+        account = an_account(on_decline="close")
+        assert story_of(account) == [
+            "PENDING since 1 Jan 2026: opened.",
+            "Its sign-up must be paid: declined, what it owes is credited and the account is closed.",
+            "The next billing day is 1 Jan 2026.",
+        ]
+        billed(as_of=TODAY, gateway=answers(FUNDS))
+        assert story_of(account) == [
+            "INACTIVE (closed) since 1 Jan 2026: The sign-up was not paid: declined (insufficient_funds).",
+            "It isn't billed until it is reopened.",
+        ]
+
+    def test_of_a_sign_up_that_waits_for_its_customer_says_until_when(self) -> None:
+        new = NewAccount(name="Ada", email="ada@example.com", plan=a_plan().code)
+        account = sign_up(new=new, author="test", today=TODAY, now=NOW).account
+        waits = Unknown("waits", client_secret="pi_1_secret")
+        record_payment_outcomes(outcomes={account.payments.get().id: waits}, today=TODAY, now=NOW)
+        assert story_of(account) == [
+            "PENDING since 1 Jan 2026: opened.",
+            OWES,
+            "A payment is at the gateway, and its outcome isn't known yet.",
+            "The customer has until 06:00 on 2 Jan 2026 to authenticate the payment with their bank; then it is "
+            "declined.",
+            NEXT,
+        ]
 
     def test_past_due_names_the_invoice_its_decline_and_the_next_step(self) -> None:
         account = owing(FUNDS)
