@@ -6,10 +6,11 @@ from typing import Any, TypedDict
 
 from django.db import transaction
 
+from accounts.account_history import record_changes
 from accounts.account_opening import MAX_QUANTITY, field_errors
 from accounts.amounts import charge_error
 from accounts.errors import Invalid
-from accounts.locked_accounts import lock_account, record_changes
+from accounts.locked_accounts import lock_account
 from accounts.models import Account
 from accounts.reasons import checked_reason
 from accounts.terms import TermsInForce, add_terms, terms_of

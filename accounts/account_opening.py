@@ -109,10 +109,7 @@ def draft_account(
         raise UnableToOpenAccount("The account was not opened.", **errors)
     on_trial = bool(plan.trial_days) and new.anchor_date is None
     anchor = new.anchor_date or today + datetime.timedelta(days=plan.trial_days)
-    rebilling_date = new.rebilling_date or first_start_on_or_after(anchor=anchor, interval=plan.interval, day=today)
-    if not is_period_start(anchor=anchor, interval=plan.interval, day=rebilling_date):
-        message = f"{rebilling_date} is not the start of a period counted from the anchor {anchor}."
-        raise UnableToOpenAccount("The account was not opened.", rebilling_date=message)
+    rebilling_date = _rebilling_date(new, plan, anchor=anchor, today=today)
     unit_amount_minor = _unit_amount_minor(new, plan)
     pays_later = new.collection_method == Account.CollectionMethod.SEND_INVOICE
     account = Account(
@@ -126,6 +123,7 @@ def draft_account(
         first_rebilling_date=rebilling_date,
         billing_since=now,
         opened_on=today,
+        trial_ends_on=rebilling_date if on_trial else None,
         external_reference=new.external_reference or None,
         collection_method=new.collection_method,
         net_days=new.net_days,
@@ -152,6 +150,14 @@ def draft_account(
         created_at=now,
     )
     return Draft(account=account, terms=terms)
+
+
+def _rebilling_date(new: NewAccount, plan: Plan, *, anchor: datetime.date, today: datetime.date) -> datetime.date:
+    day = new.rebilling_date or first_start_on_or_after(anchor=anchor, interval=plan.interval, day=today)
+    if not is_period_start(anchor=anchor, interval=plan.interval, day=day):
+        message = f"{day} is not the start of a period counted from the anchor {anchor}."
+        raise UnableToOpenAccount("The account was not opened.", rebilling_date=message)
+    return day
 
 
 def field_errors(account: Account) -> dict[str, str]:

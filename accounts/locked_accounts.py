@@ -6,7 +6,6 @@ locked is set on it and written by `save_accounts`, in two statements whatever t
 """
 
 import datetime
-import json
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 
+from accounts.account_history import record_changes
 from accounts.array_literals import plain_array, text_array, uuid_array
 from accounts.errors import Missing
-from accounts.ids import new_id
 from accounts.models import Account
 from accounts.sql_files import query
 
@@ -31,7 +30,8 @@ class LockedAccount:
     """An account that the present transaction has locked. Fields are those of `accounts.models.Account`.
 
     What changes while it is locked is set here, and written by `save_accounts`: status, dates, balance, counters,
-    dunning, and whether the method can be used. The status is set by `become` alone.
+    dunning, pending changes, and whether the method can be used. The status is set by `become` alone, a pending change
+    by `plan`.
     """
 
     id: uuid.UUID
@@ -54,6 +54,9 @@ class LockedAccount:
     dunning_on: datetime.date | None
     opened_on: datetime.date
     on_decline: str
+    closes_on: datetime.date | None
+    pauses_on: datetime.date | None
+    resumes_on: datetime.date | None
     changes: list[tuple[str, dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     """What was noted for the history: reason, fields before, fields after."""
 
@@ -66,10 +69,24 @@ class LockedAccount:
         """Whether we collect from it at the gateway."""
         return self.collection_method == Account.CollectionMethod.AUTOMATIC
 
+    @property
+    def is_paused(self) -> bool:
+        return self.inactive_reason == Account.InactiveReason.PAUSED
+
+    @property
+    def billing_stops_on(self) -> datetime.date | None:
+        """The day of a pending closing or pause: no period that starts then or later is billed."""
+        # For each account of a batch: most have none.
+        if self.closes_on is None:
+            return self.pauses_on
+        return self.closes_on if self.pauses_on is None else min(self.closes_on, self.pauses_on)
+
     def become(self, status: Account.Status, *, reason: str, inactive_reason: str = "") -> None:
         """Give the account another status, and note it for its history. The same status again is no change.
 
-        A sign-up that had to be paid needn't be any more once the account is ACTIVE or PAST_DUE.
+        What was pending and can't come any more is dropped: everything when it is closed, the beginning of a pause when
+        it is paused, its end when it is billed again. A sign-up that had to be paid needn't be any more once the
+        account is ACTIVE or PAST_DUE.
         """
         if (status, inactive_reason) == (self.status, self.inactive_reason):
             return
@@ -78,9 +95,25 @@ class LockedAccount:
         if self.inactive_reason or inactive_reason:
             before["inactive_reason"], after["inactive_reason"] = self.inactive_reason or None, inactive_reason or None
         self.note(reason=reason, before=before, after=after)
+        if inactive_reason == Account.InactiveReason.CLOSED:
+            self.plan(reason=reason, closes_on=None, pauses_on=None, resumes_on=None)
+        elif inactive_reason == Account.InactiveReason.PAUSED:
+            self.plan(reason=reason, pauses_on=None)
+        elif self.is_paused:
+            self.plan(reason=reason, resumes_on=None)
         if status in {Account.Status.ACTIVE, Account.Status.PAST_DUE}:
             self.keep_on_decline(reason=reason)
         self.status, self.inactive_reason = status.value, inactive_reason
+
+    def plan(self, *, reason: str, **days: datetime.date | None) -> None:
+        """Set days on which it is to be closed, paused or resumed, or None to drop them: `plan(closes_on=day)`."""
+        changed = {name: day for name, day in days.items() if day != getattr(self, name)}
+        if not changed:
+            return
+        before = {name: _day_in_history(getattr(self, name)) for name in changed}
+        self.note(reason=reason, before=before, after={name: _day_in_history(day) for name, day in changed.items()})
+        for name, day in changed.items():
+            setattr(self, name, day)
 
     def note(self, *, reason: str, before: dict[str, Any], after: dict[str, Any]) -> None:
         """Note for the history what changed. What changes for one reason, one after the other, is one row of it."""
@@ -121,6 +154,10 @@ class LockedAccount:
             after={"anchor_date": day.isoformat(), "rebilling_date": day.isoformat()},
         )
         self.anchor_date = self.rebilling_date = self.first_rebilling_date = day
+
+
+def _day_in_history(day: datetime.date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def lock_accounts(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LockedAccount]:
@@ -185,6 +222,9 @@ def save_accounts(accounts: Collection[LockedAccount], *, author: str, now: date
                 "dunning_dates": plain_array([account.dunning_on for account in accounts]),
                 "opened": plain_array([account.opened_on for account in accounts]),
                 "on_decline": plain_array([account.on_decline for account in accounts]),
+                "closing": plain_array([account.closes_on for account in accounts]),
+                "pausing": plain_array([account.pauses_on for account in accounts]),
+                "resuming": plain_array([account.resumes_on for account in accounts]),
             },
         )
         changes = [(account.id, *change) for account in accounts for change in account.changes]
@@ -192,22 +232,3 @@ def save_accounts(accounts: Collection[LockedAccount], *, author: str, now: date
             record_changes(changes, author=author, now=now)
     for account in accounts:
         account.changes.clear()
-
-
-def record_changes(
-    changes: Collection[tuple[uuid.UUID, str, dict[str, Any], dict[str, Any]]], *, author: str, now: datetime.datetime
-) -> None:
-    """Write rows of history, in one statement: account, reason, fields before, fields after."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            query(__file__, "insert_changes"),
-            {
-                "ids": uuid_array([new_id() for _ in changes]),
-                "accounts": uuid_array([account_id for account_id, *_ in changes]),
-                "reasons": text_array([reason for _, reason, *_ in changes]),
-                "before": text_array([json.dumps(before) for *_, before, _ in changes]),
-                "after": text_array([json.dumps(after) for *_, after in changes]),
-                "author": author,
-                "now": now,
-            },
-        )

@@ -159,6 +159,28 @@ class Day(serializers.DateField):
         return day
 
 
+_WORD_OR_DAY = "^({words}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})$"
+
+
+class WordOrDay(Text):
+    """One of a few words (`now`), or a date as `Day` has it: a word is read as text, a day as a date."""
+
+    def __init__(self, words: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.words = tuple(words)
+
+    @property
+    def pattern(self) -> str:
+        """What a valid text looks like."""
+        return _WORD_OR_DAY.format(words="|".join(self.words))
+
+    def to_internal_value(self, data: Any) -> Any:
+        found = data if data in self.words else day_from(data) if isinstance(data, str) else None
+        if found is None:
+            raise serializers.ValidationError(f"Must be {', '.join(self.words)} or a date, YYYY-MM-DD.", code="invalid")
+        return found
+
+
 def day_from(text: str) -> datetime.date | None:
     """The date that this text is, or None."""
     try:

@@ -69,6 +69,15 @@ class DayShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call
         return DAY
 
 
+class WordOrDayShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """A word or a date, as a pattern."""
+
+    target_class = "api.fields.WordOrDay"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return {"type": "string", "pattern": self.target.pattern}
+
+
 class BodyShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """Bodies take the fields that they name and no other."""
 

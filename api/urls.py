@@ -13,6 +13,7 @@ from api.v1.invoice_corrections import IssueCreditNoteEndpoint, WriteOffEndpoint
 from api.v1.invoices import AccountInvoicesEndpoint, InvoiceEndpoint, InvoicesEndpoint, PayInvoiceEndpoint
 from api.v1.ledger import AccountEntriesEndpoint, EntriesEndpoint, EntryEndpoint, ReversalsEndpoint
 from api.v1.lifecycle import CloseAccountEndpoint, LastInvoiceEndpoint, ReopenAccountEndpoint
+from api.v1.pauses import PauseAccountEndpoint, ResumeAccountEndpoint, TakeBackEndpoint
 from api.v1.payment_method_sessions import CompleteSessionEndpoint, OpenSessionEndpoint, SessionEndpoint
 from api.v1.payments import AccountPaymentsEndpoint, PaymentEndpoint, PaymentsEndpoint
 from api.v1.plans import PlanEndpoint, PlansEndpoint, RetirePlanEndpoint
@@ -20,6 +21,7 @@ from api.v1.rebillings import RebillingEndpoint, RebillingsEndpoint
 from api.v1.refunds import PaymentRefundsEndpoint, RefundEndpoint, RefundsEndpoint
 from api.v1.reversed_money import PaymentReversalEndpoint, RefundReversalEndpoint
 from api.v1.runs import RunEndpoint, RunsEndpoint
+from api.v1.trials import TrialEndpoint
 
 urlpatterns = [
     path("healthz", HealthEndpoint.as_view()),
@@ -32,6 +34,10 @@ urlpatterns = [
     path("v1/accounts/<uuid:account_id>", AccountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/close", CloseAccountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/reopen", ReopenAccountEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/pause", PauseAccountEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/resume", ResumeAccountEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/take-back", TakeBackEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/trial", TrialEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/last-invoice", LastInvoiceEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/history", AccountHistoryEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/invoices", AccountInvoicesEndpoint.as_view()),

@@ -1,4 +1,6 @@
-"""What people do about an account: change, close and reopen it, grant it credit, record what it paid offline."""
+"""What people do about an account: change it, grant it credit, record what it paid offline. What they do about its
+life is in `backoffice/lifecycle_actions.py`.
+"""
 
 from typing import Any
 
@@ -11,7 +13,6 @@ from invoices.credits import grant_credit
 from payments.account_updates import update_account
 from payments.offline_payments import record_offline_payment
 from subscriptions.last_invoice import bill_debt
-from subscriptions.lifecycle import close_account, reopen_account
 
 
 def _update(account: Account, data: dict[str, Any], caller: Caller) -> None:
@@ -22,18 +23,6 @@ def _update(account: Account, data: dict[str, Any], caller: Caller) -> None:
         author=caller.author,
         today=caller.today,
         now=caller.now,
-    )
-
-
-def _close(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    close_account(
-        account_id=account.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now
-    )
-
-
-def _reopen(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    reopen_account(
-        account_id=account.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now
     )
 
 
@@ -79,26 +68,6 @@ UPDATE = Action(
     offered=lambda account: True,
     perform=_update,
     form=AccountForm,
-)
-CLOSE = Action(
-    name="close",
-    label="Close account",
-    explanation="The account isn't billed any more. Its periods that are due or parked are skipped. What it owes is "
-    "still collected, and a debt that was carried forward is billed on a last invoice. Its credit stays.",
-    done="The account was closed.",
-    permission="close_account",
-    offered=lambda account: account.inactive_reason in ("", Account.InactiveReason.UNPAID),
-    perform=_close,
-)
-REOPEN = Action(
-    name="reopen",
-    label="Reopen account",
-    explanation="The account is billed again. A running period that is paid for, or still owed, goes on; otherwise a "
-    "new period begins today.",
-    done="The account was reopened.",
-    permission="reopen_account",
-    offered=lambda account: account.status == Account.Status.INACTIVE,
-    perform=_reopen,
 )
 BILL_DEBT = Action(
     name="bill-debt",

@@ -19,6 +19,11 @@ _LABELS = {
     "anchor_date": "anchor date",
     "rebilling_date": "next billing date",
     "effective_from": "in force from",
+    "trial_ends_on": "trial ends on",
+    "closes_on": "closes on",
+    "pauses_on": "pauses on",
+    "resumes_on": "resumes on",
+    "period_end": "period ends on",
     "credit_balance_minor": "credit",
 }
 """In the order in which they are shown; what isn't here comes last, by name."""

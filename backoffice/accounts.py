@@ -13,7 +13,7 @@ from accounts.contact import CONTACT_FIELDS
 from accounts.currencies import display
 from accounts.models import Account, Plan
 from accounts.terms import TermsInForce
-from backoffice.account_actions import BILL_DEBT, CLOSE, CREDIT, PAYMENT, REOPEN, UPDATE
+from backoffice.account_actions import BILL_DEBT, CREDIT, PAYMENT, UPDATE
 from backoffice.account_list import (
     AccountList,
     ClosedWithCredit,
@@ -25,6 +25,7 @@ from backoffice.account_list import (
 from backoffice.account_page import tables_of
 from backoffice.actions import ActingAdmin
 from backoffice.base import money
+from backoffice.lifecycle_actions import CLOSE, CLOSE_AND_REFUND, PAUSE, REOPEN, RESUME, TAKE_BACK, TRIAL
 from backoffice.links import link_to
 from backoffice.lists import titled
 from subscriptions.account_story import explain_account
@@ -69,6 +70,10 @@ class AccountAdmin(ActingAdmin):
         "price",
         "anchor_date",
         "next_billing_date",
+        "trial_ends_on",
+        "closes_on",
+        "pauses_on",
+        "resumes_on",
         "collection_method",
         "days_to_pay",
         *CONTACT_FIELDS,
@@ -82,7 +87,10 @@ class AccountAdmin(ActingAdmin):
         "metadata",
         "created_at",
     )
-    page_actions = (UPDATE, CREDIT, PAYMENT, BILL_DEBT, CLOSE, REOPEN)
+    page_actions = (
+        *(UPDATE, CREDIT, PAYMENT, BILL_DEBT),
+        *(TRIAL, PAUSE, RESUME, CLOSE, CLOSE_AND_REFUND, TAKE_BACK, REOPEN),
+    )
     linked_lookups = ("dunning_on__lte",)
 
     credit = money("credit_balance_minor", description="credit")

@@ -36,7 +36,8 @@ class Caller:
 class Action:
     """An action on the row that a page shows.
 
-    `name` is the last part of its path, `permission` is one of `backoffice.User`'s, `offered` says for which rows the
+    `name` is the last part of its path, `permission` is one of `backoffice.User`'s (and `other_permission`, where
+    one isn't enough), `offered` says for which rows the
     page has the button, and `perform` (row, the form's data, caller) calls the operation, which may raise an
     `OperationError`. `explanation` may depend on the row.
     """
@@ -46,12 +47,14 @@ class Action:
     explanation: str | Callable[[Any], str]
     done: str
     permission: str
+    other_permission: str = ""
     offered: Callable[[Any], bool]
     perform: Callable[[Any, dict[str, Any], Caller], object]
     form: type[ReasonForm] = ReasonForm
 
     def allowed(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"backoffice.{self.permission}")
+        needed = filter(None, (self.permission, self.other_permission))
+        return request.user.has_perms([f"backoffice.{permission}" for permission in needed])
 
     def explained(self, row: Any) -> str:
         return self.explanation if isinstance(self.explanation, str) else self.explanation(row)

@@ -40,9 +40,10 @@ def shares_of(
     *,
     amount_minor: int | None,
     named: Mapping[uuid.UUID, int] | None = None,
+    first: uuid.UUID | None = None,
 ) -> dict[InvoiceLine, int]:
-    """What is credited of each of the invoice's lines. Raises `UnableToCreditInvoice` and
-    `RefundInFlight`.
+    """What is credited of each of the invoice's lines; of the line `first` as much as is left. Raises
+    `UnableToCreditInvoice` and `RefundInFlight`.
     """
     if named is not None:
         return _named_shares(invoice, {line.id: line for line in lines}, named)
@@ -57,9 +58,10 @@ def shares_of(
         error = f"Of the invoice {invoice.number}, {shown} is left to credit."
     if error:
         raise UnableToCreditInvoice(_NOTHING, amount_minor=error)
-    open_lines = [line for line in lines if left_of(line)]
-    shares = spread(amount=amount, weights=[left_of(line) for line in open_lines])
-    return {line: share for line, share in zip(open_lines, shares, strict=True) if share}
+    before = {line: min(amount, left_of(line)) for line in lines if line.id == first}
+    open_lines = [line for line in lines if line not in before and left_of(line)]
+    shares = spread(amount=amount - sum(before.values()), weights=[left_of(line) for line in open_lines])
+    return {line: share for line, share in (*before.items(), *zip(open_lines, shares, strict=True)) if share}
 
 
 def _named_shares(

@@ -22,7 +22,7 @@ class PeriodClaims(Protocol):
         ...
 
     def cut_off(self, *, accounts: Collection[LockedAccount], on: datetime.date) -> None:
-        """The accounts' periods end by this day: new ones begin then."""
+        """The accounts' periods end by this day: new ones begin then, or none does."""
         ...
 
 

@@ -155,7 +155,7 @@ def _credit_invoices(
             account.credit_balance_minor -= refund.amount_minor
             continue
         invoice.change(refunded=refund.amount_minor)
-        shares = shares_of(invoice, lines[invoice.id], amount_minor=refund.amount_minor)
+        shares = shares_of(invoice, lines[invoice.id], amount_minor=refund.amount_minor, first=refund.line_id)
         by = author or refund.created_by
         credit_notes.add(CreditNoteDraft(account, invoice, shares, refund.reason, by, refund_id=refund.id))
     credit_notes.issue()

@@ -122,7 +122,7 @@ def refundable(payment: Payment) -> dict[Refund.Source, int]:
     Give it a payment with its account and invoice.
     """
     amounts, balance = amounts_of(payment.invoice) if payment.invoice else None, payment.account.credit_balance_minor
-    left = _left_of_payment(payment)
+    left = left_of_payment(payment)
     return {
         source: _left(payment, left, source=source, amounts=amounts, credit_balance_minor=balance)
         for source in Refund.Source
@@ -135,8 +135,8 @@ def late_source(
     """What money that was sent already is taken from: its source, where so much is left, or else the balance, however
     little is there. Raises `NothingToRefund` when the payment itself didn't bring so much that wasn't sent back.
     """
-    left = _left_of_payment(payment)
-    if amount_minor <= _left_under_lock(account, payment, invoice, left, source=source):
+    left = left_of_payment(payment)
+    if amount_minor <= left_under_lock(account, payment, invoice, left, source=source):
         return source
     if amount_minor > left:
         shown = display(amount_minor=left, currency=payment.currency)
@@ -144,7 +144,7 @@ def late_source(
     return Refund.Source.BALANCE
 
 
-def _left_of_payment(payment: Payment) -> int:
+def left_of_payment(payment: Payment) -> int:
     """What the payment brought and wasn't sent back, and isn't reserved by refunds in flight, in minor units."""
     if payment.status != Payment.Status.SUCCEEDED or was_reversed(payment):
         return 0
@@ -155,7 +155,7 @@ def _not_sent_back(payment: Payment) -> int:
     return payment.amount_minor - total_of(payment.refunds.filter(status__in=RESERVING))
 
 
-def _left_under_lock(
+def left_under_lock(
     account: LockedAccount, payment: Payment, invoice: LockedInvoice | None, left: int, *, source: str
 ) -> int:
     """What may still be sent back of the payment, in minor units; in-flight refunds have reserved their amounts."""
@@ -192,7 +192,7 @@ def check_left(
         raise NothingToRefund("The money of this payment was taken back: nothing of it is left to refund.")
     if invoice is None and source == Refund.Source.PAYMENT:
         raise NothingToRefund("This payment has no invoice, and its money is credit: use `from: balance`.")
-    left = _left_under_lock(account, payment, invoice, _not_sent_back(payment), source=source)
+    left = left_under_lock(account, payment, invoice, _not_sent_back(payment), source=source)
     if amount_minor <= left:
         return
     shown = display(amount_minor=left, currency=payment.currency)

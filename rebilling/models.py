@@ -82,6 +82,7 @@ class SkipReason(models.TextChoices):
     """Why a period was not charged, and won't be."""
 
     ACCOUNT_INACTIVE = "account_inactive"
+    """Its account is inactive, or is to be by the period's first day."""
     BY_PERSON = "skipped_by_person"
     RUN_CANCELLED = "run_cancelled"
     """Its run was cancelled before anything of it was sent; the next sweep finds the period due again."""

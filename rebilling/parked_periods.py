@@ -13,7 +13,7 @@ from accounts.models import Account
 from accounts.reasons import checked_reason, signed
 from accounts.terms import terms_of
 from rebilling.models import ParkReason, Rebilling, Run
-from rebilling.period_rows import due_rows, write_rows
+from rebilling.period_rows import due_rows, last_day_billed, write_rows
 from rebilling.period_states import cancel_periods, make_due, skip_by_person
 from rebilling.run_review import UnknownRun, check_sweep_ended
 from rebilling.run_states import reopen
@@ -50,14 +50,14 @@ def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: da
     """
     detail = signed(checked_reason(reason), author)
     with transaction.atomic():
-        _, rebilling = _lock_parked(rebilling_id)
+        account, rebilling = _lock_parked(rebilling_id)
         if rebilling.period_start > billing_day(now):
             raise NotBegun(f"The period starts on {rebilling.period_start}: release it from then on, or skip it.")
         released = [rebilling, *_parked_behind(rebilling, today=billing_day(now))]
         too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
         make_due(released, detail=detail, now=now)
         if too_many:
-            _write_next_periods(rebilling, since=rebilling.period_start, now=now)
+            _write_next_periods(account, rebilling, since=rebilling.period_start, now=now)
         _bill_from_now(released, now)
         reopen({row.run_id for row in released})
         return rebilling
@@ -83,7 +83,7 @@ def skip_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datet
             save_accounts([account], author=author, now=now)
         make_due(behind, detail=detail, now=now)
         if too_many:
-            _write_next_periods(rebilling, since=rebilling.period_end, now=now)
+            _write_next_periods(account, rebilling, since=rebilling.period_end, now=now)
         _bill_from_now([rebilling, *behind], now)
         reopen({row.run_id for row in (rebilling, *behind)})
         return rebilling
@@ -138,19 +138,21 @@ def _parked_behind(rebilling: Rebilling, *, today: datetime.date) -> list[Rebill
     return behind
 
 
-def _write_next_periods(rebilling: Rebilling, *, since: datetime.date, now: datetime.datetime) -> None:
+def _write_next_periods(
+    account: LockedAccount, rebilling: Rebilling, *, since: datetime.date, now: datetime.datetime
+) -> None:
     """Write rows for the next 36 periods that were due by the run's date; if there are more, the one after is PARKED.
 
-    Whatever the run's date, nothing that starts after today is due.
+    Whatever the run's date, nothing that starts after today is due, or from the day of a pending closing or pause on.
     """
-    account_id = rebilling.account_id
+    until = min(rebilling.run.as_of, billing_day(now))
     rows = due_rows(
-        account_id=account_id,
+        account_id=account.id,
         currency=rebilling.currency,
-        terms=terms_of([account_id])[account_id],
+        terms=terms_of([account.id])[account.id],
         run=rebilling.run,
         since=since,
-        until=min(rebilling.run.as_of, billing_day(now)),
+        until=last_day_billed(until, account.billing_stops_on),
         park_after_limit=True,
         now=now,
     )

@@ -61,7 +61,7 @@ def _decide_account(
         elif period.period_start > today:
             _log_not_begun(period, today)
             break
-        elif account.is_inactive:
+        elif account.is_inactive or _is_stopped(account, period):
             decision.skip.append(period.id)
         elif parked:
             decision.park.append(Parking(period, ParkReason.EARLIER_PERIOD_PARKED))
@@ -74,6 +74,11 @@ def _decide_account(
             expected = period.period_end
     if charge:
         decision.charge.append((account, charge))
+
+
+def _is_stopped(account: LockedAccount, period: WaitingPeriod) -> bool:
+    """Whether the account is to be closed or paused by the period's first day."""
+    return account.billing_stops_on is not None and period.period_start >= account.billing_stops_on
 
 
 def _is_named(period: WaitingPeriod, items: Mapping[uuid.UUID, PeriodItem]) -> bool:

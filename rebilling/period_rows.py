@@ -53,6 +53,11 @@ def due_rows(
     return rows
 
 
+def last_day_billed(day: datetime.date, billing_stops_on: datetime.date | None) -> datetime.date:
+    """The last day on which a period may start that is billed by `day`: before a pending closing or pause."""
+    return day if billing_stops_on is None else min(day, billing_stops_on - datetime.timedelta(days=1))
+
+
 def described(period: Period, terms: TermsInForce) -> str:
     """What the invoice's line says: the plan, the quantity, and the days."""
     units = f" x {terms.quantity}" if terms.quantity > 1 else ""

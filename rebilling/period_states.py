@@ -85,9 +85,14 @@ def skip_by_person(rebilling: Rebilling, *, detail: str) -> None:
 
 
 def skip(*, accounts: Collection[LockedAccount], ids: Collection[uuid.UUID]) -> None:
-    """Skip those of these accounts' periods that are DUE or PARKED: the accounts are INACTIVE."""
+    """Skip those of these accounts' periods that are DUE or PARKED: the accounts are INACTIVE, or will be by then."""
     if ids:
         _skip(_waiting(accounts).filter(id__in=ids))
+
+
+def skip_from(account: LockedAccount, day: datetime.date) -> None:
+    """Skip the account's periods that are DUE or PARKED and start on this day or later: it is closed or paused then."""
+    _skip(_waiting([account]).filter(period_start__gte=day))
 
 
 def skip_waiting(accounts: Collection[LockedAccount]) -> int:

@@ -29,7 +29,7 @@ from payments.models import Payment, Refund
 from rebilling.messages.sending import send_due
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
-from rebilling.period_rows import due_rows, write_rows
+from rebilling.period_rows import due_rows, last_day_billed, write_rows
 from rebilling.period_states import skip_inactive
 from rebilling.sweep_lock import hold_sweep_lock
 from rebilling.volume_check import pass_or_hold
@@ -169,10 +169,14 @@ class DueAccount(Protocol):
     def currency(self) -> str: ...
     @property
     def rebilling_date(self) -> datetime.date: ...
+    @property
+    def billing_stops_on(self) -> datetime.date | None: ...
 
 
 def _rows_due(*, accounts: Collection[DueAccount], run: Run, now: datetime.datetime) -> list[Rebilling]:
-    """A row for each due period of the accounts; one PARKED row for an account that has too many of them."""
+    """A row for each due period of the accounts; one PARKED row for an account that has too many of them. None for a
+    period that starts when the account is to be closed or paused, or later.
+    """
     # Checked again under the lock: it may have been closed since it was found.
     billed = [account for account in accounts if account.status != Account.Status.INACTIVE]
     terms = terms_of([account.id for account in billed])
@@ -186,7 +190,7 @@ def _rows_due(*, accounts: Collection[DueAccount], run: Run, now: datetime.datet
             terms=terms[account.id],
             run=run,
             since=account.rebilling_date,
-            until=run.as_of,
+            until=last_day_billed(run.as_of, account.billing_stops_on),
             park_after_limit=account.id in already_due,
             now=now,
         )

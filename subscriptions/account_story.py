@@ -11,6 +11,7 @@ from accounts.billing_day import billing_day
 from accounts.currencies import display
 from accounts.locked_accounts import get_account
 from accounts.models import Account, AccountChange
+from accounts.pending_changes import pending_changes
 from accounts.wording import counted, day_in_words, period_in_words
 from invoices.models import Invoice
 from payments.amount_checks import SUPERSEDED
@@ -38,6 +39,7 @@ def explain_account(account_id: uuid.UUID, *, today: datetime.date) -> list[str]
         *_collection(account, invoices, today),
         *_balance(account),
         *_waiting(list(waiting)),
+        *_pending(account, today),
         *_next_billing(account),
     ]
 
@@ -142,10 +144,30 @@ def _periods(rows: Sequence[Rebilling]) -> str:
     return f"{counted(len(rows), 'billing period')} from {first} on are"
 
 
+def _pending(account: Account, today: datetime.date) -> Iterator[str]:
+    """What is to come of it, and why."""
+    if account.trial_ends_on and account.trial_ends_on > today and account.status != Account.Status.INACTIVE:
+        yield f"It is on its trial, which ends on {day_in_words(account.trial_ends_on)}."
+    said = {
+        "pauses_on": "It is to be paused on",
+        "resumes_on": "It is to resume on",
+        "closes_on": "It is to be closed on",
+    }
+    pending = pending_changes([account])[account.id]
+    for name, what in said.items():
+        if name in pending:
+            yield f"{what} {day_in_words(pending[name].on)}: {pending[name].reason.removesuffix('.')}."
+
+
 def _next_billing(account: Account) -> Iterator[str]:
-    if account.status != Account.Status.INACTIVE:
+    stops_on = account.billing_stops_on
+    if account.status != Account.Status.INACTIVE and stops_on and account.rebilling_date >= stops_on:
+        yield "No further period is billed before that."
+    elif account.status != Account.Status.INACTIVE:
         yield f"The next billing day is {day_in_words(account.rebilling_date)}."
     elif account.inactive_reason == Account.InactiveReason.UNPAID:
         yield "It isn't billed until it has paid what is outstanding, or is reopened."
+    elif account.inactive_reason == Account.InactiveReason.PAUSED:
+        yield "It isn't billed until it is resumed."
     else:
         yield "It isn't billed until it is reopened."

@@ -2,49 +2,144 @@
 
 import datetime
 import uuid
+from collections.abc import Collection
 
 from django.db import transaction
 
 from accounts.account_opening import reference_taken
-from accounts.errors import Conflict, refined
+from accounts.errors import Conflict, Invalid, refined
 from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account
 from accounts.reasons import checked_reason
-from invoices.dunning_schedule import plan_next_step
-from invoices.locked_invoices import open_invoices
-from invoices.resumption import resume_billing
-from rebilling.period_states import skip_waiting
+from invoices.clearing import clear
+from rebilling.period_states import skip_from, skip_waiting
+from subscriptions.effective_days import At, usable_day
 from subscriptions.last_invoice import bill_balance
+from subscriptions.reactivation import bill_again
+from subscriptions.running_period import (
+    PeriodRefund,
+    end_of_running_period,
+    give_back_running_period,
+    period_refund,
+)
 
 
 class UnableToClose(Conflict):
     code = "account-already-inactive"
 
 
+class CancellationPending(Conflict):
+    """The account is to be closed already."""
+
+    code = "cancellation-pending"
+
+
+class RefundNeedsNow(Invalid):
+    """Only what is cut off now is given back: a period that runs to its end is used."""
+
+    code = "refund-needs-now"
+
+
 class UnableToReopen(Conflict):
     code = "account-not-inactive"
 
 
-def close_account(
-    *, account_id: uuid.UUID, reason: str, author: str, today: datetime.date, now: datetime.datetime
-) -> Account:
-    """Close the account: it isn't billed any more. What it owes is still collected.
+class AccountPaused(Conflict):
+    """A paused account is resumed, not reopened."""
 
-    Its periods that are DUE or PARKED are skipped. A debt that was carried forward is billed on a last invoice, or
-    written off where it is too small to collect; credit stays. Raises `UnknownAccount`, `UnableToClose` and
-    `InvalidReason`.
+    code = "account-paused"
+
+
+def close_account(
+    *,
+    account_id: uuid.UUID,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+    at: datetime.date | str = At.NOW,
+    refund: str = PeriodRefund.NONE,
+) -> Account:
+    """Close the account now, at the end of its running period, or on a date: it isn't billed any more. What it owes is
+    still collected.
+
+    Now: its periods that are DUE or PARKED are skipped, and of its running period nothing, the share of the days left
+    or all is given back (`subscriptions/running_period.py`). Later: periods that start before the day are billed whole,
+    and until then it can be taken back (`subscriptions/pending_changes.py`). Closed, a debt that was carried forward is
+    billed on a last invoice, or written off where it is too small to collect; credit stays. Raises `UnknownAccount`,
+    `UnableToClose`, `CancellationPending`, `UnusableDay`, `RefundNeedsNow`, `UnknownRefund`, `InvalidReason`,
+    `PaymentInFlight` and `RefundInFlight`.
     """
     reason = checked_reason(reason)
+    share = period_refund(refund)
+    if share != PeriodRefund.NONE and at != At.NOW:
+        raise RefundNeedsNow("The account was not closed.", refund="Only what is closed now is refunded.")
     with transaction.atomic():
         account = lock_account(account_id)
-        if account.is_inactive and account.inactive_reason != Account.InactiveReason.UNPAID:
+        if account.is_inactive and account.inactive_reason not in ("unpaid", "paused"):
             raise UnableToClose(f"The account {account_id} is already inactive ({account.inactive_reason}).")
-        account.become(Account.Status.INACTIVE, reason=reason, inactive_reason=Account.InactiveReason.CLOSED.value)
-        skip_waiting([account])
-        if account.credit_balance_minor < 0:
-            bill_balance(account, today=today, author=author, now=now)
+        if at == At.NOW:
+            _close_now(account, share, reason=reason, author=author, today=today, now=now)
+        else:
+            day = (
+                end_of_running_period(account, today=today)
+                if at == At.PERIOD_END
+                else usable_day(at, name="at", least=today)
+            )
+            _close_on(account, day, reason=reason, author=author, today=today, now=now)
         save_accounts([account], author=author, now=now)
         return Account.objects.get(id=account.id)
+
+
+def _close_now(
+    account: LockedAccount,
+    share: PeriodRefund,
+    *,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> None:
+    account.become(Account.Status.INACTIVE, reason=reason, inactive_reason=Account.InactiveReason.CLOSED.value)
+    if share != PeriodRefund.NONE:
+        give_back_running_period(account, share, reason=reason, author=author, today=today, now=now)
+        clear(accounts=[account], today=today, author=author, now=now)
+    end_billing([account], author=author, today=today, now=now)
+
+
+def _close_on(
+    account: LockedAccount,
+    day: datetime.date,
+    *,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> None:
+    if account.closes_on is not None:
+        raise CancellationPending(f"The account is to be closed on {account.closes_on}. Take that back first.")
+    if is_closed_by(account, day, today=today):
+        _close_now(account, PeriodRefund.NONE, reason=reason, author=author, today=today, now=now)
+        return
+    account.plan(reason=reason, closes_on=day)
+    skip_from(account, day)
+
+
+def is_closed_by(account: LockedAccount, day: datetime.date, *, today: datetime.date) -> bool:
+    """Whether an account that is to be closed on this day can be: the day has come, and all that starts before it was
+    billed.
+    """
+    return day <= today and (account.is_inactive or account.rebilling_date >= day)
+
+
+def end_billing(
+    accounts: Collection[LockedAccount], *, author: str, today: datetime.date, now: datetime.datetime
+) -> None:
+    """What follows when accounts are closed: what waits to be charged is skipped, and debts are billed; unsaved."""
+    skip_waiting(accounts)
+    for account in accounts:
+        if account.credit_balance_minor < 0:
+            bill_balance(account, today=today, author=author, now=now)
 
 
 def reopen_account(
@@ -55,7 +150,7 @@ def reopen_account(
 
     By the one rule of `invoices/resumption.py`: a running period of which enough is paid for, or still owed, goes on;
     otherwise a new one begins today. Owing, its dunning starts anew. Its sign-up needn't be paid any more: declined, it
-    is dunned. Raises `UnknownAccount`, `UnableToReopen`, `ExternalReferenceTaken` and `InvalidReason`.
+    is dunned. Raises `UnknownAccount`, `UnableToReopen`, `AccountPaused`, `ExternalReferenceTaken` and `InvalidReason`.
     """
     reason = checked_reason(reason)
     reference = Account.objects.filter(id=account_id).values_list("external_reference", flat=True).first()
@@ -63,14 +158,9 @@ def reopen_account(
         account = lock_account(account_id)
         if not account.is_inactive:
             raise UnableToReopen(f"The account {account_id} is {account.status}, not INACTIVE.")
+        if account.is_paused:
+            raise AccountPaused(f"The account {account_id} is paused: resume it.")
         account.keep_on_decline(reason=reason)
-        resume_billing([account], reason=reason, today=today, author=author, now=now)
-        _start_dunning_anew(account, today=today)
+        bill_again([account], since=today, reason=reason, author=author, today=today, now=now)
         save_accounts([account], author=author, now=now)
         return Account.objects.get(id=account.id)
-
-
-def _start_dunning_anew(account: LockedAccount, *, today: datetime.date) -> None:
-    account.dunning_steps, account.dunning_on = 0, None
-    if any(invoice.declined_on for invoice in open_invoices(accounts=[account])[account.id]):
-        plan_next_step(account, today=today)

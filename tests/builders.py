@@ -25,8 +25,8 @@ from payments.messages.strict import to_json
 from rebilling.hourly_check import check_hourly
 from rebilling.messages.message import PeriodItem, PeriodsMessage, from_json
 from rebilling.models import Rebilling, Run
-from rebilling.sweep import sweep
 from rebilling.worker import Delivery, Surroundings, process_deliveries
+from subscriptions.daily_run import run_day
 from tests.support.gateways import OpensSessions
 
 NOW = datetime.datetime(2026, 1, 1, 6, 0, tzinfo=datetime.UTC)
@@ -176,7 +176,7 @@ def _scripted(answer: Said | Exception | Callable[[AnyRequest], Said], request: 
 
 
 def swept(*, as_of: datetime.date, queue: QueueInHand) -> Run:
-    return sweep(as_of=as_of, queue=queue, now=at(as_of))
+    return run_day(as_of=as_of, queue=queue, now=at(as_of))
 
 
 def sent_again(*, queue: Queue, now: datetime.datetime) -> int:

@@ -38,7 +38,12 @@ class Migration(migrations.Migration):
                     "inactive_reason",
                     models.CharField(
                         blank=True,
-                        choices=[("closed", "Closed"), ("unpaid", "Unpaid"), ("imported", "Imported")],
+                        choices=[
+                            ("closed", "Closed"),
+                            ("paused", "Paused"),
+                            ("unpaid", "Unpaid"),
+                            ("imported", "Imported"),
+                        ],
                         default="",
                         max_length=8,
                     ),
@@ -59,6 +64,10 @@ class Migration(migrations.Migration):
                 ("first_rebilling_date", models.DateField()),
                 ("billing_since", models.DateTimeField()),
                 ("opened_on", models.DateField()),
+                ("trial_ends_on", models.DateField(blank=True, null=True)),
+                ("closes_on", models.DateField(blank=True, null=True)),
+                ("pauses_on", models.DateField(blank=True, null=True)),
+                ("resumes_on", models.DateField(blank=True, null=True)),
                 ("external_reference", models.CharField(blank=True, max_length=200, null=True)),
                 (
                     "collection_method",
@@ -97,6 +106,21 @@ class Migration(migrations.Migration):
                         fields=["dunning_on", "id"],
                         name="account_dunning",
                     ),
+                    models.Index(
+                        condition=models.Q(
+                            ("closes_on__isnull", False),
+                            ("pauses_on__isnull", False),
+                            ("resumes_on__isnull", False),
+                            _connector="OR",
+                        ),
+                        fields=["id"],
+                        name="account_pending",
+                    ),
+                    models.Index(
+                        condition=models.Q(("external_reference__isnull", False)),
+                        fields=["external_reference", "id"],
+                        name="account_by_reference",
+                    ),
                     models.Index(fields=["status", "id"], name="account_by_status"),
                     models.Index(
                         django.db.models.functions.text.Lower("email"), models.F("id"), name="account_by_email"
@@ -113,7 +137,10 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(
                             models.Q(("inactive_reason", ""), ("status__in", ["PENDING", "ACTIVE", "PAST_DUE"])),
-                            models.Q(("inactive_reason__in", ["closed", "unpaid", "imported"]), ("status", "INACTIVE")),
+                            models.Q(
+                                ("inactive_reason__in", ["closed", "paused", "unpaid", "imported"]),
+                                ("status", "INACTIVE"),
+                            ),
                             _connector="OR",
                         ),
                         name="account_status_known",
@@ -141,6 +168,24 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("rebilling_date__gte", models.F("first_rebilling_date"))),
                         name="account_rebilling_date_not_before_first",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("closes_on__isnull", True), ("pauses_on__isnull", True), ("resumes_on__isnull", True)
+                            ),
+                            models.Q(("inactive_reason", "paused"), ("pauses_on__isnull", True)),
+                            models.Q(
+                                ("inactive_reason__in", ["", "unpaid"]),
+                                models.Q(
+                                    ("resumes_on__isnull", True),
+                                    models.Q(("pauses_on__isnull", False), ("resumes_on__gt", models.F("pauses_on"))),
+                                    _connector="OR",
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="account_pending_changes_fit",
                     ),
                 ],
             },

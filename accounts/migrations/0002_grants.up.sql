@@ -21,5 +21,6 @@ GRANT UPDATE (
     status, inactive_reason, name, email, address_line1, address_line2, postal_code, city, region, country, tax_id,
     language, anchor_date, rebilling_date, first_rebilling_date, billing_since,
     external_reference, collection_method, net_days, payment_customer, payment_method, payment_method_unusable,
-    on_decline, credit_balance_minor, invoices_issued, credit_notes_issued, dunning_steps, dunning_on, opened_on, metadata
+    on_decline, credit_balance_minor, invoices_issued, credit_notes_issued, dunning_steps, dunning_on, opened_on,
+    trial_ends_on, closes_on, pauses_on, resumes_on, metadata
 ) ON accounts_account TO :application_role;

@@ -1,5 +1,6 @@
 """Who is billed."""
 
+import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -20,7 +21,11 @@ class Account(models.Model):
     first day of the first period not billed yet. Every period from `first_rebilling_date` on has a rebilling once it is
     due; the reconciliation checks that for what fell due after `billing_since`, the instant from which sweeps answer
     for this account. `opened_on` is the day on which it was opened, or last reopened: the days for which a sent invoice
-    is unpaid don't count before it.
+    is unpaid don't count before it. `trial_ends_on` is the day on which its trial ends, or ended: its first period
+    begins then.
+
+    Pending changes: it is closed from `closes_on`, paused from `pauses_on`, and resumes on `resumes_on`. No period that
+    starts on the day of a pending closing or pause, or later, is billed. Who asked for them, and why, is its history.
 
     The address, `country` (ISO 3166-1 alpha-2), tax id and language (RFC 5646) are the customer's, for invoices.
 
@@ -43,6 +48,7 @@ class Account(models.Model):
 
     class InactiveReason(models.TextChoices):
         CLOSED = "closed"
+        PAUSED = "paused"
         UNPAID = "unpaid"
         IMPORTED = "imported"
 
@@ -78,6 +84,10 @@ class Account(models.Model):
     first_rebilling_date = models.DateField()
     billing_since = models.DateTimeField()
     opened_on = models.DateField()
+    trial_ends_on = models.DateField(null=True, blank=True)
+    closes_on = models.DateField(null=True, blank=True)
+    pauses_on = models.DateField(null=True, blank=True)
+    resumes_on = models.DateField(null=True, blank=True)
     external_reference = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (unique when given)
     collection_method = models.CharField(
         max_length=12, choices=CollectionMethod.choices, default=CollectionMethod.AUTOMATIC
@@ -109,7 +119,7 @@ class Account(models.Model):
             models.UniqueConstraint(fields=["id", "currency"], name="account_currency"),
             models.CheckConstraint(
                 condition=Q(status__in=["PENDING", "ACTIVE", "PAST_DUE"], inactive_reason="")
-                | Q(status="INACTIVE", inactive_reason__in=["closed", "unpaid", "imported"]),
+                | Q(status="INACTIVE", inactive_reason__in=["closed", "paused", "unpaid", "imported"]),
                 name="account_status_known",
             ),
             models.CheckConstraint(
@@ -129,12 +139,32 @@ class Account(models.Model):
                 condition=Q(rebilling_date__gte=F("first_rebilling_date")),
                 name="account_rebilling_date_not_before_first",
             ),
+            # A pause has a beginning or is there, and ends after it; nothing is pending about a closed account.
+            models.CheckConstraint(
+                condition=Q(closes_on__isnull=True, pauses_on__isnull=True, resumes_on__isnull=True)
+                | Q(inactive_reason="paused", pauses_on__isnull=True)
+                | Q(inactive_reason__in=["", "unpaid"])
+                & (Q(resumes_on__isnull=True) | Q(pauses_on__isnull=False, resumes_on__gt=F("pauses_on"))),
+                name="account_pending_changes_fit",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             # rebilling/sweep.py: the accounts whose rebilling date has come, in keyset order.
             models.Index(fields=["rebilling_date", "id"], condition=~Q(status="INACTIVE"), name="account_due"),
             # payments/dunning_steps.py: the accounts whose next step has come.
             models.Index(fields=["dunning_on", "id"], condition=Q(dunning_on__isnull=False), name="account_dunning"),
+            # subscriptions/due_changes.py: the accounts that have a pending change.
+            models.Index(
+                fields=["id"],
+                condition=Q(closes_on__isnull=False) | Q(pauses_on__isnull=False) | Q(resumes_on__isnull=False),
+                name="account_pending",
+            ),
+            # api (accounts): those of a reference, an open one, and those that had it before.
+            models.Index(
+                fields=["external_reference", "id"],
+                condition=Q(external_reference__isnull=False),
+                name="account_by_reference",
+            ),
             # api/v1/accounts.py: the accounts in a status, newest first; those of an e-mail address.
             models.Index(fields=["status", "id"], name="account_by_status"),
             models.Index(Lower("email"), "id", name="account_by_email"),
@@ -142,3 +172,8 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.external_reference or self.id})"
+
+    @property
+    def billing_stops_on(self) -> datetime.date | None:
+        """The day of a pending closing or pause: no period that starts then or later is billed."""
+        return min(filter(None, (self.closes_on, self.pauses_on)), default=None)

@@ -13,6 +13,7 @@ from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.contact import CONTACT_FIELDS
 from accounts.locked_accounts import get_account
 from accounts.models import MAX_NET_DAYS, Account
+from accounts.pending_changes import pending_changes
 from accounts.terms import TermsInForce, terms_of
 from api.endpoints import ListEndpoint
 from api.fields import Amount, Metadata, TextOrNull, WholeNumber
@@ -22,6 +23,27 @@ from ledger.balances import balances
 @extend_schema_field({"type": "string", "enum": Account.InactiveReason.values}, component_name="InactiveReason")
 class InactiveReasonField(TextOrNull):
     """Why an account isn't billed, or null."""
+
+
+class PendingChangeSerializer(serializers.Serializer[Any]):
+    """What is to become of an account on a day. It can be taken back until then."""
+
+    on = serializers.DateField(help_text="The day.")
+    reason = serializers.CharField(help_text="Why.")
+    author = serializers.CharField(help_text="Who asked for it.")
+
+
+@extend_schema_field(PendingChangeSerializer(allow_null=True))
+class PendingChangeField(serializers.Field[Any, Any, Any, Any]):
+    """The pending change whose day is in this field of the account, or null."""
+
+    def __init__(self, day: str, **kwargs: Any) -> None:
+        super().__init__(read_only=True, allow_null=True, source="*", **kwargs)
+        self.day = day
+
+    def to_representation(self, account: Account) -> Any:
+        pending = self.context["pending"][account.id].get(self.day)
+        return pending and PendingChangeSerializer(pending).data
 
 
 class AccountSerializer(serializers.ModelSerializer[Account]):
@@ -67,6 +89,12 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
     dunning_on = serializers.DateField(
         read_only=True, allow_null=True, help_text="The day of the next step of dunning; null when none is to come."
     )
+    trial_ends_on = serializers.DateField(
+        read_only=True, allow_null=True, help_text="The day on which its trial ends, or ended; null where it had none."
+    )
+    pending_cancellation = PendingChangeField("closes_on", help_text="When it is to be closed.")
+    pending_pause = PendingChangeField("pauses_on", help_text="When a pause is to begin.")
+    pending_resumption = PendingChangeField("resumes_on", help_text="When its pause is to end.")
     metadata = Metadata(read_only=True)
 
     class Meta:
@@ -94,6 +122,10 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
             "payment_method_unusable",
             "on_decline",
             "dunning_on",
+            "trial_ends_on",
+            "pending_cancellation",
+            "pending_pause",
+            "pending_resumption",
             "metadata",
             "created_at",
         )
@@ -120,9 +152,16 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
 
 
 def accounts_as_json(accounts: Sequence[Account], *, today: datetime.date) -> Any:
-    """The accounts as JSON, with their balances and the terms in force today, in two statements."""
+    """The accounts as JSON, with their balances and the terms in force today, in two statements; in a third, what is
+    pending of them, where anything is.
+    """
     ids = [account.id for account in accounts]
-    context = {"balances": balances(account_ids=ids), "terms": terms_of(ids), "today": today}
+    context = {
+        "balances": balances(account_ids=ids),
+        "terms": terms_of(ids),
+        "pending": pending_changes(accounts),
+        "today": today,
+    }
     return AccountSerializer(accounts, many=True, context=context).data
 
 

@@ -5,24 +5,44 @@ from typing import ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body, Endpoint
-from api.fields import Text
+from api.fields import Choice, Text, WordOrDay
 from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
 from api.v1.account_answers import AccountSerializer, account_as_json
 from api.v1.accounts import TAG
+from subscriptions.effective_days import At
 from subscriptions.last_invoice import bill_debt
 from subscriptions.lifecycle import close_account, reopen_account
+from subscriptions.running_period import PeriodRefund
 
 
 class ReasonSerializer(Body):
     """The reason, which is recorded."""
 
     reason = Text(max_length=MAX_REASON_LENGTH)
+
+
+class CloseAccountSerializer(ReasonSerializer):
+    """When to close the account, and what to give back."""
+
+    at = WordOrDay(
+        At.values,
+        required=False,
+        help_text="`now` (the default), `period_end` (the end of the running period), or a day from today on: periods "
+        "that start before it are charged whole.",
+    )
+    refund = Choice(
+        PeriodRefund.choices,
+        required=False,
+        help_text="Of the running period, where it is closed now: nothing (`none`, the default), the share of the days "
+        "left (`prorated`), or all (`full`). Needs the scope `ledger:write` and an Idempotency-Key.",
+    )
 
 
 class CloseAccountEndpoint(Endpoint):
@@ -32,24 +52,35 @@ class CloseAccountEndpoint(Endpoint):
         "close_account",
         tag=TAG,
         summary="Close an account",
-        description="It isn't charged any more. What it owes is still collected.",
+        description="It isn't charged any more, from now, from the end of its running period or from a day on. What it "
+        "owes is still collected. What is refunded goes to what is outstanding of the period's invoice, then back to "
+        "its payments; what came from the credit balance, or was paid offline, becomes credit.",
         scope=Scope.ACCOUNTS_WRITE,
-        request=ReasonSerializer,
+        request=CloseAccountSerializer,
         response=AccountSerializer,
         missing=True,
         idempotency_key="optional",
-        examples=[OpenApiExample("By request", {"reason": "The customer asked by phone."}, request_only=True)],
+        examples=[
+            OpenApiExample("By request", {"reason": "The customer asked by phone."}, request_only=True),
+            OpenApiExample(
+                "At the end of the month that is paid", {"reason": "Moving on.", "at": "period_end"}, request_only=True
+            ),
+            OpenApiExample(
+                "Now, with the rest of the month", {"reason": "It was down.", "refund": "prorated"}, request_only=True
+            ),
+        ],
     )
     def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
-        reason = self.body(ReasonSerializer)["reason"]
+        given = self.body(CloseAccountSerializer)
+        moves_money = given.get("refund", PeriodRefund.NONE) != PeriodRefund.NONE
+        if moves_money and Scope.LEDGER_WRITE not in self.api_key.scopes:
+            raise PermissionDenied(f"With a refund, this key lacks the scope {Scope.LEDGER_WRITE}.")
 
         def work() -> Answer:
-            account = close_account(
-                account_id=account_id, reason=reason, author=self.author, today=self.today, now=self.now
-            )
+            account = close_account(account_id=account_id, **given, author=self.author, today=self.today, now=self.now)
             return Answer(200, account_as_json(account, today=self.today))
 
-        return self.once(work)
+        return self.once(work, needs_key=MOVES_MONEY if moves_money else "")
 
 
 class ReopenAccountEndpoint(Endpoint):

@@ -26,6 +26,7 @@ ACTIONS = [
     ("update_account", "Can change an account's data"),
     ("close_account", "Can close an account"),
     ("reopen_account", "Can reopen an account"),
+    ("pause_account", "Can pause and resume an account"),
     ("grant_credit", "Can grant an account credit"),
     ("record_offline_payment", "Can record an offline payment"),
     ("credit_invoice", "Can issue a credit note"),

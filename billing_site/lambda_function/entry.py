@@ -30,8 +30,8 @@ from billing_site.lambda_function.http import answer_http  # noqa: E402
 from payments.gateways.configured import configured_gateway  # noqa: E402
 from payments.messages.queue import configured_queue  # noqa: E402
 from rebilling.hourly_check import check_hourly  # noqa: E402
-from rebilling.sweep import sweep  # noqa: E402
 from rebilling.worker import Delivery, Surroundings, process_deliveries  # noqa: E402
+from subscriptions.daily_run import run_day  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def _scheduled(event: dict[str, Any]) -> dict[str, Any]:
     """A schedule's command. The date is that of the schedule's time: a late start doesn't move the billing day."""
     queue, now = configured_queue(), clock.now()
     if event["command"] == "sweep":
-        run = sweep(as_of=billing_day(datetime.datetime.fromisoformat(event["time"])), queue=queue, now=now)
+        run = run_day(as_of=billing_day(datetime.datetime.fromisoformat(event["time"])), queue=queue, now=now)
         return {"run": str(run.id)}
     if event["command"] == "reconcile":
         check = check_hourly(queue=queue, now=now)

@@ -24,7 +24,8 @@ from payments.models import Payment
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.reconcile import reconcile
 from rebilling.reconciliation.summary import Reconciliation
-from rebilling.sweep import find_due, sweep
+from rebilling.sweep import find_due
+from subscriptions.daily_run import run_day
 from subscriptions.lifecycle import close_account
 
 ACCOUNTS = 1000
@@ -126,7 +127,7 @@ def last_run() -> Run | None:
 def sweep_today() -> Run:
     """One sweep as of today's billing date, as the daily schedule runs it."""
     now = clock.now()
-    return sweep(as_of=billing_day(now), queue=configured_queue(), now=now)
+    return run_day(as_of=billing_day(now), queue=configured_queue(), now=now)
 
 
 def close_some() -> int:

@@ -202,6 +202,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "line",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="invoices.invoiceline",
+                    ),
+                ),
+                (
                     "payment",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT, related_name="refunds", to="payments.payment"

@@ -7,7 +7,7 @@ from django.db.models import F, Q
 
 from accounts.ids import new_id
 from accounts.models import Account
-from invoices.models import Invoice
+from invoices.models import Invoice, InvoiceLine
 
 OFFLINE = "offline"
 """The gateway's name on money that was received, or sent back, without a gateway: a transfer, a check."""
@@ -194,8 +194,8 @@ class Authentication(models.Model):
 class Refund(GatewayAttempt):
     """Money sent back against a payment. It is reserved before the gateway is called, and booked when it succeeds.
 
-    From the payment, its invoice gets a credit note for the same amount; from the balance, the account's credit balance
-    is paid out.
+    From the payment, its invoice gets a credit note for the same amount, of its `line` first where one is named; from
+    the balance, the account's credit balance is paid out.
     """
 
     NOUN = "refund"
@@ -215,6 +215,7 @@ class Refund(GatewayAttempt):
         BALANCE = "balance"
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    line = models.ForeignKey(InvoiceLine, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     source = models.CharField(max_length=7, choices=Source.choices)
     status = models.CharField(max_length=9, choices=Status.choices)
     reason = models.CharField(max_length=500)

@@ -13,6 +13,7 @@ from accounts.models import Account
 from accounts.sql_files import query
 from accounts.terms import TermsHistory, terms_of
 from rebilling.models import AWAITS_DECISION, Rebilling, SkipReason
+from rebilling.period_rows import last_day_billed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def missing_periods(*, as_of: datetime.date) -> Iterator[MissingPeriod]:
         for account in Account.objects.filter(id__in=ids).order_by("id"):
             # After a parked or held period an account has no rows, and needs none: it waits.
             until = min(as_of, waiting_from.get(account.id, as_of))
+            until = last_day_billed(until, account.billing_stops_on)
             yield from _missing_of(account, terms[account.id], existing=existing, as_of=until)
 
 

@@ -46,7 +46,7 @@ WHERE claim.status = 'CHARGED' AND claim.period_start >= account.rebilling_date
 
 UNION ALL
 SELECT 'period_cut_short', claim.account_id,
-    format('the period from %%s to %%s ends on %%s, and no new period was agreed from there', claim.period_start,
+    format('the period from %%s to %%s ends on %%s, and neither was a new period agreed from there nor the account closed', claim.period_start,
         claim.period_end, claim.ended_on)
 FROM claims AS claim
 WHERE claim.ended_on < claim.period_end AND claim.status IN ('CHARGED', 'VOIDED')
@@ -59,6 +59,13 @@ WHERE claim.ended_on < claim.period_end AND claim.status IN ('CHARGED', 'VOIDED'
                 terms.anchor_date = claim.ended_on AND claim.ended_on > claim.period_start
                 OR terms.anchor_date <= claim.period_start AND claim.status = 'VOIDED'
             )
+    )
+    AND NOT EXISTS (
+        -- Closing with a refund cuts the running period off, and says so in the history.
+        SELECT FROM accounts_accountchange AS change
+        WHERE change.account_id = claim.account_id AND change.changed_at >= claim.due_since
+            AND change.after ->> 'inactive_reason' = 'closed'
+            AND change.after ->> 'period_end' = claim.ended_on::text
     )
 
 UNION ALL

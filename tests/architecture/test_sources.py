@@ -107,7 +107,7 @@ class TestTime:
 
     def test_is_read_by_interfaces(self) -> None:
         """What is looked for is found: commands and Lambda's entry point read the clock."""
-        assert clocks_of(Path("rebilling/management/commands/sweep.py"))
+        assert clocks_of(Path("subscriptions/management/commands/sweep.py"))
         assert clocks_of(Path("billing_site/lambda_function/entry.py"))
 
     def test_comes_from_one_clock(self) -> None:

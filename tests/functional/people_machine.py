@@ -31,7 +31,10 @@ from payments.reversed_money import record_reversed_payment, record_reversed_ref
 from payments.reviews import mark_resolved, resolve_payment, resolve_refund
 from rebilling.models import Rebilling
 from subscriptions.lifecycle import close_account, reopen_account
+from subscriptions.pauses import pause_account, resume_account
+from subscriptions.pending_changes import take_back
 from subscriptions.sign_up import SignedUp, sign_up
+from subscriptions.trials import move_trial_end
 from tests.builders import QueueInHand, a_plan
 from tests.support.kept_gateway import KeptGateway
 from tests.support.soundness import Soundness
@@ -190,6 +193,10 @@ class PeopleMachine(RuleBasedStateMachine):
             return
         if before.inactive_reason == "closed":
             assert not self.unless_refused(lambda: close_account(**given))
+        if before.inactive_reason == "paused":
+            assert not self.unless_refused(lambda: reopen_account(**given))
+            assert resume_account(**given).rebilling_date >= self.today
+            return
         # It isn't charged for the time that it was closed.
         assert reopen_account(**given).rebilling_date >= self.today
 
@@ -200,6 +207,54 @@ class PeopleMachine(RuleBasedStateMachine):
         if unpaid:
             account = unpaid[which % len(unpaid)]
             close_account(account_id=account.id, **self.signed)
+
+    @rule(which=positions, at=st.just("period_end") | st.integers(-1, 40))
+    def close_later(self, which: int, at: str | int) -> None:
+        account = Account.objects.get(id=self.any_account(which))
+        day = self.today + datetime.timedelta(at) if isinstance(at, int) else at
+        is_done = self.unless_refused(lambda: close_account(account_id=account.id, at=day, **self.signed))
+        assert is_done == (account.inactive_reason != "closed" and account.closes_on is None and at != -1)
+
+    @rule(which=positions, refund=st.sampled_from(["prorated", "full"]))
+    def close_with_a_refund(self, which: int, refund: str) -> None:
+        """The running period is over: nothing goes on when it is reopened."""
+        account = Account.objects.get(id=self.any_account(which))
+        given: dict[str, Any] = {"account_id": account.id, "refund": refund} | self.signed
+        if self.unless_refused(lambda: close_account(**given)):
+            running = Rebilling.objects.filter(account=account, status="CHARGED", ended_on__gt=self.today)
+            assert not running.filter(period_start__lte=self.today).exists()
+        self._send_submitted()
+
+    @rule(which=positions, at=st.sampled_from(["now", "period_end"]), days=st.none() | st.integers(-1, 60))
+    def pause(self, which: int, at: str, days: int | None) -> None:
+        until = None if days is None else self.today + datetime.timedelta(days)
+        account = Account.objects.get(id=self.any_account(which))
+        given: dict[str, Any] = {"account_id": account.id, "at": at, "until": until} | self.signed
+        if self.unless_refused(lambda: pause_account(**given)):
+            assert account.status != "INACTIVE"
+
+    @rule(which=positions, days=st.none() | st.integers(-1, 20))
+    def resume(self, which: int, days: int | None) -> None:
+        on = None if days is None else self.today + datetime.timedelta(days)
+        account = Account.objects.get(id=self.any_account(which))
+        given: dict[str, Any] = {"account_id": account.id, "on": on} | self.signed
+        if self.unless_refused(lambda: resume_account(**given)):
+            assert account.inactive_reason == "paused"
+
+    @rule(which=positions, change=st.sampled_from(["cancellation", "pause", "resumption"]))
+    def take_back_what_is_pending(self, which: int, change: str) -> None:
+        account = Account.objects.get(id=self.any_account(which))
+        day = {"cancellation": account.closes_on, "pause": account.pauses_on, "resumption": account.resumes_on}[change]
+        given: dict[str, Any] = {"account_id": account.id, "change": change} | self.signed
+        assert self.unless_refused(lambda: take_back(**given)) == (day is not None)
+
+    @rule(which=positions, days=st.integers(-1, 30))
+    def move_the_trials_end(self, which: int, days: int) -> None:
+        ends_on = self.today + datetime.timedelta(days)
+        account = Account.objects.get(id=self.any_account(which))
+        given: dict[str, Any] = {"account_id": account.id, "ends_on": ends_on} | self.signed
+        if self.unless_refused(lambda: move_trial_end(**given)):
+            assert Account.objects.get(id=account.id).rebilling_date == ends_on
 
     @rule(which=positions, quantity=st.integers(1, 3))
     def change_quantity(self, which: int, quantity: int) -> None:
@@ -281,7 +336,8 @@ class PeopleMachine(RuleBasedStateMachine):
             self.unless_refused(lambda: issue_credit_note(invoice_id=invoice.id, **self.signed))
         else:
             write_off_invoice(invoice_id=invoice.id, **self.signed)
-        if Account.objects.get(id=invoice.account_id).status != "INACTIVE":
+        before = Account.objects.get(id=invoice.account_id)
+        if before.status != "INACTIVE" or before.inactive_reason == "paused":
             close_account(account_id=invoice.account_id, **self.signed)
         assert reopen_account(account_id=invoice.account_id, **self.signed).rebilling_date >= self.today
 

@@ -29,7 +29,8 @@ from rebilling.parked_periods import NotItsTurn, cancel_parked, release_parked, 
 from rebilling.period_rows import write_rows
 from rebilling.reconciliation.reconcile import open_runs, reconcile
 from rebilling.run_review import cancel_run, release_run
-from rebilling.sweep import DateInFuture, sweep
+from rebilling.sweep import DateInFuture
+from subscriptions.daily_run import run_day
 from tests.builders import delivered, sent_again
 from tests.functional.people_machine import PeopleMachine, positions
 from tests.support.soundness import assert_nothing_was_missed
@@ -165,13 +166,13 @@ class PlatformMachine(PeopleMachine):
     def sweep_of_a_mistyped_date_is_refused(self, days: int) -> None:
         runs, rows = Run.objects.count(), Rebilling.objects.count()
         with pytest.raises(DateInFuture):
-            sweep(as_of=self.today + datetime.timedelta(days=days), queue=self.queue, now=self.now)
+            run_day(as_of=self.today + datetime.timedelta(days=days), queue=self.queue, now=self.now)
         assert (Run.objects.count(), Rebilling.objects.count()) == (runs, rows)
 
     @rule(days=st.integers(1, 40) | st.integers(300, 400))
     def sweep_of_a_day_gone_by(self, days: int) -> None:
         """It does no harm: it finds what was due by then."""
-        sweep(as_of=self.today - datetime.timedelta(days=days), queue=self.queue, now=self.now)
+        run_day(as_of=self.today - datetime.timedelta(days=days), queue=self.queue, now=self.now)
 
     @rule()
     def sweep_is_checked_against_small_limits(self) -> None:
@@ -208,7 +209,7 @@ class PlatformMachine(PeopleMachine):
         terms = terms_of(behind.values_list("id", flat=True))
         self.crowded |= any(found.rows[0].plan_id == self.plans[0].id for found in terms.values())
         self.cut_off = True
-        sweep(as_of=self.today, queue=self.queue, now=self.now)
+        run_day(as_of=self.today, queue=self.queue, now=self.now)
         self.cut_off = False
 
     @rule(minutes=st.integers(1, 120))

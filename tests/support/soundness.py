@@ -352,7 +352,7 @@ def _check_statuses(rows: Rows) -> None:
         declined = [invoice for invoice in is_open if invoice.declined_on]
         sent = [invoice for invoice in is_open if invoice.collection_method == "send_invoice"]
         if account.status == "INACTIVE":
-            assert account.inactive_reason in {"closed", "unpaid"}
+            assert account.inactive_reason in {"closed", "paused", "unpaid"}
         elif declined:
             assert account.status == "PAST_DUE"
         elif account.status == "PAST_DUE":
@@ -414,7 +414,9 @@ def _check_nothing_is_forgotten(rows: Rows) -> None:
 
 
 def assert_nothing_was_missed(*, as_of: datetime.date) -> None:
-    """Every period that the textbook says was due by then has its row, but where an account is closed or parked."""
+    """Every period that the textbook says was due by then has its row, but where an account is closed or parked; and
+    none has that starts when it is to be closed or paused, or later.
+    """
     accounts = list(Account.objects.exclude(status="INACTIVE"))
     terms = terms_of([account.id for account in accounts])
     for account in accounts:
@@ -422,9 +424,11 @@ def assert_nothing_was_missed(*, as_of: datetime.date) -> None:
         if rows.filter(status="PARKED").exists():
             continue
         interval = terms[account.id].in_force(as_of).interval
+        stops_on = account.billing_stops_on
+        until = as_of if stops_on is None else min(as_of, stops_on - datetime.timedelta(days=1))
         starts = itertools.takewhile(lambda day: day <= as_of, oracle_starts(account.anchor_date, interval))
-        due = [day for day in starts if day >= account.first_rebilling_date]
+        due = [day for day in starts if account.first_rebilling_date <= day <= until]
         found: Any = rows.filter(period_start__gte=account.first_rebilling_date)
         assert sorted(set(found.values_list("period_start", flat=True))) == due
         assert not found.filter(status="DUE").exists()
-        assert account.rebilling_date > as_of
+        assert account.rebilling_date > until

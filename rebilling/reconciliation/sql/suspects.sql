@@ -18,6 +18,7 @@ LEFT JOIN LATERAL (
 ) AS covered ON true
 WHERE account.status <> 'INACTIVE'
     AND (account.rebilling_date <= %(as_of)s
+            AND account.rebilling_date < coalesce(least(account.closes_on, account.pauses_on), 'infinity')
         OR coalesce(covered.last, account.first_rebilling_date) <> account.rebilling_date
         OR coalesce(covered.first, account.first_rebilling_date) <> account.first_rebilling_date
         OR NOT coalesce(covered.unbroken, true))

@@ -54,6 +54,15 @@ CALLS: list[tuple[Any, ...]] = [
     ("get", f"{AN}/payment-method-session/{{session_id}}", None),
     ("post", f"{AN}/payment-method-session/{{session_id}}/complete", None),
     ("post", f"{AN}/reopen", WHY),
+    ("post", f"{AN}/trial", WHY | {"ends_on": "now"}),
+    ("post", f"{AN}/trial", WHY | {"ends_on": "now"}, {"account_id": "trying_out"}),
+    ("post", f"{AN}/pause", WHY | {"until": "2026-12-24"}),
+    ("post", f"{AN}/take-back", WHY | {"change": "pause"}),
+    ("post", f"{AN}/pause", WHY | {"at": "now"}),
+    ("post", f"{AN}/resume", WHY | {"on": "2026-12-24"}),
+    ("post", f"{AN}/resume", WHY),
+    ("post", f"{AN}/close", WHY | {"at": "period_end"}),
+    ("get", AN, None),
     ("post", f"{AN}/close", WHY),
     ("post", f"{AN}/last-invoice", WHY),
     ("post", f"{AN}/reopen", WHY),
@@ -112,6 +121,7 @@ def _ids(api: ApiClient) -> dict[str, Any]:
         "run_id": run.id,
         "session_id": opened_session(account).id,
         "tried": trying.invoices.get().id,
+        "trying_out": an_account(plan=a_plan(trial_days=700)).id,
     }
 
 
@@ -193,20 +203,25 @@ class TestSchema:
         requests = {name: body for name, body in schema["components"]["schemas"].items() if name.endswith("Request")}
         assert sorted(requests) == [
             "ChangeAccountRequest",
+            "CloseAccountRequest",
             "CreatePlanRequest",
             "CreditedLineRequest",
             "GrantCreditRequest",
             "IssueCreditNoteRequest",
+            "MoveTrialEndRequest",
             "OfflinePaymentRequest",
             "OpenAccountRequest",
+            "PauseAccountRequest",
             "ReasonRequest",
             "RefundPaymentRequest",
+            "ResumeAccountRequest",
+            "TakeBackRequest",
         ]
-        assert [body["additionalProperties"] for body in requests.values()] == [False] * 9
+        assert [body["additionalProperties"] for body in requests.values()] == [False] * 14
 
     def test_names_each_call_once(self, schema: dict[str, Any]) -> None:
         names = [call["operationId"] for methods in schema["paths"].values() for call in methods.values()]
-        assert len(names) == len(set(names)) == 44
+        assert len(names) == len(set(names)) == 48
 
     def test_gives_examples_that_work(self, api: ApiClient, schema: dict[str, Any]) -> None:
         for path in ("/v1/plans", "/v1/accounts"):
@@ -343,9 +358,12 @@ class TestNames:
             "LineKind",
             "NotBilledReason",
             "OnDecline",
+            "PauseAt",
             "PaymentCause",
             "PaymentMethodSessionStatus",
             "PaymentStatus",
+            "PendingChangeKind",
+            "PeriodRefund",
             "RebillingReason",
             "RebillingStatus",
             "RefundSource",
@@ -354,7 +372,7 @@ class TestNames:
             "RunStatus",
             "SignUpBilling",
         ]
-        assert names["InactiveReason"]["enum"] == ["closed", "unpaid", "imported"]
+        assert names["InactiveReason"]["enum"] == ["closed", "paused", "unpaid", "imported"]
 
     def test_are_shared_by_filters(self, schema: dict[str, Any]) -> None:
         filters = [parameter for parameter in _parameters(schema) if parameter["in"] == "query"]

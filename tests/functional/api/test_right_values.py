@@ -304,6 +304,32 @@ class TestDunning:
         assert (line["period_start"], line["period_end"], line["amount_minor"]) == ("2026-02-10", "2027-02-10", 1999)
 
 
+class TestClosingWithARefund:
+    """19.99 for January; closed on the 10th, 22 of its 31 days are left."""
+
+    def test_sends_the_days_left_back(self, days: PlatformDays) -> None:
+        account_id, _ = _charged(days)
+        days.go_to(jan(10))
+        days.post(f"/v1/accounts/{account_id}/close", {"refund": "prorated", **WHY})
+        invoice = days.invoice(account_id)
+        assert _amounts(invoice, "paid", "refunded", "credited_to_refund", "outstanding") == (
+            "PAID",
+            1999,
+            1419,
+            1419,
+            0,
+        )
+        assert _owes(days, account_id) == (0, 0)
+        assert days.books() == {"receivable": 0, "revenue": -580, "cash": 580}
+
+    def test_credits_the_days_left_of_what_is_outstanding(self, days: PlatformDays) -> None:
+        account_id, _ = _declined(days)
+        days.go_to(jan(10))
+        days.post(f"/v1/accounts/{account_id}/close", {"refund": "prorated", **WHY})
+        assert _amounts(days.invoice(account_id), "credited", "outstanding") == ("OPEN", 1419, 580)
+        assert _owes(days, account_id) == (580, 0)
+
+
 class TestThroughStripe:
     @pytest.fixture
     def days(

@@ -22,8 +22,8 @@ def every_action(billed_account: Billed, owing: Owing, parked: Rebilling, held_r
     refund = refunded(billed_account.payment, 100)
     return [
         path_of(billed_account.account, "update"),
-        path_of(billed_account.account, "close"),
-        path_of(billed_account.account, "reopen"),
+        *(path_of(billed_account.account, action) for action in ("close", "close-and-refund", "reopen", "pause")),
+        *(path_of(billed_account.account, action) for action in ("resume", "take-back", "trial")),
         path_of(billed_account.account, "bill-debt"),
         path_of(billed_account.account, "credit"),
         path_of(billed_account.account, "payment"),
@@ -47,6 +47,11 @@ SAID = {
     "what": "amount",
     "source": "payment",
     "reference": "SEPA 17",
+    "when": "now",
+    "at": "now",
+    "refund": "full",
+    "change": "cancellation",
+    "ends_on": "2026-02-01",
     "submission": "0193aaaa-0000-7000-8000-000000000000",
 }
 
@@ -125,8 +130,8 @@ class TestButtons:
             account_id=billed_account.account.id, amount_minor=1, reason="r", author="test", today=TODAY, now=NOW
         )
         offered = {
-            billed_account.account: {"update", "credit", "payment", "close"},
-            owing.account: {"update", "credit", "payment", "close"},
+            billed_account.account: {"update", "credit", "payment", "close", "close-and-refund", "pause"},
+            owing.account: {"update", "credit", "payment", "close", "close-and-refund", "pause"},
             owing.january: {"collect", "payment", "credit-note", "write-off"},
             billed_account.invoice: {"credit-note"},
             billed_account.payment: {"refund", "taken-back"},

@@ -36,7 +36,7 @@ class TestDatabaseTrouble:
     ) -> None:
         operator.raise_request_exception = False
         path = f"/admin/accounts/account/{account.id}/close/"
-        response = operator.post(path, {"reason": "left"})
+        response = operator.post(path, {"reason": "left", "when": "now"})
         assert (response.status_code, response["Content-Type"], response["Retry-After"]) == (
             503,
             "text/html; charset=utf-8",

@@ -35,6 +35,11 @@ SAID = {
     "what": "amount",
     "source": "payment",
     "reference": "SEPA 17",
+    "when": "now",
+    "at": "now",
+    "refund": "full",
+    "change": "cancellation",
+    "ends_on": "2026-02-01",
     "submission": "0193aaaa-0000-7000-8000-000000000000",
     "name": "Ada Lovelace",
     "email": "ada@engine.example",
@@ -92,20 +97,22 @@ class TestReason:
     ) -> None:
         before = state()
         paths = every_action(rows)
-        assert len(paths) == 29
+        assert len(paths) == 34
         for path in paths:
             assert errors_of(operator, path, SAID | {"reason": reason}) == {"reason": [message]}, path
         assert state() == before
 
     def test_may_have_500_characters(self, operator: Client, owing: Owing) -> None:
-        assert messages_of(operator, path_of(owing.account, "close"), {"reason": "x" * 500}) == [
-            "The account was closed."
+        assert messages_of(operator, path_of(owing.account, "close"), {"reason": "x" * 500, "when": "now"}) == [
+            "The account was closed, or will be on its day."
         ]
         assert owing.account.changes.latest("id").reason == "x" * 500
 
     def test_may_be_typed_on_several_lines_and_is_stored_as_one(self, operator: Client, owing: Owing) -> None:
-        written = {"reason": f" called twice,\r\nmoved away \t today {'x' * 469}"}
-        assert messages_of(operator, path_of(owing.account, "close"), written) == ["The account was closed."]
+        written = {"reason": f" called twice,\r\nmoved away \t today {'x' * 469}", "when": "now"}
+        assert messages_of(operator, path_of(owing.account, "close"), written) == [
+            "The account was closed, or will be on its day."
+        ]
         kept = owing.account.changes.latest("id").reason
         assert (kept[:31], len(kept)) == ("called twice, moved away today ", 500)
 

@@ -380,7 +380,7 @@ class TestSweepCommand:
     @pytest.fixture
     def queue(self, monkeypatch: pytest.MonkeyPatch) -> QueueInHand:
         queue = QueueInHand()
-        monkeypatch.setattr("rebilling.management.commands.sweep.configured_queue", lambda: queue)
+        monkeypatch.setattr("subscriptions.management.commands.sweep.configured_queue", lambda: queue)
         return queue
 
     def test_dry_run_says_that_the_volume_check_would_hold_it(self, capsys: pytest.CaptureFixture[str]) -> None:

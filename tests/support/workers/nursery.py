@@ -57,7 +57,7 @@ def _load_the_product() -> None:
         "billing_site.lambda_function.entry",
         "localcloud.management.commands.process_queue",
         "localcloud.platform.preparation",
-        "rebilling.management.commands.sweep",
+        "subscriptions.management.commands.sweep",
     ):
         importlib.import_module(module)
     # What every command checks at its start loads the rest.

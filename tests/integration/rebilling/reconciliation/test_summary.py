@@ -298,7 +298,7 @@ class TestSweepCommand:
         queue = QueueInHand()
         settings.REBILLING_QUEUE_URL = ""
         if has_queue:
-            monkeypatch.setattr("rebilling.management.commands.sweep.configured_queue", lambda: queue)
+            monkeypatch.setattr("subscriptions.management.commands.sweep.configured_queue", lambda: queue)
         today = billing_day(timezone.now())
         an_account(anchor_date=today, rebilling_date=today, today=today)
         day = today + days * DAY

@@ -14,9 +14,10 @@ from payments.messages.queue import QueueNotConfigured, UnableToSend, configured
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.presentation import amounts_of, as_text
 from rebilling.reconciliation.summary import Tally, reconciliation_of
-from rebilling.sweep import DateInFuture, check_not_in_future, find_due, sweep
+from rebilling.sweep import DateInFuture, check_not_in_future, find_due
 from rebilling.volume_check import count_account, predict_hold
 from rebilling.volume_limits import Size
+from subscriptions.daily_run import run_day
 
 
 class Command(BaseCommand):
@@ -38,7 +39,7 @@ class Command(BaseCommand):
             if dry_run:
                 self._print_due(as_of, now)
                 return
-            run = sweep(as_of=as_of, queue=configured_queue(), now=now)
+            run = run_day(as_of=as_of, queue=configured_queue(), now=now)
         except DateInFuture as error:
             raise CommandError(str(error), returncode=2) from error
         except (QueueNotConfigured, UnableToSend) as error:

@@ -1,0 +1,136 @@
+"""Pausing and resuming accounts, and taking back what is pending."""
+
+import uuid
+from typing import ClassVar
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiExample
+from rest_framework.request import Request
+
+from api.endpoints import Endpoint
+from api.fields import Choice, Day
+from api.idempotency import Answer
+from api.models import Scope
+from api.schema import call
+from api.v1.account_answers import AccountSerializer, account_as_json
+from api.v1.accounts import TAG
+from api.v1.lifecycle import ReasonSerializer
+from subscriptions.effective_days import At
+from subscriptions.pauses import pause_account, resume_account
+from subscriptions.pending_changes import PendingChange, take_back
+
+
+class PauseAccountSerializer(ReasonSerializer):
+    """When the pause begins and ends."""
+
+    at = Choice(
+        At.choices,
+        required=False,
+        help_text="`period_end` (the default): from the end of the running period. `now`: at once.",
+    )
+    until = Day(
+        required=False,
+        allow_null=True,
+        help_text="The day from which it is charged again. Default: none, until it is resumed.",
+    )
+
+
+class ResumeAccountSerializer(ReasonSerializer):
+    """When the pause ends."""
+
+    on = Day(
+        required=False,
+        allow_null=True,
+        help_text="The day from which it is charged again, in place of the one that was set. Default: now.",
+    )
+
+
+class TakeBackSerializer(ReasonSerializer):
+    """Which pending change to take back."""
+
+    change = Choice(
+        PendingChange.choices,
+        help_text="`cancellation`; `pause`, with its end; or `resumption`: the pause then lasts until it is resumed.",
+    )
+
+
+class PauseAccountEndpoint(Endpoint):
+    scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
+
+    @call(
+        "pause_account",
+        tag=TAG,
+        summary="Pause an account",
+        description="No new period is charged until it is resumed. What it owes is still collected.",
+        scope=Scope.ACCOUNTS_WRITE,
+        request=PauseAccountSerializer,
+        response=AccountSerializer,
+        missing=True,
+        idempotency_key="optional",
+        examples=[
+            OpenApiExample("Until April", {"reason": "Winter break.", "until": "2027-04-01"}, request_only=True),
+        ],
+    )
+    def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
+        given = self.body(PauseAccountSerializer)
+
+        def work() -> Answer:
+            account = pause_account(account_id=account_id, **given, author=self.author, today=self.today, now=self.now)
+            return Answer(200, account_as_json(account, today=self.today))
+
+        return self.once(work)
+
+
+class ResumeAccountEndpoint(Endpoint):
+    scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
+
+    @call(
+        "resume_account",
+        tag=TAG,
+        summary="Resume a paused account",
+        description="A running period goes on while an amount worth collecting of its invoice stays paid, applied "
+        "from credit, or owed. Otherwise a new period begins on that day. Days between aren't charged.",
+        scope=Scope.ACCOUNTS_WRITE,
+        request=ResumeAccountSerializer,
+        response=AccountSerializer,
+        missing=True,
+        idempotency_key="optional",
+        examples=[OpenApiExample("Back again", {"reason": "The season begins."}, request_only=True)],
+    )
+    def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
+        given = self.body(ResumeAccountSerializer)
+
+        def work() -> Answer:
+            account = resume_account(account_id=account_id, **given, author=self.author, today=self.today, now=self.now)
+            return Answer(200, account_as_json(account, today=self.today))
+
+        return self.once(work)
+
+
+class TakeBackEndpoint(Endpoint):
+    scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
+
+    @call(
+        "take_back_change",
+        tag=TAG,
+        summary="Take back a pending change",
+        description="The account goes on as if it hadn't been asked for.",
+        scope=Scope.ACCOUNTS_WRITE,
+        request=TakeBackSerializer,
+        response=AccountSerializer,
+        missing=True,
+        idempotency_key="optional",
+        examples=[
+            OpenApiExample(
+                "The customer stays", {"change": "cancellation", "reason": "A better offer."}, request_only=True
+            )
+        ],
+    )
+    def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
+        given = self.body(TakeBackSerializer)
+
+        def work() -> Answer:
+            account = take_back(account_id=account_id, **given, author=self.author, today=self.today, now=self.now)
+            return Answer(200, account_as_json(account, today=self.today))
+
+        return self.once(work)

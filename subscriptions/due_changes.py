@@ -1,0 +1,107 @@
+"""Carrying out what is pending on its day: accounts are paused, resumed and closed.
+
+Safe to repeat, and to come late: what should have happened on a day that was missed happens as of that day. An account
+with unbilled periods from before its pause or closing waits until they are billed; none that starts later is.
+"""
+
+import datetime
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+
+from django.db.models import Q
+
+from accounts.authors import SYSTEM
+from accounts.bisection import FailedItem, bisect_batch, describe
+from accounts.locked_accounts import LockedAccount, lock_accounts, save_accounts
+from accounts.models import Account
+from accounts.pending_changes import Pending, pending_changes
+from rebilling.period_states import skip_waiting
+from subscriptions.lifecycle import end_billing, is_closed_by
+from subscriptions.pauses import begin_pause
+from subscriptions.reactivation import bill_again
+
+logger = logging.getLogger(__name__)
+
+BATCH_ACCOUNTS = 500
+
+Reasons = dict[uuid.UUID, dict[str, Pending]]
+
+
+def apply_due_changes(*, as_of: datetime.date, today: datetime.date, now: datetime.datetime) -> int:
+    """Pause, resume and close the accounts for which that was to happen by `as_of`. Entries are written on `today`, the
+    billing day. Returns the number of accounts that changed.
+
+    An account that the database refuses is logged as an error and left as it is: it holds up no other, and the next run
+    tries again.
+    """
+    changed = 0
+    for ids in _accounts_due(as_of):
+        for part in bisect_batch(items=ids, work=lambda part: _apply(part, as_of=as_of, today=today, now=now)):
+            if isinstance(part, FailedItem):
+                about = {"event": "account.change_refused", "account": str(part.item), "error": describe(part.error)}
+                logger.error("an account's pending change can't be carried out", extra=about)
+            else:
+                changed += part
+    return changed
+
+
+def _accounts_due(as_of: datetime.date) -> Iterator[list[uuid.UUID]]:
+    """The accounts whose day has come, in batches by keyset; some of them wait for their periods to be billed."""
+    due = Account.objects.filter(Q(closes_on__lte=as_of) | Q(pauses_on__lte=as_of) | Q(resumes_on__lte=as_of))
+    ids = due.order_by("id").values_list("id", flat=True)
+    page = list(ids[:BATCH_ACCOUNTS])
+    while page:
+        yield page
+        page = list(ids.filter(id__gt=page[-1])[:BATCH_ACCOUNTS])
+
+
+def _apply(ids: Sequence[uuid.UUID], *, as_of: datetime.date, today: datetime.date, now: datetime.datetime) -> int:
+    """In the order of the days: an account may be paused, resumed and closed by one late run."""
+    accounts = list(lock_accounts(ids).values())
+    reasons = pending_changes(accounts)
+    _pause([account for account in accounts if _has_come(account, account.pauses_on, as_of)], reasons)
+    _resume(
+        [account for account in accounts if account.is_paused and _has_come(account, account.resumes_on, as_of)],
+        reasons,
+        today=today,
+        now=now,
+    )
+    closing = [each for each in accounts if each.closes_on and is_closed_by(each, each.closes_on, today=as_of)]
+    for account in closing:
+        reason = reasons[account.id]["closes_on"].reason
+        account.become(Account.Status.INACTIVE, reason=reason, inactive_reason=Account.InactiveReason.CLOSED.value)
+    end_billing(closing, author=SYSTEM, today=today, now=now)
+    changed = [account for account in accounts if account.changes]
+    save_accounts(changed, author=SYSTEM, now=now)
+    return len(changed)
+
+
+def _has_come(account: LockedAccount, day: datetime.date | None, as_of: datetime.date) -> bool:
+    """Whether the day has come, and the account isn't closed by then."""
+    return day is not None and day <= as_of and (account.closes_on is None or day < account.closes_on)
+
+
+def _pause(accounts: Collection[LockedAccount], reasons: Reasons) -> None:
+    paused = []
+    for account in accounts:
+        if account.is_inactive:
+            why = f"the account was INACTIVE ({account.inactive_reason}) when its pause was to begin"
+            account.plan(reason=why, pauses_on=None, resumes_on=None)
+        elif account.pauses_on and account.rebilling_date >= account.pauses_on:
+            begin_pause(account, reason=reasons[account.id]["pauses_on"].reason)
+            paused.append(account)
+    skip_waiting(paused)
+
+
+def _resume(
+    accounts: Collection[LockedAccount], reasons: Reasons, *, today: datetime.date, now: datetime.datetime
+) -> None:
+    """Together those that resume on one day and for one reason."""
+    together: dict[tuple[datetime.date, str], list[LockedAccount]] = defaultdict(list)
+    for account in accounts:
+        pending = reasons[account.id]["resumes_on"]
+        together[pending.on, pending.reason].append(account)
+    for (day, reason), resumed in together.items():
+        bill_again(resumed, since=day, reason=reason, author=SYSTEM, today=today, now=now)

@@ -1,0 +1,127 @@
+"""An account's running period: where it ends, and giving back what was billed for it."""
+
+import datetime
+
+from django.db import models
+
+from accounts.errors import Invalid
+from accounts.locked_accounts import LockedAccount
+from accounts.terms import terms_of
+from accounts.wording import one_of
+from invoices.credit_note_shares import RefundInFlight, left_of
+from invoices.credit_notes import CreditNoteDraft, CreditNotes
+from invoices.locked_invoices import LockedInvoice, invoices_by_id
+from invoices.models import InvoiceLine
+from invoices.write_offs import check_not_in_flight
+from payments.line_refunds import refund_line
+from rebilling.models import Rebilling
+from rebilling.period_states import cut_off
+
+
+class UnknownRefund(Invalid):
+    """There is no such share of a period to give back."""
+
+    code = "unknown-period-refund"
+
+
+class PeriodRefund(models.TextChoices):
+    """How much of the running period is given back when an account is closed."""
+
+    NONE = "none"
+    PRORATED = "prorated"
+    FULL = "full"
+
+
+def period_refund(text: str) -> PeriodRefund:
+    """The share that this word names. Raises `UnknownRefund`."""
+    if text not in PeriodRefund:
+        raise UnknownRefund("Nothing was refunded.", refund=one_of(PeriodRefund.values))
+    return PeriodRefund(text)
+
+
+def end_of_running_period(account: LockedAccount, *, today: datetime.date) -> datetime.date:
+    """The first day after the period that runs today, billed or still to be billed; before the first period, its day.
+
+    Of an INACTIVE account no further period is billed: its running period is over where none was billed for today.
+    """
+    end = account.rebilling_date
+    if end > today:
+        return end
+    if account.is_inactive:
+        return today
+    for period, _ in terms_of([account.id])[account.id].periods_due(since=end, as_of=today):
+        end = period.end
+    return end
+
+
+def prorated(amount_minor: int, *, days_left: int, days: int) -> int:
+    """The share of so many minor units for the days left of a period, rounded half up."""
+    return (2 * amount_minor * days_left + days) // (2 * days)
+
+
+def give_back_running_period(
+    account: LockedAccount,
+    refund: PeriodRefund,
+    *,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> None:
+    """Cut the running period off today and give back what was billed for it: all that wasn't credited before, or the
+    share of the days left. The account is unsaved, and its credit isn't given to open invoices yet.
+
+    It goes to what is outstanding or was written off of its invoice, then back to the payments that were made at a
+    gateway, newest first; what came from the credit balance, or was paid offline, becomes credit. Where no period runs,
+    nothing is given back. Raises `PaymentInFlight` and `RefundInFlight`.
+    """
+    period = Rebilling.objects.filter(
+        account_id=account.id, status=Rebilling.Status.CHARGED, period_start__lte=today, ended_on__gt=today
+    ).first()
+    if period is None:
+        return
+    line = InvoiceLine.objects.get(rebilling_id=period.id, kind=InvoiceLine.Kind.PERIOD)
+    invoice = invoices_by_id(accounts=[account], ids=[line.invoice_id])[line.invoice_id]
+    check_not_in_flight(invoice)
+    if invoice.amounts.refunding:
+        raise RefundInFlight(f"A refund of the invoice {invoice.number} is in flight: wait until its outcome is known.")
+    account.note(
+        reason=reason,
+        before={"period_end": period.ended_on.isoformat()},
+        after={"period_end": today.isoformat()},
+    )
+    cut_off(accounts=[account], on=today)
+    amount = left_of(line)
+    if refund == PeriodRefund.PRORATED:
+        amount = prorated(
+            amount, days_left=(period.ended_on - today).days, days=(period.ended_on - period.period_start).days
+        )
+    _credit(account, invoice, line, amount_minor=amount, reason=reason, author=author, today=today, now=now)
+
+
+def _credit(
+    account: LockedAccount,
+    invoice: LockedInvoice,
+    line: InvoiceLine,
+    *,
+    amount_minor: int,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> None:
+    """Take so many minor units off the line; each refund has a credit note of its own once it succeeds."""
+    owed = min(amount_minor, invoice.amounts.outstanding + invoice.amounts.written_off)
+    sent = refund_line(
+        account,
+        invoice,
+        line_id=line.id,
+        amount_minor=amount_minor - owed,
+        reason=reason,
+        author=author,
+        now=now,
+    )
+    if sent < amount_minor:
+        credit_notes = CreditNotes(today=today, now=now)
+        credit_notes.add(CreditNoteDraft(account, invoice, {line: amount_minor - sent}, reason, author))
+        credit_notes.issue()

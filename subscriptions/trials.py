@@ -1,0 +1,86 @@
+"""Trials: moving the day on which one ends, and with it the account's first period."""
+
+import datetime
+import uuid
+
+from django.db import transaction
+
+from accounts.errors import Conflict
+from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
+from accounts.models import Account
+from accounts.reasons import checked_reason
+from accounts.terms import add_terms, terms_of
+from subscriptions.effective_days import UnusableDay, usable_day
+
+MAX_TRIAL_DAYS = 730
+"""Counted from today: no longer than a plan's."""
+
+
+class NotOnTrial(Conflict):
+    """The account has no trial, or it is over."""
+
+    code = "not-on-trial"
+
+
+class ChangePending(Conflict):
+    """The account is to be closed or paused: whoever asked for it knows the trial's end as it is."""
+
+    code = "change-pending"
+
+
+def move_trial_end(
+    *,
+    account_id: uuid.UUID,
+    ends_on: datetime.date,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> Account:
+    """Let the account's trial end on another day, later or earlier; with today, it ends now. The first period begins on
+    that day, and periods are counted from it.
+
+    Terms that are in force by the trial's end are in force from today. Raises `UnknownAccount`, `NotOnTrial`,
+    `ChangePending`, `UnusableDay` and `InvalidReason`.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        account = lock_account(account_id)
+        ended_on = Account.objects.values_list("trial_ends_on", flat=True).get(id=account_id)
+        if account.is_inactive or ended_on is None or ended_on <= today:
+            raise NotOnTrial(f"The account {account_id} isn't on a trial.")
+        if stops_on := account.billing_stops_on:
+            raise ChangePending(f"The account is to be closed or paused on {stops_on}. Take that back first.")
+        usable_day(ends_on, name="ends_on", least=today)
+        latest = today + datetime.timedelta(days=MAX_TRIAL_DAYS)
+        if ends_on > latest:
+            raise UnusableDay("Nothing was changed.", ends_on=f"Must be {latest} or earlier.")
+        if ends_on != ended_on:
+            account.note(
+                reason=reason,
+                before={"trial_ends_on": ended_on.isoformat()},
+                after={"trial_ends_on": ends_on.isoformat()},
+            )
+            _anchor_terms(account, ends_on, reason=reason, author=author, today=today, now=now)
+            account.begin_on(ends_on, reason=reason)
+            Account.objects.filter(id=account_id).update(trial_ends_on=ends_on, billing_since=now)
+        save_accounts([account], author=author, now=now)
+        return Account.objects.get(id=account_id)
+
+
+def _anchor_terms(
+    account: LockedAccount,
+    anchor: datetime.date,
+    *,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> None:
+    """The terms of the first period count from the new day, and so do later ones that counted from the old one."""
+    history = terms_of([account.id])[account.id]
+    first = history.in_force(max(today, account.rebilling_date))._replace(effective_from=today)
+    later = [row for row in history.rows if row.effective_from > today and row.anchor_date == account.anchor_date]
+    for row in (first, *later):
+        terms = {account.id: row._replace(anchor_date=anchor)}
+        add_terms(terms=terms, reason=reason, author=author, now=now)
