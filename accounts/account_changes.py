@@ -11,7 +11,7 @@ from accounts.account_opening import MAX_QUANTITY, field_errors
 from accounts.amounts import charge_error
 from accounts.errors import Invalid
 from accounts.locked_accounts import lock_account
-from accounts.models import Account
+from accounts.models import Account, TaxRate
 from accounts.reasons import checked_reason
 from accounts.terms import TermsInForce, add_terms, terms_of
 
@@ -40,9 +40,11 @@ class AccountChanges(TypedDict, total=False):
     country: str
     tax_id: str
     language: str
+    tax_rate: uuid.UUID | None
     metadata: dict[str, Any]
 
 
+_COLUMNS = {"tax_rate": "tax_rate_id"}
 PAYMENT_FIELDS = ("payment_customer", "payment_method")
 
 
@@ -58,15 +60,15 @@ def change_account(
     """Change an account, and note it in its history.
 
     A quantity is in force from `today` on: it counts from the first period that starts on that day or later and was not
-    found due before. Another collection method counts from the next invoice. With another customer or method to pay by,
-    what was found about the one before is forgotten. Raises `UnknownAccount`, `UnableToChangeAccount` and
-    `InvalidReason`.
+    found due before. A tax rate, by its id, counts for what is found due from now on; None is the default of the
+    settings. Another collection method counts from the next invoice. With another customer or method to pay by, what
+    was found about the one before is forgotten. Raises `UnknownAccount`, `UnableToChangeAccount` and `InvalidReason`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
         lock_account(account_id)
         account = Account.objects.get(id=account_id)
-        fields = {name: value for name, value in changes.items() if name != "quantity"}
+        fields = {_COLUMNS.get(name, name): value for name, value in changes.items() if name != "quantity"}
         before = {name: getattr(account, name) for name in fields}
         for name, value in fields.items():
             setattr(account, name, value)
@@ -87,8 +89,18 @@ def change_account(
             )
             shown, changed = shown | before_it, changed | after_it
         if changed:
-            record_changes([(account.id, reason, shown, changed)], author=author, now=now)
+            record_changes([(account.id, reason, _in_history(shown), _in_history(changed))], author=author, now=now)
         return account
+
+
+def _in_history(values: dict[str, Any]) -> dict[str, Any]:
+    """With the tax rate by its name and percentage."""
+    if "tax_rate_id" not in values:
+        return values
+    rate = TaxRate.objects.filter(id=values["tax_rate_id"]).first()
+    return {name: value for name, value in values.items() if name != "tax_rate_id"} | {
+        "tax_rate": str(rate) if rate else None
+    }
 
 
 def _change_quantity(

@@ -1,6 +1,7 @@
 """Opening accounts."""
 
 import datetime
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from accounts.errors import Conflict, Invalid, refined
 from accounts.metadata import metadata_error
 from accounts.models import DEFAULT_NET_DAYS, MAX_NET_DAYS, Account, AccountChange, Plan, Terms
 from accounts.number_prefix import new_number_prefix, with_unused_prefixes
+from accounts.tax_rates import unknown_rate_error
 from accounts.text import text_error
 from accounts.wording import one_of
 
@@ -47,6 +49,7 @@ class NewAccount:
     collection_method: str = Account.CollectionMethod.AUTOMATIC.value
     net_days: int = DEFAULT_NET_DAYS
     on_decline: str = Account.OnDecline.DUN.value
+    tax_rate: uuid.UUID | None = None
     payment_customer: str = ""
     payment_method: str = ""
     address_line1: str = ""
@@ -72,6 +75,8 @@ class Draft:
         after = {"status": self.account.status} | shown_terms(self.terms)
         if self.account.on_decline != Account.OnDecline.DUN:
             after["on_decline"] = self.account.on_decline
+        if self.account.tax_rate_id:
+            after["tax_rate"] = str(self.account.tax_rate)
         if self.account.credit_balance_minor:
             after["credit_balance_minor"] = self.account.credit_balance_minor
         return AccountChange(
@@ -128,6 +133,7 @@ def draft_account(
         collection_method=new.collection_method,
         net_days=new.net_days,
         on_decline=new.on_decline,
+        tax_rate_id=new.tax_rate,
         payment_customer=new.payment_customer,
         payment_method=new.payment_method,
         number_prefix=new_number_prefix(),
@@ -164,7 +170,9 @@ def field_errors(account: Account) -> dict[str, str]:
     """What the account's own fields can't hold: lengths, blanks, the form of an e-mail address, texts, metadata."""
     errors = {}
     try:
-        account.clean_fields(exclude={"metadata", "collection_method", "net_days", "on_decline"})
+        account.clean_fields(
+            exclude={"metadata", "collection_method", "net_days", "on_decline", "tax_rate", "discount"}
+        )
     except ValidationError as error:
         errors = {name: " ".join(messages) for name, messages in error.message_dict.items()}
     errors |= {name: fault for name in TEXTS if (fault := text_error(getattr(account, name) or ""))}
@@ -173,6 +181,8 @@ def field_errors(account: Account) -> dict[str, str]:
     if not 0 <= account.net_days <= MAX_NET_DAYS:
         errors["net_days"] = f"Must be from 0 to {MAX_NET_DAYS}."
     errors |= contact_errors(account)
+    if unknown := unknown_rate_error(account.tax_rate_id):
+        errors["tax_rate"] = unknown
     if unkeepable := metadata_error(account.metadata):
         errors["metadata"] = unkeepable
     return errors

@@ -57,6 +57,8 @@ class LockedAccount:
     closes_on: datetime.date | None
     pauses_on: datetime.date | None
     resumes_on: datetime.date | None
+    tax_rate_id: uuid.UUID | None
+    discount_id: uuid.UUID | None
     changes: list[tuple[str, dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     """What was noted for the history: reason, fields before, fields after."""
 

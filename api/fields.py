@@ -4,6 +4,7 @@ import datetime
 import re
 import uuid
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -14,11 +15,13 @@ from rest_framework.fields import empty
 
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.metadata import MAX_METADATA_KEYS, metadata_error
+from accounts.percents import shown_percent
 from accounts.wording import one_of
 
 MAX_64_BITS = 2**63 - 1
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PERCENT = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,3})?")
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -139,6 +142,23 @@ class Amount(WholeNumber):
 
     def __init__(self, *, least: int = 0, **kwargs: Any) -> None:
         super().__init__(least=least, most=MAX_BALANCE_MINOR, read_only=True, **kwargs)
+
+
+@extend_schema_field({"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3})?$"})
+class Percent(serializers.Field[Decimal, str, str, Any]):
+    """A percentage as a text, which no reader rounds: "21", "8.875". The operation checks its bounds."""
+
+    default_error_messages = {
+        "invalid": 'Must be a percentage as a text, with at most three decimal places: "21" or "8.875".',
+    }
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if not isinstance(data, str) or not _PERCENT.fullmatch(data):
+            self.fail("invalid")
+        return Decimal(data)
+
+    def to_representation(self, value: Decimal) -> str:
+        return shown_percent(value)
 
 
 @extend_schema_field({"type": "string", "pattern": "^[A-Z]{3}$"})

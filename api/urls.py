@@ -9,6 +9,7 @@ from api.v1.accounts import AccountEndpoint, AccountsEndpoint
 from api.v1.balances import BalanceEndpoint
 from api.v1.credit_notes import CreditNoteEndpoint, CreditNotesEndpoint
 from api.v1.credits import CreditsEndpoint
+from api.v1.discounts import DiscountEndpoint, EndDiscountEndpoint
 from api.v1.invoice_corrections import IssueCreditNoteEndpoint, WriteOffEndpoint
 from api.v1.invoices import AccountInvoicesEndpoint, InvoiceEndpoint, InvoicesEndpoint, PayInvoiceEndpoint
 from api.v1.ledger import AccountEntriesEndpoint, EntriesEndpoint, EntryEndpoint, ReversalsEndpoint
@@ -21,6 +22,7 @@ from api.v1.rebillings import RebillingEndpoint, RebillingsEndpoint
 from api.v1.refunds import PaymentRefundsEndpoint, RefundEndpoint, RefundsEndpoint
 from api.v1.reversed_money import PaymentReversalEndpoint, RefundReversalEndpoint
 from api.v1.runs import RunEndpoint, RunsEndpoint
+from api.v1.tax_rates import TaxRateEndpoint, TaxRatesEndpoint
 from api.v1.trials import TrialEndpoint
 
 urlpatterns = [
@@ -30,6 +32,8 @@ urlpatterns = [
     path("v1/plans", PlansEndpoint.as_view()),
     path("v1/plans/<slug:code>", PlanEndpoint.as_view()),
     path("v1/plans/<slug:code>/retire", RetirePlanEndpoint.as_view()),
+    path("v1/tax-rates", TaxRatesEndpoint.as_view()),
+    path("v1/tax-rates/<uuid:tax_rate_id>", TaxRateEndpoint.as_view()),
     path("v1/accounts", AccountsEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>", AccountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/close", CloseAccountEndpoint.as_view()),
@@ -38,6 +42,8 @@ urlpatterns = [
     path("v1/accounts/<uuid:account_id>/resume", ResumeAccountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/take-back", TakeBackEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/trial", TrialEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/discount", DiscountEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/discount/end", EndDiscountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/last-invoice", LastInvoiceEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/history", AccountHistoryEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/invoices", AccountInvoicesEndpoint.as_view()),

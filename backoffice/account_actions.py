@@ -62,7 +62,7 @@ UPDATE = Action(
     label="Change account",
     explanation="Only the fields that you change are changed. With another payment method or customer at the gateway, "
     "an invoice that was declined is tried at once. Another collection method counts from the next invoice, another "
-    "quantity from the next period. The plan, the price and the dates can't be changed.",
+    "quantity or tax rate from the next period. The plan, the price and the dates can't be changed.",
     done="The account was changed.",
     permission="update_account",
     offered=lambda account: True,

@@ -1,5 +1,6 @@
 """The form that changes an account. Only what the person changed in it is changed."""
 
+import uuid
 from typing import Any
 
 from django import forms
@@ -8,9 +9,12 @@ from accounts import clock
 from accounts.account_opening import MAX_QUANTITY
 from accounts.billing_day import billing_day
 from accounts.contact import CONTACT_FIELDS, MAX_LENGTHS
-from accounts.models import MAX_NET_DAYS, Account
+from accounts.models import MAX_NET_DAYS, Account, TaxRate
 from accounts.terms import terms_of
 from backoffice.forms import ReasonForm
+
+MAX_RATES = 200
+"""Tax rates that the form offers."""
 
 
 def _contact(name: str, *, help_text: str = "") -> forms.CharField:
@@ -60,6 +64,7 @@ class AccountForm(ReasonForm):
         "quantity",
         "collection_method",
         "net_days",
+        "tax_rate",
         "payment_customer",
         "payment_method",
         "reason",
@@ -68,6 +73,19 @@ class AccountForm(ReasonForm):
 
     def __init__(self, *args: Any, subject: Account, **kwargs: Any) -> None:
         super().__init__(*args, subject=subject, initial=_present(subject), **kwargs)
+        rates = TaxRate.objects.order_by("name", "percent", "id")[:MAX_RATES]
+        self.fields["tax_rate"] = forms.ChoiceField(
+            choices=[("", "the default of the settings"), *((str(rate.id), _described(rate)) for rate in rates)],
+            required=False,
+            help_text="Of what is found due from now on.",
+            show_hidden_initial=True,
+        )
+        self.order_fields(self.field_order)
+
+    def clean_tax_rate(self) -> uuid.UUID | None:
+        """As the operation takes it."""
+        chosen = self.cleaned_data["tax_rate"]
+        return uuid.UUID(chosen) if chosen else None
 
     def clean(self) -> dict[str, Any]:
         """Adds `changes`, as the operation takes them."""
@@ -88,6 +106,11 @@ def _present(account: Account) -> dict[str, Any]:
         "quantity": terms.quantity,
         "collection_method": account.collection_method,
         "net_days": account.net_days,
+        "tax_rate": str(account.tax_rate_id or ""),
         "payment_customer": account.payment_customer,
         "payment_method": account.payment_method,
     }
+
+
+def _described(rate: TaxRate) -> str:
+    return f"{rate}, {'in' if rate.inclusive else 'added to'} prices"

@@ -13,6 +13,7 @@ from accounts.contact import CONTACT_FIELDS
 from accounts.currencies import display
 from accounts.models import Account, Plan
 from accounts.terms import TermsInForce
+from accounts.wording import counted
 from backoffice.account_actions import BILL_DEBT, CREDIT, PAYMENT, UPDATE
 from backoffice.account_list import (
     AccountList,
@@ -25,10 +26,12 @@ from backoffice.account_list import (
 from backoffice.account_page import tables_of
 from backoffice.actions import ActingAdmin
 from backoffice.base import money
+from backoffice.discounts import END_DISCOUNT, GIVE_DISCOUNT
 from backoffice.lifecycle_actions import CLOSE, CLOSE_AND_REFUND, PAUSE, REOPEN, RESUME, TAKE_BACK, TRIAL
 from backoffice.links import link_to
 from backoffice.lists import titled
 from subscriptions.account_story import explain_account
+from subscriptions.discounts import discount_in_words, periods_left
 
 
 @admin.register(Account)
@@ -76,6 +79,8 @@ class AccountAdmin(ActingAdmin):
         "resumes_on",
         "collection_method",
         "days_to_pay",
+        "own_tax_rate",
+        "discount_given",
         *CONTACT_FIELDS,
         "payment_customer",
         "payment_method",
@@ -88,7 +93,7 @@ class AccountAdmin(ActingAdmin):
         "created_at",
     )
     page_actions = (
-        *(UPDATE, CREDIT, PAYMENT, BILL_DEBT),
+        *(UPDATE, GIVE_DISCOUNT, END_DISCOUNT, CREDIT, PAYMENT, BILL_DEBT),
         *(TRIAL, PAUSE, RESUME, CLOSE, CLOSE_AND_REFUND, TAKE_BACK, REOPEN),
     )
     linked_lookups = ("dunning_on__lte",)
@@ -126,6 +131,18 @@ class AccountAdmin(ActingAdmin):
     @admin.display(description="days to pay")
     def days_to_pay(self, account: Account) -> int:
         return account.net_days
+
+    @admin.display(description="tax rate")
+    def own_tax_rate(self, account: Account) -> Any:
+        return link_to(account.tax_rate) or "the default of the settings"
+
+    @admin.display(description="discount")
+    def discount_given(self, account: Account) -> str | None:
+        discount = account.discount
+        if discount is None:
+            return None
+        words, left = discount_in_words(discount, account.currency), periods_left(discount)
+        return words if left is None else f"{words}; {counted(left, 'period')} left"
 
     @admin.display(description="outstanding")
     def outstanding(self, account: Any) -> str:

@@ -12,6 +12,7 @@ from backoffice import (
     rebilling,
     refunds,
     staff,
+    tax_rates,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "rebilling",
     "refunds",
     "staff",
+    "tax_rates",
 ]

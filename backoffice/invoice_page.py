@@ -9,6 +9,7 @@ from backoffice.links import link_to, list_of
 from backoffice.tables import Table, table
 from backoffice.values import CAUSES
 from invoices.models import BalanceUse, CreditNote, Invoice, InvoiceLine
+from invoices.taxes_by_rate import taxes_by_rate
 from ledger.models import Entry
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling
@@ -25,6 +26,7 @@ def tables_of(invoice: Invoice) -> list[Table]:
     """The tables of an invoice's page, in the order in which they are shown."""
     return [
         _lines(invoice),
+        _taxes(invoice),
         _balance_uses(invoice),
         _payments(invoice),
         _credit_notes(invoice),
@@ -36,7 +38,10 @@ def tables_of(invoice: Invoice) -> list[Table]:
 def _lines(invoice: Invoice) -> Table:
     return table(
         title="Lines",
-        columns=("Line", "What for", "Billing period", "Quantity", "Unit price", "Amount", "Tax", "Credited"),
+        columns=(
+            *("Line", "What for", "Billing period", "Quantity", "Unit price", "Discount", "Amount", "Tax", "Total"),
+            "Credited",
+        ),
         rows=invoice.lines.order_by("position"),
         cells=lambda line: (
             line.position,
@@ -45,11 +50,24 @@ def _lines(invoice: Invoice) -> Table:
             link_to(Rebilling(id=line.rebilling_id), label=_period(line)) if line.rebilling_id else "",
             line.quantity,
             display(amount_minor=line.unit_amount_minor, currency=invoice.currency),
+            display(amount_minor=line.discount_minor, currency=invoice.currency),
             display(amount_minor=line.amount_minor, currency=invoice.currency),
             display(amount_minor=line.tax_minor, currency=invoice.currency),
+            display(amount_minor=line.total_minor, currency=invoice.currency),
             display(amount_minor=line.credited_minor, currency=invoice.currency),
         ),
         max_rows=MAX_LINES,
+    )
+
+
+def _taxes(invoice: Invoice) -> Table:
+    return Table(
+        title="Taxes",
+        columns=("Rate", "Tax"),
+        rows=[
+            (total.in_words(invoice.currency), display(amount_minor=total.tax_minor, currency=invoice.currency))
+            for total in taxes_by_rate(invoice.lines.select_related("tax_rate").order_by("position")[:MAX_LINES])
+        ],
     )
 
 

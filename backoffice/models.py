@@ -14,6 +14,7 @@ class User(AbstractUser):
             ("close_account", "Can close an account"),
             ("reopen_account", "Can reopen an account"),
             ("pause_account", "Can pause and resume an account"),
+            ("give_discount", "Can give an account a discount, and end it"),
             ("grant_credit", "Can grant an account credit"),
             ("record_offline_payment", "Can record an offline payment"),
             ("credit_invoice", "Can issue a credit note"),

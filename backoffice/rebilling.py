@@ -216,7 +216,9 @@ class RebillingAdmin(ActingAdmin):
         "description",
         "quantity",
         "unit_price",
+        "discount_taken_off",
         "amount",
+        "tax_rate",
         "ended_on",
         "invoice_link",
         "due_since",
@@ -232,6 +234,7 @@ class RebillingAdmin(ActingAdmin):
 
     invoice_link = link("invoice", description="invoice")
     unit_price = money("unit_amount_minor", description="unit price")
+    discount_taken_off = money("discount_minor", description="discount")
     amount = money("amount_minor", description="price per period")
 
     @admin.display(description="period", ordering="period_start")

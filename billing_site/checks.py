@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts import clock
+from accounts.tax_rates import check_default_tax
 from billing_site.database.authorities import BUNDLE, fault_of
 from billing_site.lambda_function.duties import Duty, duties, on_lambda
 from billing_site.lambda_function.runtimes import RUNTIMES, warning_of
@@ -32,6 +33,16 @@ def volume_check_has_limits(**_: Any) -> list[CheckMessage]:
         check_limits()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="billing_site.E010")]
+    return []
+
+
+@register("taxes")
+def default_tax_can_be_charged(**_: Any) -> list[CheckMessage]:
+    """With a bad default every sweep would fail and charge nobody."""
+    try:
+        check_default_tax()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="billing_site.E016")]
     return []
 
 

@@ -5,8 +5,10 @@ secret, or part of one, in the wrong place.
 """
 
 import math
+import re
 import zoneinfo
 from collections.abc import Callable, Collection
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -67,6 +69,12 @@ class Environment(environ.Env):  # type: ignore[misc]
         )
         return read
 
+    def tax(self, var: str) -> tuple[str, Decimal, bool] | None:
+        """A tax rate: its name, its percentage, and whether prices contain it. None where the variable is empty."""
+        kind = "a tax's name, percentage, and exclusive or inclusive, as VAT:21:exclusive"
+        given = self.str(var, default="")
+        return _read(given, var=var, kind=kind, read=_tax) if given else None
+
     def one_of(self, var: str, names: Collection[str], *, default: str) -> str:
         found: str = self.str(var, default=default)
         if found not in names:
@@ -116,3 +124,10 @@ def _finite(value: str) -> float:
 def _amounts(value: str) -> dict[str, int]:
     pairs = [part.split("=") for part in value.split(",") if part]
     return {currency.strip(): int(amount) for currency, amount in pairs}
+
+
+def _tax(value: str) -> tuple[str, Decimal, bool]:
+    name, percent, kind = value.rsplit(":", 2)
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", percent):
+        raise ValueError("no percentage")
+    return name.strip(), Decimal(percent), {"exclusive": False, "inclusive": True}[kind]

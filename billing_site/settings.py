@@ -111,6 +111,9 @@ MAX_MOVEMENT_MINOR = env.count("MAX_MOVEMENT_MINOR", default=99_999_999, most=10
 
 # --- Invoices ---
 
+# The tax of accounts that have no rate of their own: name, percent, and whether prices contain it ("inclusive") or it
+# is added to them ("exclusive"): "VAT:21:exclusive". Without it, they aren't taxed.
+DEFAULT_TAX = env.tax("DEFAULT_TAX")
 # The company's name, as each invoice has it from when it is issued.
 SELLER_NAME = env.str("SELLER_NAME", default="")
 # `account`: numbers under each account's own prefix. `company`: one series a year for all, which batches wait for.

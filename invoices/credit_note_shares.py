@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from accounts.amounts import amount_error
 from accounts.currencies import display
 from accounts.errors import Conflict, Invalid
-from invoices.allocation import spread
 from invoices.locked_invoices import LockedInvoice
 from invoices.models import InvoiceLine
+from invoices.rounding import spread
 
 _NOTHING = "Nothing was credited."
 
@@ -98,4 +98,4 @@ def _limits(line: InvoiceLine, *, currency: str) -> str:
 
 def left_of(line: InvoiceLine) -> int:
     """What may still be credited of the line, in minor units."""
-    return line.amount_minor + line.tax_minor - line.credited_minor
+    return line.total_minor - line.credited_minor

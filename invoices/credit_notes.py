@@ -6,7 +6,7 @@ goes to the account's credit balance or, with a refund, back to where the money 
 
 import datetime
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.db import transaction
@@ -22,6 +22,7 @@ from invoices.models import CreditNote, CreditNoteLine, InvoiceLine
 from invoices.numbers import credit_note_numbers
 from invoices.period_claims import period_claims
 from invoices.receipts import note_first_paid
+from invoices.taxes import tax_credited
 from invoices.write_offs import check_not_in_flight
 from ledger.models import EntryType
 from ledger.posting import Posting, post
@@ -85,6 +86,8 @@ class CreditNotes:
     def __init__(self, *, today: datetime.date, now: datetime.datetime) -> None:
         self._today, self._now = today, now
         self._drafts: list[tuple[CreditNoteDraft, CreditNote]] = []
+        self._taxes: dict[uuid.UUID, dict[InvoiceLine, int]] = {}
+        """By credit note, the tax in what it takes off each line."""
 
     def add(self, draft: CreditNoteDraft) -> None:
         """Take its amounts off the invoice and its lines; all that is unsaved until `issue`.
@@ -93,6 +96,7 @@ class CreditNotes:
         """
         account, invoice = draft.account, draft.invoice
         amount = sum(draft.shares.values())
+        taxes = {line: _tax_in(share, line) for line, share in draft.shares.items()}
         from_outstanding = from_written_off = to_balance = to_refund = 0
         if draft.refund_id is None:
             from_outstanding = min(amount, invoice.amounts.outstanding)
@@ -116,6 +120,7 @@ class CreditNotes:
             currency=account.currency,
             issued_on=self._today,
             amount_minor=amount,
+            tax_minor=sum(taxes.values()),
             from_outstanding_minor=from_outstanding,
             from_written_off_minor=from_written_off,
             to_balance_minor=to_balance,
@@ -126,6 +131,7 @@ class CreditNotes:
             created_at=self._now,
         )
         self._drafts.append((draft, credit_note))
+        self._taxes[credit_note.id] = taxes
 
     def issue(self) -> list[CreditNote]:
         """Write them, their entries, and their invoices; the accounts' changes are the caller's to save."""
@@ -137,7 +143,7 @@ class CreditNotes:
             note.number = number
         CreditNote.objects.bulk_create(notes)
         self._credit_lines()
-        postings = [posting for draft, note in self._drafts for posting in _postings(note, draft.shares)]
+        postings = [posting for draft, note in self._drafts for posting in self._postings(note, draft.shares)]
         post(postings=postings, effective_on=self._today, author=notes[0].created_by)
         save_invoices(list({draft.invoice.id: draft.invoice for draft, _ in self._drafts}.values()))
         return notes
@@ -148,41 +154,59 @@ class CreditNotes:
         lines = {line.id: line for _, line, _ in shares}
         InvoiceLine.objects.bulk_update(lines.values(), ["credited_minor"])
         CreditNoteLine.objects.bulk_create(
-            CreditNoteLine(credit_note=note, line=line, amount_minor=share) for note, line, share in shares
+            CreditNoteLine(credit_note=note, line=line, amount_minor=share, tax_minor=self._taxes[note.id][line])
+            for note, line, share in shares
         )
         voided = [line.rebilling_id for line in lines.values() if line.rebilling_id and not left_of(line)]
         if voided:
             accounts = {draft.account.id: draft.account for draft, _ in self._drafts}
             period_claims().void(accounts=list(accounts.values()), rebilling_ids=voided)
 
+    def _postings(self, note: CreditNote, shares: Mapping[InvoiceLine, int]) -> list[Posting]:
+        """Entries for the credit of each line and for the tax in it; what was written off is recovered, since it isn't
+        owed any more.
+        """
+        taxes = self._taxes[note.id]
+        postings = [
+            *(_posting(note, line, EntryType.CREDIT_NOTE, share - taxes[line]) for line, share in shares.items()),
+            *(_posting(note, line, EntryType.TAX_CREDIT, taxes[line]) for line in shares),
+        ]
+        postings = [posting for posting in postings if posting.amount_minor]
+        if note.from_written_off_minor:
+            recovery = Posting(
+                type=EntryType.RECOVERY,
+                account_id=note.account_id,
+                amount_minor=note.from_written_off_minor,
+                currency=note.currency,
+                description=f"Credit note {note.number}",
+                idempotency_key=f"recovery:credit_note:{note.id}",
+                invoice_id=note.invoice_id,
+                author=note.created_by,
+            )
+            postings.append(recovery)
+        return postings
 
-def _postings(credit_note: CreditNote, shares: Mapping[InvoiceLine, int]) -> Sequence[Posting]:
-    """An entry for the credit of each line; what was written off is recovered, since it isn't owed any more."""
-    postings = [
-        Posting(
-            type=EntryType.CREDIT_NOTE,
-            account_id=credit_note.account_id,
-            amount_minor=share,
-            currency=credit_note.currency,
-            description=f"Credit note {credit_note.number}: {line.description}"[:500],
-            idempotency_key=f"credit_note:{credit_note.id}:{line.position}",
-            period_start=line.period_start,
-            period_end=line.period_end,
-            invoice_id=credit_note.invoice_id,
-            author=credit_note.created_by,
-        )
-        for line, share in shares.items()
-    ]
-    if credit_note.from_written_off_minor:
-        recovery = Posting(
-            type=EntryType.RECOVERY,
-            account_id=credit_note.account_id,
-            amount_minor=credit_note.from_written_off_minor,
-            currency=credit_note.currency,
-            description=f"Credit note {credit_note.number}",
-            idempotency_key=f"recovery:credit_note:{credit_note.id}",
-            invoice_id=credit_note.invoice_id,
-            author=credit_note.created_by,
-        )
-        postings.append(recovery)
-    return postings
+
+def _tax_in(share: int, line: InvoiceLine) -> int:
+    """The tax in what is credited of a line now."""
+    return tax_credited(
+        tax_minor=line.tax_minor,
+        total_minor=line.total_minor,
+        credited_minor=line.credited_minor,
+        more_minor=share,
+    )
+
+
+def _posting(note: CreditNote, line: InvoiceLine, kind: EntryType, amount_minor: int) -> Posting:
+    return Posting(
+        type=kind,
+        account_id=note.account_id,
+        amount_minor=amount_minor,
+        currency=note.currency,
+        description=f"Credit note {note.number}: {line.description}"[:500],
+        idempotency_key=f"{kind.value}:{note.id}:{line.position}",
+        period_start=line.period_start,
+        period_end=line.period_end,
+        invoice_id=note.invoice_id,
+        author=note.created_by,
+    )

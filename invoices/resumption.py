@@ -84,7 +84,7 @@ def _is_billed_ahead(account: LockedAccount, today: datetime.date) -> bool:
 
 def _goes_on(line: InvoiceLine) -> bool:
     amounts = amounts_of(line.invoice)
-    whole = line.amount_minor + line.tax_minor
+    whole = line.total_minor
     left = min(whole - line.credited_minor, max(0, amounts.total - amounts.credit_notes - amounts.written_off))
     return left == whole or (left > 0 and not is_too_small(amount_minor=left, currency=line.invoice.currency))
 

@@ -68,6 +68,7 @@ for _type, (_debit, _credit) in BOOKS_BY_TYPE.items():
     _BOOKS_ARE_THOSE_OF_THE_TYPE |= Q(type=_type, debit=_debit, credit=_credit, reverses__isnull=True)
 
 _INVOICED = [EntryType.CHARGE, EntryType.TAX, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT]
+_OF_LINES = [EntryType.CHARGE, EntryType.TAX]
 _OF_PAYMENTS = [EntryType.PAYMENT, EntryType.PAYMENT_REVERSED]
 _OF_REFUNDS = [EntryType.REFUND, EntryType.REFUND_REVERSED]
 
@@ -116,9 +117,9 @@ class Entry(models.Model):
                 condition=~Q(type__in=_INVOICED) | Q(invoice_id__isnull=False), name="entry_names_its_invoice"
             ),
             models.CheckConstraint(
-                condition=Q(type=EntryType.CHARGE, line_id__isnull=False)
-                | ~Q(type=EntryType.CHARGE) & Q(line_id__isnull=True),
-                name="entry_charge_names_its_line",
+                condition=Q(type__in=_OF_LINES, line_id__isnull=False)
+                | ~Q(type__in=_OF_LINES) & Q(line_id__isnull=True),
+                name="entry_names_its_line",
             ),
             models.CheckConstraint(
                 condition=Q(type__in=_OF_PAYMENTS, payment_id__isnull=False)

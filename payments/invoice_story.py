@@ -13,6 +13,7 @@ from accounts.models import Account
 from accounts.wording import day_in_words
 from invoices.locked_invoices import UnknownInvoice
 from invoices.models import BalanceUse, CreditNote, Invoice
+from invoices.taxes_by_rate import taxes_by_rate
 from ledger.models import Entry, EntryType
 from payments.amount_checks import SUPERSEDED
 from payments.declines import AMOUNT_TOO_SMALL, BY_PERSON
@@ -50,7 +51,12 @@ def explain_invoice(invoice_id: uuid.UUID, *, today: datetime.date) -> list[str]
     ]
     # By id alone: of two sentences about one row, the first stays first.
     events.sort(key=lambda event: event[0])
-    return [*_issue(invoice, payments), *(sentence for _, sentence in events), *_state(invoice, today)]
+    return [
+        *_issue(invoice, payments),
+        *_of_lines(invoice),
+        *(sentence for _, sentence in events),
+        *_state(invoice, today),
+    ]
 
 
 def _issue(invoice: Invoice, payments: list[Payment]) -> Iterator[str]:
@@ -62,6 +68,15 @@ def _issue(invoice: Invoice, payments: list[Payment]) -> Iterator[str]:
         yield f"{issued}, to be collected at once."
     if invoice.declined_on and not payments:
         yield "The account's payment method can't be used, so nothing was tried: it counts as declined."
+
+
+def _of_lines(invoice: Invoice) -> Iterator[str]:
+    """What was taken off its lines, and their taxes."""
+    lines = list(invoice.lines.select_related("tax_rate").order_by("position"))
+    if discount := sum(line.discount_minor for line in lines):
+        yield f"A discount of {_money(invoice, discount)} is taken off."
+    for total in taxes_by_rate(lines):
+        yield f"{total.in_words(invoice.currency)}."
 
 
 def _of_payments(payments: list[Payment], entries: list[Entry]) -> Iterator[Event]:

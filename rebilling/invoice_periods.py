@@ -108,6 +108,8 @@ def _line(period: WaitingPeriod) -> NewLine:
         period_start=period.period_start,
         period_end=period.period_end,
         rebilling_id=period.id,
+        discount_minor=period.discount_minor,
+        tax_rate_id=period.tax_rate_id,
     )
 
 

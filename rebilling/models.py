@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.ids import new_id
-from accounts.models import Account
+from accounts.models import Account, Discount, TaxRate
 from invoices.models import Invoice
 
 
@@ -101,7 +101,8 @@ class Rebilling(models.Model):
     """The claim on one billing period of one account. Unique on (account, period_start), SKIPPED and VOIDED ones aside.
 
     What it costs is fixed when it is found due, so that what was checked and approved is what is charged:
-    `description`, `quantity`, `unit_amount_minor` and `amount_minor`, in minor units. Charged, it names its invoice.
+    `description`, `quantity` and `unit_amount_minor`, what a discount takes off, and `amount_minor`, which is what is
+    left; in minor units. So is the rate of its tax. Charged, it names its invoice.
     `ended_on` is its end, and moves earlier where the period is cut short: it covers `[period_start, ended_on)`.
     `due_since` is when it was found due, or was made due again by a person: it may not stay DUE long.
     """
@@ -125,7 +126,10 @@ class Rebilling(models.Model):
     description = models.CharField(max_length=500)
     quantity = models.PositiveIntegerField()
     unit_amount_minor = models.BigIntegerField()
+    discount = models.ForeignKey(Discount, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    discount_minor = models.BigIntegerField(default=0)
     amount_minor = models.BigIntegerField()
+    tax_rate = models.ForeignKey(TaxRate, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     currency = models.CharField(max_length=3)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="rebillings")
     due_since = models.DateTimeField()
@@ -149,8 +153,12 @@ class Rebilling(models.Model):
                 name="rebilling_amounts_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(amount_minor=F("quantity") * F("unit_amount_minor")),
+                condition=Q(amount_minor=F("quantity") * F("unit_amount_minor") - F("discount_minor")),
                 name="rebilling_costs_what_its_units_do",
+            ),
+            models.CheckConstraint(
+                condition=Q(discount_minor=0) | Q(discount_minor__gt=0, discount__isnull=False),
+                name="rebilling_discounted_by_a_discount",
             ),
             models.CheckConstraint(
                 condition=Q(status="SKIPPED", reason__in=SkipReason.values)
@@ -169,6 +177,8 @@ class Rebilling(models.Model):
             models.Index(fields=["run", "status"], name="rebilling_by_run"),
             # rebilling/messages/sending.py: what is to be sent, an account's periods together and in order.
             models.Index(fields=["account", "period_start"], condition=Q(status="DUE"), name="rebilling_due"),
+            # rebilling/period_discounts.py: the periods that have a discount.
+            models.Index(fields=["discount"], condition=Q(discount__isnull=False), name="rebilling_by_discount"),
             # backoffice: what waits for a person.
             models.Index(fields=["id"], condition=Q(status="PARKED"), name="rebilling_parked"),
         ]

@@ -8,12 +8,15 @@ from functools import partial
 from django.db import models, transaction
 
 from accounts.locked_accounts import LockedAccount
+from accounts.tax_rates import default_tax_rate_id
 from accounts.terms import terms_of
+from invoices.taxes import tax_rate_of
 from rebilling.invoice_periods import invoice_periods
 from rebilling.messages.message import PeriodItem
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
 from rebilling.on_demand_runs import lock_run_of_the_day
+from rebilling.period_discounts import discounts_of
 from rebilling.period_rows import due_rows, write_rows
 
 
@@ -54,6 +57,8 @@ def bill_today(*, account: LockedAccount, gateway: str, today: datetime.date, no
         account_id=account.id,
         currency=account.currency,
         terms=terms,
+        discount=discounts_of([account]).get(account.id),
+        tax_rate_id=tax_rate_of(account, default_id=default_tax_rate_id(now=now)),
         run=run,
         since=today,
         until=today,

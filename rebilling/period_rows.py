@@ -9,6 +9,7 @@ from accounts.billing_calendar import MAX_DUE_PERIODS, Period
 from accounts.terms import TermsHistory, TermsInForce
 from accounts.wording import period_in_words
 from rebilling.models import ParkReason, Rebilling, Run
+from rebilling.period_discounts import AccountDiscount
 from rebilling.period_states import Parking, log_parked
 
 
@@ -17,6 +18,8 @@ def due_rows(
     account_id: uuid.UUID,
     currency: str,
     terms: TermsHistory,
+    discount: AccountDiscount | None,
+    tax_rate_id: uuid.UUID | None,
     run: Run,
     since: datetime.date,
     until: datetime.date,
@@ -25,8 +28,9 @@ def due_rows(
 ) -> list[Rebilling]:
     """A DUE row, unsaved, for each period of the account that starts from `since` to `until`.
 
-    The price is fixed here: what passes the volume check is what is charged. When there are more than 36 periods, the
-    first is PARKED and the others get no row; with `park_after_limit`, 36 are DUE and the one after them is PARKED.
+    The price is fixed here, with its discount and the rate of its tax: what passes the volume check is what is charged.
+    When there are more than 36 periods, the first is PARKED and the others get no row; with `park_after_limit`, 36 are
+    DUE and the one after them is PARKED.
     """
     periods = list(islice(terms.periods_due(since=since, as_of=until), MAX_DUE_PERIODS + 1))
     rows = [
@@ -41,6 +45,7 @@ def due_rows(
             quantity=in_force.quantity,
             unit_amount_minor=in_force.unit_amount_minor,
             amount_minor=in_force.price_minor,
+            tax_rate_id=tax_rate_id,
             currency=currency,
             due_since=now,
         )
@@ -50,6 +55,9 @@ def due_rows(
         rows = rows if park_after_limit else rows[:1]
         rows[-1].status, rows[-1].reason = Rebilling.Status.PARKED, ParkReason.TOO_MANY_PERIODS
         rows[-1].detail = f"more than {MAX_DUE_PERIODS} periods are due"
+    if discount:
+        for row in rows:
+            discount.take_off(row)
     return rows
 
 

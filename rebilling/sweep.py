@@ -20,8 +20,10 @@ from accounts.errors import Invalid
 from accounts.ids import new_id
 from accounts.locked_accounts import lock_accounts
 from accounts.models import Account
+from accounts.tax_rates import check_default_tax, default_tax_rate_id
 from accounts.terms import terms_of
 from invoices.past_due import mark_past_due
+from invoices.taxes import tax_rate_of
 from payments.dunning_steps import send_dunning
 from payments.messages.queue import Queue
 from payments.messages.sending import send_leftovers
@@ -29,6 +31,7 @@ from payments.models import Payment, Refund
 from rebilling.messages.sending import send_due
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
+from rebilling.period_discounts import discounts_of
 from rebilling.period_rows import due_rows, last_day_billed, write_rows
 from rebilling.period_states import skip_inactive
 from rebilling.sweep_lock import hold_sweep_lock
@@ -57,6 +60,7 @@ def sweep(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Run:
     """
     check_not_in_future(as_of=as_of, now=now)
     check_limits()
+    check_default_tax()
     run = Run(id=new_id(), as_of=as_of, status=Run.Status.OPEN, started_at=now)
     with hold_sweep_lock(run.id):
         run.save(force_insert=True)
@@ -99,8 +103,11 @@ def _write_due(*, run: Run, now: datetime.datetime) -> None:
     billed.
     """
 
+    default_tax_rate = default_tax_rate_id(now=now)
+
     def write(ids: Sequence[uuid.UUID]) -> None:
-        write_rows(_rows_due(accounts=lock_accounts(ids).values(), run=run, now=now))
+        accounts = lock_accounts(ids).values()
+        write_rows(_rows_due(accounts=accounts, run=run, default_tax_rate=default_tax_rate, now=now))
 
     for ids in _accounts_due(run.as_of):
         for part in bisect_batch(items=ids, work=write):
@@ -127,7 +134,9 @@ def find_due(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[Rebill
     check_not_in_future(as_of=as_of, now=now)
     run = Run(as_of=as_of)
     for ids in _accounts_due(as_of):
-        rows = _rows_due(accounts=Account.objects.filter(id__in=ids).order_by("id"), run=run, now=now)
+        accounts = Account.objects.filter(id__in=ids).order_by("id")
+        # Taxes aren't part of what is weighed.
+        rows = _rows_due(accounts=accounts, run=run, default_tax_rate=None, now=now)
         existing = _existing(rows)
         yield from (row for row in rows if (row.account_id, row.period_start) not in existing)
 
@@ -171,15 +180,22 @@ class DueAccount(Protocol):
     def rebilling_date(self) -> datetime.date: ...
     @property
     def billing_stops_on(self) -> datetime.date | None: ...
+    @property
+    def tax_rate_id(self) -> uuid.UUID | None: ...
+    @property
+    def discount_id(self) -> uuid.UUID | None: ...
 
 
-def _rows_due(*, accounts: Collection[DueAccount], run: Run, now: datetime.datetime) -> list[Rebilling]:
+def _rows_due(
+    *, accounts: Collection[DueAccount], run: Run, default_tax_rate: uuid.UUID | None, now: datetime.datetime
+) -> list[Rebilling]:
     """A row for each due period of the accounts; one PARKED row for an account that has too many of them. None for a
     period that starts when the account is to be closed or paused, or later.
     """
     # Checked again under the lock: it may have been closed since it was found.
     billed = [account for account in accounts if account.status != Account.Status.INACTIVE]
     terms = terms_of([account.id for account in billed])
+    discounts = discounts_of(billed)
     already_due = _accounts_already_due([account.id for account in billed])
     return [
         row
@@ -188,6 +204,8 @@ def _rows_due(*, accounts: Collection[DueAccount], run: Run, now: datetime.datet
             account_id=account.id,
             currency=account.currency,
             terms=terms[account.id],
+            discount=discounts.get(account.id),
+            tax_rate_id=tax_rate_of(account, default_id=default_tax_rate),
             run=run,
             since=account.rebilling_date,
             until=last_day_billed(run.as_of, account.billing_stops_on),

@@ -27,7 +27,9 @@ class WaitingPeriod(NamedTuple):
     description: str
     quantity: int
     unit_amount_minor: int
+    discount_minor: int
     amount_minor: int
+    tax_rate_id: uuid.UUID | None
     run_passed: bool
 
 

@@ -12,15 +12,16 @@ REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM :application_role;
 REVOKE UPDATE, DELETE ON accounts_plan FROM :application_role;
 GRANT UPDATE (retired) ON accounts_plan TO :application_role;
 
--- Terms and history are only added to.
-REVOKE UPDATE, DELETE ON accounts_terms, accounts_accountchange FROM :application_role;
+-- Terms, history, tax rates and discounts are only added to: invoices go by them.
+REVOKE UPDATE, DELETE ON accounts_terms, accounts_accountchange, accounts_taxrate, accounts_discount
+    FROM :application_role;
 
 -- An account is closed, never deleted; its currency and the prefix of its numbers never change.
 REVOKE UPDATE, DELETE ON accounts_account FROM :application_role;
 GRANT UPDATE (
     status, inactive_reason, name, email, address_line1, address_line2, postal_code, city, region, country, tax_id,
     language, anchor_date, rebilling_date, first_rebilling_date, billing_since,
-    external_reference, collection_method, net_days, payment_customer, payment_method, payment_method_unusable,
-    on_decline, credit_balance_minor, invoices_issued, credit_notes_issued, dunning_steps, dunning_on, opened_on,
-    trial_ends_on, closes_on, pauses_on, resumes_on, metadata
+    external_reference, collection_method, net_days, tax_rate_id, discount_id, payment_customer, payment_method,
+    payment_method_unusable, on_decline, credit_balance_minor, invoices_issued, credit_notes_issued, dunning_steps, dunning_on,
+    opened_on, trial_ends_on, closes_on, pauses_on, resumes_on, metadata
 ) ON accounts_account TO :application_role;

@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 
 from accounts.ids import new_id
 from accounts.metadata import MetadataField
+from accounts.models.tax_rate import TaxRate
 
 DEFAULT_NET_DAYS = 30
 MAX_NET_DAYS = 365
@@ -26,6 +27,9 @@ class Account(models.Model):
 
     Pending changes: it is closed from `closes_on`, paused from `pauses_on`, and resumes on `resumes_on`. No period that
     starts on the day of a pending closing or pause, or later, is billed. Who asked for them, and why, is its history.
+
+    `tax_rate` is its own, or None for the default of the settings. `discount` is the one that it has, in force or used
+    up; the price of each period that is found due goes by it.
 
     The address, `country` (ISO 3166-1 alpha-2), tax id and language (RFC 5646) are the customer's, for invoices.
 
@@ -93,6 +97,13 @@ class Account(models.Model):
         max_length=12, choices=CollectionMethod.choices, default=CollectionMethod.AUTOMATIC
     )
     net_days = models.PositiveSmallIntegerField(default=DEFAULT_NET_DAYS)
+    # Without indexes, which every change of an account would write: nothing looks for the accounts of a rate.
+    tax_rate = models.ForeignKey(
+        TaxRate, on_delete=models.PROTECT, null=True, blank=True, related_name="accounts", db_index=False
+    )
+    discount = models.ForeignKey(
+        "accounts.Discount", on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     payment_customer = models.CharField(max_length=200, blank=True, default="")
     payment_method = models.CharField(max_length=200, blank=True, default="")
     payment_method_unusable = models.BooleanField(default=False)

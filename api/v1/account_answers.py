@@ -12,12 +12,13 @@ from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.contact import CONTACT_FIELDS
 from accounts.locked_accounts import get_account
-from accounts.models import MAX_NET_DAYS, Account
+from accounts.models import MAX_DISCOUNT_PERIODS, MAX_NET_DAYS, Account, Discount
 from accounts.pending_changes import pending_changes
 from accounts.terms import TermsInForce, terms_of
 from api.endpoints import ListEndpoint
-from api.fields import Amount, Metadata, TextOrNull, WholeNumber
+from api.fields import Amount, Metadata, Percent, TextOrNull, WholeNumber
 from ledger.balances import balances
+from rebilling.period_discounts import periods_having
 
 
 @extend_schema_field({"type": "string", "enum": Account.InactiveReason.values}, component_name="InactiveReason")
@@ -44,6 +45,33 @@ class PendingChangeField(serializers.Field[Any, Any, Any, Any]):
     def to_representation(self, account: Account) -> Any:
         pending = self.context["pending"][account.id].get(self.day)
         return pending and PendingChangeSerializer(pending).data
+
+
+class DiscountSerializer(serializers.ModelSerializer[Discount]):
+    """What is taken off the account's periods: a percentage of the price, or an amount. One of the two is null."""
+
+    # How many periods have each comes in the context.
+    percent = Percent(read_only=True, allow_null=True, help_text="Of the price.")
+    amount_minor = Amount(least=1, allow_null=True, help_text="Off each period, at most its price.")
+    periods = WholeNumber(
+        read_only=True, allow_null=True, least=1, most=MAX_DISCOUNT_PERIODS, help_text="For so many periods, or null."
+    )
+    periods_left = serializers.SerializerMethodField(help_text="How many of them are to come, or null.")
+    starts_on = serializers.DateField(read_only=True, help_text="For periods that start on this day or later.")
+    until = serializers.DateField(
+        read_only=True, allow_null=True, help_text="For periods that start before this day, or null."
+    )
+
+    class Meta:
+        model = Discount
+        fields = ("id", "percent", "amount_minor", "periods", "periods_left", "starts_on", "until", "reason")
+        read_only_fields = fields
+
+    @extend_schema_field(WholeNumber(least=0, most=MAX_DISCOUNT_PERIODS, allow_null=True))
+    def get_periods_left(self, discount: Discount) -> int | None:
+        if discount.periods is None:
+            return None
+        return max(0, discount.periods - int(self.context["periods_having"][discount.id]))
 
 
 class AccountSerializer(serializers.ModelSerializer[Account]):
@@ -76,6 +104,13 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
     country = TextOrNull(help_text="The country's code of two letters (ISO 3166-1).")
     tax_id = TextOrNull(help_text="The customer's tax id.")
     language = TextOrNull(help_text="The customer's language, as a tag.")
+    tax_rate = serializers.UUIDField(
+        source="tax_rate_id",
+        read_only=True,
+        allow_null=True,
+        help_text="The id of its own tax rate, or null for the default of the settings.",
+    )
+    discount = serializers.SerializerMethodField(help_text="The discount that it has, in force or over; or null.")
     payment_customer = TextOrNull(help_text="The customer at the payment gateway.")
     payment_method = TextOrNull(help_text="The payment method at the payment gateway.")
     payment_method_unusable = serializers.BooleanField(
@@ -117,6 +152,8 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
             "external_reference",
             "collection_method",
             "net_days",
+            "tax_rate",
+            "discount",
             "payment_customer",
             "payment_method",
             "payment_method_unusable",
@@ -142,6 +179,11 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
     def get_unit_amount_minor(self, account: Account) -> int:
         return self._terms(account).unit_amount_minor
 
+    @extend_schema_field(DiscountSerializer(allow_null=True))
+    def get_discount(self, account: Account) -> dict[str, Any] | None:
+        found = self.context["discounts"].get(account.discount_id)
+        return dict(DiscountSerializer(found, context=self.context).data) if found else None
+
     @extend_schema_field(Amount(least=-MAX_BALANCE_MINOR))
     def get_balance_minor(self, account: Account) -> int:
         return int(self.context["balances"][account.id])
@@ -152,15 +194,18 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
 
 
 def accounts_as_json(accounts: Sequence[Account], *, today: datetime.date) -> Any:
-    """The accounts as JSON, with their balances and the terms in force today, in two statements; in a third, what is
-    pending of them, where anything is.
+    """The accounts as JSON, with their balances and the terms in force today, in two statements; in another, what is
+    pending of them, where anything is; with two more where some have discounts.
     """
     ids = [account.id for account in accounts]
+    given = {account.discount_id for account in accounts if account.discount_id}
     context = {
         "balances": balances(account_ids=ids),
         "terms": terms_of(ids),
         "pending": pending_changes(accounts),
         "today": today,
+        "discounts": Discount.objects.in_bulk(list(given)) if given else {},
+        "periods_having": periods_having(given),
     }
     return AccountSerializer(accounts, many=True, context=context).data
 

@@ -5,7 +5,7 @@ from accounts.contact import MAX_LENGTHS
 from accounts.models import MAX_NET_DAYS, Account
 from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body
-from api.fields import Choice, ClearableText, Day, Email, Metadata, Movement, Text, WholeNumber
+from api.fields import Choice, ClearableText, Day, Email, Identifier, Metadata, Movement, Text, WholeNumber
 from subscriptions.sign_up import Billing
 
 
@@ -32,6 +32,11 @@ class AccountBody(Body):
     )
     net_days = WholeNumber(
         required=False, least=0, most=MAX_NET_DAYS, help_text="Days to pay in, where invoices are sent."
+    )
+    tax_rate = Identifier(
+        required=False,
+        allow_null=True,
+        help_text="The id of the tax rate of what is found due from now on. Null: the default of the settings.",
     )
     payment_customer = ClearableText(max_length=200)
     payment_method = ClearableText(max_length=200)

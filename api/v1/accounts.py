@@ -110,6 +110,8 @@ _OPENED = _ACCOUNT | {
     "region": None,
     "tax_id": None,
     "language": None,
+    "tax_rate": None,
+    "discount": None,
     "dunning_on": None,
     "trial_ends_on": None,
     "pending_cancellation": None,

@@ -9,10 +9,11 @@ from rest_framework import serializers
 from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.models import Account
-from api.fields import Amount, TextOrNull, WholeNumber
+from api.fields import Amount, Percent, TextOrNull, WholeNumber
 from api.v1.payments import PaymentSerializer
 from invoices.locked_invoices import UnknownInvoice
 from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from invoices.taxes_by_rate import taxes_by_rate
 from payments.invoice_story import explain_invoice
 
 MAX_POSITION = 2**15 - 1
@@ -25,7 +26,7 @@ class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
         Account.CollectionMethod.choices, read_only=True, help_text="The account's when it was issued."
     )
     total_minor = Amount(help_text="The sum of its lines, taxes included.")
-    tax_minor = Amount()
+    tax_minor = Amount(help_text="The tax in it.")
     credited_minor = Amount(help_text="What credit notes took off what was outstanding or written off.")
     credited_to_balance_minor = Amount(help_text="What credit notes gave to the account's credit balance.")
     credited_to_refund_minor = Amount(help_text="What credit notes sent back to the customer.")
@@ -90,8 +91,12 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
     unit_amount_minor = Amount()
     discount_minor = Amount()
-    amount_minor = Amount(help_text="After the discount.")
+    amount_minor = Amount(help_text="After the discount. It contains the tax where the rate is inclusive.")
+    tax_rate = serializers.UUIDField(
+        source="tax_rate_id", read_only=True, allow_null=True, help_text="The id of the rate of its tax, or null."
+    )
     tax_minor = Amount()
+    total_minor = Amount(help_text="What it comes to with its tax.")
     credited_minor = Amount(help_text="What credit notes took off it, tax included.")
     period_start = serializers.DateField(read_only=True, allow_null=True)
     period_end = serializers.DateField(read_only=True, allow_null=True, help_text="The day after the last one.")
@@ -108,7 +113,9 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
             "unit_amount_minor",
             "discount_minor",
             "amount_minor",
+            "tax_rate",
             "tax_minor",
+            "total_minor",
             "credited_minor",
             "period_start",
             "period_end",
@@ -138,10 +145,11 @@ class CreditNoteLineSerializer(serializers.ModelSerializer[CreditNoteLine]):
     """What a credit note takes off one line, tax included."""
 
     amount_minor = Amount(least=1)
+    tax_minor = Amount(help_text="The tax in it.")
 
     class Meta:
         model = CreditNoteLine
-        fields = ("line", "amount_minor")
+        fields = ("line", "amount_minor", "tax_minor")
         read_only_fields = fields
 
 
@@ -149,6 +157,7 @@ class CreditNoteSerializer(serializers.ModelSerializer[CreditNote]):
     """A reduction of an invoice. Its amount is the sum of its four parts, and of its lines."""
 
     amount_minor = Amount(least=1)
+    tax_minor = Amount(help_text="The tax in it.")
     from_outstanding_minor = Amount(help_text="Taken off what was outstanding.")
     from_written_off_minor = Amount(help_text="Taken off what was written off.")
     to_balance_minor = Amount(help_text="Given to the account's credit balance.")
@@ -166,6 +175,7 @@ class CreditNoteSerializer(serializers.ModelSerializer[CreditNote]):
             "currency",
             "issued_on",
             "amount_minor",
+            "tax_minor",
             "from_outstanding_minor",
             "from_written_off_minor",
             "to_balance_minor",
@@ -179,10 +189,23 @@ class CreditNoteSerializer(serializers.ModelSerializer[CreditNote]):
         read_only_fields = fields
 
 
+class RateTotalSerializer(serializers.Serializer[Any]):
+    """What an invoice has at one tax rate."""
+
+    tax_rate = serializers.UUIDField(source="rate.id", read_only=True)
+    name = serializers.CharField(source="rate.name", read_only=True)
+    percent = Percent(source="rate.percent", read_only=True)
+    inclusive = serializers.BooleanField(source="rate.inclusive", read_only=True)
+    exemption_reason = TextOrNull(source="rate.exemption_reason")
+    net_minor = Amount(help_text="Its lines at this rate, without their tax.")
+    tax_minor = Amount()
+
+
 class WholeInvoiceSerializer(InvoiceSerializer):
     """An invoice with all that belongs to it, and what happened to it in words."""
 
     lines = InvoiceLineSerializer(many=True, read_only=True)
+    taxes = RateTotalSerializer(many=True, read_only=True, help_text="Its taxes, added up by rate.")
     balance_uses = BalanceUseSerializer(many=True, read_only=True)
     credit_notes = CreditNoteSerializer(many=True, read_only=True)
     payments = PaymentSerializer(many=True, read_only=True)
@@ -191,7 +214,10 @@ class WholeInvoiceSerializer(InvoiceSerializer):
     )
 
     class Meta(InvoiceSerializer.Meta):
-        fields = (*InvoiceSerializer.Meta.fields, "lines", "balance_uses", "credit_notes", "payments", "explanation")
+        fields = (
+            *(*InvoiceSerializer.Meta.fields, "lines", "taxes"),
+            *("balance_uses", "credit_notes", "payments", "explanation"),
+        )
         read_only_fields = fields
 
 
@@ -201,8 +227,10 @@ def invoice_as_json(invoice_id: uuid.UUID, *, today: datetime.date) -> dict[str,
     if invoice is None:
         raise UnknownInvoice(f"There is no invoice {invoice_id}.")
     credit_notes = invoice.credit_notes.order_by("id").prefetch_related("lines")
+    lines = list(invoice.lines.select_related("tax_rate").order_by("position"))
     found = InvoiceSerializer(invoice).data | {
-        "lines": InvoiceLineSerializer(invoice.lines.order_by("position"), many=True).data,
+        "lines": InvoiceLineSerializer(lines, many=True).data,
+        "taxes": RateTotalSerializer(taxes_by_rate(lines), many=True).data,
         "balance_uses": BalanceUseSerializer(invoice.balance_uses.order_by("id"), many=True).data,
         "credit_notes": CreditNoteSerializer(credit_notes, many=True).data,
         "payments": PaymentSerializer(invoice.payments.order_by("id"), many=True).data,

@@ -38,7 +38,11 @@ class RebillingSerializer(serializers.ModelSerializer[Rebilling]):
     detail = TextOrNull(help_text="More about that.")
     quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
     unit_amount_minor = Amount()
-    amount_minor = Amount()
+    discount_minor = Amount(help_text="What its discount takes off.")
+    amount_minor = Amount(help_text="After the discount, and before a tax that is added to it.")
+    tax_rate = serializers.UUIDField(
+        source="tax_rate_id", read_only=True, allow_null=True, help_text="The id of the rate of its tax, or null."
+    )
 
     class Meta:
         model = Rebilling
@@ -55,7 +59,9 @@ class RebillingSerializer(serializers.ModelSerializer[Rebilling]):
             "description",
             "quantity",
             "unit_amount_minor",
+            "discount_minor",
             "amount_minor",
+            "tax_rate",
             "currency",
             "invoice",
             "due_since",

@@ -9,6 +9,7 @@ OPERATORS = "Billing operators"
 
 VIEWED = [
     ("accounts", "plan"),
+    ("accounts", "taxrate"),
     ("accounts", "account"),
     ("accounts", "terms"),
     ("accounts", "accountchange"),
@@ -27,6 +28,7 @@ ACTIONS = [
     ("close_account", "Can close an account"),
     ("reopen_account", "Can reopen an account"),
     ("pause_account", "Can pause and resume an account"),
+    ("give_discount", "Can give an account a discount, and end it"),
     ("grant_credit", "Can grant an account credit"),
     ("record_offline_payment", "Can record an offline payment"),
     ("credit_invoice", "Can issue a credit note"),

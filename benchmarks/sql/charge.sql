@@ -29,9 +29,9 @@ invoices AS (
 lines AS (
     INSERT INTO invoices_invoiceline (
         id, invoice_id, position, kind, description, quantity, unit_amount_minor, discount_minor, amount_minor,
-        tax_minor, credited_minor, period_start, period_end, rebilling_id
+        tax_minor, total_minor, credited_minor, period_start, period_end, rebilling_id
     )
-    SELECT line_id, invoice_id, 1, 'period', description, quantity, unit_amount_minor, 0, amount_minor, 0, 0,
+    SELECT line_id, invoice_id, 1, 'period', description, quantity, unit_amount_minor, 0, amount_minor, 0, amount_minor, 0,
         period_start, period_end, id
     FROM due
 ),

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_initial"),
+        ("accounts", "0001_plans_accounts_and_terms"),
     ]
 
     operations = [
@@ -81,6 +81,7 @@ class Migration(migrations.Migration):
                 ("currency", models.CharField(max_length=3)),
                 ("issued_on", models.DateField()),
                 ("amount_minor", models.BigIntegerField()),
+                ("tax_minor", models.BigIntegerField(default=0)),
                 ("from_outstanding_minor", models.BigIntegerField(default=0)),
                 ("from_written_off_minor", models.BigIntegerField(default=0)),
                 ("to_balance_minor", models.BigIntegerField(default=0)),
@@ -146,6 +147,7 @@ class Migration(migrations.Migration):
                 ("discount_minor", models.BigIntegerField(default=0)),
                 ("amount_minor", models.BigIntegerField()),
                 ("tax_minor", models.BigIntegerField(default=0)),
+                ("total_minor", models.BigIntegerField()),
                 ("credited_minor", models.BigIntegerField(default=0)),
                 ("period_start", models.DateField(null=True)),
                 ("period_end", models.DateField(null=True)),
@@ -154,6 +156,16 @@ class Migration(migrations.Migration):
                     "invoice",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT, related_name="lines", to="invoices.invoice"
+                    ),
+                ),
+                (
+                    "tax_rate",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.taxrate",
                     ),
                 ),
             ],
@@ -166,6 +178,7 @@ class Migration(migrations.Migration):
                     models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 ("amount_minor", models.BigIntegerField()),
+                ("tax_minor", models.BigIntegerField(default=0)),
                 (
                     "credit_note",
                     models.ForeignKey(
@@ -341,6 +354,12 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="invoice",
             constraint=models.CheckConstraint(
+                condition=models.Q(("tax_minor__lte", models.F("total_minor"))), name="invoice_tax_within_its_total"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invoice",
+            constraint=models.CheckConstraint(
                 condition=models.Q(("due_on__gte", models.F("issued_on"))), name="invoice_due_once_issued"
             ),
         ),
@@ -386,6 +405,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="creditnote",
             constraint=models.CheckConstraint(
+                condition=models.Q(("tax_minor__gte", 0), ("tax_minor__lte", models.F("amount_minor"))),
+                name="credit_note_has_its_tax",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="creditnote",
+            constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("refund_id__isnull", True), ("to_refund_minor", 0)),
                     models.Q(("refund_id__isnull", False), ("to_refund_minor__gt", 0)),
@@ -418,16 +444,31 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="invoiceline",
             constraint=models.CheckConstraint(
+                condition=models.Q(("credited_minor__gte", 0), ("credited_minor__lte", models.F("total_minor"))),
+                name="invoice_line_not_credited_past_it",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("credited_minor__gte", 0),
+                    models.Q(("tax_minor__lte", models.F("amount_minor")), ("total_minor", models.F("amount_minor"))),
                     (
-                        "credited_minor__lte",
+                        "total_minor",
                         django.db.models.expressions.CombinedExpression(
                             models.F("amount_minor"), "+", models.F("tax_minor")
                         ),
                     ),
+                    _connector="OR",
                 ),
-                name="invoice_line_not_credited_past_it",
+                name="invoice_line_total_has_its_tax",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tax_minor", 0), ("tax_rate__isnull", False), _connector="OR"),
+                name="invoice_line_taxed_at_a_rate",
             ),
         ),
         migrations.AddConstraint(
@@ -455,6 +496,13 @@ class Migration(migrations.Migration):
             model_name="creditnoteline",
             constraint=models.CheckConstraint(
                 condition=models.Q(("amount_minor__gt", 0)), name="credit_note_line_positive"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="creditnoteline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tax_minor__gte", 0), ("tax_minor__lte", models.F("amount_minor"))),
+                name="credit_note_line_has_its_tax",
             ),
         ),
     ]

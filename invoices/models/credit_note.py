@@ -15,8 +15,8 @@ _PARTS = F("from_outstanding_minor") + F("from_written_off_minor") + F("to_balan
 class CreditNote(models.Model):
     """Reduces an invoice after it was issued, by `amount_minor` in all, in minor units of its currency.
 
-    The amount took from what was outstanding, then from what was written off; what is left went to the account's credit
-    balance or, with a refund, back to the customer.
+    `tax_minor` is the tax in it. The amount took from what was outstanding, then from what was written off; what is
+    left went to the account's credit balance or, with a refund, back to the customer.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -26,6 +26,7 @@ class CreditNote(models.Model):
     currency = models.CharField(max_length=3)
     issued_on = models.DateField()
     amount_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField(default=0)
     from_outstanding_minor = models.BigIntegerField(default=0)
     from_written_off_minor = models.BigIntegerField(default=0)
     to_balance_minor = models.BigIntegerField(default=0)
@@ -46,6 +47,10 @@ class CreditNote(models.Model):
                 name="credit_note_is_the_sum_of_its_parts",
             ),
             models.CheckConstraint(
+                condition=Q(tax_minor__gte=0, tax_minor__lte=F("amount_minor")),
+                name="credit_note_has_its_tax",
+            ),
+            models.CheckConstraint(
                 condition=Q(to_refund_minor=0, refund_id__isnull=True)
                 | Q(to_refund_minor__gt=0, refund_id__isnull=False),
                 name="credit_note_names_its_refund",
@@ -60,17 +65,21 @@ class CreditNote(models.Model):
 
 
 class CreditNoteLine(models.Model):
-    """What a credit note takes off one line of its invoice, tax included; in minor units."""
+    """What a credit note takes off one line of its invoice, in minor units: tax included, which is `tax_minor`."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, related_name="lines")
     line = models.ForeignKey(InvoiceLine, on_delete=models.PROTECT, related_name="credit_note_lines")
     amount_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField(default=0)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["credit_note", "line"], name="credit_note_line_once"),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="credit_note_line_positive"),
+            models.CheckConstraint(
+                condition=Q(tax_minor__gte=0, tax_minor__lte=F("amount_minor")), name="credit_note_line_has_its_tax"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.ids import new_id
-from accounts.models import Account
+from accounts.models import Account, TaxRate
 
 _CREDITED = F("credited_minor") + F("credited_to_balance_minor") + F("credited_to_refund_minor")
 _COVERED = F("credited_minor") + F("balance_applied_minor") + F("paid_minor")
@@ -16,6 +16,8 @@ OUTSTANDING = F("total_minor") - _COVERED - F("written_off_minor")
 
 class Invoice(models.Model):
     """What one account owes for the periods of one batch, or for one item. All amounts are minor units of `currency`.
+
+    `total_minor` is the sum of the lines' totals, and `tax_minor` the tax in it.
 
     outstanding = total - credited - balance_applied - paid - written_off, never below zero.
 
@@ -90,6 +92,7 @@ class Invoice(models.Model):
                 condition=Q(paid_minor__gte=F("refunded_minor") + F("refunding_minor")),
                 name="invoice_not_refunded_past_what_was_paid",
             ),
+            models.CheckConstraint(condition=Q(tax_minor__lte=F("total_minor")), name="invoice_tax_within_its_total"),
             models.CheckConstraint(condition=Q(due_on__gte=F("issued_on")), name="invoice_due_once_issued"),
         ]
         indexes: ClassVar[list[models.Index]] = [
@@ -121,6 +124,9 @@ class Invoice(models.Model):
 class InvoiceLine(models.Model):
     """One amount on an invoice, and what it is for. Amounts are minor units; `amount_minor` is after the discount.
 
+    `tax_minor` is the tax at `tax_rate`: a part of the amount where the rate is inclusive, and otherwise added to it.
+    `total_minor` is what the line comes to with its tax.
+
     A line for a billing period names its rebilling (a foreign key in the database, added by rebilling).
     """
 
@@ -137,7 +143,9 @@ class InvoiceLine(models.Model):
     unit_amount_minor = models.BigIntegerField()
     discount_minor = models.BigIntegerField(default=0)
     amount_minor = models.BigIntegerField()
+    tax_rate = models.ForeignKey(TaxRate, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     tax_minor = models.BigIntegerField(default=0)
+    total_minor = models.BigIntegerField()
     credited_minor = models.BigIntegerField(default=0)
     period_start = models.DateField(null=True)
     period_end = models.DateField(null=True)
@@ -151,8 +159,16 @@ class InvoiceLine(models.Model):
                 name="invoice_line_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(credited_minor__gte=0, credited_minor__lte=F("amount_minor") + F("tax_minor")),
+                condition=Q(credited_minor__gte=0, credited_minor__lte=F("total_minor")),
                 name="invoice_line_not_credited_past_it",
+            ),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("amount_minor"), tax_minor__lte=F("amount_minor"))
+                | Q(total_minor=F("amount_minor") + F("tax_minor")),
+                name="invoice_line_total_has_its_tax",
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_minor=0) | Q(tax_rate__isnull=False), name="invoice_line_taxed_at_a_rate"
             ),
             models.CheckConstraint(
                 condition=Q(kind="period", period_start__isnull=False, period_end__isnull=False)

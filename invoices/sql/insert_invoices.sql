@@ -13,14 +13,14 @@ SELECT
         nullif(concat_ws(' ', nullif(postal_code, ''), nullif(city, '')), ''),
         nullif(region, '')
     ),
-    country, tax_id, language, total_minor, 0,
+    country, tax_id, language, total_minor, tax_minor,
     0, 0, 0, balance_applied_minor, 0,
     0, 0, 0, in_flight, invoice.declined_on, %(now)s
 FROM unnest(
     %(ids)s::uuid[], %(accounts)s::uuid[], %(numbers)s::text[], %(statuses)s::text[], %(due_dates)s::date[],
-    %(totals)s::bigint[], %(applied)s::bigint[], %(in_flight)s::boolean[], %(declined)s::date[]
+    %(totals)s::bigint[], %(taxes)s::bigint[], %(applied)s::bigint[], %(in_flight)s::boolean[], %(declined)s::date[]
 ) AS invoice (
-    id, account_id, number, status, due_on, total_minor, balance_applied_minor, in_flight, declined_on
+    id, account_id, number, status, due_on, total_minor, tax_minor, balance_applied_minor, in_flight, declined_on
 )
 JOIN accounts_account AS account ON account.id = invoice.account_id
     -- Said again, or the planner may read every account.

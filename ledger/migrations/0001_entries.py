@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_initial"),
+        ("accounts", "0001_plans_accounts_and_terms"),
     ]
 
     operations = [
@@ -228,11 +228,13 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("line_id__isnull", False), ("type", "charge")),
-                            models.Q(models.Q(("type", "charge"), _negated=True), ("line_id__isnull", True)),
+                            models.Q(("line_id__isnull", False), ("type__in", ["charge", "tax"])),
+                            models.Q(
+                                models.Q(("type__in", ["charge", "tax"]), _negated=True), ("line_id__isnull", True)
+                            ),
                             _connector="OR",
                         ),
-                        name="entry_charge_names_its_line",
+                        name="entry_names_its_line",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(

@@ -8,8 +8,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_initial"),
-        ("invoices", "0001_initial"),
+        ("accounts", "0001_plans_accounts_and_terms"),
+        ("invoices", "0001_invoices_and_credit_notes"),
     ]
 
     operations = [

@@ -9,8 +9,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0001_initial"),
-        ("invoices", "0001_initial"),
+        ("accounts", "0001_plans_accounts_and_terms"),
+        ("invoices", "0001_invoices_and_credit_notes"),
     ]
 
     operations = [
@@ -152,6 +152,7 @@ class Migration(migrations.Migration):
                 ("description", models.CharField(max_length=500)),
                 ("quantity", models.PositiveIntegerField()),
                 ("unit_amount_minor", models.BigIntegerField()),
+                ("discount_minor", models.BigIntegerField(default=0)),
                 ("amount_minor", models.BigIntegerField()),
                 ("currency", models.CharField(max_length=3)),
                 ("due_since", models.DateTimeField()),
@@ -162,12 +163,32 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "discount",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.discount",
+                    ),
+                ),
+                (
                     "invoice",
                     models.ForeignKey(
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="rebillings",
                         to="invoices.invoice",
+                    ),
+                ),
+                (
+                    "tax_rate",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.taxrate",
                     ),
                 ),
                 (
@@ -183,6 +204,11 @@ class Migration(migrations.Migration):
                     models.Index(fields=["run", "status"], name="rebilling_by_run"),
                     models.Index(
                         condition=models.Q(("status", "DUE")), fields=["account", "period_start"], name="rebilling_due"
+                    ),
+                    models.Index(
+                        condition=models.Q(("discount__isnull", False)),
+                        fields=["discount"],
+                        name="rebilling_by_discount",
                     ),
                     models.Index(condition=models.Q(("status", "PARKED")), fields=["id"], name="rebilling_parked"),
                 ],
@@ -213,11 +239,23 @@ class Migration(migrations.Migration):
                             (
                                 "amount_minor",
                                 django.db.models.expressions.CombinedExpression(
-                                    models.F("quantity"), "*", models.F("unit_amount_minor")
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("quantity"), "*", models.F("unit_amount_minor")
+                                    ),
+                                    "-",
+                                    models.F("discount_minor"),
                                 ),
                             )
                         ),
                         name="rebilling_costs_what_its_units_do",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("discount_minor", 0),
+                            models.Q(("discount__isnull", False), ("discount_minor__gt", 0)),
+                            _connector="OR",
+                        ),
+                        name="rebilling_discounted_by_a_discount",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(

@@ -10,3 +10,4 @@ DROP FUNCTION rebilling_rebilling_refuse_longer();
 DROP TRIGGER rebilling_rebilling_overlaps_none ON rebilling_rebilling;
 DROP FUNCTION rebilling_rebilling_refuse_overlap();
 ALTER TABLE invoices_invoiceline DROP CONSTRAINT invoice_line_names_a_rebilling;
+ALTER TABLE rebilling_rebilling DROP CONSTRAINT rebilling_discount_is_its_accounts;

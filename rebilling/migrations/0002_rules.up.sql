@@ -2,6 +2,10 @@
 ALTER TABLE invoices_invoiceline ADD CONSTRAINT invoice_line_names_a_rebilling
     FOREIGN KEY (rebilling_id) REFERENCES rebilling_rebilling (id) DEFERRABLE INITIALLY DEFERRED;
 
+-- A discount is taken off its own account's periods.
+ALTER TABLE rebilling_rebilling ADD CONSTRAINT rebilling_discount_is_its_accounts
+    FOREIGN KEY (discount_id, account_id) REFERENCES accounts_discount (id, account_id) DEFERRABLE INITIALLY DEFERRED;
+
 -- Periods of an account never overlap. The trigger locks the accounts itself, so that two callers who race are refused
 -- too; by statement, with what was inserted as a table, so that a batch costs one look.
 CREATE FUNCTION rebilling_rebilling_refuse_overlap() RETURNS trigger LANGUAGE plpgsql AS $$

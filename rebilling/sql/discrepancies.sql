@@ -1,8 +1,8 @@
 -- What must not be: rows that don't agree with one another, each with a name, its account and a detail. Nothing is
 -- returned while the books are right. `accounts` are the ones to look at, or NULL for all.
 WITH period_lines AS (
-    SELECT line.id, line.rebilling_id, line.invoice_id, line.amount_minor, line.period_start, line.period_end,
-        invoice.account_id
+    SELECT line.id, line.rebilling_id, line.invoice_id, line.discount_minor, line.amount_minor, line.tax_rate_id,
+        line.period_start, line.period_end, invoice.account_id
     FROM invoices_invoiceline AS line
     JOIN invoices_invoice AS invoice ON invoice.id = line.invoice_id
     WHERE line.kind = 'period'
@@ -80,6 +80,34 @@ WHERE claim.status <> 'SKIPPED' AND NOT EXISTS (
 )
 
 UNION ALL
+SELECT 'discount_not_as_given', claim.account_id,
+    format('the period from %%s has %%s off, and its discount takes off %%s', claim.period_start,
+        as_money(claim.discount_minor, claim.currency), as_money(given.amount, claim.currency))
+FROM claims AS claim
+JOIN accounts_discount AS discount ON discount.id = claim.discount_id
+CROSS JOIN LATERAL (
+    SELECT claim.quantity * claim.unit_amount_minor::numeric AS price
+) AS gross
+CROSS JOIN LATERAL (
+    -- Rounded half up; div() is exact.
+    SELECT CASE
+        WHEN claim.period_start < discount.starts_on OR claim.period_start >= discount.until THEN 0
+        WHEN discount.percent IS NULL THEN least(gross.price, discount.amount_minor)
+        ELSE div(2 * gross.price * discount.percent + 100, 200)
+    END AS amount
+) AS given
+WHERE claim.discount_minor <> given.amount
+
+UNION ALL
+SELECT 'discount_of_too_many_periods', discount.account_id,
+    format('%%s periods have a discount that is for %%s', count(*), discount.periods)
+FROM claims AS claim
+JOIN accounts_discount AS discount ON discount.id = claim.discount_id
+WHERE NOT claim.status IN ('SKIPPED', 'VOIDED')
+GROUP BY discount.id, discount.account_id, discount.periods
+HAVING count(*) > discount.periods
+
+UNION ALL
 SELECT 'line_of_no_period', invoice.account_id,
     format('line %%s of invoice %%s is for no billing period', line.position, invoice.number)
 FROM invoices AS invoice
@@ -100,6 +128,7 @@ SELECT 'charged_period_without_line', claim.account_id,
 FROM claims AS claim
 LEFT JOIN period_lines AS line ON line.rebilling_id = claim.id AND line.invoice_id = claim.invoice_id
     AND line.account_id = claim.account_id AND line.amount_minor = claim.amount_minor
+    AND line.discount_minor = claim.discount_minor AND line.tax_rate_id IS NOT DISTINCT FROM claim.tax_rate_id
     AND line.period_start = claim.period_start AND line.period_end = claim.period_end
 WHERE claim.status IN ('CHARGED', 'VOIDED') AND line.id IS NULL
 
@@ -109,18 +138,40 @@ SELECT 'voided_period_not_credited', claim.account_id,
 FROM claims AS claim
 JOIN invoices_invoiceline AS line ON line.rebilling_id = claim.id
 WHERE claim.status = 'VOIDED' AND claim.ended_on > claim.period_start
-    AND line.credited_minor < line.amount_minor + line.tax_minor
+    AND line.credited_minor < line.total_minor
 
 UNION ALL
 SELECT 'line_is_not_its_credit_notes', invoice.account_id,
-    format('line %%s of invoice %%s says that %%s of it is credited; its credit notes say %%s', line.position,
-        invoice.number, as_money(line.credited_minor, invoice.currency), as_money(noted.amount, invoice.currency))
+    format('line %%s of invoice %%s says that %%s of it is credited; its credit notes say %%s, with %%s of tax',
+        line.position, invoice.number, as_money(line.credited_minor, invoice.currency),
+        as_money(noted.amount, invoice.currency), as_money(noted.tax, invoice.currency))
 FROM invoices AS invoice
 JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(amount_minor), 0)::bigint AS amount FROM invoices_creditnoteline WHERE line_id = line.id
+    SELECT coalesce(sum(amount_minor), 0)::bigint AS amount, coalesce(sum(tax_minor), 0) AS tax
+    FROM invoices_creditnoteline WHERE line_id = line.id
 ) AS noted
 WHERE line.credited_minor <> noted.amount
+    -- Its share of the line's tax, rounded half up; div() is exact.
+    OR noted.tax <> CASE line.total_minor WHEN 0 THEN 0 ELSE
+        div(2 * line.tax_minor::numeric * line.credited_minor + line.total_minor, 2 * line.total_minor::numeric)
+    END
+
+UNION ALL
+SELECT 'tax_is_not_its_rates', invoice.account_id,
+    format('invoice %%s: %%s of %%s at %%s percent %%s %%s', invoice.number,
+        as_money(sum(line.tax_minor), invoice.currency), rate.name, trim_scale(rate.percent),
+        CASE WHEN rate.inclusive THEN 'in' ELSE 'on' END, as_money(sum(line.amount_minor), invoice.currency))
+FROM invoices AS invoice
+JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
+JOIN (
+    SELECT *, CASE WHEN inclusive THEN 100 + percent ELSE 100 END AS whole FROM accounts_taxrate
+) AS rate ON rate.id = line.tax_rate_id
+GROUP BY invoice.id, invoice.account_id, invoice.number, invoice.currency, rate.id, rate.name, rate.percent,
+    rate.inclusive, rate.whole
+-- Rounded half up, once a rate; div() is exact.
+HAVING sum(line.tax_minor) <> div(2 * sum(line.amount_minor) * rate.percent + rate.whole, 2 * rate.whole)
+    OR sum(line.total_minor) <> sum(line.amount_minor) + CASE WHEN rate.inclusive THEN 0 ELSE sum(line.tax_minor) END
 
 UNION ALL
 SELECT 'line_of_no_charged_period', line.account_id,
@@ -137,49 +188,64 @@ FROM period_lines AS line
 GROUP BY line.rebilling_id HAVING count(*) > 1
 
 UNION ALL
-SELECT 'line_without_entry', invoice.account_id, format('line %%s of invoice %%s', line.position, invoice.number)
+SELECT 'line_without_entry', invoice.account_id,
+    format('line %%s of invoice %%s has no %%s entry of %%s', line.position, invoice.number, part.type,
+        as_money(part.amount, invoice.currency))
 FROM invoices AS invoice
 JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
-LEFT JOIN entries AS entry ON entry.line_id = line.id AND entry.type = 'charge'
-    AND entry.invoice_id = invoice.id AND entry.amount_minor = line.amount_minor
-WHERE line.amount_minor > 0 AND entry.id IS NULL
+CROSS JOIN LATERAL (
+    VALUES ('charge', line.total_minor - line.tax_minor), ('tax', line.tax_minor)
+) AS part (type, amount)
+LEFT JOIN entries AS entry ON entry.line_id = line.id AND entry.type = part.type
+    AND entry.invoice_id = invoice.id AND entry.amount_minor = part.amount
+WHERE part.amount > 0 AND entry.id IS NULL
 
 UNION ALL
-SELECT 'charge_that_is_no_lines', entry.account_id, format('the charge %%s', entry.id)
+SELECT 'charge_that_is_no_lines', entry.account_id, format('the %%s %%s', entry.type, entry.id)
 FROM entries AS entry
 LEFT JOIN invoices_invoiceline AS line ON line.id = entry.line_id AND line.invoice_id = entry.invoice_id
-    AND line.amount_minor = entry.amount_minor
-WHERE entry.type = 'charge'
+    AND entry.amount_minor = CASE entry.type WHEN 'tax' THEN line.tax_minor ELSE line.total_minor - line.tax_minor END
+WHERE entry.type IN ('charge', 'tax')
     AND (line.id IS NULL OR entry.id <> (
         SELECT first.id FROM ledger_entry AS first
-        WHERE first.type = 'charge' AND first.invoice_id = entry.invoice_id AND first.line_id = entry.line_id
+        WHERE first.type = entry.type AND first.invoice_id = entry.invoice_id AND first.line_id = entry.line_id
         ORDER BY first.id LIMIT 1
     ))
 
 UNION ALL
 SELECT 'invoice_is_not_its_lines', invoice.account_id,
-    format('invoice %%s: total %%s, lines %%s', invoice.number, as_money(invoice.total_minor, invoice.currency),
-        as_money(coalesce(sum(line.amount_minor), 0), invoice.currency))
+    format('invoice %%s: total %%s, lines %%s; tax %%s, lines %%s', invoice.number,
+        as_money(invoice.total_minor, invoice.currency), as_money(coalesce(sum(line.total_minor), 0), invoice.currency),
+        as_money(invoice.tax_minor, invoice.currency), as_money(coalesce(sum(line.tax_minor), 0), invoice.currency))
 FROM invoices AS invoice
 LEFT JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
-GROUP BY invoice.id, invoice.account_id, invoice.number, invoice.total_minor, invoice.currency
-HAVING invoice.total_minor <> coalesce(sum(line.amount_minor), 0)
+GROUP BY invoice.id, invoice.account_id, invoice.number, invoice.total_minor, invoice.tax_minor, invoice.currency
+HAVING (invoice.total_minor, invoice.tax_minor)
+    <> (coalesce(sum(line.total_minor), 0), coalesce(sum(line.tax_minor), 0))
 
 UNION ALL
 SELECT 'invoice_is_not_its_credit_notes', invoice.account_id, format('invoice %%s', invoice.number)
 FROM invoices AS invoice
 LEFT JOIN LATERAL (
-    SELECT coalesce(sum(amount_minor), 0) AS amount, coalesce(sum(to_balance_minor), 0) AS to_balance,
+    SELECT coalesce(sum(amount_minor), 0) AS amount, coalesce(sum(tax_minor), 0) AS tax,
+        coalesce(sum(to_balance_minor), 0) AS to_balance,
         coalesce(sum(to_refund_minor), 0) AS to_refund
     FROM invoices_creditnote WHERE invoice_id = invoice.id
 ) AS notes ON true
 LEFT JOIN LATERAL (
-    SELECT coalesce(sum(amount_minor), 0) AS amount FROM ledger_entry
-    WHERE type IN ('credit_note', 'tax_credit') AND invoice_id = invoice.id
+    SELECT coalesce(sum(amount_minor), 0) AS amount,
+        coalesce(sum(amount_minor) FILTER (WHERE type = 'tax_credit'), 0) AS tax
+    FROM ledger_entry WHERE type IN ('credit_note', 'tax_credit') AND invoice_id = invoice.id
 ) AS posted ON true
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(noted.tax_minor), 0) AS tax
+    FROM invoices_creditnoteline AS noted
+    JOIN invoices_invoiceline AS line ON line.id = noted.line_id
+    WHERE line.invoice_id = invoice.id
+) AS of_lines ON true
 WHERE invoice.credited_minor + invoice.credited_to_balance_minor + invoice.credited_to_refund_minor <> notes.amount
     OR invoice.credited_to_balance_minor <> notes.to_balance OR invoice.credited_to_refund_minor <> notes.to_refund
-    OR posted.amount <> notes.amount
+    OR (posted.amount, posted.tax, of_lines.tax) <> (notes.amount, notes.tax, notes.tax)
 
 UNION ALL
 SELECT 'invoice_is_not_its_balance_uses', invoice.account_id,

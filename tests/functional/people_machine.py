@@ -5,6 +5,7 @@ import datetime
 import sys
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from accounts.account_opening import NewAccount, open_account
 from accounts.billing_calendar import first_start_on_or_after
 from accounts.errors import Conflict, Invalid
-from accounts.models import Account, Plan
+from accounts.models import Account, Discount, Plan
+from accounts.tax_rates import create_tax_rate
 from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit, reverse_entry
 from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine
@@ -30,6 +32,7 @@ from payments.refund_requests import request_refund
 from payments.reversed_money import record_reversed_payment, record_reversed_refund
 from payments.reviews import mark_resolved, resolve_payment, resolve_refund
 from rebilling.models import Rebilling
+from subscriptions.discounts import end_discount, give_discount
 from subscriptions.lifecycle import close_account, reopen_account
 from subscriptions.pauses import pause_account, resume_account
 from subscriptions.pending_changes import take_back
@@ -44,12 +47,26 @@ MAX_ACCOUNTS = 5
 AMOUNTS = [1, 60, 150, 680, 1999, 10_000]
 """Some of them leave a rest that is too small to collect."""
 
+DISCOUNTS: list[dict[str, Any]] = [{"percent": Decimal("12.5")}, {"percent": Decimal(100)}, {"amount_minor": 150}]
+
 positions = st.integers(0, 2**16)
 _free = st.sampled_from([{"in_flight": False}] * 4 + [{}])
 """Most often an invoice of which no payment is in flight: most of what can be done about one that has is refused."""
 _amounts = st.sampled_from(AMOUNTS)
 _MODELS: list[Any] = [
-    *(Account, Rebilling, Invoice, InvoiceLine, BalanceUse, CreditNote, CreditNoteLine, Entry, Payment, Refund),
+    *(
+        Account,
+        Discount,
+        Rebilling,
+        Invoice,
+        InvoiceLine,
+        BalanceUse,
+        CreditNote,
+        CreditNoteLine,
+        Entry,
+        Payment,
+        Refund,
+    ),
 ]
 
 
@@ -67,6 +84,9 @@ class PeopleMachine(RuleBasedStateMachine):
         self.soundness = Soundness()
         self.undone = transaction.atomic()
         self.undone.__enter__()
+        added = create_tax_rate(name="VAT", percent=Decimal("8.875"), now=self.now)
+        included = create_tax_rate(name="VAT", percent=Decimal(19), inclusive=True, now=self.now)
+        self.rates = [None, added.id, included.id]
         self.plans = [
             a_plan(interval_unit="day", unit_amount_minor=100),
             a_plan(),
@@ -128,7 +148,7 @@ class PeopleMachine(RuleBasedStateMachine):
     def open_three_accounts(self, plan: int, since: int) -> None:
         start = self.today - datetime.timedelta(days=since)
         self.open(self.plans[0], anchor_date=start, rebilling_date=start)
-        self.open(self.plans[1])
+        self.open(self.plans[1], tax_rate=self.rates[1])
         self.open(self.plans[plan % len(self.plans)])
 
     @precondition(lambda self: len(self.accounts) < MAX_ACCOUNTS)
@@ -138,9 +158,10 @@ class PeopleMachine(RuleBasedStateMachine):
         billed_from=st.none() | st.integers(0, 45),
         quantity=st.integers(1, 3),
         sent=st.booleans(),
+        rate=positions,
     )
     def open_an_account_from_elsewhere(
-        self, plan: int, anchored: int, billed_from: int | None, quantity: int, sent: bool
+        self, plan: int, anchored: int, billed_from: int | None, quantity: int, sent: bool, rate: int
     ) -> None:
         chosen = self.plans[plan % len(self.plans)]
         anchor, start = self.today + datetime.timedelta(days=anchored), None
@@ -148,7 +169,12 @@ class PeopleMachine(RuleBasedStateMachine):
             since = self.today - datetime.timedelta(days=billed_from)
             start = first_start_on_or_after(anchor=anchor, interval=chosen.interval, day=since)
         method: dict[str, Any] = {"collection_method": "send_invoice", "net_days": 5} if sent else {}
-        self.open(chosen, anchor_date=anchor, rebilling_date=start, quantity=quantity, **method)
+        self.open(
+            chosen, anchor_date=anchor, rebilling_date=start, quantity=quantity, tax_rate=self.rate(rate), **method
+        )
+
+    def rate(self, which: int) -> uuid.UUID | None:
+        return self.rates[which % len(self.rates)]
 
     def open(self, plan: Plan, **given: Any) -> None:
         number = str(len(self.accounts))
@@ -259,6 +285,18 @@ class PeopleMachine(RuleBasedStateMachine):
     @rule(which=positions, quantity=st.integers(1, 3))
     def change_quantity(self, which: int, quantity: int) -> None:
         update_account(account_id=self.any_account(which), changes={"quantity": quantity}, **self.signed)
+
+    @rule(which=positions, rate=positions)
+    def change_the_tax_rate(self, which: int, rate: int) -> None:
+        update_account(account_id=self.any_account(which), changes={"tax_rate": self.rate(rate)}, **self.signed)
+
+    @rule(which=positions, discount=st.sampled_from(DISCOUNTS), periods=st.none() | st.integers(1, 3))
+    def give_or_end_a_discount(self, which: int, discount: dict[str, Any], periods: int | None) -> None:
+        account_id = self.any_account(which)
+        given: dict[str, Any] = {"account_id": account_id, "periods": periods} | discount
+        if not self.unless_refused(lambda: give_discount(**given, **self.signed)):
+            ended = end_discount(account_id=account_id, reason="looked into", author="test", now=self.now)
+            assert ended.discount_id is None
 
     @rule(which=positions, method=st.sampled_from(["automatic", "send_invoice"]))
     def change_the_collection_method(self, which: int, method: str) -> None:

@@ -123,8 +123,8 @@ class TestLedgerAfterAll:
         assert constraints_of(journey.again, "ledger_entry", "CHECK") >= {
             "entry_amount_positive",
             "entry_books_match_type",
-            "entry_charge_names_its_line",
             "entry_names_its_invoice",
+            "entry_names_its_line",
             "entry_names_its_payment",
             "entry_names_its_refund",
             "entry_period_has_both_ends",

@@ -9,6 +9,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -38,7 +39,7 @@ class Rows:
         self.rebillings = list(Rebilling.objects.order_by("account_id", "period_start", "id"))
         self.invoices = list(Invoice.objects.order_by("id"))
         self.invoices_by_account = grouped(self.invoices, lambda invoice: invoice.account_id)
-        self.lines = list(InvoiceLine.objects.order_by("invoice_id", "position"))
+        self.lines = list(InvoiceLine.objects.select_related("tax_rate").order_by("invoice_id", "position"))
         self.credit_notes = list(CreditNote.objects.order_by("id"))
         self.credit_note_lines = list(CreditNoteLine.objects.order_by("id"))
         self.entries = list(Entry.objects.order_by("id"))
@@ -100,9 +101,12 @@ class Soundness:
             invoice.id: (invoice.number, invoice.total_minor, invoice.issued_on, invoice.due_on)
             for invoice in rows.invoices
         }
-        issued |= {line.id: (line.invoice_id, line.amount_minor, line.description) for line in rows.lines}
+        issued |= {
+            line.id: (line.invoice_id, line.amount_minor, line.tax_minor, line.description) for line in rows.lines
+        }
         prices: dict[uuid.UUID, tuple[object, ...]] = {
-            row.id: (row.quantity, row.amount_minor, row.description) for row in rows.rebillings
+            row.id: (row.quantity, row.discount_minor, row.amount_minor, row.tax_rate_id, row.description)
+            for row in rows.rebillings
         }
         for before, now in ((self._entries, entries), (self._issued, issued), (self._prices, prices)):
             assert all(now.get(id_) == was for id_, was in before.items())
@@ -160,7 +164,8 @@ def _check_dates(account: Account, rows: Iterable[Rebilling]) -> None:
 
 def _check_invoices(rows: Rows) -> None:
     """Each is the sum of its lines, and of what became of it since; its status follows."""
-    totals = summed(rows.lines, lambda line: line.invoice_id, lambda line: line.amount_minor + line.tax_minor)
+    totals = summed(rows.lines, lambda line: line.invoice_id, lambda line: line.total_minor)
+    taxes = summed(rows.lines, lambda line: line.invoice_id, lambda line: line.tax_minor)
     paid = summed(rows.payments, lambda payment: payment.invoice_id, rows.paid_of)
     of_payment = {payment.id: payment.invoice_id for payment in rows.payments}
     refunded = summed(
@@ -181,7 +186,7 @@ def _check_invoices(rows: Rows) -> None:
     )
     in_flight = {payment.invoice_id for payment in rows.payments if payment.status in Payment.IN_FLIGHT}
     for invoice in rows.invoices:
-        assert invoice.total_minor == totals[invoice.id]
+        assert (invoice.total_minor, invoice.tax_minor) == (totals[invoice.id], taxes[invoice.id])
         assert invoice.paid_minor == paid[invoice.id]
         assert (invoice.refunded_minor, invoice.refunding_minor) == (refunded[invoice.id], refunding[invoice.id])
         assert invoice.written_off_minor == bad_debt[invoice.id]
@@ -220,16 +225,20 @@ def _check_lines(rows: Rows) -> None:
         (str(entry.line_id), str(entry.account_id), str(entry.invoice_id), entry.amount_minor, str(entry.period_start))
         for entry in charges
     ) == sorted(
-        (str(line.id), str(owners[line.invoice_id]), str(line.invoice_id), line.amount_minor, str(line.period_start))
+        (
+            *(str(line.id), str(owners[line.invoice_id]), str(line.invoice_id)),
+            line.total_minor - line.tax_minor,
+            str(line.period_start),
+        )
         for line in rows.lines
-        if line.amount_minor
+        if line.total_minor > line.tax_minor
     )
     credited = summed(rows.credit_note_lines, lambda share: share.line_id, lambda share: share.amount_minor)
     statuses = {row.id: row for row in rows.rebillings}
     for line in rows.lines:
-        assert line.credited_minor == credited[line.id] <= line.amount_minor + line.tax_minor
+        assert line.credited_minor == credited[line.id] <= line.total_minor
         row = statuses.get(line.rebilling_id) if line.rebilling_id else None
-        given_back = line.amount_minor > 0 and line.credited_minor == line.amount_minor + line.tax_minor
+        given_back = line.total_minor > 0 and line.credited_minor == line.total_minor
         if row is not None:
             assert (row.status == "VOIDED") == (given_back or row.ended_on == row.period_start)
 
@@ -238,6 +247,9 @@ def _check_credit_notes(rows: Rows) -> None:
     """Each is the sum of its lines, and is booked line by line."""
     lines = summed(rows.credit_note_lines, lambda share: share.credit_note_id, lambda share: share.amount_minor)
     assert {note.id: note.amount_minor for note in rows.credit_notes} == dict(lines)
+    taxes = summed(rows.credit_note_lines, lambda share: share.credit_note_id, lambda share: share.tax_minor)
+    assert {note.id: note.tax_minor for note in rows.credit_notes} == dict(taxes)
+    _check_taxes(rows)
     booked = summed(
         [entry for entry in rows.entries if entry.type in {"credit_note", "tax_credit"}],
         lambda entry: (entry.account_id, entry.invoice_id),
@@ -249,6 +261,23 @@ def _check_credit_notes(rows: Rows) -> None:
         lambda note: note.amount_minor,
     )
     assert dict(booked) == dict(noted)
+
+
+def _check_taxes(rows: Rows) -> None:
+    """Each invoice's tax is its rates', to half a unit, and what is owed to the authority is what wasn't given back."""
+    for invoice in rows.invoices:
+        of_invoice = [line for line in rows.lines if line.invoice_id == invoice.id and line.tax_rate_id]
+        for rate, lines in grouped(of_invoice, lambda line: line.tax_rate).items():
+            assert rate is not None
+            amount, part = sum(line.amount_minor for line in lines), Fraction(rate.percent) / 100
+            exact = amount * part / (1 + part) if rate.inclusive else amount * part
+            assert abs(sum(line.tax_minor for line in lines) - exact) <= Fraction(1, 2)
+    given_back = summed(rows.credit_note_lines, lambda share: share.line_id, lambda share: share.tax_minor)
+    for line in rows.lines:
+        if line.credited_minor == line.total_minor:
+            assert given_back[line.id] == line.tax_minor
+    taxes = sum(line.tax_minor - given_back[line.id] for line in rows.lines)
+    assert sum(books.get("tax_payable", 0) for books in book_totals().values()) == -taxes
 
 
 def _check_payments(rows: Rows) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
+from accounts.tax_rates import create_tax_rate
 from invoices.models import CreditNote
 from payments.gateways.port import Declined
-from tests.builders import TODAY, ScriptedGateway, a_plan, an_account, billed, takes
+from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed, takes
 from tests.support.api_client import ApiClient
 from tests.support.databases import rolled_back
 from tests.support.method_sessions import opened_session
@@ -43,6 +45,14 @@ CALLS: list[tuple[Any, ...]] = [
     ("get", AN, None),
     ("patch", AN, {"quantity": 2}),
     ("patch", AN, {"quantity": 0}),
+    ("get", "/v1/tax-rates", None),
+    ("get", "/v1/tax-rates/{tax_rate_id}", None),
+    ("post", "/v1/tax-rates", {"name": "VAT", "percent": "0", "exemption_reason": "Export"}),
+    ("post", "/v1/tax-rates", {"name": "VAT", "percent": "-1"}),
+    ("post", f"{AN}/discount", {"percent": "12.5", "periods": 3} | WHY),
+    ("get", AN, None),
+    ("post", f"{AN}/discount", {"amount_minor": 500} | WHY),
+    ("post", f"{AN}/discount/end", WHY),
     ("get", f"{AN}/balance", None),
     ("post", f"{AN}/credits", SORRY),
     ("get", f"{AN}/history", None),
@@ -102,7 +112,8 @@ def _ids(api: ApiClient) -> dict[str, Any]:
     """Of what is there, by the names in paths; and of the others that the calls name."""
     disputed, owing, trying = an_account(), an_account(), an_account()
     billed(as_of=TODAY, gateway=ScriptedGateway(takes, *[Declined(code="card_declined")] * 2))
-    account = an_account(plan=a_plan(code="pro"), metadata={"a": [1]})
+    rate = create_tax_rate(name="VAT", percent=Decimal("8.875"), now=NOW)
+    account = an_account(plan=a_plan(code="pro"), metadata={"a": [1]}, tax_rate=rate.id)
     run = billed(as_of=TODAY)
     refund = refunded(account.payments.get(), 1)
     goodwill = api.post(f"/v1/accounts/{account.id}/credits", SORRY, once="goodwill").json()
@@ -120,6 +131,7 @@ def _ids(api: ApiClient) -> dict[str, Any]:
         "refund_id": refund.id,
         "run_id": run.id,
         "session_id": opened_session(account).id,
+        "tax_rate_id": rate.id,
         "tried": trying.invoices.get().id,
         "trying_out": an_account(plan=a_plan(trial_days=700)).id,
     }
@@ -205,7 +217,9 @@ class TestSchema:
             "ChangeAccountRequest",
             "CloseAccountRequest",
             "CreatePlanRequest",
+            "CreateTaxRateRequest",
             "CreditedLineRequest",
+            "GiveDiscountRequest",
             "GrantCreditRequest",
             "IssueCreditNoteRequest",
             "MoveTrialEndRequest",
@@ -217,11 +231,11 @@ class TestSchema:
             "ResumeAccountRequest",
             "TakeBackRequest",
         ]
-        assert [body["additionalProperties"] for body in requests.values()] == [False] * 14
+        assert [body["additionalProperties"] for body in requests.values()] == [False] * 16
 
     def test_names_each_call_once(self, schema: dict[str, Any]) -> None:
         names = [call["operationId"] for methods in schema["paths"].values() for call in methods.values()]
-        assert len(names) == len(set(names)) == 48
+        assert len(names) == len(set(names)) == 53
 
     def test_gives_examples_that_work(self, api: ApiClient, schema: dict[str, Any]) -> None:
         for path in ("/v1/plans", "/v1/accounts"):
@@ -271,6 +285,8 @@ class TestBounds:
             ("OpenAccountRequest", "unit_amount_minor", PRICE),
             ("OpenAccountRequest", "quantity", QUANTITY),
             ("ChangeAccountRequest", "quantity", QUANTITY),
+            ("GiveDiscountRequest", "amount_minor", AMOUNT),
+            ("GiveDiscountRequest", "periods", (1, 366)),
             ("GrantCreditRequest", "amount_minor", AMOUNT),
             ("IssueCreditNoteRequest", "amount_minor", AMOUNT),
             ("CreditedLineRequest", "amount_minor", AMOUNT),
@@ -418,7 +434,7 @@ class TestDescription:
             if "Location" in answer.get("headers", {})
         }
         assert {status for _, status in made} == {"201", "202"}
-        assert len(made) == 13
+        assert len(made) == 14
 
     def test_has_no_body_for_calls_without_one(self, schema: dict[str, Any]) -> None:
         unsafe = {

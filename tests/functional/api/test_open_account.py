@@ -54,6 +54,8 @@ class TestOpenAccount:
             "external_reference": None,
             "collection_method": "automatic",
             "net_days": 30,
+            "tax_rate": None,
+            "discount": None,
             "payment_customer": None,
             "payment_method": None,
             "payment_method_unusable": False,

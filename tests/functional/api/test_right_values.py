@@ -88,7 +88,6 @@ class TestCharges:
         assert _owes(days, account_id) == (0, 0)
 
     def test_a_charge_of_nothing_is_paid_and_explained(self, days: PlatformDays) -> None:
-        """There are no discounts yet: a price of nothing stands in for one of 100 percent."""
         account_id = days.opened(unit_amount_minor=0)
         run = days.sweep()
         invoice = days.invoice(account_id)

@@ -52,6 +52,7 @@ def newcomer(db: None) -> Client:
 
 LISTS = [
     "accounts/plan",
+    "accounts/taxrate",
     "accounts/account",
     "accounts/accountchange",
     "invoices/invoice",

@@ -97,7 +97,7 @@ class TestReason:
     ) -> None:
         before = state()
         paths = every_action(rows)
-        assert len(paths) == 34
+        assert len(paths) == 36
         for path in paths:
             assert errors_of(operator, path, SAID | {"reason": reason}) == {"reason": [message]}, path
         assert state() == before

@@ -8,6 +8,7 @@ pytestmark = rolled_back
 
 VIEWED = {
     "view_plan",
+    "view_taxrate",
     "view_account",
     "view_terms",
     "view_accountchange",

@@ -57,7 +57,8 @@ class TestPage:
         note = CreditNote.objects.get()
         content = shown(support, billed_account.invoice)
         assert "<td>1</td><td>Gold, 1 Jan to 31 Jan 2026</td>" in content
-        assert "<td>1</td><td>1,999.00 USD</td><td>1,999.00 USD</td><td>0.00 USD</td><td>1,000.00 USD</td>" in content
+        amounts = ("1,999.00", "0.00", "1,999.00", "0.00", "1,999.00", "1,000.00")
+        assert "<td>1</td>" + "".join(f"<td>{amount} USD</td>" for amount in amounts) in content
         for row in (
             billed_account.account,
             billed_account.rebilling,

@@ -1,6 +1,7 @@
 """What `check --deploy` and a function's start say about settings, each in a line without what may be secret."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,26 @@ class TestChecks:
         (found,) = run_checks()
         assert (found.id, found.msg) == ("billing_site.E010", "VOLUME_CHECK_FIRST_AMOUNTS: XQQ is no currency.")
         settings.VOLUME_CHECK_FIRST_AMOUNTS = {"USD": 1}
+        assert run_checks() == []
+
+    @pytest.mark.parametrize(
+        ("default", "message"),
+        [
+            (("VAT", Decimal("100.001"), False), "DEFAULT_TAX: the percent: Must be from 0 to 100."),
+            (
+                ("VAT", Decimal(0), False),
+                "DEFAULT_TAX: the percent: Must be above 0; without a default nothing is taxed.",
+            ),
+            (("", Decimal(21), False), "DEFAULT_TAX: the name: Must have from 1 to 100 characters."),
+        ],
+    )
+    def test_say_what_a_sweep_would_say_about_its_default_tax(
+        self, settings: Any, default: tuple[str, Decimal, bool], message: str
+    ) -> None:
+        settings.DEFAULT_TAX = default
+        (found,) = run_checks()
+        assert (found.id, found.msg) == ("billing_site.E016", message)
+        settings.DEFAULT_TAX = ("VAT", Decimal("8.875"), True)
         assert run_checks() == []
 
     @pytest.mark.parametrize(

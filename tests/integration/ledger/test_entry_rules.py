@@ -51,9 +51,9 @@ def named_by(entry_type: EntryType, account: Account) -> dict[str, Any]:
         return {"payment_id": account.payments.get().id}
     if entry_type == EntryType.REFUND_REVERSED:
         return {"refund_id": Refund.objects.get().id}
-    if entry_type == EntryType.CHARGE:
+    if entry_type in {EntryType.CHARGE, EntryType.TAX}:
         return {"invoice_id": charge.invoice_id, "line_id": charge.line_id}
-    invoiced = entry_type in {EntryType.TAX, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT}
+    invoiced = entry_type in {EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT}
     return {"invoice_id": charge.invoice_id} if invoiced else {}
 
 
@@ -140,11 +140,12 @@ class TestWhatAnEntryNames:
         row = a_row(account=account, type=entry_type, debit=debit, credit=credit, **names)
         assert refusal_of(row) == "entry_names_its_invoice"
 
-    def test_is_its_line_where_it_is_a_charge_and_nowhere_else(self, account: Account) -> None:
+    def test_is_its_line_where_it_is_a_charge_or_a_tax_and_nowhere_else(self, account: Account) -> None:
         charge = the(EntryType.CHARGE)
-        names = {"type": "charge", "debit": "receivable", "credit": "revenue", "invoice_id": charge.invoice_id}
-        assert refusal_of(a_row(account=account, **names)) == "entry_charge_names_its_line"
-        assert refusal_of(a_row(account=account, line_id=charge.line_id)) == "entry_charge_names_its_line"
+        for kind, book in (("charge", "revenue"), ("tax", "tax_payable")):
+            names = {"type": kind, "debit": "receivable", "credit": book, "invoice_id": charge.invoice_id}
+            assert refusal_of(a_row(account=account, **names)) == "entry_names_its_line"
+        assert refusal_of(a_row(account=account, line_id=charge.line_id)) == "entry_names_its_line"
 
     def test_is_its_payment_where_money_came_or_was_taken_back(self, account: Account) -> None:
         for entry_type in (EntryType.PAYMENT, EntryType.PAYMENT_REVERSED):

@@ -46,6 +46,7 @@ class TestPost:
             period_start=TODAY,
             period_end=datetime.date(2026, 2, 1),
             invoice_id=charge.invoice_id,
+            line_id=charge.line_id,
         )
         (entry_id,) = post(postings=[posting], effective_on=TODAY, author="ann")
         with connection.cursor() as cursor:
@@ -63,7 +64,7 @@ class TestPost:
             "period_start": datetime.date(2026, 1, 1),
             "period_end": datetime.date(2026, 2, 1),
             "invoice_id": charge.invoice_id,
-            "line_id": None,
+            "line_id": charge.line_id,
             "payment_id": None,
             "refund_id": None,
             "description": HOSTILE,

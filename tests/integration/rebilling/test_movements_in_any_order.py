@@ -8,6 +8,7 @@ import datetime
 import logging
 import os
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -25,9 +26,10 @@ from hypothesis.stateful import (
 
 from accounts.errors import Conflict, Invalid
 from accounts.models import Account
+from accounts.tax_rates import create_tax_rate
 from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit, reverse_entry
-from invoices.models import Invoice
+from invoices.models import CreditNote, Invoice
 from invoices.write_offs import write_off_invoice
 from ledger.balances import book_totals
 from ledger.models import REVERSIBLE, Entry
@@ -41,6 +43,7 @@ from payments.payment_requests import pay_invoice
 from payments.refund_outcomes import record_refund_outcomes
 from payments.refund_requests import request_refund
 from payments.reversed_money import record_reversed_payment, record_reversed_refund
+from subscriptions.discounts import give_discount
 from subscriptions.last_invoice import bill_debt
 from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import a_plan, an_account, at, billed, sends_back, takes
@@ -96,9 +99,20 @@ class Movements(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.undone.__exit__(None, None, None)
 
-    @initialize(outcomes=st.lists(_outcomes, min_size=2, max_size=4))
-    def open(self, outcomes: list[str]) -> None:
-        self.account = an_account(plan=a_plan(interval_unit="week", unit_amount_minor=1000), today=self.today)
+    @initialize(
+        outcomes=st.lists(_outcomes, min_size=2, max_size=4),
+        tax=st.none() | st.tuples(st.sampled_from(["8.875", "19"]), st.booleans()),
+        discount=st.sampled_from([None, None, "10"]),
+    )
+    def open(self, outcomes: list[str], tax: tuple[str, bool] | None, discount: str | None) -> None:
+        rate = tax and create_tax_rate(name="VAT", percent=Decimal(tax[0]), inclusive=tax[1], now=at(self.today))
+        self.account = an_account(
+            plan=a_plan(interval_unit="week", unit_amount_minor=1000),
+            today=self.today,
+            tax_rate=rate.id if rate else None,
+        )
+        if discount:
+            give_discount(account_id=self.account.id, percent=Decimal(discount), periods=3, **self.signed)
         for outcome in outcomes:
             self.days_pass(7, outcome)
 
@@ -284,7 +298,9 @@ def _check_books() -> None:
     credited = sum(
         each.credited_minor + each.credited_to_balance_minor + each.credited_to_refund_minor for each in invoices
     )
-    assert books["revenue"] == credited - sum(each.total_minor for each in invoices)
+    assert books["revenue"] + books["tax_payable"] == credited - sum(each.total_minor for each in invoices)
+    tax_credited = sum(CreditNote.objects.values_list("tax_minor", flat=True))
+    assert books["tax_payable"] == tax_credited - sum(each.tax_minor for each in invoices)
     # What was carried forward and is too small to collect is given up on closing.
     given_up = sum(each.amount_minor for each in entries if each.type == "write_off" and each.invoice_id is None)
     assert books["bad_debt"] == given_up + sum(each.written_off_minor for each in invoices)

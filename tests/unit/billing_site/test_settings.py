@@ -16,7 +16,7 @@ from tests.support.processes import bare_environment
 from tests.support.project_files import ROOT
 
 HIDDEN = "hidden-1h"
-_READ = re.compile(r"env\.(int|float|bool|count|amounts|one_of|zone|list|db)\(\s*\"(\w+)\"([^)]*)")
+_READ = re.compile(r"env\.(int|float|bool|count|amounts|tax|one_of|zone|list|db)\(\s*\"(\w+)\"([^)]*)")
 
 
 def refusable() -> list[str]:
@@ -55,6 +55,17 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("name", "value", "message"),
         [
+            *(
+                ("DEFAULT_TAX", value, "a tax's name, percentage, and exclusive or inclusive, as VAT:21:exclusive")
+                for value in (
+                    "VAT",
+                    "VAT:21",
+                    "VAT:21%:exclusive",
+                    "VAT:-1:exclusive",
+                    "VAT:21:maybe",
+                    "VAT:8.8755:inclusive",
+                )
+            ),
             ("REBILLING_DUE_MINUTES", "1h", "a whole number, 0 or more"),
             ("REBILLING_DUE_MINUTES", "", "a whole number, 0 or more"),
             ("REBILLING_DUE_MINUTES", "-1", "a whole number, 0 or more"),

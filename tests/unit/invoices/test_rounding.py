@@ -1,4 +1,4 @@
-"""Spreading an amount over parts: whole units, none lost, none above its weight."""
+"""Rounding half up, and spreading an amount over parts: whole units, none lost, none above its weight."""
 
 from fractions import Fraction
 
@@ -6,9 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoices.allocation import spread
+from invoices.rounding import half_up, spread
 
 weights = st.lists(st.integers(0, 10**12), max_size=12)
+
+
+class TestHalfUp:
+    @pytest.mark.parametrize(
+        ("dividend", "divisor", "quotient"),
+        [(0, 3, 0), (1, 3, 0), (1, 2, 1), (3, 2, 2), (2, 3, 1), (5, 2, 3), (249, 100, 2), (250, 100, 3), (7, 1, 7)],
+    )
+    def test_rounds_to_the_nearest_and_a_half_up(self, dividend: int, divisor: int, quotient: int) -> None:
+        assert half_up(dividend, divisor) == quotient
+
+    @given(dividend=st.integers(0, 10**30), divisor=st.integers(1, 10**12))
+    def test_is_off_by_at_most_a_half_and_never_down_by_one(self, dividend: int, divisor: int) -> None:
+        off = half_up(dividend, divisor) - Fraction(dividend, divisor)
+        assert Fraction(-1, 2) < off <= Fraction(1, 2)
 
 
 class TestSpread:

@@ -1,6 +1,11 @@
-"""Spreading an amount over parts, in whole minor units: the parts always sum to the amount. Pure."""
+"""Rounding, in whole minor units: half up, and an amount spread over parts, which always sum to it. Pure."""
 
 from collections.abc import Sequence
+
+
+def half_up(dividend: int, divisor: int) -> int:
+    """The quotient of two numbers, neither below zero, rounded to the nearest integer; a half is rounded up."""
+    return (2 * dividend + divisor) // (2 * divisor)
 
 
 def spread(*, amount: int, weights: Sequence[int]) -> list[int]:

@@ -1,0 +1,1 @@
+ALTER TABLE accounts_account DROP CONSTRAINT account_discount_is_its_own;

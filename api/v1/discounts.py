@@ -1,0 +1,97 @@
+"""The discount of an account: giving it one, and ending it."""
+
+import uuid
+from typing import ClassVar
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiExample
+from rest_framework.request import Request
+
+from accounts.models import MAX_DISCOUNT_PERIODS
+from accounts.reasons import MAX_REASON_LENGTH
+from api.endpoints import Body, Endpoint
+from api.fields import Day, Movement, Percent, Text, WholeNumber
+from api.idempotency import Answer
+from api.models import Scope
+from api.schema import call
+from api.v1.account_answers import AccountSerializer, account_as_json
+from api.v1.accounts import TAG
+from api.v1.lifecycle import ReasonSerializer
+from subscriptions.discounts import end_discount, give_discount
+
+
+class GiveDiscountSerializer(Body):
+    """A discount to give: a percentage or an amount; for so many periods, until a day, or for good."""
+
+    percent = Percent(
+        required=False, help_text="Of the price: above 0 and at most 100, with at most three decimal places."
+    )
+    amount_minor = Movement(
+        required=False, help_text="Off each period, in minor units of the account's currency; at most its price."
+    )
+    periods = WholeNumber(
+        required=False,
+        least=1,
+        most=MAX_DISCOUNT_PERIODS,
+        help_text="For so many periods that cost something and start today or later.",
+    )
+    until = Day(required=False, help_text="For the periods that start before this day.")
+    reason = Text(max_length=MAX_REASON_LENGTH)
+
+
+class DiscountEndpoint(Endpoint):
+    scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
+
+    @call(
+        "give_discount",
+        tag=TAG,
+        summary="Give an account a discount",
+        description="It is taken off the periods that start today or later and weren't found due before. An account "
+        "has one discount at a time.",
+        scope=Scope.ACCOUNTS_WRITE,
+        request=GiveDiscountSerializer,
+        response=AccountSerializer,
+        missing=True,
+        idempotency_key="optional",
+        examples=[
+            OpenApiExample(
+                "A quarter off three periods",
+                {"percent": "25", "periods": 3, "reason": "Spring offer"},
+                request_only=True,
+            ),
+            OpenApiExample("5.00 off for good", {"amount_minor": 500, "reason": "A charity"}, request_only=True),
+        ],
+    )
+    def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
+        values = self.body(GiveDiscountSerializer)
+
+        def work() -> Answer:
+            account = give_discount(account_id=account_id, **values, author=self.author, today=self.today, now=self.now)
+            return Answer(200, account_as_json(account, today=self.today))
+
+        return self.once(work)
+
+
+class EndDiscountEndpoint(Endpoint):
+    scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
+
+    @call(
+        "end_discount",
+        tag=TAG,
+        summary="End an account's discount",
+        description="It is taken off no period that is found due from now on.",
+        scope=Scope.ACCOUNTS_WRITE,
+        request=ReasonSerializer,
+        response=AccountSerializer,
+        missing=True,
+        idempotency_key="optional",
+        examples=[OpenApiExample("Given by mistake", {"reason": "Given to the wrong customer."}, request_only=True)],
+    )
+    def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
+        reason = self.body(ReasonSerializer)["reason"]
+
+        def work() -> Answer:
+            account = end_discount(account_id=account_id, reason=reason, author=self.author, now=self.now)
+            return Answer(200, account_as_json(account, today=self.today))
+
+        return self.once(work)

@@ -1,0 +1,77 @@
+"""Taxes: which rate a period has, what it comes to on an invoice, and what of it goes back with a credit note. Pure.
+
+The one place that decides about tax. Where an engine is to decide instead (a place of supply, an exemption that is
+looked up), it takes the place of `tax_rate_of`, when a period is found due, and of `taxed_lines`, when it is invoiced.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from accounts.percents import WHOLE
+from invoices.rounding import half_up, spread
+
+
+class Taxed(Protocol):
+    """An account, as a row or locked."""
+
+    @property
+    def tax_rate_id(self) -> uuid.UUID | None: ...
+
+
+class Rate(NamedTuple):
+    """How a rate is reckoned: thousandths of a percent of the price without tax, which amounts contain or don't."""
+
+    thousandths: int
+    is_inclusive: bool
+
+
+class LineTax(NamedTuple):
+    """A line's tax, and what the line comes to with it; in minor units. Without tax it is their difference."""
+
+    tax_minor: int
+    total_minor: int
+
+
+def tax_rate_of(account: Taxed, *, default_id: uuid.UUID | None) -> uuid.UUID | None:
+    """The id of the rate at which the account is taxed: its own, or the default of the settings; None for no tax."""
+    return account.tax_rate_id or default_id
+
+
+def taxed_lines(*, lines: Sequence[tuple[int, uuid.UUID | None]], rates: Mapping[uuid.UUID, Rate]) -> list[LineTax]:
+    """The taxes of an invoice's lines, each of which is an amount after its discount, with the id of its rate.
+
+    Tax is rounded half up once a rate, and shared over the rate's lines by largest remainder.
+    """
+    taxes = [0] * len(lines)
+    places_of: dict[uuid.UUID, list[int]] = defaultdict(list)
+    for place, (_, rate_id) in enumerate(lines):
+        if rate_id is not None:
+            places_of[rate_id].append(place)
+    for rate_id, places in places_of.items():
+        amounts = [lines[place][0] for place in places]
+        tax = _tax_of(sum(amounts), rates[rate_id])
+        for place, share in zip(places, spread(amount=tax, weights=amounts), strict=True):
+            taxes[place] = share
+    return [
+        LineTax(tax, amount if rate_id is None or rates[rate_id].is_inclusive else amount + tax)
+        for tax, (amount, rate_id) in zip(taxes, lines, strict=True)
+    ]
+
+
+def _tax_of(amount_minor: int, rate: Rate) -> int:
+    whole = WHOLE + rate.thousandths if rate.is_inclusive else WHOLE
+    return half_up(amount_minor * rate.thousandths, whole)
+
+
+def tax_credited(*, tax_minor: int, total_minor: int, credited_minor: int, more_minor: int) -> int:
+    """The tax in a credit of `more_minor` of a line of which `credited_minor` was credited before.
+
+    It is the tax in all that is then credited, rounded half up, less the tax in what was: whatever the parts, they sum
+    to the line's tax when all of it is credited. Never more than the credit itself.
+    """
+    if not tax_minor:
+        return 0
+    after = half_up(tax_minor * (credited_minor + more_minor), total_minor)
+    return after - half_up(tax_minor * credited_minor, total_minor)

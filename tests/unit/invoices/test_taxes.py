@@ -1,0 +1,122 @@
+"""Taxes of an invoice: rounded once a rate, shared over its lines, and given back by credit notes to the last unit."""
+
+import itertools
+import uuid
+from fractions import Fraction
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invoices.taxes import Rate, tax_credited, tax_rate_of, taxed_lines
+
+ADDED, INCLUDED, OTHER = (uuid.UUID(int=number) for number in (1, 2, 3))
+
+amounts = st.lists(st.integers(0, 10**12), min_size=1, max_size=8)
+rates = st.builds(Rate, thousandths=st.integers(0, 100_000), is_inclusive=st.booleans())
+
+
+def taxes(over: list[int], rate: Rate) -> list[tuple[int, int]]:
+    return [(tax, total) for tax, total in taxed_lines(lines=[(amount, ADDED) for amount in over], rates={ADDED: rate})]
+
+
+class TestTaxRateOf:
+    def test_is_the_accounts_own_before_the_default(self) -> None:
+        assert tax_rate_of(SimpleNamespace(tax_rate_id=ADDED), default_id=OTHER) == ADDED
+        assert tax_rate_of(SimpleNamespace(tax_rate_id=None), default_id=OTHER) == OTHER
+        assert tax_rate_of(SimpleNamespace(tax_rate_id=None), default_id=None) is None
+
+
+class TestTaxedLines:
+    @pytest.mark.parametrize(
+        ("over", "thousandths", "expected"),
+        [
+            ([10_000], 21_000, [(2100, 12_100)]),
+            # 8.875% of 59.97 is 5.3223375: 5.32, where rounding each line would give 5.31.
+            ([1999, 1999, 1999], 8875, [(178, 2177), (177, 2176), (177, 2176)]),
+            # 19% of 0.03 is 0.0057: one cent, on the first line. Rounded by line it would be nothing.
+            ([1, 1, 1], 19_000, [(1, 2), (0, 1), (0, 1)]),
+            # A dinar has three decimals, a yen none.
+            ([12_345], 5000, [(617, 12_962)]),
+            ([980], 10_000, [(98, 1078)]),
+            ([1005], 10_000, [(101, 1106)]),
+            ([0, 500], 20_000, [(0, 0), (100, 600)]),
+            ([1999], 100_000, [(1999, 3998)]),
+            ([1999], 0, [(0, 1999)]),
+        ],
+    )
+    def test_add_an_exclusive_tax(self, over: list[int], thousandths: int, expected: list[tuple[int, int]]) -> None:
+        assert taxes(over, Rate(thousandths, is_inclusive=False)) == expected
+
+    @pytest.mark.parametrize(
+        ("over", "thousandths", "expected"),
+        [
+            # 19/119 of 119.00, and of 19.99: 3.1916....
+            ([11_900], 19_000, [(1900, 11_900)]),
+            ([1999], 19_000, [(319, 1999)]),
+            # 9.575 in all, rounded up: 9.58.
+            ([1999, 1999, 1999], 19_000, [(320, 1999), (319, 1999), (319, 1999)]),
+            ([1100], 10_000, [(100, 1100)]),
+            ([1999], 100_000, [(1000, 1999)]),
+        ],
+    )
+    def test_find_an_inclusive_tax_within_the_amounts(
+        self, over: list[int], thousandths: int, expected: list[tuple[int, int]]
+    ) -> None:
+        assert taxes(over, Rate(thousandths, is_inclusive=True)) == expected
+
+    def test_are_rounded_once_for_each_of_several_rates(self) -> None:
+        found = taxed_lines(
+            lines=[(50, ADDED), (1190, INCLUDED), (777, None), (50, ADDED)],
+            rates={ADDED: Rate(5000, is_inclusive=False), INCLUDED: Rate(19_000, is_inclusive=True)},
+        )
+        assert found == [(3, 53), (190, 1190), (0, 777), (2, 52)]
+
+    @given(over=amounts, rate=rates)
+    def test_are_within_half_a_unit_in_all_and_less_than_one_a_line(self, over: list[int], rate: Rate) -> None:
+        whole = 100_000 + (rate.thousandths if rate.is_inclusive else 0)
+        found = taxes(over, rate)
+        exact = Fraction(sum(over) * rate.thousandths, whole)
+        assert Fraction(-1, 2) < sum(tax for tax, _ in found) - exact <= Fraction(1, 2)
+        for amount, (tax, total) in zip(over, found, strict=True):
+            assert abs(tax - Fraction(amount * rate.thousandths, whole)) <= 1 + Fraction(1, 2)
+            assert 0 <= tax <= amount
+            assert total == (amount if rate.is_inclusive else amount + tax)
+
+
+class TestTaxCredited:
+    def test_is_the_share_of_the_tax(self) -> None:
+        credited = {"tax_minor": 2100, "total_minor": 12_100}
+        assert tax_credited(**credited, credited_minor=0, more_minor=12_100) == 2100
+        assert tax_credited(**credited, credited_minor=0, more_minor=6050) == 1050
+        assert tax_credited(**credited, credited_minor=6050, more_minor=6050) == 1050
+
+    def test_of_three_parts_gives_the_tax_back_to_the_cent(self) -> None:
+        # 3.47 of tax in 19.99: thirds of it are 1.1566..., so 1.16, then up to 2.31, then the rest.
+        parts, before = [667, 666, 666], 0
+        found = []
+        for part in parts:
+            found.append(tax_credited(tax_minor=347, total_minor=1999, credited_minor=before, more_minor=part))
+            before += part
+        assert found == [116, 115, 116]
+
+    def test_of_no_tax_is_none(self) -> None:
+        assert tax_credited(tax_minor=0, total_minor=0, credited_minor=0, more_minor=0) == 0
+
+    @given(
+        total=st.integers(1, 10**12),
+        taxed=st.fractions(0, 1),
+        cuts=st.lists(st.fractions(0, 1), max_size=6),
+    )
+    def test_of_any_parts_sums_to_the_whole_and_exceeds_no_part(
+        self, total: int, taxed: Fraction, cuts: list[Fraction]
+    ) -> None:
+        tax = int(total * taxed)
+        ends = [0, *sorted(int(total * cut) for cut in cuts), total]
+        shares = []
+        for before, after in itertools.pairwise(ends):
+            part = after - before
+            shares.append(tax_credited(tax_minor=tax, total_minor=total, credited_minor=before, more_minor=part))
+            assert 0 <= shares[-1] <= part
+        assert sum(shares) == tax
