@@ -1,17 +1,16 @@
 """Discounts that two people give at once, or that are given while a sweep writes what is due."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from typing import Any
-from unittest import mock
 
 from accounts.models import Account, Discount
 from rebilling.models import Rebilling
-from rebilling.period_rows import write_rows
 from subscriptions.discounts import HasDiscount, give_discount
 from tests.builders import NOW, TODAY, QueueInHand, an_account, swept
 from tests.support.databases import committed
-from tests.support.workers.threads import Gate, threads, wait_until_blocked
+from tests.support.workers.threads import Gate, threads, wait_until_blocked, wrapped
 
 pytestmark = committed
 
@@ -30,13 +29,11 @@ class TestTwoPeople:
     def test_who_give_one_at_once_leave_the_first_and_the_second_sees_it(self) -> None:
         account, gate = an_account(), Gate()
 
-        def pausing(*args: Any, **kwargs: Any) -> Any:
+        def pausing(record: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             gate.pass_through()
-            return recorded(*args, **kwargs)
+            return record(*args, **kwargs)
 
-        from accounts.account_history import record_changes as recorded
-
-        with threads() as start, mock.patch("subscriptions.discounts.record_changes", pausing):
+        with threads() as start, wrapped("subscriptions.discounts.record_changes", pausing):
             first = start(partial(give, account, 25))
             gate.wait_for_somebody()
             second = start(partial(give, account, 10))
@@ -52,11 +49,11 @@ class TestSweep:
     def test_that_is_writing_makes_the_discount_wait_for_the_next_period(self) -> None:
         account, gate = an_account(), Gate()
 
-        def pausing(rows: list[Rebilling]) -> None:
+        def pausing(write: Callable[..., Any], *args: Any) -> Any:
             gate.pass_through()
-            write_rows(rows)
+            return write(*args)
 
-        with threads() as start, mock.patch("rebilling.sweep.write_rows", pausing):
+        with threads() as start, wrapped("rebilling.sweep.write_rows", pausing):
             sweeping = start(partial(swept, as_of=TODAY, queue=QueueInHand()))
             gate.wait_for_somebody()
             giving = start(partial(give, account, 25))

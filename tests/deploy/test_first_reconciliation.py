@@ -190,5 +190,6 @@ class TestFirstReconciliation:
             "interval_unit": "month",
         }
         site.request("POST", "/v1/plans", key=key, body=plan, once="plan")
-        body = {"name": "Ada", "email": "ada@example.com", "plan": "team", "anchor_date": TODAY.isoformat()}
+        body = {"name": "Ada", "email": "ada@example.com", "plan": "team", "billing": "next_sweep"}
+        body["anchor_date"] = TODAY.isoformat()
         return site.request("POST", "/v1/accounts", key=key, body=body, once="account")
