@@ -6,8 +6,10 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from accounts.account_opening import NewAccount
 from rebilling.models import Rebilling, Run
-from tests.builders import QueueInHand
+from subscriptions.sign_up import sign_up
+from tests.builders import NOW, TODAY, QueueInHand, a_plan
 from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state
 from tests.integration.backoffice.conftest import Billed
 from tests.support.databases import rolled_back
@@ -54,6 +56,18 @@ class TestHeldRuns:
         because = "2 periods are due, more than 1 (the limit without history)"
         assert f"Reconciliation: HELD, nothing is sent: {because}" in content
         assert "<td>due</td><td>2</td><td>1,000 JPY</td><td></td>" in content
+
+    def test_one_of_sign_ups_has_no_steps_of_dunning(self, support: Client, settings: Any) -> None:
+        settings.VOLUME_CHECK_FIRST_AMOUNTS = {"USD": 1998}
+        new = NewAccount(name="Ada", email="ada@example.com", plan=a_plan().code, on_decline="close")
+        account = sign_up(new=new, author="test", today=TODAY, now=NOW).account
+        run = Run.objects.get(status="HELD")
+        content = support.get(path_of(run, "change")).content.decode()
+        assert "19.99 USD is due, more than 19.98 USD (the limit without history)" in content
+        assert "on_demand" in content
+        assert "Declined invoices that are tried again with it" not in content
+        page = support.get(path_of(account, "change")).content.decode()
+        assert "Its sign-up must be paid: declined, what it owes is credited and the account is closed." in page
 
     def test_one_is_released_and_sent(
         self,
