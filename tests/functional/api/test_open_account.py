@@ -61,6 +61,10 @@ class TestOpenAccount:
             "payment_method_unusable": False,
             "on_decline": "dun",
             "dunning_on": None,
+            "trial_ends_on": None,
+            "pending_cancellation": None,
+            "pending_pause": None,
+            "pending_resumption": None,
             "metadata": {},
             "created_at": "2026-01-01T06:00:00Z",
             "first_invoice": {

@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
+from rebilling.reconciliation.missing_periods import missing_periods
 from rebilling.reconciliation.summary import reconciliation_of
 from subscriptions import due_changes
 from subscriptions.due_changes import apply_due_changes
@@ -93,6 +94,8 @@ class TestRunAfterDaysDown:
         swept(as_of=JAN_10, queue=queue)
         assert [start for start, *_ in starts(account)] == [TODAY + day * DAY for day in range(4)]
         assert status_of(account) == ("PENDING", "")
+        # From its day on, nothing is missing.
+        assert list(missing_periods(as_of=JAN_10)) == []
         # A second run, before the worker: nothing is lost.
         swept(as_of=JAN_10, queue=queue)
         assert status_of(account) == ("PENDING", "")
