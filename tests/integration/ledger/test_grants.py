@@ -42,7 +42,17 @@ CHANGED = {
         *("billing_since", "external_reference", "collection_method", "net_days", "payment_customer"),
         *("tax_rate_id", "discount_id"),
         *("payment_method", "payment_method_unusable", "credit_balance_minor", "invoices_issued"),
-        *("credit_notes_issued", "dunning_steps", "dunning_on", "opened_on", "metadata"),
+        *(
+            "credit_notes_issued",
+            "dunning_steps",
+            "dunning_on",
+            "opened_on",
+            "trial_ends_on",
+            "closes_on",
+            "pauses_on",
+            "resumes_on",
+            "metadata",
+        ),
     },
     "invoices_invoice": {
         *("status", "credited_minor", "credited_to_balance_minor", "credited_to_refund_minor"),
