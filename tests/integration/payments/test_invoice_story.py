@@ -330,4 +330,4 @@ class TestInvoice:
         few = statements()
         for _ in range(3):
             refunded(payment, 100)
-        assert statements() == few == 6
+        assert statements() == few == 7
