@@ -30,6 +30,7 @@ GRANTED = {
     "invoices_creditnoteline": {READ, ADD},
     "payments_payment": {READ, ADD},
     "payments_refund": {READ, ADD},
+    "payments_paymentmethodsession": {READ, ADD},
     "rebilling_run": {READ, ADD, CHANGE},
     "rebilling_rebilling": {READ, ADD},
     "django_migrations": {READ},
@@ -67,6 +68,10 @@ CHANGED = {
     "payments_refund": {
         *("status", "failure_code", "needs_review", "review_reason", "resolution", "resolved_by"),
         *("gateway_reference", "first_called_at", "leased_until", "completed_at"),
+    },
+    "payments_paymentmethodsession": {
+        *("status", "failure_code", "gateway_reference", "client_secret", "customer", "payment_method"),
+        *("look_up_requested_at", "completed_at"),
     },
     "rebilling_rebilling": {"status", "reason", "detail", "ended_on", "invoice_id", "due_since"},
 }
@@ -116,6 +121,10 @@ REFUSED = {
     "an entry's time is not given": "INSERT INTO ledger_entry (id, created_at) VALUES (gen_random_uuid(), now())",
     "a payment is not deleted": "DELETE FROM payments_payment",
     "a refund is not deleted": "DELETE FROM payments_refund",
+    "a session's account is not edited": "UPDATE payments_paymentmethodsession SET account_id = gen_random_uuid()",
+    "a session's gateway is not edited": "UPDATE payments_paymentmethodsession SET gateway = 'other'",
+    "a session's end is not edited": "UPDATE payments_paymentmethodsession SET expires_at = now()",
+    "a session is not deleted": "DELETE FROM payments_paymentmethodsession",
     "a run is not deleted": "DELETE FROM rebilling_run",
     "a rebilling is not deleted": "DELETE FROM rebilling_rebilling",
     "a migration is not recorded": "INSERT INTO django_migrations (app, name, applied) VALUES ('a', 'b', now())",

@@ -274,6 +274,7 @@ class TestGateway:
         gateway = a_gateway(silence, silence, given("cus_1", "pm_1"), silence, silence)
         assert worked_on(*sessions, gateway=gateway) == ["0"]
         assert [session.status for session in sessions] == ["OPEN", "OPEN", "COMPLETED", "OPEN", "OPEN"]
+        assert gateway.calls == ["look up"] * 5
 
     def test_is_not_called_without_time_and_the_rest_goes_on_as_a_message(self) -> None:
         sessions = [requested_session(an_account()) for _ in range(2)]
