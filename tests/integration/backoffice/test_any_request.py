@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import partial
 from http.cookies import SimpleCookie
 from typing import Any
@@ -18,7 +19,9 @@ from django.urls import URLPattern
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accounts.tax_rates import create_tax_rate
 from backoffice.models import User
+from tests.builders import NOW
 from tests.integration.backoffice.conftest import Billed, an_api_key
 from tests.support.databases import rolled_back
 from tests.support.refunds import refunded
@@ -155,6 +158,7 @@ def _filled(draw: st.DrawFn, shape: str, parts: st.SearchStrategy[str]) -> str:
 def rows(billed_account: Billed) -> Rows:
     """A row of each kind that has pages, by its id."""
     an_api_key()
+    create_tax_rate(name="VAT", percent=Decimal(20), now=NOW)
     refunded(billed_account.payment, 100)
     User.objects.create_user(username="kim", is_staff=True)
     assert Group.objects.exists()

@@ -17,6 +17,7 @@ pytestmark = rolled_back
 
 SHOWN = {
     "accounts/plan": {"retired__exact", "currency", "interval_unit__exact"},
+    "accounts/taxrate": {"inclusive__exact"},
     "accounts/account": {
         *("status__exact", "inactive_reason__exact", "collection_method__exact", "plan"),
         *("closed_with_credit", "unbilled_debt"),
@@ -37,7 +38,7 @@ SHOWN = {
         *("status__exact", "needs_review__exact", "source__exact", "gateway"),
         *("submitted_at__gte", "submitted_at__lt", "run"),
     },
-    "rebilling/run": {"status__exact", "as_of__gte", "as_of__lt"},
+    "rebilling/run": {"status__exact", "kind__exact", "as_of__gte", "as_of__lt"},
     "rebilling/rebilling": {"status__exact", "reason__exact", "period_start__gte", "period_start__lt", "run"},
     "api/apikey": set(),
     "auth/group": set(),

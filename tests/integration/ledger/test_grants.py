@@ -41,7 +41,7 @@ CHANGED = {
         *CONTACT_FIELDS,
         *("status", "inactive_reason", "name", "email", "anchor_date", "rebilling_date", "first_rebilling_date"),
         *("billing_since", "external_reference", "collection_method", "net_days", "payment_customer"),
-        *("tax_rate_id", "discount_id"),
+        *("on_decline", "tax_rate_id", "discount_id"),
         *("payment_method", "payment_method_unusable", "credit_balance_minor", "invoices_issued"),
         *(
             "credit_notes_issued",
