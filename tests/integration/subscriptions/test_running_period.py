@@ -18,7 +18,7 @@ from payments.gateways.port import Declined
 from payments.models import Payment, Refund
 from rebilling.books import discrepancies
 from subscriptions.lifecycle import RefundNeedsNow, close_account, reopen_account
-from subscriptions.running_period import UnknownRefund, prorated
+from subscriptions.running_period import UnknownRefund
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, at, billed, delivered, swept
 from tests.support.databases import rolled_back
 from tests.support.lifecycle import DAY, JAN_10, paid_account, starts, status_of
@@ -297,11 +297,3 @@ class TestAfterwards:
         closed(account, "prorated")
         refund = Refund.objects.get()
         assert (refund.reason, refund.created_by, refund.line_id) == ("unhappy", "test", InvoiceLine.objects.get().id)
-
-
-@pytest.mark.parametrize(
-    ("amount", "days_left", "days", "expected"),
-    [(1999, 22, 31, 1419), (100, 1, 8, 13), (100, 1, 2, 50), (1, 1, 2, 1), (1, 1, 3, 0), (5, 3, 3, 5), (0, 1, 3, 0)],
-)
-def test_prorated_rounds_half_up(amount: int, days_left: int, days: int, expected: int) -> None:
-    assert prorated(amount, days_left=days_left, days=days) == expected
