@@ -14,7 +14,7 @@ from accounts.terms import terms_of
 from backoffice.forms import ReasonForm
 
 MAX_RATES = 200
-"""Tax rates that the form offers."""
+"""Tax rates that the form offers, beside the account's own."""
 
 
 def _contact(name: str, *, help_text: str = "") -> forms.CharField:
@@ -73,7 +73,10 @@ class AccountForm(ReasonForm):
 
     def __init__(self, *args: Any, subject: Account, **kwargs: Any) -> None:
         super().__init__(*args, subject=subject, initial=_present(subject), **kwargs)
-        rates = TaxRate.objects.order_by("name", "percent", "id")[:MAX_RATES]
+        rates = list(TaxRate.objects.order_by("name", "percent", "id")[:MAX_RATES])
+        # Without its own, a browser would choose the default, and any change of the account would change its taxes.
+        if subject.tax_rate and subject.tax_rate not in rates:
+            rates.append(subject.tax_rate)
         self.fields["tax_rate"] = forms.ChoiceField(
             choices=[("", "the default of the settings"), *((str(rate.id), _described(rate)) for rate in rates)],
             required=False,

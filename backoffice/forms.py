@@ -9,7 +9,7 @@ from accounts.errors import OperationError
 from accounts.ids import new_id
 from accounts.reasons import MAX_REASON_LENGTH
 from backoffice.amounts import example_of, minor_from
-from payments.gateways.port import MAX_REFERENCE_LENGTH
+from payments.gateways.texts import MAX_REFERENCE_LENGTH
 from payments.models import Payment, Refund
 from payments.refund_requests import refundable
 

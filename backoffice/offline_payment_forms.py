@@ -10,7 +10,7 @@ from accounts.errors import OperationError
 from accounts.models import Account
 from backoffice.forms import AmountForm
 from invoices.models import Invoice
-from payments.gateways.port import MAX_REFERENCE_LENGTH
+from payments.gateways.texts import MAX_REFERENCE_LENGTH
 from payments.offline_payments import PossibleDuplicate
 
 MAX_INVOICES = 200

@@ -3,14 +3,13 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 
-from accounts.amounts import amount_error
 from accounts.currencies import display
 from accounts.errors import Conflict, Invalid
 from invoices.locked_invoices import LockedInvoice
 from invoices.models import InvoiceLine
 from invoices.rounding import spread
 
-_NOTHING = "Nothing was credited."
+NOT_CREDITED = "Nothing was credited."
 
 
 class UnableToCreditInvoice(Invalid):
@@ -42,7 +41,8 @@ def shares_of(
     named: Mapping[uuid.UUID, int] | None = None,
     first: uuid.UUID | None = None,
 ) -> dict[InvoiceLine, int]:
-    """What is credited of each of the invoice's lines; of the line `first` as much as is left. Raises
+    """What is credited of each of the invoice's lines; of the line `first` as much as is left. An amount that a client
+    or a person gives was checked before: what is left of an invoice may be more than one movement. Raises
     `UnableToCreditInvoice` and `RefundInFlight`.
     """
     if named is not None:
@@ -50,14 +50,12 @@ def shares_of(
     left = invoice.amounts.left_to_credit
     amount = left if amount_minor is None else amount_minor
     _check_not_refunding(invoice, amount_minor=max(left, 1) if amount_minor is None else amount_minor)
-    error = amount_error(amount_minor=amount, currency=invoice.currency)
     if not left:
-        error = "Nothing is left of the invoice to credit."
-    elif not error and amount > left:
+        raise UnableToCreditInvoice(NOT_CREDITED, amount_minor="Nothing is left of the invoice to credit.")
+    if amount > left:
         shown = display(amount_minor=left, currency=invoice.currency)
         error = f"Of the invoice {invoice.number}, {shown} is left to credit."
-    if error:
-        raise UnableToCreditInvoice(_NOTHING, amount_minor=error)
+        raise UnableToCreditInvoice(NOT_CREDITED, amount_minor=error)
     before = {line: min(amount, left_of(line)) for line in lines if line.id == first}
     open_lines = [line for line in lines if line not in before and left_of(line)]
     shares = spread(amount=amount - sum(before.values()), weights=[left_of(line) for line in open_lines])
@@ -68,12 +66,12 @@ def _named_shares(
     invoice: LockedInvoice, there: Mapping[uuid.UUID, InvoiceLine], named: Mapping[uuid.UUID, int]
 ) -> dict[InvoiceLine, int]:
     if not named:
-        raise UnableToCreditInvoice(_NOTHING, lines="Name at least one line, or leave the lines out.")
+        raise UnableToCreditInvoice(NOT_CREDITED, lines="Name at least one line, or leave the lines out.")
     for line_id, amount in named.items():
         if line_id not in there:
-            raise UnableToCreditInvoice(_NOTHING, lines=f"The invoice {invoice.number} has no line {line_id}.")
+            raise UnableToCreditInvoice(NOT_CREDITED, lines=f"The invoice {invoice.number} has no line {line_id}.")
         if not 1 <= amount <= left_of(there[line_id]):
-            raise UnableToCreditInvoice(_NOTHING, lines=_limits(there[line_id], currency=invoice.currency))
+            raise UnableToCreditInvoice(NOT_CREDITED, lines=_limits(there[line_id], currency=invoice.currency))
     _check_not_refunding(invoice, amount_minor=sum(named.values()))
     return {there[line_id]: amount for line_id, amount in named.items()}
 

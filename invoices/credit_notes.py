@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from django.db import transaction
 
+from accounts.amounts import amount_error
 from accounts.errors import Conflict, refined
 from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount
 from accounts.reasons import checked_reason
 from invoices.clearing import clear
-from invoices.credit_note_shares import left_of, lines_of, shares_of
+from invoices.credit_note_shares import NOT_CREDITED, UnableToCreditInvoice, left_of, lines_of, shares_of
 from invoices.locked_invoices import LockedInvoice, lock_invoice, save_invoices
 from invoices.models import CreditNote, CreditNoteLine, InvoiceLine
 from invoices.numbers import credit_note_numbers
@@ -44,7 +45,7 @@ def issue_credit_note(
     credit_note_id: uuid.UUID | None = None,
 ) -> CreditNote:
     """Credit an invoice: these amounts of its lines, or an amount spread over the lines in proportion to what is left
-    of them, or, given neither, all that is left.
+    of them, or, given neither, all that is left, which may be more than one movement.
 
     Amounts are minor units of the invoice's currency, tax included. The remainder, after the outstanding and the
     written off, goes to the credit balance. `credit_note_id` is made by a client that may send the request twice.
@@ -58,6 +59,8 @@ def issue_credit_note(
         if credit_note_id and CreditNote.objects.filter(id=credit_note_id).exists():
             raise used
         check_not_in_flight(invoice)
+        if amount_minor is not None and (error := amount_error(amount_minor=amount_minor, currency=invoice.currency)):
+            raise UnableToCreditInvoice(NOT_CREDITED, amount_minor=error)
         shares = shares_of(invoice, lines_of([invoice])[invoice.id], amount_minor=amount_minor, named=lines)
         credit_notes = CreditNotes(today=today, now=now)
         credit_notes.add(CreditNoteDraft(account, invoice, shares, reason, author, id=credit_note_id))

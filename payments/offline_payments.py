@@ -18,7 +18,7 @@ from invoices.models import Invoice
 from invoices.receipts import receive
 from ledger.balances import check_balance
 from ledger.posting import post
-from payments.gateways.port import MAX_REFERENCE_LENGTH
+from payments.gateways.texts import MAX_REFERENCE_LENGTH
 from payments.models import OFFLINE, Payment
 from payments.payment_entries import payment_postings
 

@@ -9,7 +9,8 @@ from accounts.errors import Conflict, Invalid
 from accounts.reasons import checked_reason
 from accounts.text import text_error
 from payments.declines import BY_PERSON
-from payments.gateways.port import MAX_REFERENCE_LENGTH, Declined, Outcome, Succeeded
+from payments.gateways.port import Declined, Outcome, Succeeded
+from payments.gateways.texts import MAX_REFERENCE_LENGTH
 from payments.locked_attempts import lock_payment, lock_refund
 from payments.messages.sending import send_payments_when_committed
 from payments.models import GatewayAttempt, Payment, Refund

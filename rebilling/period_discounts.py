@@ -5,14 +5,19 @@ import uuid
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from accounts.models import Discount
 from invoices.discounts import discount_of
+from invoices.models import InvoiceLine
 from rebilling.models import Rebilling
 
-NEVER_BILLED = Q(status__in=[Rebilling.Status.SKIPPED, Rebilling.Status.VOIDED])
-"""Periods that came to nothing: a discount isn't used up by them."""
+_NEVER_BILLED = Q(status__in=[Rebilling.Status.SKIPPED, Rebilling.Status.VOIDED])
+_NOT_CREDITED_WHOLE = InvoiceLine.objects.filter(rebilling_id=OuterRef("id"), credited_minor__lt=F("total_minor"))
+_USING_A_DISCOUNT_UP = ~_NEVER_BILLED | Q(status=Rebilling.Status.VOIDED) & Exists(_NOT_CREDITED_WHOLE)
+"""Those that came to nothing don't use their discount up. One that was cut off on its first day came to something, as
+long as its refund is in flight or has failed.
+"""
 
 
 class Discounted(Protocol):
@@ -25,10 +30,12 @@ class Discounted(Protocol):
 
 
 class AccountDiscount(NamedTuple):
-    """An account's discount, the first days of its periods that have it, and of all that have a row ahead."""
+    """An account's discount, the ids of the periods that have used it up, and the first days of all that are found
+    ahead.
+    """
 
     discount: Discount
-    having: set[datetime.date]
+    having: set[uuid.UUID]
     found: set[datetime.date]
 
     def take_off(self, row: Rebilling) -> None:
@@ -46,7 +53,7 @@ class AccountDiscount(NamedTuple):
             price_minor=row.amount_minor, percent=discount.percent, amount_minor=discount.amount_minor
         )
         row.amount_minor -= row.discount_minor
-        self.having.add(start)
+        self.having.add(row.id)
 
 
 def discounts_of(accounts: Collection[Discounted]) -> dict[uuid.UUID, AccountDiscount]:
@@ -57,23 +64,24 @@ def discounts_of(accounts: Collection[Discounted]) -> dict[uuid.UUID, AccountDis
     discounts = {
         discount.account_id: AccountDiscount(discount, set(), set()) for discount in Discount.objects.filter(id__in=ids)
     }
-    rows = Rebilling.objects.exclude(NEVER_BILLED).filter(account_id__in=discounts)
-    having = Q(discount_id__in=ids)
-    ahead = Q(period_start__gte=F("account__rebilling_date"))
-    for account_id, start, discount_id in rows.filter(having | ahead).values_list(
-        "account_id", "period_start", "discount_id"
+    having = Q(discount_id__in=ids) & _USING_A_DISCOUNT_UP
+    ahead = Q(period_start__gte=F("account__rebilling_date")) & ~_NEVER_BILLED
+    rows = Rebilling.objects.filter(having | ahead, account_id__in=discounts)
+    for id_, account_id, start, status, discount_id in rows.values_list(
+        "id", "account_id", "period_start", "status", "discount_id"
     ):
-        discounts[account_id].found.add(start)
+        if status != Rebilling.Status.VOIDED:
+            discounts[account_id].found.add(start)
         if discount_id == discounts[account_id].discount.id:
-            discounts[account_id].having.add(start)
+            discounts[account_id].having.add(id_)
     return discounts
 
 
 def periods_having(discount_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """How many periods have each of the discounts; in one statement, and in none for no ids."""
+    """How many periods have used up each of the discounts; in one statement, and in none for no ids."""
     if not discount_ids:
         return {}
-    found = Rebilling.objects.exclude(NEVER_BILLED).filter(discount_id__in=discount_ids).order_by()
+    found = Rebilling.objects.filter(_USING_A_DISCOUNT_UP, discount_id__in=discount_ids).order_by()
     counts = dict.fromkeys(discount_ids, 0)
     for discount_id in found.values_list("discount_id", flat=True):
         if discount_id is not None:

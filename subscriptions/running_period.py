@@ -12,6 +12,7 @@ from invoices.credit_note_shares import RefundInFlight, left_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
 from invoices.locked_invoices import LockedInvoice, invoices_by_id
 from invoices.models import InvoiceLine
+from invoices.rounding import half_up
 from invoices.write_offs import check_not_in_flight
 from payments.line_refunds import refund_line
 from rebilling.models import Rebilling
@@ -54,11 +55,6 @@ def end_of_running_period(account: LockedAccount, *, today: datetime.date) -> da
     return end
 
 
-def prorated(amount_minor: int, *, days_left: int, days: int) -> int:
-    """The share of so many minor units for the days left of a period, rounded half up."""
-    return (2 * amount_minor * days_left + days) // (2 * days)
-
-
 def give_back_running_period(
     account: LockedAccount,
     refund: PeriodRefund,
@@ -93,9 +89,7 @@ def give_back_running_period(
     cut_off(accounts=[account], on=today)
     amount = left_of(line)
     if refund == PeriodRefund.PRORATED:
-        amount = prorated(
-            amount, days_left=(period.ended_on - today).days, days=(period.ended_on - period.period_start).days
-        )
+        amount = half_up(amount * (period.ended_on - today).days, (period.ended_on - period.period_start).days)
     _credit(account, invoice, line, amount_minor=amount, reason=reason, author=author, today=today, now=now)
 
 

@@ -17,7 +17,7 @@ from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
 from api.v1.account_answers import AccountListEndpoint
-from payments.gateways.port import MAX_REFERENCE_LENGTH
+from payments.gateways.texts import MAX_REFERENCE_LENGTH
 from payments.locked_attempts import UnknownPayment
 from payments.models import Payment
 from payments.offline_payments import PossibleDuplicate, record_offline_payment

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 from accounts.currencies import EXPONENTS, display
 from payments.gateways.sessions import SessionGateway
+from payments.gateways.texts import MAX_CODE_LENGTH, MAX_REFERENCE_LENGTH, unkeepable_text
 
 KEY_KEPT = datetime.timedelta(hours=24)
 """How long a provider keeps an idempotency key at least (Stripe: https://docs.stripe.com/api/idempotent_requests)."""
@@ -129,32 +130,22 @@ Outcome = Succeeded | Declined | Unknown
 """What is recorded."""
 
 
-MAX_CODE_LENGTH = 100
-MAX_REFERENCE_LENGTH = 200
 MAX_SECRET_LENGTH = 200
 
 
 def unkeepable(answer: object) -> str:
     """Why an answer of a gateway can't be kept, or an empty string."""
     if isinstance(answer, Succeeded):
-        return _unkeepable_text(
-            "reference", answer.reference, min_length=1, max_length=MAX_REFERENCE_LENGTH
-        ) or _unkeepable_text("currency", answer.currency, min_length=3, max_length=3)
+        return unkeepable_text("reference", answer.reference, max_length=MAX_REFERENCE_LENGTH) or unkeepable_text(
+            "currency", answer.currency, min_length=3, max_length=3
+        )
     if isinstance(answer, Declined):
-        return _unkeepable_text("decline code", answer.code, min_length=1, max_length=MAX_CODE_LENGTH)
+        return unkeepable_text("decline code", answer.code, max_length=MAX_CODE_LENGTH)
     if isinstance(answer, Unknown):
-        return _unkeepable_text(
+        return unkeepable_text(
             "reference", answer.reference, min_length=0, max_length=MAX_REFERENCE_LENGTH
-        ) or _unkeepable_text("client secret", answer.client_secret, min_length=0, max_length=MAX_SECRET_LENGTH)
+        ) or unkeepable_text("client secret", answer.client_secret, min_length=0, max_length=MAX_SECRET_LENGTH)
     return "" if isinstance(answer, NotAttempted | NotFound) else f"the gateway answered with a {type(answer).__name__}"
-
-
-def _unkeepable_text(what: str, text: object, *, min_length: int, max_length: int) -> str:
-    if not isinstance(text, str):
-        return f"the gateway's {what} is a {type(text).__name__}"
-    if not min_length <= len(text) <= max_length:
-        return f"the gateway's {what} has {len(text)} characters, not {min_length} to {max_length}"
-    return "" if text.isprintable() else f"the gateway's {what} has characters that can't be printed"
 
 
 def readable(reason: object) -> str:

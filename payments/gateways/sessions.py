@@ -8,9 +8,9 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from payments.gateways.texts import MAX_CODE_LENGTH, MAX_REFERENCE_LENGTH, unkeepable_text
+
 MAX_SECRET_LENGTH = 300
-MAX_REFERENCE_LENGTH = 200
-MAX_CODE_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,25 +87,16 @@ def unkeepable_session(answer: object) -> str:
     """Why an answer can't be kept, or an empty string."""
     if isinstance(answer, SessionOpened):
         return (
-            _unkeepable_text("reference", answer.reference, MAX_REFERENCE_LENGTH)
-            or _unkeepable_text("customer", answer.customer, MAX_REFERENCE_LENGTH)
-            or _unkeepable_text("client secret", answer.client_secret, MAX_SECRET_LENGTH)
+            unkeepable_text("reference", answer.reference, max_length=MAX_REFERENCE_LENGTH)
+            or unkeepable_text("customer", answer.customer, max_length=MAX_REFERENCE_LENGTH)
+            or unkeepable_text("client secret", answer.client_secret, max_length=MAX_SECRET_LENGTH)
         )
     if isinstance(answer, SessionCompleted):
-        return _unkeepable_text("customer", answer.customer, MAX_REFERENCE_LENGTH) or _unkeepable_text(
-            "payment method", answer.payment_method, MAX_REFERENCE_LENGTH
+        return unkeepable_text("customer", answer.customer, max_length=MAX_REFERENCE_LENGTH) or unkeepable_text(
+            "payment method", answer.payment_method, max_length=MAX_REFERENCE_LENGTH
         )
     if isinstance(answer, SessionFailed):
-        return _unkeepable_text("code", answer.code, MAX_CODE_LENGTH)
+        return unkeepable_text("code", answer.code, max_length=MAX_CODE_LENGTH)
     if isinstance(answer, SessionPending | SessionUnanswered):
         return ""
     return f"the gateway answered with a {type(answer).__name__}"
-
-
-def _unkeepable_text(what: str, text: object, max_length: int) -> str:
-    """Says nothing of the text itself, which may be a secret."""
-    if not isinstance(text, str) or not text.isprintable():
-        return f"the gateway's {what} is no text"
-    if not 1 <= len(text) <= max_length:
-        return f"the gateway's {what} has {len(text)} characters, not 1 to {max_length}"
-    return ""

@@ -104,6 +104,10 @@ SELECT 'discount_of_too_many_periods', discount.account_id,
 FROM claims AS claim
 JOIN accounts_discount AS discount ON discount.id = claim.discount_id
 WHERE NOT claim.status IN ('SKIPPED', 'VOIDED')
+    OR claim.status = 'VOIDED' AND EXISTS (
+        SELECT FROM invoices_invoiceline AS line
+        WHERE line.rebilling_id = claim.id AND line.credited_minor < line.total_minor
+    )
 GROUP BY discount.id, discount.account_id, discount.periods
 HAVING count(*) > discount.periods
 

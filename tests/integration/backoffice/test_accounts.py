@@ -1,11 +1,14 @@
 """The staff's actions on accounts: close, reopen, credit, offline payment."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 
+from accounts import clock
 from accounts.models import Account
+from accounts.tax_rates import create_tax_rate
 from ledger.balances import balance
 from ledger.models import EntryType
 from payments.models import Payment
@@ -95,6 +98,25 @@ class TestChangeAccount:
         }
         assert (change.reason, change.author) == ("as they asked", "staff:olga")
         assert logged() == [("olga", str(account.id), "Change account: as they asked")]
+
+    def test_keeps_a_tax_rate_that_is_not_among_those_offered(
+        self, operator: Client, billed_account: Billed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("backoffice.account_form.MAX_RATES", 1)
+        account = billed_account.account
+        offered, own, _ = (create_tax_rate(name=name, percent=Decimal(21), now=clock.now()) for name in "ABC")
+        Account.objects.filter(id=account.id).update(tax_rate=own)
+
+        response = operator.get(path_of(account, "update"))
+        assert [value for value, _ in response.context["form"].fields["tax_rate"].choices] == [
+            "", str(offered.id), str(own.id),
+        ]  # fmt: skip
+        assert f'<option value="{own.id}" selected>' in response.content.decode()
+
+        said = self.form(operator, account) | {"tax_rate": str(own.id), "email": "ada@new.example"}
+        assert messages_of(operator, path_of(account, "update"), said) == ["The account was changed."]
+        account.refresh_from_db()
+        assert (account.tax_rate_id, account.changes.latest("id").after) == (own.id, {"email": "ada@new.example"})
 
     def test_of_the_payment_method_tries_what_was_declined(self, operator: Client, owing: Owing) -> None:
         said = self.form(operator, owing.account) | {"payment_customer": "cus_2", "payment_method": "pm_2"}

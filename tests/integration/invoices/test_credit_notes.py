@@ -247,6 +247,26 @@ class TestByLines:
         assert state_of(payment.account) == ("ACTIVE", 0, 499)
 
 
+class TestBeyondOneMovement:
+    """Three months of 40,000,000 on one invoice: more than a person may move at once."""
+
+    def beyond(self) -> Account:
+        account = an_account(unit_amount_minor=40_000_000)
+        billed(as_of=MAR_1)
+        return account
+
+    def test_all_that_is_left_is_credited(self) -> None:
+        account = self.beyond()
+        assert credit_note(account).amount_minor == 120_000_000
+        assert credited_of(account) == [40_000_000] * 3
+
+    def test_an_amount_that_is_named_may_not_be_more(self) -> None:
+        account = self.beyond()
+        refusal = refused(account, UnableToCreditInvoice, amount_minor=100_000_000)
+        assert "MAX_MOVEMENT_MINOR" in refusal.errors["amount_minor"]
+        assert credit_note(account, 99_999_999).amount_minor == 99_999_999
+
+
 class TestRefused:
     @pytest.mark.parametrize("amount", [2000, 99_999_999])
     def test_above_what_is_left(self, amount: int) -> None:

@@ -86,6 +86,17 @@ class TestDecline:
         assert list(Rebilling.objects.values_list("status", flat=True)) == ["VOIDED"] * 3
         assert CreditNote.objects.get().amount_minor == 3 * 1999
 
+    def test_credits_more_than_one_movement_may_be(self, signed_up: Any) -> None:
+        """Three missed months of 40,000,000; another sign-up of the same message isn't held up."""
+        start = datetime.date(2025, 11, 1)
+        accounts = [
+            signed_up(anchor_date=start, rebilling_date=start, unit_amount_minor=price) for price in (40_000_000, 1999)
+        ]
+        billed(as_of=TODAY, gateway=answers(DECLINED))
+        for account in accounts:
+            assert_closed(account)
+        assert sorted(CreditNote.objects.values_list("amount_minor", flat=True)) == [3 * 1999, 120_000_000]
+
     @pytest.mark.parametrize("code", ["never_received", "invalid_request", "amount_not_expressible"])
     def test_that_is_none_of_the_customers_closes_nothing(self, signed_up: Any, code: str) -> None:
         account = signed_up()

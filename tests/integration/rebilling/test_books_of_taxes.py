@@ -11,11 +11,14 @@ from accounts.models import Account
 from accounts.tax_rates import create_tax_rate
 from invoices.credit_notes import issue_credit_note
 from invoices.taxes import LineTax
+from payments.gateways.port import Declined
 from rebilling.books import discrepancies
 from subscriptions.discounts import give_discount
-from tests.builders import NOW, TODAY, a_plan, an_account, billed
+from subscriptions.lifecycle import close_account
+from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
 from tests.integration.rebilling.test_books import ANEW, attempt, copied
 from tests.support.databases import rolled_back
+from tests.support.refunds import sent
 
 SIGNED: dict[str, Any] = {"reason": "agreed", "author": "ann", "today": TODAY, "now": NOW}
 
@@ -88,6 +91,17 @@ class TestTheCheckReports:
             period_end="period_end + 28", ended_on="period_end + 28",
         )  # fmt: skip
         assert attempt(statement, id=account.rebillings.get().id) == ""
+        assert names() == {"discount_of_too_many_periods"}
+
+    def test_a_period_that_was_voided_with_its_money_kept_as_one_of_them(self) -> None:
+        account = agreed()
+        billed(as_of=TODAY)
+        close_account(account_id=account.id, refund="full", **SIGNED)
+        refused = ScriptedGateway(refunds=[Declined("expired_card")])
+        assert sent(account.refunds.get(), gateway=refused) == []
+        assert discrepancies() == []
+        again = copied("rebilling_rebilling", id=ANEW, status="'DUE'", invoice_id="NULL", ended_on="period_end")
+        assert attempt(again, id=account.rebillings.get().id) == ""
         assert names() == {"discount_of_too_many_periods"}
 
     def test_a_line_of_another_rate_than_its_period(self) -> None:

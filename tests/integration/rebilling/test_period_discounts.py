@@ -10,17 +10,33 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
 from accounts.tax_rates import create_tax_rate
+from payments.gateways.port import Answer, Declined
+from rebilling.books import discrepancies
 from rebilling.models import Rebilling, Run
 from rebilling.parked_periods import release_parked, skip_parked
+from rebilling.period_discounts import periods_having
 from rebilling.run_review import cancel_run
 from rebilling.sweep import find_due
 from subscriptions.discounts import end_discount, give_discount
-from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, at, billed, delivered, due, swept
+from subscriptions.lifecycle import close_account, reopen_account
+from tests.builders import (
+    NOW,
+    TODAY,
+    QueueInHand,
+    ScriptedGateway,
+    a_plan,
+    an_account,
+    at,
+    billed,
+    delivered,
+    due,
+    swept,
+)
 from tests.support.databases import rolled_back
+from tests.support.owing import FEB_1, MAR_1
+from tests.support.refunds import sent
 
 pytestmark = rolled_back
-
-FEB_1 = datetime.date(2026, 2, 1)
 
 
 def given(account: Account, *, on: datetime.date = TODAY, **discount: Any) -> Account:
@@ -61,7 +77,7 @@ class TestSweep:
         account = an_account()
         given(account, percent=Decimal(10), periods=2)
         swept(as_of=TODAY, queue=QueueInHand())
-        swept(as_of=datetime.date(2026, 3, 1), queue=QueueInHand())
+        swept(as_of=MAR_1, queue=QueueInHand())
         assert taken_off(account) == [("DUE", 200), ("DUE", 200), ("DUE", 0)]
 
     def test_finds_the_periods_of_a_cancelled_run_again_with_their_discount(self, settings: Any) -> None:
@@ -135,6 +151,35 @@ class TestWorker:
 
         none, one, ten = (with_taxes(number) for number in (0, 1, 10))
         assert (one, ten) == (none + 1, none + 1)
+
+
+class TestVoided:
+    """Closed on its first day with a refund, the period is VOIDED; the account is reopened later that day."""
+
+    def reopened(self, *, periods: int, refunds: list[Answer]) -> Account:
+        account = an_account()
+        given(account, percent=Decimal(10), periods=periods)
+        billed(as_of=TODAY)
+        said: dict[str, Any] = {"reason": "r", "author": "ann", "today": TODAY, "now": NOW}
+        close_account(account_id=account.id, refund="full", **said)
+        assert sent(account.refunds.get(), gateway=ScriptedGateway(refunds=refunds)) == []
+        reopen_account(account_id=account.id, **said)
+        for day in (TODAY, FEB_1, MAR_1):
+            billed(as_of=day)
+        assert discrepancies() == []
+        return account
+
+    @pytest.mark.parametrize(
+        ("periods", "discounts"), [(1, [200, 0, 0, 0]), (2, [200, 200, 0, 0]), (3, [200, 200, 200, 0])]
+    )
+    def test_and_its_money_kept_it_has_used_the_discount(self, periods: int, discounts: list[int]) -> None:
+        account = self.reopened(periods=periods, refunds=[Declined("expired_card")])
+        assert taken_off(account) == list(zip(["VOIDED", *["CHARGED"] * 3], discounts, strict=True))
+        assert periods_having([account.discounts.get().id]) == {account.discounts.get().id: periods}
+
+    def test_and_its_money_sent_back_the_discount_is_free_again(self) -> None:
+        account = self.reopened(periods=1, refunds=[])
+        assert taken_off(account) == [("VOIDED", 200), ("CHARGED", 200), ("CHARGED", 0), ("CHARGED", 0)]
 
 
 class TestEndDiscount:

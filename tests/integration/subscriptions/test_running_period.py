@@ -1,11 +1,13 @@
 """Closing now and giving the running period back: what was owed, paid at the gateway, paid offline, or applied."""
 
 import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from accounts.models import Account
+from accounts.tax_rates import create_tax_rate
 from invoices.credit_note_shares import RefundInFlight
 from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit
@@ -16,8 +18,8 @@ from payments.gateways.port import Declined
 from payments.models import Payment, Refund
 from rebilling.books import discrepancies
 from subscriptions.lifecycle import RefundNeedsNow, close_account, reopen_account
-from subscriptions.running_period import UnknownRefund, prorated
-from tests.builders import TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, at, billed, delivered, swept
+from subscriptions.running_period import UnknownRefund
+from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, at, billed, delivered, swept
 from tests.support.databases import rolled_back
 from tests.support.lifecycle import DAY, JAN_10, paid_account, starts, status_of
 from tests.support.owing import FEB_1, MAR_1, owing, received, rows, state_of
@@ -67,6 +69,17 @@ class TestPaidAtTheGateway:
         closed(account, "full")
         all_sent(account)
         assert notes_of(account) == [(1999, 0, 0, 1999)]
+        assert starts(account) == [(TODAY, JAN_10, "VOIDED")]
+        assert discrepancies() == []
+
+    def test_all_of_it_may_be_more_than_one_movement(self) -> None:
+        """A price within the limit, and 21% of tax added to it."""
+        rate = create_tax_rate(name="VAT", percent=Decimal(21), now=NOW)
+        account = paid_account(unit_amount_minor=99_000_000, tax_rate=rate.id)
+        closed(account, "full")
+        all_sent(account)
+        assert refunds_of(account) == [(119_790_000, "SUCCEEDED")]
+        assert notes_of(account) == [(119_790_000, 0, 0, 119_790_000)]
         assert starts(account) == [(TODAY, JAN_10, "VOIDED")]
         assert discrepancies() == []
 
@@ -284,11 +297,3 @@ class TestAfterwards:
         closed(account, "prorated")
         refund = Refund.objects.get()
         assert (refund.reason, refund.created_by, refund.line_id) == ("unhappy", "test", InvoiceLine.objects.get().id)
-
-
-@pytest.mark.parametrize(
-    ("amount", "days_left", "days", "expected"),
-    [(1999, 22, 31, 1419), (100, 1, 8, 13), (100, 1, 2, 50), (1, 1, 2, 1), (1, 1, 3, 0), (5, 3, 3, 5), (0, 1, 3, 0)],
-)
-def test_prorated_rounds_half_up(amount: int, days_left: int, days: int, expected: int) -> None:
-    assert prorated(amount, days_left=days_left, days=days) == expected

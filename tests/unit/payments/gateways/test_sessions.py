@@ -42,12 +42,15 @@ class TestUnkeepableSession:
         ("answer", "says"),
         [
             (SessionOpened(**OPENED | {"reference": ""}), "the gateway's reference has 0 characters, not 1 to 200"),
-            (SessionOpened(**OPENED | {"customer": None}), "the gateway's customer is no text"),
+            (SessionOpened(**OPENED | {"customer": None}), "the gateway's customer is a NoneType"),
             (
                 SessionOpened(**OPENED | {"client_secret": "s" * 301}),
                 "the gateway's client secret has 301 characters, not 1 to 300",
             ),
-            (SessionOpened(**OPENED | {"client_secret": "private\0"}), "the gateway's client secret is no text"),
+            (
+                SessionOpened(**OPENED | {"client_secret": "private\0"}),
+                "the gateway's client secret has characters that can't be printed",
+            ),
             (
                 SessionCompleted(customer="c" * 201, payment_method="pm"),
                 "the gateway's customer has 201 characters, not 1 to 200",
