@@ -19,7 +19,9 @@ from payments.payment_requests import pay_invoice
 from rebilling.books import check_books
 from rebilling.models import Rebilling
 from subscriptions.imports.opening_balances import post_opening_balances
+from subscriptions.effective_days import At
 from subscriptions.lifecycle import close_account
+from subscriptions.pauses import pause_account
 from subscriptions.sign_up import sign_up
 from tests.builders import NOW, TODAY, a_plan, at, billed
 from tests.support.databases import rolled_back
@@ -194,3 +196,17 @@ class TestWhatTheAccountHad:
         declined(account)
         assert_closed(account)
         assert AccountChange.objects.filter(account=account, after__status="INACTIVE").get().reason == "left"
+
+    @pytest.mark.parametrize("until", [None, FEB_1])
+    def test_paused_meanwhile_is_closed_and_never_resumes(self, signed_up: Any, until: datetime.date | None) -> None:
+        account = signed_up(external_reference="ada")
+        pause: dict[str, Any] = {"reason": "away", "author": "ann", "today": TODAY, "now": NOW}
+        pause_account(account_id=account.id, at=At.NOW, until=until, **pause)
+        declined(account)
+        assert_closed(account)
+        assert account.resumes_on is None
+        billed(as_of=FEB_1)
+        assert_closed(account)
+        assert Invoice.objects.count() == 1
+        # Its reference is free.
+        assert signed_up("next_sweep", external_reference="ada").status == "PENDING"
