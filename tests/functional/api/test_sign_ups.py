@@ -232,6 +232,29 @@ class TestAuthentication:
         assert asked == [True, True, False]
         assert days.invoice(account_id)["status"] == "VOID"
 
+    def test_is_given_up_for_another_card_which_is_tried_at_once(self, days: PlatformDays, account_id: str) -> None:
+        asked: list[tuple[bool, str]] = []
+
+        def look_up(request: Any) -> Any:
+            asked.append((request.customer_may_act, request.payment_method))
+            return WAITS if request.customer_may_act else Declined("authentication_required")
+
+        days.gateway.found = [look_up]  # type: ignore[attr-defined]
+        days.send(f"/v1/accounts/{account_id}", {"payment_method": "pm_2"}, method="PATCH")
+        assert asked == [(False, "pm_1")]
+        assert [request.payment_method for request in days.gateway.requests] == ["pm_1", "pm_2"]  # type: ignore[attr-defined]
+        assert (days.account(account_id)["status"], days.invoice(account_id)["status"]) == ("ACTIVE", "PAID")
+        assert not Authentication.objects.exists()
+
+    @pytest.mark.parametrize("change", [{"payment_method": None}, {"payment_method": "pm_1"}, {"name": "Bo"}])
+    def test_goes_on_where_no_other_card_was_given(self, days: PlatformDays, account_id: str, change: Any) -> None:
+        response = days.send(f"/v1/accounts/{account_id}", change, method="PATCH")
+        assert response.status_code == 200
+        assert (Payment.objects.get().status, Authentication.objects.get().client_secret) == (
+            "UNKNOWN",
+            "pi_1_secret_1",
+        )
+
     def test_is_over_when_its_time_is_and_its_secret_forgotten(self, days: PlatformDays, account_id: str) -> None:
         last = at(DAY) + datetime.timedelta(hours=24)
         assert end_authentications(now=last - datetime.timedelta(seconds=1)) == 0
