@@ -162,6 +162,19 @@ class TestSignUpThatMustBePaid:
         days.sweep(datetime.date(2026, 1, 2))
         assert days.account(account_id)["status"] == "PAST_DUE"
 
+    def test_needs_a_key_since_a_decline_frees_its_reference(self, days: PlatformDays) -> None:
+        days.scripted(DECLINED)
+        named = {"on_decline": "close", "external_reference": "acme-1"}
+        opened(days, **named)
+        body = ADA | {"payment_customer": "cus_1", "payment_method": "pm_1"} | named
+        with nothing_moves():
+            refused = days.api.post("/v1/accounts", body)
+        assert problem_of(refused, status=400, slug="idempotency-key-missing")["detail"] == (
+            'With on_decline "close", a decline frees the external_reference, and this request, sent twice, would open '
+            "and charge a second account: it needs an Idempotency-Key header."
+        )
+        assert (Account.objects.count(), days.asked) == (1, [(1999, "2026-01-01")])
+
     @pytest.mark.parametrize("terms", [{"unit_amount_minor": 0}, {"collection_method": "send_invoice"}])
     def test_is_refused_where_nothing_is_collected(self, api: ApiClient, terms: Any) -> None:
         a_plan(code="pro")
