@@ -19,8 +19,8 @@ from payments.payment_requests import pay_invoice
 from payments.reversed_money import record_reversed_payment
 from rebilling.books import check_books
 from rebilling.models import Rebilling
-from subscriptions.imports.opening_balances import post_opening_balances
 from subscriptions.effective_days import At
+from subscriptions.imports.opening_balances import post_opening_balances
 from subscriptions.lifecycle import close_account
 from subscriptions.pauses import pause_account
 from subscriptions.sign_up import sign_up
