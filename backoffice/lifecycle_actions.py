@@ -73,10 +73,11 @@ CLOSE = Action(
     label="Close account",
     explanation="The account isn't billed any more, from the day that you choose. Until then it can be taken back. "
     "What it owes is still collected, and a debt that was carried forward is billed on a last invoice. Its credit "
-    "stays. Closed now, its periods that are due or parked are skipped, and nothing is refunded.",
+    "stays. Closed now, its periods that are due or parked are skipped, and nothing is refunded. One that is to be "
+    "closed already can be closed now; for another day, take that back first.",
     done="The account was closed, or will be on its day.",
     permission="close_account",
-    offered=lambda account: _can_be_closed(account) and account.closes_on is None,
+    offered=_can_be_closed,
     perform=_close,
     form=CloseForm,
 )
@@ -131,7 +132,9 @@ TAKE_BACK = Action(
     explanation="The account goes on as if it hadn't been asked for. Without its end, a pause lasts until the account "
     "is resumed.",
     done="The change was taken back.",
+    # What is taken back is chosen in the form.
     permission="close_account",
+    other_permission="pause_account",
     offered=lambda account: bool(pending_choices(account)),
     perform=_take_back,
     form=TakeBackForm,

@@ -37,7 +37,10 @@ def clear(
     by_account = open_invoices(accounts=accounts)
     changed = []
     for account in accounts:
-        changed += apply_credit(account, by_account[account.id], today=today)
+        used_by = apply_credit(account, by_account[account.id], today=today)
+        for invoice in used_by:
+            note_first_paid(account, invoice.status)
+        changed += used_by
     save_invoices(changed)
     paid_up = []
     for account in accounts:
@@ -70,7 +73,6 @@ def apply_credit(
         )
         if uses:
             invoice.use_balance(account, uses)
-            note_first_paid(account, invoice.status)
             changed.append(invoice)
     return changed
 

@@ -9,6 +9,8 @@ from invoices.balance_uses import Use
 from invoices.locked_invoices import LockedInvoice
 from invoices.models import BalanceUse, Invoice
 
+_FIRST_PAID = "its first invoice was paid"
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -21,7 +23,7 @@ class Receipt:
 
 def receive(account: LockedAccount, invoice: LockedInvoice | None, *, amount_minor: int) -> Receipt:
     """Apply money to the invoice, unsaved: to what is outstanding, then to what was written off. The excess is
-    credit. A PENDING account whose invoice is PAID by it becomes ACTIVE.
+    credit. A PENDING account whose invoice is PAID by it becomes ACTIVE; see `note_first_paid`.
     """
     if invoice is None:
         account.credit_balance_minor += amount_minor
@@ -44,6 +46,11 @@ def carry_forward(account: LockedAccount, invoice: LockedInvoice, *, today: date
 
 
 def note_first_paid(account: LockedAccount, status: str) -> None:
-    """A PENDING account one of whose invoices is PAID, `status`, becomes ACTIVE; unsaved."""
-    if account.status == Account.Status.PENDING and status == Invoice.Status.PAID:
-        account.become(Account.Status.ACTIVE, reason="its first invoice was paid")
+    """A PENDING account one of whose invoices is PAID, `status`, becomes ACTIVE; unsaved. One that was closed or paused
+    meanwhile stays so, but its sign-up has been paid, too.
+    """
+    if status != Invoice.Status.PAID:
+        return
+    if account.status == Account.Status.PENDING:
+        account.become(Account.Status.ACTIVE, reason=_FIRST_PAID)
+    account.keep_on_decline(reason=_FIRST_PAID)

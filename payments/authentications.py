@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from accounts.models import Account
 from payments.gateways.port import Outcome, Unknown
 from payments.models import Authentication
 
@@ -46,6 +47,18 @@ def keep_secrets(rows: Sequence[Row], outcomes: Mapping[uuid.UUID, Outcome]) -> 
             Authentication.objects.filter(payment_id=row.id).update(client_secret=outcome.client_secret)
     if known:
         Authentication.objects.filter(payment_id__in=known).delete()
+
+
+def end_authentications_by_another_method(*, account: Account) -> list[uuid.UUID]:
+    """Forget what the account's customer was to authenticate with another customer or payment method than it has now:
+    looked up next, those payments are declined. Their ids.
+    """
+    by_another = Authentication.objects.filter(payment__account=account).exclude(
+        payment__customer=account.payment_customer, payment__payment_method=account.payment_method
+    )
+    ids = list(by_another.values_list("payment_id", flat=True))
+    Authentication.objects.filter(payment_id__in=ids).delete()
+    return ids
 
 
 def end_authentications(*, now: datetime.datetime) -> int:

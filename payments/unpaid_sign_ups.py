@@ -12,6 +12,8 @@ from invoices.locked_invoices import open_invoices, save_invoices
 from invoices.write_offs import write_off_posting
 from ledger.posting import post
 
+_CLOSED = Account.InactiveReason.CLOSED.value
+
 
 def close_unpaid(
     unpaid: Sequence[tuple[LockedAccount, str]], *, today: datetime.date, author: str, now: datetime.datetime
@@ -33,9 +35,8 @@ def close_unpaid(
     lines = lines_of([invoice for _, invoice in open_ones])
     reasons = {account.id: f"The sign-up was not paid: declined ({code})" for account, code in unpaid}
     for account in accounts:
-        if not account.is_inactive:
-            closed = Account.InactiveReason.CLOSED.value
-            account.become(Account.Status.INACTIVE, reason=reasons[account.id], inactive_reason=closed)
+        # A paused one, too: it would resume, and be charged anew.
+        account.become(Account.Status.INACTIVE, reason=reasons[account.id], inactive_reason=_CLOSED)
     credit_notes = CreditNotes(today=today, now=now)
     for account, invoice in open_ones:
         if left := invoice.amounts.left_to_credit:

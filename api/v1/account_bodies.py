@@ -77,7 +77,7 @@ class OpenAccountSerializer(AccountBody):
         required=False,
         help_text="What a decline of its payment leads to. `dun`, the default: it is collected again. `close`: the "
         "first invoice must be paid; declined, it is credited whole and the account is closed. Only where something is "
-        "collected at its start: not on a trial, for nothing, or with `send_invoice`.",
+        "collected at its start: not on a trial, for nothing, or with `send_invoice`. It needs an Idempotency-Key.",
     )
     external_reference = Text(
         required=False, allow_null=True, max_length=200, help_text="Your own id of the account. Unique."

@@ -34,6 +34,10 @@ NEEDS_KEY_OR_REFERENCE = (
     "If this request were sent twice, it would open two accounts: it needs an Idempotency-Key header or an "
     "external_reference."
 )
+NEEDS_KEY_WHERE_CLOSED = (
+    'With on_decline "close", a decline frees the external_reference, and this request, sent twice, would open and '
+    "charge a second account: it needs an Idempotency-Key header."
+)
 BY_API = "changed by API"
 """The reason of a change that names none."""
 
@@ -150,8 +154,9 @@ class AccountsEndpoint(ListEndpoint):
         summary="Open an account",
         description="Where its first period begins today, it is invoiced and collected at once: `first_invoice`. "
         "Otherwise, or where `billing` says so, a sweep does. The request needs an Idempotency-Key or an "
-        "`external_reference`: without either, a repeated request would open a second account. With `wait`, a repeated "
-        "request waits again, and answers with what is known by then.",
+        "`external_reference`: without either, a repeated request would open a second account. With `on_decline` "
+        "`close` it needs the key: declined, the reference is free again. With `wait`, a repeated request waits again, "
+        "and answers with what is known by then.",
         scope=Scope.ACCOUNTS_WRITE,
         request=OpenAccountSerializer,
         response=OpenedAccountSerializer,
@@ -179,8 +184,15 @@ class AccountsEndpoint(ListEndpoint):
             data = sign_up_as_json(opened, today=self.today)
             return Answer(201, data, location=f"/v1/accounts/{opened.account.id}")
 
-        response = self.once(work, needs_key="" if new.external_reference else NEEDS_KEY_OR_REFERENCE)
+        response = self.once(work, needs_key=_needs_key(new))
         return after_waiting(response, seconds=seconds, today=self.today)
+
+
+def _needs_key(new: NewAccount) -> str:
+    """Why opening it needs an Idempotency-Key; empty where its reference alone keeps it from being opened twice."""
+    if new.on_decline == Account.OnDecline.CLOSE:
+        return NEEDS_KEY_WHERE_CLOSED
+    return "" if new.external_reference else NEEDS_KEY_OR_REFERENCE
 
 
 class AccountEndpoint(Endpoint):

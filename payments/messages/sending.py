@@ -62,7 +62,7 @@ def look_up_now(*, row: GatewayAttempt) -> None:
 
 
 def send_payments_when_committed(*, payment_ids: Collection[uuid.UUID]) -> None:
-    """Send SUBMITTED payments when the present transaction is committed.
+    """Send payments that are SUBMITTED, or to be looked up, when the present transaction is committed.
 
     Whatever the queue answers then, their rows stand: the hourly check sends them again.
     """

@@ -162,6 +162,19 @@ class TestSignUpThatMustBePaid:
         days.sweep(datetime.date(2026, 1, 2))
         assert days.account(account_id)["status"] == "PAST_DUE"
 
+    def test_needs_a_key_since_a_decline_frees_its_reference(self, days: PlatformDays) -> None:
+        days.scripted(DECLINED)
+        named = {"on_decline": "close", "external_reference": "acme-1"}
+        opened(days, **named)
+        body = ADA | {"payment_customer": "cus_1", "payment_method": "pm_1"} | named
+        with nothing_moves():
+            refused = days.api.post("/v1/accounts", body)
+        assert problem_of(refused, status=400, slug="idempotency-key-missing")["detail"] == (
+            'With on_decline "close", a decline frees the external_reference, and this request, sent twice, would open '
+            "and charge a second account: it needs an Idempotency-Key header."
+        )
+        assert (Account.objects.count(), days.asked) == (1, [(1999, "2026-01-01")])
+
     @pytest.mark.parametrize("terms", [{"unit_amount_minor": 0}, {"collection_method": "send_invoice"}])
     def test_is_refused_where_nothing_is_collected(self, api: ApiClient, terms: Any) -> None:
         a_plan(code="pro")
@@ -231,6 +244,29 @@ class TestAuthentication:
             assert days.account(account_id)["status"] == ("PENDING" if hours < 24 else "INACTIVE")
         assert asked == [True, True, False]
         assert days.invoice(account_id)["status"] == "VOID"
+
+    def test_is_given_up_for_another_card_which_is_tried_at_once(self, days: PlatformDays, account_id: str) -> None:
+        asked: list[tuple[bool, str]] = []
+
+        def look_up(request: Any) -> Any:
+            asked.append((request.customer_may_act, request.payment_method))
+            return WAITS if request.customer_may_act else Declined("authentication_required")
+
+        days.gateway.found = [look_up]  # type: ignore[attr-defined]
+        days.send(f"/v1/accounts/{account_id}", {"payment_method": "pm_2"}, method="PATCH")
+        assert asked == [(False, "pm_1")]
+        assert [request.payment_method for request in days.gateway.requests] == ["pm_1", "pm_2"]  # type: ignore[attr-defined]
+        assert (days.account(account_id)["status"], days.invoice(account_id)["status"]) == ("ACTIVE", "PAID")
+        assert not Authentication.objects.exists()
+
+    @pytest.mark.parametrize("change", [{"payment_method": None}, {"payment_method": "pm_1"}, {"name": "Bo"}])
+    def test_goes_on_where_no_other_card_was_given(self, days: PlatformDays, account_id: str, change: Any) -> None:
+        response = days.send(f"/v1/accounts/{account_id}", change, method="PATCH")
+        assert response.status_code == 200
+        assert (Payment.objects.get().status, Authentication.objects.get().client_secret) == (
+            "UNKNOWN",
+            "pi_1_secret_1",
+        )
 
     def test_is_over_when_its_time_is_and_its_secret_forgotten(self, days: PlatformDays, account_id: str) -> None:
         last = at(DAY) + datetime.timedelta(hours=24)

@@ -63,13 +63,23 @@ class TestClose:
         assert "It is to be closed on 1 Feb 2026: as they asked." in content
         assert "No further period is billed before that." in content
         assert "closes on 2026-02-01" in content
-        assert buttons(operator, account) == {"close-and-refund", "pause", "take-back"}
+        assert buttons(operator, account) == {"close", "close-and-refund", "pause", "take-back"}
         assert done(operator, account, "take-back", change="cancellation") == ["The change was taken back."]
         assert account.closes_on is None
 
     def test_on_a_day(self, operator: Client, account: Account) -> None:
         done(operator, account, "close", when="day", day="2026-02-10")
         assert account.closes_on == datetime.date(2026, 2, 10)
+
+    def test_now_though_it_is_to_be_closed_later(self, operator: Client, account: Account) -> None:
+        done(operator, account, "close", when="period_end")
+        before = state()
+        assert done(operator, account, "close", when="day", day="2026-02-10") == [
+            "The account is to be closed on 2026-02-01. Take that back first."
+        ]
+        assert state() == before
+        done(operator, account, "close", when="now")
+        assert (status_of(account), account.closes_on) == (("INACTIVE", "closed"), None)
 
     @pytest.mark.parametrize(
         ("said", "errors"),
@@ -131,6 +141,18 @@ class TestPauseAndResume:
         }
         done(operator, account, "pause", at="now")
         assert errors_of(operator, account, "resume", on="2025-12-31") == {"on": ["Must be 2026-01-01 or later."]}
+
+    def test_taking_it_back_needs_both_permissions(self, operator: Client, account: Account) -> None:
+        done(operator, account, "pause", at="period_end")
+        client = logged_in("carl", group="Support")
+        for codename in ("close_account", "pause_account"):
+            before = state()
+            assert client.post(path_of(account, "take-back"), WHY | {"change": "pause"}).status_code == 403
+            assert state() == before
+            user = User.objects.get(username="carl")
+            user.user_permissions.add(Permission.objects.get(codename=codename))
+        done(client, account, "take-back", change="pause")
+        assert account.pauses_on is None
 
     def test_taking_back_what_is_not_pending_is_refused(self, operator: Client, account: Account) -> None:
         before = state()

@@ -12,14 +12,17 @@ from accounts.models import Account, AccountChange
 from invoices.credits import grant_credit, reverse_entry
 from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
-from payments.gateways.port import Declined, Unknown
+from payments.gateways.port import Declined, Succeeded, Unknown
 from payments.models import Payment
 from payments.payment_outcomes import record_payment_outcomes
 from payments.payment_requests import pay_invoice
+from payments.reversed_money import record_reversed_payment
 from rebilling.books import check_books
 from rebilling.models import Rebilling
+from subscriptions.effective_days import At
 from subscriptions.imports.opening_balances import post_opening_balances
 from subscriptions.lifecycle import close_account
+from subscriptions.pauses import pause_account
 from subscriptions.sign_up import sign_up
 from tests.builders import NOW, TODAY, a_plan, at, billed
 from tests.support.databases import rolled_back
@@ -205,3 +208,39 @@ class TestWhatTheAccountHad:
         declined(account)
         assert_closed(account)
         assert AccountChange.objects.filter(account=account, after__status="INACTIVE").get().reason == "left"
+
+    @pytest.mark.parametrize("until", [None, FEB_1])
+    def test_paused_meanwhile_is_closed_and_never_resumes(self, signed_up: Any, until: datetime.date | None) -> None:
+        account = signed_up(external_reference="ada")
+        pause: dict[str, Any] = {"reason": "away", "author": "ann", "today": TODAY, "now": NOW}
+        pause_account(account_id=account.id, at=At.NOW, until=until, **pause)
+        declined(account)
+        assert_closed(account)
+        assert account.resumes_on is None
+        billed(as_of=FEB_1)
+        assert_closed(account)
+        assert Invoice.objects.count() == 1
+        # Its reference is free.
+        assert signed_up("next_sweep", external_reference="ada").status == "PENDING"
+
+
+@rolled_back
+class TestPaidAfterAll:
+    @pytest.mark.parametrize("stop", [close_account, pause_account])
+    def test_by_the_payment_in_flight_is_no_longer_credited_by_a_decline(self, signed_up: Any, stop: Any) -> None:
+        """A used period that was paid, taken back and declined is owed."""
+        account = signed_up()
+        stop(account_id=account.id, at=At.NOW, reason="away", author="ann", today=TODAY, now=NOW)
+        payment = Payment.objects.get()
+        outcome = Succeeded(reference="one", key=payment.id, amount_minor=1999, currency="USD")
+        record_payment_outcomes(outcomes={payment.id: outcome}, today=TODAY, now=NOW)
+        account.refresh_from_db()
+        assert (account.status, account.on_decline, rows(account)) == ("INACTIVE", "dun", [("PAID", 0, 1999)])
+        kept = AccountChange.objects.get(account=account, after__on_decline="dun")
+        assert kept.reason == "its first invoice was paid"
+        record_reversed_payment(payment_id=payment.id, reason="disputed", author="ann", today=TODAY, now=NOW)
+        pay_invoice(invoice_id=Invoice.objects.get().id, author="ann", now=NOW)
+        declined(account)
+        assert state_of(account) == ("INACTIVE", 1999, 0)
+        assert not CreditNote.objects.exists()
+        assert check_books(now=at(FEB_1), whole=True).discrepancies == []
