@@ -14,6 +14,7 @@ OPTIONAL = (
     "status",
     "rebilling_date",
     "opening_balance_minor",
+    "tax_rate",
     "payment_customer",
     "payment_method",
     *CONTACT_FIELDS,

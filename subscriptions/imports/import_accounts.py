@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,7 +13,7 @@ from accounts.account_opening import Draft
 from accounts.billing_calendar import DayOutOfRange, in_range
 from accounts.billing_day import billing_day
 from accounts.errors import Invalid, violated_constraint
-from accounts.models import Account, AccountChange, Plan, Terms
+from accounts.models import Account, AccountChange, Plan, TaxRate, Terms
 from accounts.number_prefix import with_unused_prefixes
 from subscriptions.imports.catch_up import CatchUp
 from subscriptions.imports.columns import COLUMNS
@@ -102,6 +103,7 @@ def import_accounts(
             now=now,
             dry_run=dry_run,
             plans={plan.code: plan for plan in Plan.objects.all()},
+            tax_rates={rate.id: rate for rate in TaxRate.objects.all()},
             imported=_nothing_yet(as_of=as_of, today=billing_day(now)),
         )
         start_references()
@@ -139,6 +141,7 @@ class _Import:
     now: datetime.datetime
     dry_run: bool
     plans: dict[str, Plan]
+    tax_rates: dict[uuid.UUID, TaxRate]
     imported: Imported
     problems: Problems = field(default_factory=Problems)
 
@@ -157,7 +160,12 @@ class _Import:
         candidate = Candidate(line=row.line, reference=reference if len(reference) <= MAX_REFERENCE_LENGTH else "")
         try:
             candidate.draft = draft_of_row(
-                row=row, plans=self.plans, as_of=self.as_of, author=self.author, now=self.now
+                row=row,
+                plans=self.plans,
+                tax_rates=self.tax_rates,
+                as_of=self.as_of,
+                author=self.author,
+                now=self.now,
             )
         except UnableToReadRow as refusal:
             candidate.faults = [Fault(message, column=column) for column, message in refusal.errors.items()]

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from accounts.currencies import display
 from accounts.date_format import billing_day_from
 from accounts.errors import Invalid
 from accounts.metadata import metadata_from
-from accounts.models import Account, Plan
+from accounts.models import Account, Plan, TaxRate
 from subscriptions.imports.columns import COLUMNS, REQUIRED
 from subscriptions.imports.file import FileRow
 
@@ -30,11 +31,18 @@ class UnableToReadRow(Invalid):
 
 
 def draft_of_row(
-    *, row: FileRow, plans: dict[str, Plan], as_of: datetime.date, author: str, now: datetime.datetime
+    *,
+    row: FileRow,
+    plans: Mapping[str, Plan],
+    tax_rates: Mapping[uuid.UUID, TaxRate],
+    as_of: datetime.date,
+    author: str,
+    now: datetime.datetime,
 ) -> Draft:
     """The account and the terms that a row describes, not saved yet.
 
-    `plans` are all plans by their code. Raises `UnableToReadRow` with every error that was found, by column.
+    `plans` are all plans by their code, and `tax_rates` all rates by their id. Raises `UnableToReadRow`
+    with every error that was found, by column.
     """
     cells = _Cells(row.cells)
     # Codes of plans have no capital letters.
@@ -59,6 +67,7 @@ def draft_of_row(
         metadata=cells.read("metadata", metadata_from, default={}),
     )
     owed_minor = cells.read("opening_balance_minor", lambda text: _owed_minor(plan=plan, text=text), default=0)
+    tax_rate = cells.read("tax_rate", lambda text: _tax_rate(rates=tax_rates, text=text), default=None)
     if plan:
         cells.read("currency", lambda text: _currency_of(plan=plan, text=text), default=plan.currency)
     draft = None
@@ -71,6 +80,8 @@ def draft_of_row(
         raise UnableToReadRow("The row makes no account.", **{**in_order, **cells.errors})
     draft.account.status = status
     draft.account.credit_balance_minor = -owed_minor
+    # Not among what is opened, whose check would look it up again for each row.
+    draft.account.tax_rate = tax_rate
     if status == Account.Status.INACTIVE:
         draft.account.inactive_reason = Account.InactiveReason.IMPORTED
     return draft
@@ -132,6 +143,13 @@ def _owed_minor(*, plan: Plan | None, text: str) -> int:
         most = display(amount_minor=settings.MAX_MOVEMENT_MINOR, currency=plan.currency)
         raise ValueError(f"{_shortened(text)!r} owes or credits more than {most} (the setting MAX_MOVEMENT_MINOR)")
     return owed_minor
+
+
+def _tax_rate(*, rates: Mapping[uuid.UUID, TaxRate], text: str) -> TaxRate:
+    try:
+        return rates[uuid.UUID(text)]
+    except (ValueError, KeyError):
+        raise ValueError(f"There is no tax rate {_shortened(text)!r}") from None
 
 
 def _shortened(text: str) -> str:

@@ -170,9 +170,9 @@ class TestBadFiles:
 
         assert problem.split(": ", 1)[1] == (
             f"Names none of the columns. The first line must name {REQUIRED.replace(',', ', ')}, and may name "
-            "quantity, unit_amount_minor, currency, status, rebilling_date, opening_balance_minor, payment_customer, "
-            "payment_method, address_line1, address_line2, postal_code, city, region, country, tax_id, language, "
-            "metadata."
+            "quantity, unit_amount_minor, currency, status, rebilling_date, opening_balance_minor, tax_rate, "
+            "payment_customer, payment_method, address_line1, address_line2, postal_code, city, region, country, "
+            "tax_id, language, metadata."
         )
 
     def test_column_names_in_any_letters_are_one_name(self) -> None:

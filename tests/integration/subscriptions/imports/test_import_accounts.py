@@ -122,7 +122,7 @@ class TestImportAccounts:
     def test_takes_as_many_statements_for_a_batch_however_many_rows_it_has(
         self, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        with django_assert_num_queries(15) as few:
+        with django_assert_num_queries(16) as few:
             take(file_of(*(row(f"A{number}") for number in range(3))))
         with django_assert_num_queries(len(few)):
             take(file_of(*(row(f"B{number}") for number in range(900))))

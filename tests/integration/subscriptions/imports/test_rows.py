@@ -1,11 +1,17 @@
 import json
+import uuid
+from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
 from accounts.plans import retire_plan
-from tests.builders import a_plan
-from tests.integration.subscriptions.imports.files import REQUIRED, errors, file_of, row, take
+from accounts.tax_rates import create_tax_rate
+from tests.builders import a_plan, billed
+from tests.integration.subscriptions.imports.files import NOW, REQUIRED, errors, file_of, row, take
 from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
@@ -56,6 +62,9 @@ class TestBadCells:
             ("rebilling_date", "2025-12-31", "2025-12-31" + NO_START),
             ("rebilling_date", "2026-12-31T00:00", "'2026-12-31T00:00' is not a date written YYYY-MM-DD."),
             ("payment_method", "p" * 201, "Ensure this value has at most 200 characters (it has 201)."),
+            ("tax_rate", "VAT 21%", "There is no tax rate 'VAT 21%'."),
+            ("tax_rate", str(uuid.UUID(int=7)), f"There is no tax rate '{uuid.UUID(int=7)}'."),
+            ("tax_rate", "9" * 5000, f"There is no tax rate '{'9' * 60}...'."),
             ("metadata", "[1]", "The metadata is not a JSON object."),
             ("metadata", "null", "The metadata is not a JSON object."),
             ("metadata", "{'a': 1}", f"{NOT_JSON}: Expecting property name enclosed in double quotes{AT_ITS_START}"),
@@ -134,6 +143,33 @@ class TestBadCells:
         assert errors(file_of("A1,Ann,a@b.example,gold,soon,EUR", header=REQUIRED + ",currency")) == [
             "line 2: plan: There is no plan 'gold'. anchor_date: 'soon' is not a date written YYYY-MM-DD."
         ]
+
+
+class TestTaxRate:
+    def test_is_the_accounts_own_and_a_blank_one_is_the_default(self, settings: Any) -> None:
+        """The exempt customer isn't taxed by the default of the settings; the other is."""
+        settings.DEFAULT_TAX = ("VAT", Decimal(21), False)
+        exempt = create_tax_rate(name="VAT", percent=Decimal(0), exemption_reason="Charity", now=NOW)
+        take(file_of(row("A1") + f",{str(exempt.id).upper()}", row("A2") + ",", header=f"{REQUIRED},tax_rate"))
+        first, second = Account.objects.order_by("external_reference")
+        assert (first.tax_rate, second.tax_rate) == (exempt, None)
+        assert first.changes.get().after["tax_rate"] == str(exempt)
+        assert "tax_rate" not in second.changes.get().after
+        billed(as_of=first.rebilling_date)
+        assert [account.invoices.get().tax_minor for account in (first, second)] == [0, 420]
+
+    def test_takes_no_statement_more_for_a_row(self) -> None:
+        rate = create_tax_rate(name="VAT", percent=Decimal(21), now=NOW)
+
+        def statements(prefix: str, rows: int) -> int:
+            file = file_of(
+                *(row(f"{prefix}{number}") + f",{rate.id}" for number in range(rows)), header=f"{REQUIRED},tax_rate"
+            )
+            with CaptureQueriesContext(connection) as found:
+                take(file)
+            return len(found)
+
+        assert statements("A", 1) == statements("B", 20)
 
 
 class TestMetadata:
