@@ -1,4 +1,4 @@
-"""Sending back what was paid for one line of an invoice: refunds of its payments, the newest first.
+"""Refunding what was paid for one line of an invoice: refunds of its payments, the newest first.
 
 Each refund is reserved, sent and booked as every other (`payments/refund_requests.py`). What isn't left of a payment,
 and offline money, which only a person can send, is the caller's to credit.

@@ -136,7 +136,7 @@ class TestDiscount:
         assert taken_off(days, account_id) == [500, 200, 100]
 
 
-class TestRefusals:
+class TestRefused:
     @pytest.mark.parametrize(
         ("discount", "errors"),
         [

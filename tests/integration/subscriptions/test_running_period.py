@@ -239,7 +239,7 @@ class TestNothingToGiveBack:
         assert (starts(account), account.invoices.count()) == ([(TODAY, FEB_1, "SKIPPED")], 0)
 
 
-class TestRefusals:
+class TestRefused:
     def test_while_a_payment_is_in_flight(self) -> None:
         account, queue = an_account(), QueueInHand()
         swept(as_of=TODAY, queue=queue)
