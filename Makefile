@@ -57,8 +57,9 @@ bench: $(VENV)/dev.stamp  ## the worker against hand-written SQL, and what batch
 # The long form of tests/soak: about a quarter of an hour. SOAK_SEED repeats a run's choices.
 soak: export SOAK_ACCOUNTS ?= 5000
 soak: export SOAK_KILLS ?= 50
+soak: export TERM_HISTORIES ?= 2000
 soak: $(VENV)/dev.stamp  ## half a year of trouble, a quarter of an hour (SOAK_SEED)
-	$(RUN) -m pytest -q -s tests/soak
+	$(RUN) -m pytest -q -s tests/soak tests/functional/test_changes_of_terms.py
 
 # Everything but the tests themselves. The database that some of these look at is the tests' own.
 check: export BILLING_DATA := .local-test

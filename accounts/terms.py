@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from accounts.array_literals import uuid_array
 from accounts.billing_calendar import Interval, IntervalUnit, Period, index_on_or_after, period
+from accounts.locked_accounts import LockedAccount
 from accounts.models import Account, Terms
 from accounts.sql_files import query
 
@@ -27,6 +28,7 @@ class TermsInForce(NamedTuple):
     quantity: int
     unit_amount_minor: int
     anchor_date: datetime.date
+    id: uuid.UUID | None = None
 
     @property
     def price_minor(self) -> int:
@@ -48,6 +50,10 @@ class TermsHistory:
                 break
             found = row
         return found
+
+    def pending(self, day: datetime.date) -> TermsInForce | None:
+        """The terms that are agreed, and not in force on that day yet."""
+        return next((row for row in reversed(self.rows) if row.effective_from > day), None)
 
     def periods_due(self, *, since: datetime.date, as_of: datetime.date) -> Iterator[tuple[Period, TermsInForce]]:
         """The periods that start from `since` to `as_of`, both included, in order, each with its terms."""
@@ -83,16 +89,29 @@ def _interval(count: int, unit: str) -> Interval:
     return Interval(count=count, unit=IntervalUnit(unit))
 
 
+def withdraw(pending: Sequence[tuple[LockedAccount, TermsInForce]], *, reason: str, now: datetime.datetime) -> None:
+    """Take back terms that are agreed and not in force yet; noted for their accounts' histories, unsaved."""
+    if not pending:
+        return
+    Terms.objects.filter(id__in=[terms.id for _, terms in pending]).update(withdrawn_at=now)
+    for account, terms in pending:
+        account.note(
+            reason=reason, before={"pending_terms": terms.effective_from.isoformat()}, after={"pending_terms": None}
+        )
+
+
 def on_plan(accounts: QuerySet[Account], *, plan_id: uuid.UUID, today: datetime.date) -> QuerySet[Account]:
     """Those of the accounts whose terms in force today are of this plan."""
-    newest = Terms.objects.filter(account=OuterRef("account"), effective_from__lte=today)
+    newest = Terms.objects.filter(account=OuterRef("account"), effective_from__lte=today, withdrawn_at__isnull=True)
     in_force = Subquery(newest.order_by("-effective_from", "-id").values("id")[:1])
     return accounts.filter(Exists(Terms.objects.filter(account=OuterRef("pk"), plan_id=plan_id, id=in_force)))
 
 
-def add_terms(*, terms: Mapping[uuid.UUID, TermsInForce], reason: str, author: str, now: datetime.datetime) -> None:
+def add_terms(
+    *, terms: Mapping[uuid.UUID, TermsInForce], reason: str, author: str, now: datetime.datetime
+) -> list[Terms]:
     """Write an account's terms down, by account; they are in force from `effective_from`."""
-    Terms.objects.bulk_create(
+    return Terms.objects.bulk_create(
         Terms(
             account_id=account_id,
             effective_from=added.effective_from,

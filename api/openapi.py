@@ -29,6 +29,7 @@ OPENAPI = {
         "PaymentStatus": "payments.models.Payment.Status",
         "PendingChangeKind": "subscriptions.pending_changes.PendingChange",
         "PeriodRefund": "subscriptions.running_period.PeriodRefund",
+        "ProrationMode": "api.v1.terms.PRORATION_MODES",
         "RebillingStatus": "rebilling.models.Rebilling.Status",
         "RefundSource": "payments.models.Refund.Source",
         "RefundStatus": "payments.models.Refund.Status",

@@ -23,6 +23,7 @@ from api.v1.refunds import PaymentRefundsEndpoint, RefundEndpoint, RefundsEndpoi
 from api.v1.reversed_money import PaymentReversalEndpoint, RefundReversalEndpoint
 from api.v1.runs import RunEndpoint, RunsEndpoint
 from api.v1.tax_rates import TaxRateEndpoint, TaxRatesEndpoint
+from api.v1.terms import TermsEndpoint, WithdrawTermsEndpoint
 from api.v1.trials import TrialEndpoint
 
 urlpatterns = [
@@ -36,6 +37,8 @@ urlpatterns = [
     path("v1/tax-rates/<uuid:tax_rate_id>", TaxRateEndpoint.as_view()),
     path("v1/accounts", AccountsEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>", AccountEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/terms", TermsEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/terms/<uuid:terms_id>/withdraw", WithdrawTermsEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/close", CloseAccountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/reopen", ReopenAccountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/pause", PauseAccountEndpoint.as_view()),

@@ -1,24 +1,65 @@
-"""What people do about an account: change it, grant it credit, record what it paid offline. What they do about its
+"""What people do about an account: change it and its terms, grant it credit, record what it paid
+offline. What they do about its
 life is in `backoffice/lifecycle_actions.py`.
 """
 
 from typing import Any
 
+from accounts import clock
+from accounts.billing_day import billing_day
 from accounts.models import Account
+from accounts.terms import TermsInForce, terms_of
 from backoffice.account_form import AccountForm
 from backoffice.actions import Action, Caller
 from backoffice.forms import AmountForm
 from backoffice.offline_payment_forms import AccountPaymentForm
+from backoffice.terms_forms import TermsForm, change_in_words
 from invoices.credits import grant_credit
 from payments.account_updates import update_account
 from payments.offline_payments import record_offline_payment
 from subscriptions.last_invoice import bill_debt
+from subscriptions.terms_changes import NotPending, TermsChange, change_terms, withdraw_terms
 
 
 def _update(account: Account, data: dict[str, Any], caller: Caller) -> None:
     update_account(
         account_id=account.id,
         changes=data["changes"],
+        reason=data["reason"],
+        author=caller.author,
+        now=caller.now,
+    )
+
+
+def _change_terms(account: Account, data: dict[str, Any], caller: Caller, *, dry_run: bool = False) -> TermsChange:
+    return change_terms(
+        account_id=account.id,
+        changes=data["changes"],
+        effective=data["effective"],
+        proration=data["proration"],
+        dry_run=dry_run,
+        reason=data["reason"],
+        author=caller.author,
+        today=caller.today,
+        now=caller.now,
+    )
+
+
+def _preview_terms(account: Account, data: dict[str, Any], caller: Caller) -> list[str]:
+    return change_in_words(_change_terms(account, data, caller, dry_run=True))
+
+
+def _pending(account: Account) -> TermsInForce | None:
+    return terms_of([account.id])[account.id].pending(billing_day(clock.now()))
+
+
+def _withdraw_terms(account: Account, data: dict[str, Any], caller: Caller) -> None:
+    pending = _pending(account)
+    if pending is None or pending.id is None:
+        raise NotPending("No terms are pending any more.")
+    withdraw_terms(
+        account_id=account.id,
+        terms_id=pending.id,
         reason=data["reason"],
         author=caller.author,
         today=caller.today,
@@ -62,12 +103,33 @@ UPDATE = Action(
     label="Change account",
     explanation="Only the fields that you change are changed. With another payment method or customer at the gateway, "
     "an invoice that was declined is tried at once. Another collection method counts from the next invoice, another "
-    "quantity or tax rate from the next period. The plan, the price and the dates can't be changed.",
+    "tax rate from the next period. The plan, quantity and price are its terms, which have a button of their own.",
     done="The account was changed.",
     permission="update_account",
     offered=lambda account: True,
     perform=_update,
     form=AccountForm,
+)
+TERMS = Action(
+    name="terms",
+    label="Change terms",
+    explanation="Another plan, quantity or price. Of a change today, the rest of the running period is credited at "
+    "what was billed for it, and charged at the new price. You see what it comes to before anything is changed.",
+    done="The terms were changed.",
+    permission="change_account_terms",
+    offered=lambda account: account.status != Account.Status.INACTIVE,
+    perform=_change_terms,
+    form=TermsForm,
+    preview=_preview_terms,
+)
+WITHDRAW = Action(
+    name="withdraw-terms",
+    label="Withdraw pending terms",
+    explanation="The terms that are agreed for a later day don't count any more, and those in force stay.",
+    done="The pending terms were withdrawn.",
+    permission="change_account_terms",
+    offered=lambda account: _pending(account) is not None,
+    perform=_withdraw_terms,
 )
 BILL_DEBT = Action(
     name="bill-debt",

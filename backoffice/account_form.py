@@ -5,12 +5,8 @@ from typing import Any
 
 from django import forms
 
-from accounts import clock
-from accounts.account_opening import MAX_QUANTITY
-from accounts.billing_day import billing_day
 from accounts.contact import CONTACT_FIELDS, MAX_LENGTHS
 from accounts.models import MAX_NET_DAYS, Account, TaxRate
-from accounts.terms import terms_of
 from backoffice.forms import ReasonForm
 
 MAX_RATES = 200
@@ -36,9 +32,6 @@ class AccountForm(ReasonForm):
     country = _contact("country", help_text="Its code of two letters, like DE.")
     tax_id = _contact("tax_id")
     language = _contact("language", help_text="As a tag, like en or de-AT.")
-    quantity = forms.IntegerField(
-        min_value=1, max_value=MAX_QUANTITY, help_text="From the next period on.", show_hidden_initial=True
-    )
     collection_method = forms.ChoiceField(
         choices=[(method, method) for method in Account.CollectionMethod.values],
         help_text="From the next invoice on. automatic: collected at the gateway. send_invoice: the customer pays it.",
@@ -61,7 +54,6 @@ class AccountForm(ReasonForm):
         "name",
         "email",
         *CONTACT_FIELDS,
-        "quantity",
         "collection_method",
         "net_days",
         "tax_rate",
@@ -101,12 +93,10 @@ class AccountForm(ReasonForm):
 
 
 def _present(account: Account) -> dict[str, Any]:
-    terms = terms_of([account.id])[account.id].in_force(max(billing_day(clock.now()), account.rebilling_date))
     return {
         "name": account.name,
         "email": account.email,
         **{name: getattr(account, name) for name in CONTACT_FIELDS},
-        "quantity": terms.quantity,
         "collection_method": account.collection_method,
         "net_days": account.net_days,
         "tax_rate": str(account.tax_rate_id or ""),

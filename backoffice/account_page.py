@@ -37,7 +37,17 @@ def tables_of(account: Account) -> list[Table]:
 def _terms(account: Account) -> Table:
     return table(
         title="Terms",
-        columns=("In force from", "Plan", "Quantity", "Unit price", "Price per period", "Anchor date", "Reason", "By"),
+        columns=(
+            "In force from",
+            "Plan",
+            "Quantity",
+            "Unit price",
+            "Price per period",
+            "Anchor date",
+            "Reason",
+            "By",
+            "Withdrawn",
+        ),
         rows=account.terms.select_related("plan").order_by("-effective_from", "-id"),
         cells=lambda row: (
             str(row.effective_from),
@@ -48,6 +58,7 @@ def _terms(account: Account) -> Table:
             str(row.anchor_date),
             row.reason,
             row.author,
+            f"{row.withdrawn_at:%Y-%m-%d %H:%M}" if row.withdrawn_at else "",
         ),
     )
 

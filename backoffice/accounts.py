@@ -1,5 +1,6 @@
 """Accounts: the list of them, and the page of each."""
 
+import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -14,7 +15,7 @@ from accounts.currencies import display
 from accounts.models import Account, Plan
 from accounts.terms import TermsInForce
 from accounts.wording import counted
-from backoffice.account_actions import BILL_DEBT, CREDIT, PAYMENT, UPDATE
+from backoffice.account_actions import BILL_DEBT, CREDIT, PAYMENT, TERMS, UPDATE, WITHDRAW
 from backoffice.account_list import (
     AccountList,
     ClosedWithCredit,
@@ -71,7 +72,7 @@ class AccountAdmin(ActingAdmin):
         "quantity",
         "unit_price",
         "price",
-        "anchor_date",
+        "counted_from",
         "next_billing_date",
         "trial_ends_on",
         "closes_on",
@@ -93,7 +94,7 @@ class AccountAdmin(ActingAdmin):
         "created_at",
     )
     page_actions = (
-        *(UPDATE, GIVE_DISCOUNT, END_DISCOUNT, CREDIT, PAYMENT, BILL_DEBT),
+        *(UPDATE, TERMS, WITHDRAW, GIVE_DISCOUNT, END_DISCOUNT, CREDIT, PAYMENT, BILL_DEBT),
         *(TRIAL, PAUSE, RESUME, CLOSE, CLOSE_AND_REFUND, TAKE_BACK, REOPEN),
     )
     linked_lookups = ("dunning_on__lte",)
@@ -119,6 +120,10 @@ class AccountAdmin(ActingAdmin):
     @admin.display(description="price per period")
     def price(self, account: Account) -> str:
         return display(amount_minor=_terms(account).price_minor, currency=account.currency)
+
+    @admin.display(description="anchor date")
+    def counted_from(self, account: Account) -> datetime.date:
+        return _terms(account).anchor_date
 
     @admin.display(description="next billing date", ordering="rebilling_date")
     def next_billing_date(self, account: Account) -> Any:

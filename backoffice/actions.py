@@ -1,6 +1,7 @@
 """What staff may do: an action has a form, a permission and one operation, and is logged in the admin's history."""
 
 import datetime
+import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from backoffice.forms import ReasonForm
 from backoffice.links import page_of
 from backoffice.models import User
 
+SEEN = "seen"
+"""The form's field that tells which preview the person has seen."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -39,7 +43,8 @@ class Action:
     `name` is the last part of its path, `permission` is one of `backoffice.User`'s (and `other_permission`, where
     one isn't enough), `offered` says for which rows the
     page has the button, and `perform` (row, the form's data, caller) calls the operation, which may raise an
-    `OperationError`. `explanation` may depend on the row.
+    `OperationError`. `explanation` may depend on the row. With a `preview`, sentences that say what would be done, the
+    form shows them first, and performs what the person has seen and nothing else.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Action:
     offered: Callable[[Any], bool]
     perform: Callable[[Any, dict[str, Any], Caller], object]
     form: type[ReasonForm] = ReasonForm
+    preview: Callable[[Any, dict[str, Any], Caller], list[str]] | None = None
 
     def allowed(self, request: HttpRequest) -> bool:
         needed = filter(None, (self.permission, self.other_permission))
@@ -106,8 +112,12 @@ class ActingAdmin(ReadOnlyAdmin):
             messages.error(request, f"There is no {self.opts.verbose_name} {object_id}.")
             return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
         form = action.form(request.POST if request.method == "POST" else None, subject=row)
-        if form.is_valid() and self._perform(request, row, action, form):
-            return HttpResponseRedirect(page_of(row))
+        preview: list[str] = []
+        if form.is_valid():
+            preview = self._preview(request, row, action, form)
+            seen = action.preview is None or (preview and request.POST.get(SEEN) == _digest(preview))
+            if seen and self._perform(request, row, action, form):
+                return HttpResponseRedirect(page_of(row))
         context = {
             **self.admin_site.each_context(request),
             "title": action.label,
@@ -118,15 +128,25 @@ class ActingAdmin(ReadOnlyAdmin):
             "action": action,
             "explanation": action.explained(row),
             "form": form,
+            "preview": preview,
+            "seen": _digest(preview),
+            "button": "Preview" if action.preview and not preview else action.label,
         }
         return TemplateResponse(request, "backoffice/action.html", context)
 
+    def _preview(self, request: HttpRequest, row: Any, action: Action, form: ReasonForm) -> list[str]:
+        """What the action would do, in sentences; none where it has no preview, or the operation refuses."""
+        if action.preview is None:
+            return []
+        try:
+            return action.preview(row, form.cleaned_data, _caller(request))
+        except OperationError as error:
+            messages.error(request, form.add_operation_error(error))
+            return []
+
     def _perform(self, request: HttpRequest, row: Any, action: Action, form: ReasonForm) -> bool:
         """Perform it and log it in the row's history, both or neither. Returns False if the operation refuses."""
-        if not isinstance(request.user, User):
-            raise PermissionDenied
-        now = clock.now()
-        caller = Caller(author=request.user.author, today=billing_day(now), now=now)
+        caller = _caller(request)
         try:
             with transaction.atomic():
                 action.perform(row, form.cleaned_data, caller)
@@ -136,3 +156,14 @@ class ActingAdmin(ReadOnlyAdmin):
             return False
         messages.success(request, action.done)
         return True
+
+
+def _caller(request: HttpRequest) -> Caller:
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    now = clock.now()
+    return Caller(author=request.user.author, today=billing_day(now), now=now)
+
+
+def _digest(preview: list[str]) -> str:
+    return hashlib.sha256("\n".join(preview).encode()).hexdigest()

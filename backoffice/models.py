@@ -11,6 +11,7 @@ class User(AbstractUser):
     class Meta(AbstractUser.Meta):
         permissions: ClassVar = [
             ("update_account", "Can change an account's data"),
+            ("change_account_terms", "Can change an account's terms"),
             ("close_account", "Can close an account"),
             ("reopen_account", "Can reopen an account"),
             ("pause_account", "Can pause and resume an account"),

@@ -72,7 +72,12 @@ def _named_shares(
             raise UnableToCreditInvoice(NOT_CREDITED, lines=f"The invoice {invoice.number} has no line {line_id}.")
         if not 1 <= amount <= left_of(there[line_id]):
             raise UnableToCreditInvoice(NOT_CREDITED, lines=_limits(there[line_id], currency=invoice.currency))
-    _check_not_refunding(invoice, amount_minor=sum(named.values()))
+    amount, left = sum(named.values()), invoice.amounts.left_to_credit
+    _check_not_refunding(invoice, amount_minor=amount)
+    if amount > left:
+        # A deduction has lowered what the lines come to.
+        shown = display(amount_minor=left, currency=invoice.currency)
+        raise UnableToCreditInvoice(NOT_CREDITED, lines=f"Of the invoice {invoice.number}, {shown} is left to credit.")
     return {there[line_id]: amount for line_id, amount in named.items()}
 
 
@@ -95,5 +100,5 @@ def _limits(line: InvoiceLine, *, currency: str) -> str:
 
 
 def left_of(line: InvoiceLine) -> int:
-    """What may still be credited of the line, in minor units."""
-    return line.total_minor - line.credited_minor
+    """What may still be credited of the line, in minor units; nothing of a deduction."""
+    return max(0, line.total_minor - line.credited_minor)

@@ -72,7 +72,10 @@ def issue_credit_note(
 
 
 class CreditNoteDraft(NamedTuple):
-    """A credit note to issue: its invoice, the invoice's account, and what it takes off which of its lines."""
+    """A credit note to issue: its invoice, the invoice's account, and what it takes off which of its lines.
+
+    One for a change of terms names its proration, and its period goes on, even where nothing is left of it.
+    """
 
     account: LockedAccount
     invoice: LockedInvoice
@@ -80,6 +83,7 @@ class CreditNoteDraft(NamedTuple):
     reason: str
     author: str
     refund_id: uuid.UUID | None = None
+    proration_id: uuid.UUID | None = None
     id: uuid.UUID | None = None
 
 
@@ -129,6 +133,7 @@ class CreditNotes:
             to_balance_minor=to_balance,
             to_refund_minor=to_refund,
             refund_id=draft.refund_id,
+            proration_id=draft.proration_id,
             reason=draft.reason,
             created_by=draft.author,
             created_at=self._now,
@@ -149,10 +154,11 @@ class CreditNotes:
         postings = [posting for draft, note in self._drafts for posting in self._postings(note, draft.shares)]
         post(postings=postings, effective_on=self._today, author=notes[0].created_by)
         save_invoices(list({draft.invoice.id: draft.invoice for draft, _ in self._drafts}.values()))
+        self._void_periods()
         return notes
 
     def _credit_lines(self) -> None:
-        """Note on the lines what was credited of them. A period whose line is credited whole is VOIDED."""
+        """Note on the lines what was credited of them."""
         shares = [(note, line, share) for draft, note in self._drafts for line, share in draft.shares.items()]
         lines = {line.id: line for _, line, _ in shares}
         InvoiceLine.objects.bulk_update(lines.values(), ["credited_minor"])
@@ -160,10 +166,19 @@ class CreditNotes:
             CreditNoteLine(credit_note=note, line=line, amount_minor=share, tax_minor=self._taxes[note.id][line])
             for note, line, share in shares
         )
-        voided = [line.rebilling_id for line in lines.values() if line.rebilling_id and not left_of(line)]
-        if voided:
+
+    def _void_periods(self) -> None:
+        """A period of which nothing is left is VOIDED, unless other terms took its place."""
+        given_back = {
+            line.rebilling_id
+            for draft, _ in self._drafts
+            for line in draft.shares
+            if line.rebilling_id and not draft.proration_id
+            if not left_of(line) or draft.invoice.amounts.credit_notes == draft.invoice.amounts.total
+        }
+        if given_back:
             accounts = {draft.account.id: draft.account for draft, _ in self._drafts}
-            period_claims().void(accounts=list(accounts.values()), rebilling_ids=voided)
+            period_claims().void(accounts=list(accounts.values()), rebilling_ids=given_back)
 
     def _postings(self, note: CreditNote, shares: Mapping[InvoiceLine, int]) -> list[Posting]:
         """Entries for the credit of each line and for the tax in it; what was written off is recovered, since it isn't

@@ -30,7 +30,9 @@ from ledger.posting import Posting, post
 
 
 class NewLine(NamedTuple):
-    """A line to invoice, in minor units: `amount_minor` is after the discount, and its tax comes with `tax_rate_id`."""
+    """A line to invoice, in minor units: `amount_minor` is after the discount, and its tax comes with `tax_rate_id`.
+    Below zero it is a deduction.
+    """
 
     kind: InvoiceLine.Kind
     description: str
@@ -89,7 +91,8 @@ def issue_invoices(
     author: str,
     now: datetime.datetime,
 ) -> list[IssuedInvoice]:
-    """Issue an invoice for each account's lines, with ledger entries for the price and the tax of each line.
+    """Issue an invoice for each account's lines, which come to no less than zero, with ledger entries for the price
+    and the tax of each line.
 
     Credit balances and counters change on the locked accounts, which the caller saves. Returns the invoices in order.
     """
@@ -198,12 +201,12 @@ def _charges(invoices: Sequence[IssuedInvoice]) -> list[Posting]:
     """What the lines cost without their tax."""
     return [
         Posting(
-            type=EntryType.CHARGE,
+            type=EntryType.CHARGE if line.amount_minor > 0 else EntryType.DEDUCTION,
             account_id=invoice.account.id,
-            amount_minor=total - tax,
+            amount_minor=abs(total - tax),
             currency=invoice.account.currency,
             description=line.description,
-            idempotency_key=f"charge:{line.rebilling_id or line_id}",
+            idempotency_key=f"charge:{line.rebilling_id if line.kind == InvoiceLine.Kind.PERIOD else line_id}",
             period_start=line.period_start,
             period_end=line.period_end,
             invoice_id=invoice.id,
@@ -211,7 +214,7 @@ def _charges(invoices: Sequence[IssuedInvoice]) -> list[Posting]:
         )
         for invoice in invoices
         for line_id, line, tax, total in invoice.lines
-        if total > tax
+        if total != tax
     ]
 
 

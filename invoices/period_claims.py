@@ -14,7 +14,7 @@ class PeriodClaims(Protocol):
     """The claims on billing periods of locked accounts."""
 
     def void(self, *, accounts: Collection[LockedAccount], rebilling_ids: Collection[uuid.UUID]) -> None:
-        """The lines of these periods were credited whole."""
+        """Lines of these periods were credited whole: those of which nothing is left are void."""
         ...
 
     def running(self, *, accounts: Collection[LockedAccount], on: datetime.date) -> list[uuid.UUID]:

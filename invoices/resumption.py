@@ -15,7 +15,7 @@ from django.db.models import Q
 from accounts.billing_calendar import in_range
 from accounts.locked_accounts import LockedAccount
 from accounts.models import Account, AccountChange
-from accounts.terms import add_terms, terms_of
+from accounts.terms import add_terms, terms_of, withdraw
 from invoices.amounts import amounts_of
 from invoices.collectable import is_too_small
 from invoices.models import Invoice, InvoiceLine
@@ -54,9 +54,13 @@ def _begin_periods(
 ) -> None:
     if not accounts:
         return
-    anchored = {}
+    anchored, pending = {}, {}
     for account_id, terms in terms_of([account.id for account in accounts]).items():
         anchored[account_id] = terms.in_force(today)._replace(effective_from=today, anchor_date=in_range(today))
+        if agreed := terms.pending(today):
+            pending[account_id] = agreed
+    # What was agreed for a later period's first day has no such day any more.
+    withdraw([(account, pending[account.id]) for account in accounts if account.id in pending], reason=reason, now=now)
     add_terms(terms=anchored, reason=reason, author=author, now=now)
     for account in accounts:
         account.begin_on(today, reason=reason)

@@ -25,6 +25,8 @@ class Book(models.TextChoices):
 class EntryType(models.TextChoices):
     CHARGE = "charge"
     TAX = "tax"
+    DEDUCTION = "deduction"
+    TAX_DEDUCTION = "tax_deduction"
     CREDIT_NOTE = "credit_note"
     TAX_CREDIT = "tax_credit"
     PAYMENT = "payment"
@@ -41,6 +43,8 @@ class EntryType(models.TextChoices):
 BOOKS_BY_TYPE: dict[EntryType, tuple[Book, Book]] = {
     EntryType.CHARGE: (Book.RECEIVABLE, Book.REVENUE),
     EntryType.TAX: (Book.RECEIVABLE, Book.TAX_PAYABLE),
+    EntryType.DEDUCTION: (Book.REVENUE, Book.RECEIVABLE),
+    EntryType.TAX_DEDUCTION: (Book.TAX_PAYABLE, Book.RECEIVABLE),
     EntryType.CREDIT_NOTE: (Book.REVENUE, Book.RECEIVABLE),
     EntryType.TAX_CREDIT: (Book.TAX_PAYABLE, Book.RECEIVABLE),
     EntryType.PAYMENT: (Book.CASH, Book.RECEIVABLE),
@@ -67,8 +71,8 @@ _BOOKS_ARE_THOSE_OF_THE_TYPE = _OPENING | _REVERSAL
 for _type, (_debit, _credit) in BOOKS_BY_TYPE.items():
     _BOOKS_ARE_THOSE_OF_THE_TYPE |= Q(type=_type, debit=_debit, credit=_credit, reverses__isnull=True)
 
-_INVOICED = [EntryType.CHARGE, EntryType.TAX, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT]
-_OF_LINES = [EntryType.CHARGE, EntryType.TAX]
+_OF_LINES = [EntryType.CHARGE, EntryType.TAX, EntryType.DEDUCTION, EntryType.TAX_DEDUCTION]
+_INVOICED = [*_OF_LINES, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT]
 _OF_PAYMENTS = [EntryType.PAYMENT, EntryType.PAYMENT_REVERSED]
 _OF_REFUNDS = [EntryType.REFUND, EntryType.REFUND_REVERSED]
 

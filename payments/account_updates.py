@@ -18,7 +18,6 @@ def update_account(
     changes: AccountChanges,
     reason: str,
     author: str,
-    today: datetime.date,
     now: datetime.datetime,
 ) -> Account:
     """Change an account as `accounts.account_changes.change_account` does. With another customer or payment method at
@@ -30,9 +29,7 @@ def update_account(
     with transaction.atomic():
         paid_by = (*PAYMENT_FIELDS, "payment_method_unusable")
         before = Account.objects.filter(id=account_id).values(*paid_by).first()
-        account = change_account(
-            account_id=account_id, changes=changes, reason=reason, author=author, today=today, now=now
-        )
+        account = change_account(account_id=account_id, changes=changes, reason=reason, author=author, now=now)
         changed = before != {name: getattr(account, name) for name in paid_by}
         if changed and account.payment_method:
             send_payments_when_committed(payment_ids=end_authentications_by_another_method(account=account))

@@ -13,7 +13,9 @@ from invoices.models import InvoiceLine
 from rebilling.models import Rebilling
 
 _NEVER_BILLED = Q(status__in=[Rebilling.Status.SKIPPED, Rebilling.Status.VOIDED])
-_NOT_CREDITED_WHOLE = InvoiceLine.objects.filter(rebilling_id=OuterRef("id"), credited_minor__lt=F("total_minor"))
+_NOT_CREDITED_WHOLE = InvoiceLine.objects.filter(
+    kind=InvoiceLine.Kind.PERIOD, rebilling_id=OuterRef("id"), credited_minor__lt=F("total_minor")
+)
 _USING_A_DISCOUNT_UP = ~_NEVER_BILLED | Q(status=Rebilling.Status.VOIDED) & Exists(_NOT_CREDITED_WHOLE)
 """Those that came to nothing don't use their discount up. One that was cut off on its first day came to something, as
 long as its refund is in flight or has failed.

@@ -9,12 +9,13 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from accounts.array_literals import plain_array, text_array, uuid_array
 from accounts.locked_accounts import LockedAccount, lock_accounts
 from accounts.models import Account
 from accounts.sql_files import query
+from invoices.models import InvoiceLine
 from rebilling.metrics import emit
 from rebilling.models import WAITING, ParkReason, Rebilling, SkipReason
 from rebilling.run_states import reopen
@@ -57,8 +58,19 @@ def mark_charged(*, periods: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> set[uuid.
 
 
 def mark_voided(*, accounts: Collection[LockedAccount], ids: Collection[uuid.UUID]) -> None:
-    """Those of the accounts' periods that are CHARGED are VOIDED: their lines were credited whole."""
-    _of(accounts).filter(id__in=ids, status=Rebilling.Status.CHARGED).update(status=Rebilling.Status.VOIDED)
+    """Those of the accounts' periods that are CHARGED, and of whose lines nothing is left to credit, are VOIDED. Of an
+    invoice that was credited whole nothing is left, whatever its deductions were for.
+    """
+    charged = _of(accounts).filter(id__in=ids, status=Rebilling.Status.CHARGED)
+    credited = F("invoice__credited_minor") + F("invoice__credited_to_balance_minor")
+    lines = InvoiceLine.objects.filter(rebilling_id=OuterRef("pk"))
+    left = (
+        lines.exclude(invoice__total_minor=credited + F("invoice__credited_to_refund_minor"))
+        .values("rebilling_id")
+        .annotate(left=Sum(F("total_minor") - F("credited_minor")))
+        .filter(left__gt=0)
+    )
+    charged.filter(~Exists(left)).update(status=Rebilling.Status.VOIDED)
 
 
 def cut_off(*, accounts: Collection[LockedAccount], on: datetime.date) -> None:

@@ -13,7 +13,7 @@ class RebillingClaims:
     """The claims on billing periods, as invoices know them; of locked accounts."""
 
     def void(self, *, accounts: Collection[LockedAccount], rebilling_ids: Collection[uuid.UUID]) -> None:
-        """Their lines were credited whole: the periods are VOIDED. They count as covered."""
+        """Lines of theirs were credited whole: of which nothing is left, they are VOIDED. They count as covered."""
         mark_voided(accounts=accounts, ids=rebilling_ids)
 
     def running(self, *, accounts: Collection[LockedAccount], on: datetime.date) -> list[uuid.UUID]:

@@ -12,6 +12,7 @@ from accounts.currencies import display
 from accounts.locked_accounts import get_account
 from accounts.models import Account, AccountChange
 from accounts.pending_changes import pending_changes
+from accounts.terms import terms_of
 from accounts.wording import counted, day_in_words, period_in_words
 from invoices.models import Invoice
 from payments.amount_checks import SUPERSEDED
@@ -19,6 +20,7 @@ from payments.declines import AMOUNT_TOO_SMALL, BY_PERSON
 from payments.models import Authentication, Payment
 from payments.outcomes import OUR_FAULT
 from rebilling.models import AWAITS_DECISION, Rebilling
+from rebilling.period_rows import units_in_words
 
 NO_DECLINES = [*OUR_FAULT, SUPERSEDED, AMOUNT_TOO_SMALL, BY_PERSON]
 """Codes of payments that were not made, which no customer's bank refused."""
@@ -41,6 +43,7 @@ def explain_account(account_id: uuid.UUID, *, today: datetime.date) -> list[str]
         *_waiting(list(waiting)),
         *_pending(account, today),
         *_next_billing(account),
+        *_pending_terms(account, today),
     ]
 
 
@@ -171,3 +174,11 @@ def _next_billing(account: Account) -> Iterator[str]:
         yield "It isn't billed until it is resumed."
     else:
         yield "It isn't billed until it is reopened."
+
+
+def _pending_terms(account: Account, today: datetime.date) -> Iterator[str]:
+    pending = terms_of([account.id])[account.id].pending(today)
+    if pending and account.status != Account.Status.INACTIVE:
+        units = units_in_words(plan_name=pending.plan_name, quantity=pending.quantity)
+        price = display(amount_minor=pending.price_minor, currency=account.currency)
+        yield f"From {day_in_words(pending.effective_from)} on it is billed {price} a period ({units})."

@@ -11,6 +11,7 @@ from accounts.errors import Conflict, Invalid, refined
 from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account
 from accounts.reasons import checked_reason
+from accounts.terms import terms_of, withdraw
 from invoices.clearing import clear
 from rebilling.period_states import skip_from, skip_waiting
 from subscriptions.effective_days import At, usable_day
@@ -135,8 +136,13 @@ def is_closed_by(account: LockedAccount, day: datetime.date, *, today: datetime.
 def end_billing(
     accounts: Collection[LockedAccount], *, author: str, today: datetime.date, now: datetime.datetime
 ) -> None:
-    """What follows when accounts are closed: what waits to be charged is skipped, and debts are billed; unsaved."""
+    """What follows when accounts are closed: what waits to be charged is skipped, terms that are agreed for a later day
+    are withdrawn, and debts are billed; unsaved.
+    """
     skip_waiting(accounts)
+    histories = terms_of([account.id for account in accounts])
+    pending = [(account, terms) for account in accounts if (terms := histories[account.id].pending(today))]
+    withdraw(pending, reason="the account was closed", now=now)
     for account in accounts:
         if account.credit_balance_minor < 0:
             bill_balance(account, today=today, author=author, now=now)

@@ -8,13 +8,13 @@ from accounts.errors import Invalid
 from accounts.locked_accounts import LockedAccount
 from accounts.terms import terms_of
 from accounts.wording import one_of
-from invoices.credit_note_shares import RefundInFlight, left_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
-from invoices.locked_invoices import LockedInvoice, invoices_by_id
+from invoices.locked_invoices import LockedInvoice
 from invoices.models import InvoiceLine
+from invoices.proration import prorate
 from invoices.rounding import half_up
-from invoices.write_offs import check_not_in_flight
 from payments.line_refunds import refund_line
+from rebilling.billed_periods import BilledPeriod, billed_period
 from rebilling.models import Rebilling
 from rebilling.period_states import cut_off
 
@@ -76,21 +76,30 @@ def give_back_running_period(
     ).first()
     if period is None:
         return
-    line = InvoiceLine.objects.get(rebilling_id=period.id, kind=InvoiceLine.Kind.PERIOD)
-    invoice = invoices_by_id(accounts=[account], ids=[line.invoice_id])[line.invoice_id]
-    check_not_in_flight(invoice)
-    if invoice.amounts.refunding:
-        raise RefundInFlight(f"A refund of the invoice {invoice.number} is in flight: wait until its outcome is known.")
+    billed = billed_period(account, period)
+    amount = billed.left_minor if refund == PeriodRefund.FULL else _for_the_days_left(billed, today=today)
     account.note(
         reason=reason,
         before={"period_end": period.ended_on.isoformat()},
         after={"period_end": today.isoformat()},
     )
     cut_off(accounts=[account], on=today)
-    amount = left_of(line)
-    if refund == PeriodRefund.PRORATED:
-        amount = half_up(amount * (period.ended_on - today).days, (period.ended_on - period.period_start).days)
-    _credit(account, invoice, line, amount_minor=amount, reason=reason, author=author, today=today, now=now)
+    for invoice, shares in billed.shares(amount):
+        for line, share in shares.items():
+            _credit(account, invoice, line, amount_minor=share, reason=reason, author=author, today=today, now=now)
+
+
+def _for_the_days_left(billed: BilledPeriod, *, today: datetime.date) -> int:
+    """The share of what is left for the days left; where the price was changed within the period, what was billed for
+    those days.
+    """
+    start, end = billed.rebilling.period_start, billed.rebilling.ended_on
+    if not billed.was_changed:
+        return half_up(billed.left_minor * (end - today).days, (end - start).days)
+    nothing_more = prorate(
+        start=start, end=end, segments=billed.segments, day=today, price_minor=0, left_minor=billed.left_minor
+    )
+    return nothing_more.credit_minor
 
 
 def _credit(

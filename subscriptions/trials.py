@@ -9,7 +9,7 @@ from accounts.errors import Conflict
 from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account
 from accounts.reasons import checked_reason
-from accounts.terms import add_terms, terms_of
+from accounts.terms import add_terms, terms_of, withdraw
 from subscriptions.effective_days import UnusableDay, usable_day
 
 MAX_TRIAL_DAYS = 730
@@ -40,8 +40,8 @@ def move_trial_end(
     """Let the account's trial end on another day, later or earlier; with today, it ends now. The first period begins on
     that day, and periods are counted from it.
 
-    Terms that are in force by the trial's end are in force from today. Raises `UnknownAccount`, `NotOnTrial`,
-    `ChangePending`, `UnusableDay` and `InvalidReason`.
+    Terms that are agreed for the first period go with it. Raises `UnknownAccount`, `NotOnTrial`, `ChangePending`,
+    `UnusableDay` and `InvalidReason`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
@@ -77,10 +77,15 @@ def _anchor_terms(
     today: datetime.date,
     now: datetime.datetime,
 ) -> None:
-    """The terms of the first period count from the new day, and so do later ones that counted from the old one."""
+    """The terms count from the new day, and those that are agreed for the first period go with it. What is agreed for a
+    later period is withdrawn: its day is no period's first day any more.
+    """
     history = terms_of([account.id])[account.id]
-    first = history.in_force(max(today, account.rebilling_date))._replace(effective_from=today)
-    later = [row for row in history.rows if row.effective_from > today and row.anchor_date == account.anchor_date]
-    for row in (first, *later):
-        terms = {account.id: row._replace(anchor_date=anchor)}
-        add_terms(terms=terms, reason=reason, author=author, now=now)
+    anchored = [history.in_force(today)._replace(effective_from=today, anchor_date=anchor)]
+    if pending := history.pending(today):
+        withdraw([(account, pending)], reason=reason, now=now)
+        if pending.effective_from == account.rebilling_date:
+            anchored.append(pending._replace(effective_from=anchor, anchor_date=anchor))
+            account.note(reason=reason, before={}, after={"pending_terms": anchor.isoformat()})
+    for terms in anchored:
+        add_terms(terms={account.id: terms}, reason=reason, author=author, now=now)

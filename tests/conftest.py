@@ -17,6 +17,7 @@ pytest.register_assert_rewrite(
     "tests.faults.mixed_batch",
     "tests.functional.people_machine",
     "tests.functional.platform_machine",
+    "tests.functional.transaction_machine",
     "tests.support.soundness",
     "tests.soak.dunning_checks",
     "tests.soak.final_checks",

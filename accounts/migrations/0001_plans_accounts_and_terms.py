@@ -234,6 +234,7 @@ class Migration(migrations.Migration):
                 ("reason", models.CharField(max_length=500)),
                 ("author", models.CharField(max_length=200)),
                 ("created_at", models.DateTimeField()),
+                ("withdrawn_at", models.DateTimeField(null=True)),
                 (
                     "account",
                     models.ForeignKey(

@@ -16,7 +16,8 @@ _NUMERIC = models.DecimalField(max_digits=40, decimal_places=0)
 
 
 class Terms(models.Model):
-    """What an account is billed for a period, in force from a date until the next terms. Only added to.
+    """What an account is billed for a period, in force from a date until the next terms. Only added to; those that are
+    not in force yet may be withdrawn.
 
     A period costs what the terms in force on its first day say: of those effective by then the latest, and of several
     for one day the newest. `anchor_date` is the day from which periods are counted under them.
@@ -32,6 +33,7 @@ class Terms(models.Model):
     reason = models.CharField(max_length=500)
     author = models.CharField(max_length=200)
     created_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "terms"

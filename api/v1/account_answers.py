@@ -14,7 +14,7 @@ from accounts.contact import CONTACT_FIELDS
 from accounts.locked_accounts import get_account
 from accounts.models import MAX_DISCOUNT_PERIODS, MAX_NET_DAYS, Account, Discount
 from accounts.pending_changes import pending_changes
-from accounts.terms import TermsInForce, terms_of
+from accounts.terms import TermsHistory, TermsInForce, terms_of
 from api.endpoints import ListEndpoint
 from api.fields import Amount, Metadata, Percent, TextOrNull, WholeNumber
 from ledger.balances import balances
@@ -74,6 +74,17 @@ class DiscountSerializer(serializers.ModelSerializer[Discount]):
         return max(0, discount.periods - int(self.context["periods_having"][discount.id]))
 
 
+class AgreedTermsSerializer(serializers.Serializer[Any]):
+    """Terms, and the day from which they are in force."""
+
+    id = serializers.UUIDField(allow_null=True, help_text="Null in the answer of a dry run.")
+    effective_from = serializers.DateField()
+    plan = serializers.CharField(source="plan_code")
+    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
+    unit_amount_minor = Amount()
+    anchor_date = serializers.DateField()
+
+
 class AccountSerializer(serializers.ModelSerializer[Account]):
     """One customer with one subscription."""
 
@@ -84,6 +95,8 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
     unit_amount_minor = serializers.SerializerMethodField(
         help_text="The price of one unit for each interval, in force today."
     )
+    anchor_date = serializers.SerializerMethodField(help_text="The day from which periods are counted today.")
+    pending_terms = serializers.SerializerMethodField(help_text="Terms that are agreed for a later day, or null.")
     balance_minor = serializers.SerializerMethodField(help_text="What it owes now. Below zero, it has credit.")
     credit_balance_minor = Amount(
         least=-MAX_BALANCE_MINOR,
@@ -147,6 +160,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
             "currency",
             "anchor_date",
             "rebilling_date",
+            "pending_terms",
             "balance_minor",
             "credit_balance_minor",
             "external_reference",
@@ -183,6 +197,16 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
     def get_discount(self, account: Account) -> dict[str, Any] | None:
         found = self.context["discounts"].get(account.discount_id)
         return dict(DiscountSerializer(found, context=self.context).data) if found else None
+
+    @extend_schema_field(serializers.DateField())
+    def get_anchor_date(self, account: Account) -> str:
+        return self._terms(account).anchor_date.isoformat()
+
+    @extend_schema_field(AgreedTermsSerializer(allow_null=True))
+    def get_pending_terms(self, account: Account) -> Any:
+        history: TermsHistory = self.context["terms"][account.id]
+        pending = history.pending(self.context["today"])
+        return AgreedTermsSerializer(pending).data if pending else None
 
     @extend_schema_field(Amount(least=-MAX_BALANCE_MINOR))
     def get_balance_minor(self, account: Account) -> int:

@@ -90,6 +90,5 @@ class ChangeAccountSerializer(AccountBody):
 
     name = Text(required=False, max_length=200)
     email = Email(required=False, max_length=254)
-    quantity = WholeNumber(required=False, least=1, most=MAX_QUANTITY, help_text="From the next period on.")
     metadata = Metadata(required=False, help_text="Replaces the whole object.")
     reason = Text(required=False, max_length=MAX_REASON_LENGTH, help_text="Why, for the account's history.")

@@ -104,6 +104,7 @@ _OPENED = _ACCOUNT | {
     "currency": "USD",
     "anchor_date": "2026-11-22",
     "rebilling_date": "2026-12-22",
+    "pending_terms": None,
     "balance_minor": 1999,
     "credit_balance_minor": 0,
     "collection_method": "automatic",
@@ -213,14 +214,14 @@ class AccountEndpoint(Endpoint):
         "change_account",
         tag=TAG,
         summary="Change an account",
-        description="Its plan, price and dates don't change. Another customer or payment method is tried at once where "
-        "an invoice was declined.",
+        description="Its plan, quantity and price are its terms, which another call changes. Another customer or "
+        "payment method is tried at once where an invoice was declined.",
         scope=Scope.ACCOUNTS_WRITE,
         request=ChangeAccountSerializer,
         response=AccountSerializer,
         missing=True,
         idempotency_key="optional",
-        examples=[OpenApiExample("Three units from the next period on", {"quantity": 3}, request_only=True)],
+        examples=[OpenApiExample("Another payment method", {"payment_method": "pm_2"}, request_only=True)],
     )
     def patch(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         values = self.body(ChangeAccountSerializer)
@@ -233,7 +234,6 @@ class AccountEndpoint(Endpoint):
                 changes=changes,
                 reason=reason,
                 author=self.author,
-                today=self.today,
                 now=self.now,
             )
             return Answer(200, account_as_json(account, today=self.today))

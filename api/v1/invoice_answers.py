@@ -91,7 +91,11 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
     unit_amount_minor = Amount()
     discount_minor = Amount()
-    amount_minor = Amount(help_text="After the discount. It contains the tax where the rate is inclusive.")
+    amount_minor = Amount(
+        least=-MAX_BALANCE_MINOR,
+        help_text="After the discount. It contains the tax where the rate is inclusive. Below zero it is a deduction, "
+        "such as for unused days.",
+    )
     tax_rate = serializers.UUIDField(
         source="tax_rate_id", read_only=True, allow_null=True, help_text="The id of the rate of its tax, or null."
     )

@@ -85,6 +85,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "users",
                 "permissions": [
                     ("update_account", "Can change an account's data"),
+                    ("change_account_terms", "Can change an account's terms"),
                     ("close_account", "Can close an account"),
                     ("reopen_account", "Can reopen an account"),
                     ("pause_account", "Can pause and resume an account"),

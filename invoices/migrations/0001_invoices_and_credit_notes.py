@@ -87,6 +87,7 @@ class Migration(migrations.Migration):
                 ("to_balance_minor", models.BigIntegerField(default=0)),
                 ("to_refund_minor", models.BigIntegerField(default=0)),
                 ("refund_id", models.UUIDField(null=True)),
+                ("proration_id", models.UUIDField(null=True)),
                 ("reason", models.CharField(max_length=500)),
                 ("created_by", models.CharField(max_length=200)),
                 ("created_at", models.DateTimeField()),
@@ -140,7 +141,12 @@ class Migration(migrations.Migration):
                     models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
                 ),
                 ("position", models.PositiveSmallIntegerField()),
-                ("kind", models.CharField(choices=[("period", "Period"), ("item", "Item")], max_length=9)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("period", "Period"), ("proration", "Proration"), ("item", "Item")], max_length=9
+                    ),
+                ),
                 ("description", models.CharField(max_length=500)),
                 ("quantity", models.PositiveIntegerField()),
                 ("unit_amount_minor", models.BigIntegerField()),
@@ -246,7 +252,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(
                     ("credited_minor__gte", 0),
                     ("paid_minor__gte", 0),
-                    ("tax_minor__gte", 0),
                     ("total_minor__gte", 0),
                     ("refunded_minor__gte", 0),
                     ("refunding_minor__gte", 0),
@@ -354,18 +359,20 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="invoice",
             constraint=models.CheckConstraint(
-                condition=models.Q(("tax_minor__lte", models.F("total_minor"))), name="invoice_tax_within_its_total"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="invoice",
-            constraint=models.CheckConstraint(
                 condition=models.Q(("due_on__gte", models.F("issued_on"))), name="invoice_due_once_issued"
             ),
         ),
         migrations.AddIndex(
             model_name="creditnote",
             index=models.Index(fields=["account", "-id"], name="credit_note_by_account"),
+        ),
+        migrations.AddIndex(
+            model_name="creditnote",
+            index=models.Index(
+                condition=models.Q(("proration_id__isnull", False)),
+                fields=["proration_id"],
+                name="credit_note_by_proration",
+            ),
         ),
         migrations.AddConstraint(
             model_name="creditnote",
@@ -437,14 +444,27 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="invoiceline",
             constraint=models.CheckConstraint(
-                condition=models.Q(("amount_minor__gte", 0), ("discount_minor__gte", 0), ("tax_minor__gte", 0)),
+                condition=models.Q(
+                    models.Q(("amount_minor__gte", 0), ("discount_minor__gte", 0), ("tax_minor__gte", 0)),
+                    models.Q(
+                        ("amount_minor__lt", 0),
+                        ("discount_minor", 0),
+                        ("kind__in", ["proration", "item"]),
+                        ("tax_minor__lte", 0),
+                    ),
+                    _connector="OR",
+                ),
                 name="invoice_line_not_negative",
             ),
         ),
         migrations.AddConstraint(
             model_name="invoiceline",
             constraint=models.CheckConstraint(
-                condition=models.Q(("credited_minor__gte", 0), ("credited_minor__lte", models.F("total_minor"))),
+                condition=models.Q(
+                    models.Q(("credited_minor__gte", 0), ("credited_minor__lte", models.F("total_minor"))),
+                    models.Q(("amount_minor__lt", 0), ("credited_minor", 0)),
+                    _connector="OR",
+                ),
                 name="invoice_line_not_credited_past_it",
             ),
         ),
@@ -453,6 +473,11 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("tax_minor__lte", models.F("amount_minor")), ("total_minor", models.F("amount_minor"))),
+                    models.Q(
+                        ("amount_minor__lt", 0),
+                        ("tax_minor__gte", models.F("amount_minor")),
+                        ("total_minor", models.F("amount_minor")),
+                    ),
                     (
                         "total_minor",
                         django.db.models.expressions.CombinedExpression(
@@ -476,13 +501,13 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(
-                        ("kind", "period"),
+                        ("kind__in", ["period", "proration"]),
                         ("period_end__isnull", False),
                         ("period_start__isnull", False),
                         ("period_end__gt", models.F("period_start")),
                         ("rebilling_id__isnull", False),
                     ),
-                    models.Q(("kind", "period"), _negated=True),
+                    models.Q(("kind__in", ["period", "proration"]), _negated=True),
                     _connector="OR",
                 ),
                 name="invoice_line_of_a_period_names_it",

@@ -16,7 +16,8 @@ class CreditNote(models.Model):
     """Reduces an invoice after it was issued, by `amount_minor` in all, in minor units of its currency.
 
     `tax_minor` is the tax in it. The amount took from what was outstanding, then from what was written off; what is
-    left went to the account's credit balance or, with a refund, back to the customer.
+    left went to the account's credit balance or, with a refund, back to the customer. One for a change of terms within
+    a period names its proration (a foreign key in the database, added by rebilling).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -32,6 +33,7 @@ class CreditNote(models.Model):
     to_balance_minor = models.BigIntegerField(default=0)
     to_refund_minor = models.BigIntegerField(default=0)
     refund_id = models.UUIDField(null=True)
+    proration_id = models.UUIDField(null=True)
     reason = models.CharField(max_length=500)
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField()
@@ -58,6 +60,10 @@ class CreditNote(models.Model):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["account", "-id"], name="credit_note_by_account"),
+            # rebilling/books.py: the credit notes of a change of terms.
+            models.Index(
+                fields=["proration_id"], condition=Q(proration_id__isnull=False), name="credit_note_by_proration"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -73,7 +73,7 @@ class Invoice(models.Model):
             # What foreign keys of lines, payments and entries refer to.
             models.UniqueConstraint(fields=["id", "account", "currency"], name="invoice_of_its_account"),
             models.CheckConstraint(
-                condition=Q(total_minor__gte=0, tax_minor__gte=0, credited_minor__gte=0, paid_minor__gte=0)
+                condition=Q(total_minor__gte=0, credited_minor__gte=0, paid_minor__gte=0)
                 & Q(refunded_minor__gte=0, refunding_minor__gte=0, written_off_minor__gte=0)
                 & Q(credited_to_balance_minor__gte=0, credited_to_refund_minor__gte=0),
                 name="invoice_amounts_not_negative",
@@ -92,7 +92,6 @@ class Invoice(models.Model):
                 condition=Q(paid_minor__gte=F("refunded_minor") + F("refunding_minor")),
                 name="invoice_not_refunded_past_what_was_paid",
             ),
-            models.CheckConstraint(condition=Q(tax_minor__lte=F("total_minor")), name="invoice_tax_within_its_total"),
             models.CheckConstraint(condition=Q(due_on__gte=F("issued_on")), name="invoice_due_once_issued"),
         ]
         indexes: ClassVar[list[models.Index]] = [
@@ -127,11 +126,13 @@ class InvoiceLine(models.Model):
     `tax_minor` is the tax at `tax_rate`: a part of the amount where the rate is inclusive, and otherwise added to it.
     `total_minor` is what the line comes to with its tax.
 
-    A line for a billing period names its rebilling (a foreign key in the database, added by rebilling).
+    A line for a billing period, or for a change within it, names its rebilling (a foreign key in the database, added by
+    rebilling). Below zero it is a deduction: it lowers the invoice's total, and isn't credited itself.
     """
 
     class Kind(models.TextChoices):
         PERIOD = "period"
+        PRORATION = "proration"
         ITEM = "item"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -155,15 +156,18 @@ class InvoiceLine(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_once"),
             models.CheckConstraint(
-                condition=Q(discount_minor__gte=0, amount_minor__gte=0, tax_minor__gte=0),
+                condition=Q(discount_minor__gte=0, amount_minor__gte=0, tax_minor__gte=0)
+                | Q(kind__in=["proration", "item"], discount_minor=0, amount_minor__lt=0, tax_minor__lte=0),
                 name="invoice_line_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(credited_minor__gte=0, credited_minor__lte=F("total_minor")),
+                condition=Q(credited_minor__gte=0, credited_minor__lte=F("total_minor"))
+                | Q(credited_minor=0, amount_minor__lt=0),
                 name="invoice_line_not_credited_past_it",
             ),
             models.CheckConstraint(
                 condition=Q(total_minor=F("amount_minor"), tax_minor__lte=F("amount_minor"))
+                | Q(total_minor=F("amount_minor"), amount_minor__lt=0, tax_minor__gte=F("amount_minor"))
                 | Q(total_minor=F("amount_minor") + F("tax_minor")),
                 name="invoice_line_total_has_its_tax",
             ),
@@ -171,9 +175,9 @@ class InvoiceLine(models.Model):
                 condition=Q(tax_minor=0) | Q(tax_rate__isnull=False), name="invoice_line_taxed_at_a_rate"
             ),
             models.CheckConstraint(
-                condition=Q(kind="period", period_start__isnull=False, period_end__isnull=False)
+                condition=Q(kind__in=["period", "proration"], period_start__isnull=False, period_end__isnull=False)
                 & Q(rebilling_id__isnull=False, period_end__gt=F("period_start"))
-                | ~Q(kind="period"),
+                | ~Q(kind__in=["period", "proration"]),
                 name="invoice_line_of_a_period_names_it",
             ),
         ]

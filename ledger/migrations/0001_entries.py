@@ -26,6 +26,8 @@ class Migration(migrations.Migration):
                         choices=[
                             ("charge", "Charge"),
                             ("tax", "Tax"),
+                            ("deduction", "Deduction"),
+                            ("tax_deduction", "Tax Deduction"),
                             ("credit_note", "Credit Note"),
                             ("tax_credit", "Tax Credit"),
                             ("payment", "Payment"),
@@ -152,6 +154,18 @@ class Migration(migrations.Migration):
                                 ("credit", "receivable"),
                                 ("debit", "revenue"),
                                 ("reverses__isnull", True),
+                                ("type", "deduction"),
+                            ),
+                            models.Q(
+                                ("credit", "receivable"),
+                                ("debit", "tax_payable"),
+                                ("reverses__isnull", True),
+                                ("type", "tax_deduction"),
+                            ),
+                            models.Q(
+                                ("credit", "receivable"),
+                                ("debit", "revenue"),
+                                ("reverses__isnull", True),
                                 ("type", "credit_note"),
                             ),
                             models.Q(
@@ -220,7 +234,13 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("type__in", ["charge", "tax", "credit_note", "tax_credit"]), _negated=True),
+                            models.Q(
+                                (
+                                    "type__in",
+                                    ["charge", "tax", "deduction", "tax_deduction", "credit_note", "tax_credit"],
+                                ),
+                                _negated=True,
+                            ),
                             ("invoice_id__isnull", False),
                             _connector="OR",
                         ),
@@ -228,9 +248,13 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("line_id__isnull", False), ("type__in", ["charge", "tax"])),
                             models.Q(
-                                models.Q(("type__in", ["charge", "tax"]), _negated=True), ("line_id__isnull", True)
+                                ("line_id__isnull", False),
+                                ("type__in", ["charge", "tax", "deduction", "tax_deduction"]),
+                            ),
+                            models.Q(
+                                models.Q(("type__in", ["charge", "tax", "deduction", "tax_deduction"]), _negated=True),
+                                ("line_id__isnull", True),
                             ),
                             _connector="OR",
                         ),

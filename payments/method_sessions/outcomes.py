@@ -94,7 +94,6 @@ def _complete(
             changes={"payment_customer": completed.customer, "payment_method": completed.payment_method},
             reason=GIVEN,
             author=session.created_by,
-            today=today,
             now=now,
         )
     except UnableToChangeAccount as error:

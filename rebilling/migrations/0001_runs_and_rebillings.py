@@ -200,98 +200,173 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "billing period",
-                "indexes": [
-                    models.Index(fields=["run", "status"], name="rebilling_by_run"),
-                    models.Index(
-                        condition=models.Q(("status", "DUE")), fields=["account", "period_start"], name="rebilling_due"
+            },
+        ),
+        migrations.CreateModel(
+            name="Proration",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("changed_on", models.DateField()),
+                ("price_before_minor", models.BigIntegerField()),
+                ("price_after_minor", models.BigIntegerField()),
+                ("credit_minor", models.BigIntegerField()),
+                ("charge_minor", models.BigIntegerField()),
+                (
+                    "invoice",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="prorations",
+                        to="invoices.invoice",
                     ),
-                    models.Index(
-                        condition=models.Q(("discount__isnull", False)),
-                        fields=["discount"],
-                        name="rebilling_by_discount",
+                ),
+                (
+                    "terms",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="proration", to="accounts.terms"
                     ),
-                    models.Index(condition=models.Q(("status", "PARKED")), fields=["id"], name="rebilling_parked"),
-                ],
+                ),
+                (
+                    "rebilling",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="prorations", to="rebilling.rebilling"
+                    ),
+                ),
+            ],
+            options={
                 "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("status__in", ["SKIPPED", "VOIDED"]), _negated=True),
-                        fields=("account", "period_start"),
-                        name="rebilling_once",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("period_end__gt", models.F("period_start"))),
-                        name="rebilling_period_not_empty",
-                    ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("ended_on__gte", models.F("period_start")), ("ended_on__lte", models.F("period_end"))
+                            ("credit_minor__gte", 0),
+                            ("price_after_minor__gte", 0),
+                            ("price_before_minor__gte", 0),
+                            ("charge_minor__gte", 0),
                         ),
-                        name="rebilling_ends_within_its_period",
+                        name="proration_amounts_not_negative",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            ("amount_minor__gte", 0), ("quantity__gte", 1), ("unit_amount_minor__gte", 0)
-                        ),
-                        name="rebilling_amounts_not_negative",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            (
-                                "amount_minor",
-                                django.db.models.expressions.CombinedExpression(
-                                    django.db.models.expressions.CombinedExpression(
-                                        models.F("quantity"), "*", models.F("unit_amount_minor")
-                                    ),
-                                    "-",
-                                    models.F("discount_minor"),
-                                ),
-                            )
-                        ),
-                        name="rebilling_costs_what_its_units_do",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("discount_minor", 0),
-                            models.Q(("discount__isnull", False), ("discount_minor__gt", 0)),
+                            models.Q(("charge_minor__gt", models.F("credit_minor")), ("invoice__isnull", False)),
+                            models.Q(("charge_minor__lte", models.F("credit_minor")), ("invoice__isnull", True)),
                             _connector="OR",
                         ),
-                        name="rebilling_discounted_by_a_discount",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(
-                                ("reason__in", ["account_inactive", "skipped_by_person", "run_cancelled"]),
-                                ("status", "SKIPPED"),
-                            ),
-                            models.Q(
-                                (
-                                    "reason__in",
-                                    [
-                                        "too_many_periods",
-                                        "not_the_next_period",
-                                        "earlier_period_parked",
-                                        "charge_refused",
-                                    ],
-                                ),
-                                ("status", "PARKED"),
-                            ),
-                            models.Q(models.Q(("status__in", ["SKIPPED", "PARKED"]), _negated=True), ("reason", "")),
-                            _connector="OR",
-                        ),
-                        name="rebilling_not_charged_for_a_reason",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("invoice__isnull", False), ("status__in", ["CHARGED", "VOIDED"])),
-                            models.Q(
-                                models.Q(("status__in", ["CHARGED", "VOIDED"]), _negated=True),
-                                ("invoice__isnull", True),
-                            ),
-                            _connector="OR",
-                        ),
-                        name="rebilling_charged_by_an_invoice",
+                        name="proration_names_its_invoice",
                     ),
                 ],
             },
+        ),
+        migrations.AddIndex(
+            model_name="rebilling",
+            index=models.Index(fields=["run", "status"], name="rebilling_by_run"),
+        ),
+        migrations.AddIndex(
+            model_name="rebilling",
+            index=models.Index(
+                condition=models.Q(("status", "DUE")), fields=["account", "period_start"], name="rebilling_due"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="rebilling",
+            index=models.Index(
+                condition=models.Q(("discount__isnull", False)), fields=["discount"], name="rebilling_by_discount"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="rebilling",
+            index=models.Index(condition=models.Q(("status", "PARKED")), fields=["id"], name="rebilling_parked"),
+        ),
+        migrations.AddConstraint(
+            model_name="rebilling",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ["SKIPPED", "VOIDED"]), _negated=True),
+                fields=("account", "period_start"),
+                name="rebilling_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="rebilling",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("period_end__gt", models.F("period_start"))), name="rebilling_period_not_empty"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="rebilling",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("ended_on__gte", models.F("period_start")), ("ended_on__lte", models.F("period_end"))
+                ),
+                name="rebilling_ends_within_its_period",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="rebilling",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gte", 0), ("quantity__gte", 1), ("unit_amount_minor__gte", 0)),
+                name="rebilling_amounts_not_negative",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="rebilling",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "amount_minor",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("quantity"), "*", models.F("unit_amount_minor")
+                            ),
+                            "-",
+                            models.F("discount_minor"),
+                        ),
+                    )
+                ),
+                name="rebilling_costs_what_its_units_do",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="rebilling",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("discount_minor", 0),
+                    models.Q(("discount__isnull", False), ("discount_minor__gt", 0)),
+                    _connector="OR",
+                ),
+                name="rebilling_discounted_by_a_discount",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="rebilling",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("reason__in", ["account_inactive", "skipped_by_person", "run_cancelled"]),
+                        ("status", "SKIPPED"),
+                    ),
+                    models.Q(
+                        (
+                            "reason__in",
+                            ["too_many_periods", "not_the_next_period", "earlier_period_parked", "charge_refused"],
+                        ),
+                        ("status", "PARKED"),
+                    ),
+                    models.Q(models.Q(("status__in", ["SKIPPED", "PARKED"]), _negated=True), ("reason", "")),
+                    _connector="OR",
+                ),
+                name="rebilling_not_charged_for_a_reason",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="rebilling",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("invoice__isnull", False), ("status__in", ["CHARGED", "VOIDED"])),
+                    models.Q(models.Q(("status__in", ["CHARGED", "VOIDED"]), _negated=True), ("invoice__isnull", True)),
+                    _connector="OR",
+                ),
+                name="rebilling_charged_by_an_invoice",
+            ),
         ),
     ]

@@ -1,6 +1,9 @@
 -- A line for a period names its rebilling.
 ALTER TABLE invoices_invoiceline ADD CONSTRAINT invoice_line_names_a_rebilling
     FOREIGN KEY (rebilling_id) REFERENCES rebilling_rebilling (id) DEFERRABLE INITIALLY DEFERRED;
+-- A credit note for a change within a period names it.
+ALTER TABLE invoices_creditnote ADD CONSTRAINT credit_note_names_a_proration
+    FOREIGN KEY (proration_id) REFERENCES rebilling_proration (id) DEFERRABLE INITIALLY DEFERRED;
 
 -- A discount is taken off its own account's periods.
 ALTER TABLE rebilling_rebilling ADD CONSTRAINT rebilling_discount_is_its_accounts
@@ -84,5 +87,5 @@ CREATE TRIGGER rebilling_run_moves BEFORE UPDATE OF status ON rebilling_run FOR 
 
 -- A run and what it found due are evidence: they are worked on, never deleted; whose period it is never changes.
 REVOKE DELETE ON rebilling_run FROM :application_role;
-REVOKE UPDATE, DELETE ON rebilling_rebilling FROM :application_role;
+REVOKE UPDATE, DELETE ON rebilling_rebilling, rebilling_proration FROM :application_role;
 GRANT UPDATE (status, reason, detail, ended_on, invoice_id, due_since) ON rebilling_rebilling TO :application_role;

@@ -77,6 +77,7 @@ WHERE claim.status <> 'SKIPPED' AND NOT EXISTS (
     SELECT FROM accounts_terms AS terms
     WHERE terms.account_id = claim.account_id AND terms.quantity = claim.quantity
         AND terms.unit_amount_minor = claim.unit_amount_minor AND terms.effective_from <= claim.period_start
+        AND terms.withdrawn_at IS NULL
 )
 
 UNION ALL
@@ -106,7 +107,7 @@ JOIN accounts_discount AS discount ON discount.id = claim.discount_id
 WHERE NOT claim.status IN ('SKIPPED', 'VOIDED')
     OR claim.status = 'VOIDED' AND EXISTS (
         SELECT FROM invoices_invoiceline AS line
-        WHERE line.rebilling_id = claim.id AND line.credited_minor < line.total_minor
+        WHERE line.rebilling_id = claim.id AND line.kind = 'period' AND line.credited_minor < line.total_minor
     )
 GROUP BY discount.id, discount.account_id, discount.periods
 HAVING count(*) > discount.periods
@@ -116,7 +117,38 @@ SELECT 'line_of_no_period', invoice.account_id,
     format('line %%s of invoice %%s is for no billing period', line.position, invoice.number)
 FROM invoices AS invoice
 JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
-WHERE line.kind <> 'period'
+WHERE line.kind NOT IN ('period', 'proration')
+
+UNION ALL
+SELECT 'line_of_no_proration', invoice.account_id,
+    format('line %%s of invoice %%s is for no change of terms', line.position, invoice.number)
+FROM invoices AS invoice
+JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
+WHERE line.kind = 'proration' AND NOT EXISTS (
+    SELECT FROM rebilling_proration AS proration
+    WHERE proration.invoice_id = invoice.id AND proration.rebilling_id = line.rebilling_id
+)
+
+UNION ALL
+SELECT 'proration_is_not_its_lines', claim.account_id,
+    format('the change of terms on %%s: credit %%s, charge %%s, which its lines and credit notes don''t say',
+        proration.changed_on, as_money(proration.credit_minor, claim.currency),
+        as_money(proration.charge_minor, claim.currency))
+FROM claims AS claim
+JOIN rebilling_proration AS proration ON proration.rebilling_id = claim.id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount_minor) FILTER (WHERE amount_minor > 0), 0) AS charged,
+        coalesce(sum(-amount_minor) FILTER (WHERE amount_minor < 0), 0) AS credited
+    FROM invoices_invoiceline
+    WHERE invoice_id = proration.invoice_id AND rebilling_id = claim.id AND kind = 'proration'
+) AS line
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount_minor), 0) AS credited FROM invoices_creditnote WHERE proration_id = proration.id
+) AS noted
+WHERE CASE
+    WHEN proration.invoice_id IS NULL THEN noted.credited <> proration.credit_minor - proration.charge_minor
+    ELSE noted.credited <> 0 OR line.charged <> proration.charge_minor OR line.credited <> proration.credit_minor
+END
 
 UNION ALL
 SELECT 'credit_not_used', invoice.account_id,
@@ -138,11 +170,15 @@ WHERE claim.status IN ('CHARGED', 'VOIDED') AND line.id IS NULL
 
 UNION ALL
 SELECT 'voided_period_not_credited', claim.account_id,
-    format('the period from %%s is VOIDED, and its line is not credited', claim.period_start)
+    format('the period from %%s is VOIDED, and its lines are not credited', claim.period_start)
 FROM claims AS claim
-JOIN invoices_invoiceline AS line ON line.rebilling_id = claim.id
-WHERE claim.status = 'VOIDED' AND claim.ended_on > claim.period_start
-    AND line.credited_minor < line.total_minor
+WHERE claim.status = 'VOIDED' AND claim.ended_on > claim.period_start AND (
+    SELECT sum(line.total_minor - line.credited_minor)
+    FROM invoices_invoiceline AS line
+    JOIN invoices_invoice AS invoice ON invoice.id = line.invoice_id
+    WHERE line.rebilling_id = claim.id AND invoice.total_minor
+        > invoice.credited_minor + invoice.credited_to_balance_minor + invoice.credited_to_refund_minor
+) > 0
 
 UNION ALL
 SELECT 'line_is_not_its_credit_notes', invoice.account_id,
@@ -173,8 +209,9 @@ JOIN (
 ) AS rate ON rate.id = line.tax_rate_id
 GROUP BY invoice.id, invoice.account_id, invoice.number, invoice.currency, rate.id, rate.name, rate.percent,
     rate.inclusive, rate.whole
--- Rounded half up, once a rate; div() is exact.
-HAVING sum(line.tax_minor) <> div(2 * sum(line.amount_minor) * rate.percent + rate.whole, 2 * rate.whole)
+-- Rounded half up, once a rate, on either side of zero; div() is exact.
+HAVING sum(line.tax_minor) <> sign(sum(line.amount_minor))
+    * div(2 * abs(sum(line.amount_minor)) * rate.percent + rate.whole, 2 * rate.whole)
     OR sum(line.total_minor) <> sum(line.amount_minor) + CASE WHEN rate.inclusive THEN 0 ELSE sum(line.tax_minor) END
 
 UNION ALL
@@ -198,7 +235,9 @@ SELECT 'line_without_entry', invoice.account_id,
 FROM invoices AS invoice
 JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
 CROSS JOIN LATERAL (
-    VALUES ('charge', line.total_minor - line.tax_minor), ('tax', line.tax_minor)
+    VALUES
+        (CASE WHEN line.amount_minor < 0 THEN 'deduction' ELSE 'charge' END, abs(line.total_minor - line.tax_minor)),
+        (CASE WHEN line.amount_minor < 0 THEN 'tax_deduction' ELSE 'tax' END, abs(line.tax_minor))
 ) AS part (type, amount)
 LEFT JOIN entries AS entry ON entry.line_id = line.id AND entry.type = part.type
     AND entry.invoice_id = invoice.id AND entry.amount_minor = part.amount
@@ -208,8 +247,9 @@ UNION ALL
 SELECT 'charge_that_is_no_lines', entry.account_id, format('the %%s %%s', entry.type, entry.id)
 FROM entries AS entry
 LEFT JOIN invoices_invoiceline AS line ON line.id = entry.line_id AND line.invoice_id = entry.invoice_id
-    AND entry.amount_minor = CASE entry.type WHEN 'tax' THEN line.tax_minor ELSE line.total_minor - line.tax_minor END
-WHERE entry.type IN ('charge', 'tax')
+    AND CASE WHEN entry.type IN ('charge', 'tax') THEN entry.amount_minor ELSE -entry.amount_minor END
+        = CASE WHEN entry.type IN ('tax', 'tax_deduction') THEN line.tax_minor ELSE line.total_minor - line.tax_minor END
+WHERE entry.type IN ('charge', 'tax', 'deduction', 'tax_deduction')
     AND (line.id IS NULL OR entry.id <> (
         SELECT first.id FROM ledger_entry AS first
         WHERE first.type = entry.type AND first.invoice_id = entry.invoice_id AND first.line_id = entry.line_id

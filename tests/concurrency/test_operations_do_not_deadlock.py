@@ -40,10 +40,13 @@ from rebilling.reconciliation.reconcile import open_runs, reconcile
 from rebilling.reconciliation.summary import reconciliations_of
 from rebilling.run_review import cancel_run, release_run
 from rebilling.sweep import sweep
+from subscriptions.agreed_terms import TermsChanges
 from subscriptions.lifecycle import close_account, reopen_account
+from subscriptions.terms_changes import change_terms
 from tests.builders import QueueInHand, a_plan, an_account, at, delivered, sends_back, sent_again, takes
 from tests.support.databases import committed
 from tests.support.gateways import OnlyCollects
+from tests.support.signatures import undated
 from tests.support.soundness import Soundness, assert_nothing_was_missed
 from tests.support.workers.threads import threads
 
@@ -96,6 +99,7 @@ class Platform:
             self.receive: 3,
             self.pay: 3,
             self.change_method: 2,
+            self.change_terms: 4,
             self.dun: 2,
             self.refund: 4,
             self.take_back: 1,
@@ -177,9 +181,15 @@ class Platform:
             payment = pay_invoice(invoice_id=invoice_id, author="ann", now=at(TODAY))
             self.queue.send([PaymentsMessage(payments=(payment.id,))])
 
+    def change_terms(self, choices: random.Random) -> None:
+        """Prorated at once; one in five begins a new period."""
+        anchor = TODAY if choices.random() < 0.2 else None
+        changes = TermsChanges(quantity=choices.randint(1, 3), anchor_date=anchor)
+        change_terms(account_id=self._any(choices), changes=changes, **SIGNED)
+
     def change_method(self, choices: random.Random) -> None:
         changes = AccountChanges(payment_method=f"pm_{choices.randrange(10**6)}")
-        update_account(account_id=self._any(choices), changes=changes, **SIGNED)
+        update_account(account_id=self._any(choices), changes=changes, **undated(SIGNED))
 
     def dun(self, choices: random.Random) -> None:
         """The steps that have come a day after TODAY."""

@@ -30,6 +30,7 @@ from tests.concurrency.test_money_is_moved_twice_at_once import assert_state, ou
 from tests.support.databases import committed
 from tests.support.gateways import OnlyCollects
 from tests.support.owing import owing, received, rows
+from tests.support.signatures import undated
 from tests.support.workers.threads import Gate, GatedGateway, all_meet_before, threads, wait_until_blocked, wrapped
 
 TOMORROW = TODAY + datetime.timedelta(days=1)
@@ -56,7 +57,9 @@ class DueAgain:
             "pay": partial(pay_invoice, invoice_id=invoice_id, author="ann", now=at(TOMORROW)),
             "step": step,
             "twin": step,
-            "method": partial(update_account, account_id=account_id, changes={"payment_method": "pm_2"}, **signed),
+            "method": partial(
+                update_account, account_id=account_id, changes={"payment_method": "pm_2"}, **undated(signed)
+            ),
             "credit": partial(grant_credit, account_id=account_id, amount_minor=500, **signed),
             "write-off": partial(write_off_invoice, invoice_id=invoice_id, **signed),
             "note": partial(issue_credit_note, invoice_id=invoice_id, **signed),

@@ -2,25 +2,20 @@
 
 import contextlib
 import datetime
-import sys
 import uuid
-from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from django.db import transaction
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import precondition, rule
 
 from accounts.account_opening import NewAccount, open_account
 from accounts.billing_calendar import first_start_on_or_after
-from accounts.errors import Conflict, Invalid
-from accounts.models import Account, Discount, Plan
-from accounts.tax_rates import create_tax_rate
+from accounts.models import Account, Plan
+from accounts.terms import terms_of
 from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit, reverse_entry
-from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
 from payments.account_updates import update_account
@@ -32,17 +27,17 @@ from payments.refund_requests import request_refund
 from payments.reversed_money import record_reversed_payment, record_reversed_refund
 from payments.reviews import mark_resolved, resolve_payment, resolve_refund
 from rebilling.models import Rebilling
+from subscriptions.agreed_terms import TermsChanges
 from subscriptions.discounts import end_discount, give_discount
 from subscriptions.lifecycle import close_account, reopen_account
 from subscriptions.pauses import pause_account, resume_account
 from subscriptions.pending_changes import take_back
 from subscriptions.sign_up import SignedUp, sign_up
+from subscriptions.terms_changes import change_terms, withdraw_terms
 from subscriptions.trials import move_trial_end
-from tests.builders import QueueInHand, a_plan
-from tests.support.kept_gateway import KeptGateway
-from tests.support.soundness import Soundness
+from tests.functional.transaction_machine import TransactionMachine
+from tests.support.signatures import undated
 
-FIRST_DAY = datetime.date(2027, 12, 31)
 MAX_ACCOUNTS = 5
 AMOUNTS = [1, 60, 150, 680, 1999, 10_000]
 """Some of them leave a rest that is too small to collect."""
@@ -53,95 +48,10 @@ positions = st.integers(0, 2**16)
 _free = st.sampled_from([{"in_flight": False}] * 4 + [{}])
 """Most often an invoice of which no payment is in flight: most of what can be done about one that has is refused."""
 _amounts = st.sampled_from(AMOUNTS)
-_MODELS: list[Any] = [
-    *(
-        Account,
-        Discount,
-        Rebilling,
-        Invoice,
-        InvoiceLine,
-        BalanceUse,
-        CreditNote,
-        CreditNoteLine,
-        Entry,
-        Payment,
-        Refund,
-    ),
-]
 
 
-class PeopleMachine(RuleBasedStateMachine):
-    """Its transaction is undone at the end of each example."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = datetime.datetime.combine(FIRST_DAY, datetime.time(6), datetime.UTC)
-        self.accounts: list[uuid.UUID] = []
-        self.there: set[str] = set()
-        """The models that have rows: what needs one isn't tried before."""
-        self.queue = QueueInHand()
-        self.gateway = KeptGateway()
-        self.soundness = Soundness()
-        self.undone = transaction.atomic()
-        self.undone.__enter__()
-        added = create_tax_rate(name="VAT", percent=Decimal("8.875"), now=self.now)
-        included = create_tax_rate(name="VAT", percent=Decimal(19), inclusive=True, now=self.now)
-        self.rates = [None, added.id, included.id]
-        self.plans = [
-            a_plan(interval_unit="day", unit_amount_minor=100),
-            a_plan(),
-            a_plan(interval_unit="week", unit_amount_minor=700),
-            a_plan(unit_amount_minor=0),
-            a_plan(trial_days=10, unit_amount_minor=500),
-            a_plan(interval_count=3, currency="JPY", unit_amount_minor=5000),
-            a_plan(interval_unit="year", unit_amount_minor=20_000),
-        ]
-
-    @property
-    def today(self) -> datetime.date:
-        return self.now.date()
-
-    @property
-    def at_this_moment(self) -> dict[str, Any]:
-        return {"author": "test", "today": self.today, "now": self.now}
-
-    @property
-    def signed(self) -> dict[str, Any]:
-        return {"reason": "looked into"} | self.at_this_moment
-
-    def teardown(self) -> None:
-        try:
-            # Not after a failure, which it would hide.
-            if sys.exc_info()[0] is None:
-                self.come_to_an_end()
-        finally:
-            transaction.set_rollback(True)
-            self.undone.__exit__(None, None, None)
-
-    def come_to_an_end(self) -> None:
-        raise NotImplementedError
-
-    def unless_refused(self, change: Callable[[], object]) -> bool:
-        """Whether it was done; what is refused moves nothing."""
-        before = everything()
-        try:
-            with transaction.atomic():
-                change()
-        except (Conflict, Invalid):
-            assert everything() == before
-            return False
-        return True
-
-    def any_account(self, which: int) -> uuid.UUID:
-        return self.accounts[which % len(self.accounts)]
-
-    def any_invoice(self, which: int, **having: Any) -> Invoice | None:
-        invoices = list(Invoice.objects.filter(**having).order_by("id"))
-        return invoices[which % len(invoices)] if invoices else None
-
-    def any_payment(self, which: int, **having: Any) -> Payment | None:
-        payments = list(Payment.objects.filter(**having).order_by("id"))
-        return payments[which % len(payments)] if payments else None
+class PeopleMachine(TransactionMachine):
+    """Its rules are what clients and staff do."""
 
     # --- accounts ---
 
@@ -284,11 +194,37 @@ class PeopleMachine(RuleBasedStateMachine):
 
     @rule(which=positions, quantity=st.integers(1, 3))
     def change_quantity(self, which: int, quantity: int) -> None:
-        update_account(account_id=self.any_account(which), changes={"quantity": quantity}, **self.signed)
+        """Now: billed anew where it can be."""
+        changes = TermsChanges(quantity=quantity)
+        self.unless_refused(lambda: change_terms(account_id=self.any_account(which), changes=changes, **self.signed))
+
+    @rule(which=positions, unit_amount_minor=st.integers(0, 4000), proration=st.sampled_from(["invoice", "none"]))
+    def change_price(self, which: int, unit_amount_minor: int, proration: Any) -> None:
+        given: dict[str, Any] = {"account_id": self.any_account(which), "proration": proration} | self.signed
+        changes = TermsChanges(unit_amount_minor=unit_amount_minor)
+        self.unless_refused(lambda: change_terms(changes=changes, **given))
+
+    @rule(which=positions)
+    def move_the_billing_day_to_today(self, which: int) -> None:
+        changes = TermsChanges(anchor_date=self.today)
+        self.unless_refused(lambda: change_terms(account_id=self.any_account(which), changes=changes, **self.signed))
+
+    @rule(which=positions, quantity=st.integers(1, 3))
+    def change_quantity_at_the_periods_end_or_take_that_back(self, which: int, quantity: int) -> None:
+        account_id = self.any_account(which)
+        pending = terms_of([account_id])[account_id].pending(self.today)
+        if pending is not None:
+            assert pending.id is not None
+            withdraw_terms(account_id=account_id, terms_id=pending.id, **self.signed)
+            return
+        given: dict[str, Any] = {"account_id": account_id, "effective": "period_end"} | self.signed
+        self.unless_refused(lambda: change_terms(changes=TermsChanges(quantity=quantity), **given))
 
     @rule(which=positions, rate=positions)
     def change_the_tax_rate(self, which: int, rate: int) -> None:
-        update_account(account_id=self.any_account(which), changes={"tax_rate": self.rate(rate)}, **self.signed)
+        update_account(
+            account_id=self.any_account(which), changes={"tax_rate": self.rate(rate)}, **undated(self.signed)
+        )
 
     @rule(which=positions, discount=st.sampled_from(DISCOUNTS), periods=st.none() | st.integers(1, 3))
     def give_or_end_a_discount(self, which: int, discount: dict[str, Any], periods: int | None) -> None:
@@ -301,12 +237,12 @@ class PeopleMachine(RuleBasedStateMachine):
     @rule(which=positions, method=st.sampled_from(["automatic", "send_invoice"]))
     def change_the_collection_method(self, which: int, method: str) -> None:
         changes: Any = {"collection_method": method, "net_days": 5}
-        update_account(account_id=self.any_account(which), changes=changes, **self.signed)
+        update_account(account_id=self.any_account(which), changes=changes, **undated(self.signed))
 
     @rule(which=positions, number=st.integers(0, 3))
     def change_the_payment_method(self, which: int, number: int) -> None:
         account = Account.objects.get(id=self.any_account(which))
-        update_account(account_id=account.id, changes={"payment_method": f"pm_{number}"}, **self.signed)
+        update_account(account_id=account.id, changes={"payment_method": f"pm_{number}"}, **undated(self.signed))
         if account.payment_method != f"pm_{number}":
             assert not Account.objects.get(id=account.id).payment_method_unusable
 
@@ -482,7 +418,3 @@ class PeopleMachine(RuleBasedStateMachine):
         never_called = Payment.objects.filter(status="SUBMITTED", first_called_at=None).order_by("id")
         with contextlib.suppress(IndexError):
             self.queue.send([PaymentsMessage(payments=(list(never_called)[-1].id,))])
-
-
-def everything() -> list[Any]:
-    return [list(model._default_manager.order_by("id").values()) for model in _MODELS]

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from payments.models import Payment
-from tests.functional.people_machine import FIRST_DAY
 from tests.functional.platform_machine import PlatformMachine
+from tests.functional.transaction_machine import FIRST_DAY
 from tests.support.databases import rolled_back
 
 

@@ -25,6 +25,7 @@ from payments.reversed_money import record_reversed_payment
 from payments.reviews import mark_resolved
 from subscriptions.lifecycle import close_account, reopen_account
 from tests.soak.clock import Clock
+from tests.support.signatures import undated
 
 AMOUNTS = [60, 1950, 480, 500, 1999, 3000]
 """Some leave a rest that is too small to collect."""
@@ -99,11 +100,11 @@ class People:
 
     def change_method(self, account_id: uuid.UUID) -> object:
         changes: Any = {"payment_method": f"pm_{self.choices.randrange(10**6)}"}
-        return update_account(account_id=account_id, changes=changes, **self.signed)
+        return update_account(account_id=account_id, changes=changes, **undated(self.signed))
 
     def change_collection(self, account_id: uuid.UUID) -> object:
         changes: Any = {"collection_method": self.choices.choice(["automatic", "send_invoice"]), "net_days": 10}
-        return update_account(account_id=account_id, changes=changes, **self.signed)
+        return update_account(account_id=account_id, changes=changes, **undated(self.signed))
 
     def close_or_reopen(self, account_id: uuid.UUID) -> object:
         is_inactive = Account.objects.get(id=account_id).status == "INACTIVE"

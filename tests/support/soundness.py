@@ -6,66 +6,28 @@ That states change as `docs/states.md` says, and in no other way, the database h
 import datetime
 import itertools
 import uuid
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 
 from accounts.models import Account, AccountChange
 from accounts.terms import terms_of
-from invoices.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from invoices.models import Invoice
 from ledger.balances import balances, book_totals
 from ledger.models import Entry
 from payments.models import OFFLINE, Payment, Refund
 from payments.outcomes import OUR_FAULT
 from rebilling.books import changed_runs, discrepancies
 from rebilling.models import Rebilling, SkipReason
+from tests.support.every_row import Rows, grouped, summed
 from tests.support.states_page import changes
 from tests.unit.accounts.calendar_oracle import oracle_starts
 
 _FIELDS = Entry._meta.concrete_fields
-Row = TypeVar("Row")
-Key = TypeVar("Key", bound=Hashable)
-
-
-class Rows:
-    """Every row there is at one moment, in order."""
-
-    def __init__(self) -> None:
-        self.accounts = list(Account.objects.order_by("id"))
-        self.rebillings = list(Rebilling.objects.order_by("account_id", "period_start", "id"))
-        self.invoices = list(Invoice.objects.order_by("id"))
-        self.invoices_by_account = grouped(self.invoices, lambda invoice: invoice.account_id)
-        self.lines = list(InvoiceLine.objects.select_related("tax_rate").order_by("invoice_id", "position"))
-        self.credit_notes = list(CreditNote.objects.order_by("id"))
-        self.credit_note_lines = list(CreditNoteLine.objects.order_by("id"))
-        self.entries = list(Entry.objects.order_by("id"))
-        self.payments = list(Payment.objects.order_by("id"))
-        self.refunds = list(Refund.objects.order_by("id"))
-        self.taken_back = {
-            entry.payment_id: entry.amount_minor for entry in self.entries if entry.type == "payment_reversed"
-        }
-        self.from_payment = [refund for refund in self.refunds if refund.source == "payment"]
-
-    def paid_of(self, payment: Payment) -> int:
-        """What stays paid of its invoice: of a payment that was taken back, what had been refunded before."""
-        if payment.status != "SUCCEEDED":
-            return 0
-        if payment.id not in self.taken_back:
-            return payment.applied_minor
-        sent = [each for each in self.from_payment if each.payment_id == payment.id and each.status == "SUCCEEDED"]
-        return sum(refund.amount_minor for refund in sent)
-
-    def credit_of(self, payment: Payment) -> int:
-        """What it added to the credit balance."""
-        if payment.status != "SUCCEEDED":
-            return 0
-        excess = payment.amount_minor - payment.applied_minor
-        owed_again = payment.applied_minor - self.paid_of(payment)
-        return excess + owed_again - self.taken_back.get(payment.id, 0)
 
 
 @dataclass
@@ -83,6 +45,8 @@ class Soundness:
         _check_invoices(rows)
         _check_numbers(rows)
         _check_lines(rows)
+        _check_what_was_given_back(rows)
+        _check_changes_of_terms(rows)
         _check_credit_notes(rows)
         _check_payments(rows)
         _check_refunds(rows)
@@ -111,21 +75,6 @@ class Soundness:
         for before, now in ((self._entries, entries), (self._issued, issued), (self._prices, prices)):
             assert all(now.get(id_) == was for id_, was in before.items())
         self._entries, self._issued, self._prices = entries, issued, prices
-
-
-def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
-    found: dict[Key, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[key(row)].append(row)
-    return found
-
-
-def summed(rows: Iterable[Row], key: Callable[[Row], Key], amount: Callable[[Row], int]) -> Counter[Key]:
-    """The amounts, added up by key."""
-    totals: Counter[Key] = Counter()
-    for row in rows:
-        totals[key(row)] += amount(row)
-    return totals
 
 
 def _check_periods(rows: Rows) -> None:
@@ -218,12 +167,18 @@ def _check_numbers(rows: Rows) -> None:
 
 
 def _check_lines(rows: Rows) -> None:
-    """Each line that costs something has its entry, and no charge is without its line; no period is charged twice."""
+    """Each line that isn't for nothing has its entry, and no charge or deduction is without its line; no period is
+    charged twice.
+    """
     owners = {invoice.id: invoice.account_id for invoice in rows.invoices}
-    charges = [entry for entry in rows.entries if entry.type == "charge"]
+    signs = {"charge": 1, "deduction": -1}
     assert sorted(
-        (str(entry.line_id), str(entry.account_id), str(entry.invoice_id), entry.amount_minor, str(entry.period_start))
-        for entry in charges
+        (
+            *(str(entry.line_id), str(entry.account_id), str(entry.invoice_id)),
+            *(signs[entry.type] * entry.amount_minor, str(entry.period_start)),
+        )
+        for entry in rows.entries
+        if entry.type in signs
     ) == sorted(
         (
             *(str(line.id), str(owners[line.invoice_id]), str(line.invoice_id)),
@@ -231,16 +186,50 @@ def _check_lines(rows: Rows) -> None:
             str(line.period_start),
         )
         for line in rows.lines
-        if line.total_minor > line.tax_minor
+        if line.total_minor != line.tax_minor
     )
     credited = summed(rows.credit_note_lines, lambda share: share.line_id, lambda share: share.amount_minor)
-    statuses = {row.id: row for row in rows.rebillings}
     for line in rows.lines:
-        assert line.credited_minor == credited[line.id] <= line.total_minor
-        row = statuses.get(line.rebilling_id) if line.rebilling_id else None
-        given_back = line.total_minor > 0 and line.credited_minor == line.total_minor
-        if row is not None:
-            assert (row.status == "VOIDED") == (given_back or row.ended_on == row.period_start)
+        assert line.credited_minor == credited[line.id] <= max(0, line.total_minor)
+
+
+def _check_what_was_given_back(rows: Rows) -> None:
+    """A period is VOIDED where it was cut off on its first day, or all that was billed for it was credited; but not by
+    a change of terms. Of an invoice that was credited whole nothing is left.
+    """
+    whole = {
+        invoice.id
+        for invoice in rows.invoices
+        if invoice.total_minor
+        == invoice.credited_minor + invoice.credited_to_balance_minor + invoice.credited_to_refund_minor
+    }
+    lines = grouped([line for line in rows.lines if line.rebilling_id], lambda line: line.rebilling_id)
+    changed = {row.rebilling_id for row in rows.prorations}
+    for row in rows.rebillings:
+        of_row = [line for line in lines[row.id] if line.invoice_id not in whole]
+        left = sum(line.total_minor - line.credited_minor for line in of_row)
+        cut_off = row.ended_on == row.period_start
+        if row.status == "VOIDED":
+            assert left <= 0 or cut_off
+        elif row.id not in changed:
+            assert not cut_off
+            assert left > 0 or not any(line.credited_minor for line in lines[row.id])
+
+
+def _check_changes_of_terms(rows: Rows) -> None:
+    """What was billed for a period, less what changes gave back, is the day-weighted price within half a minor unit."""
+    changes = grouped(rows.prorations, lambda row: row.rebilling_id)
+    credited = {share.line_id for share in rows.credit_note_lines if share.credit_note_id not in rows.notes_of_changes}
+    lines = grouped(rows.lines, lambda line: line.rebilling_id)
+    for row in rows.rebillings:
+        if row.id in changes and not any(line.id in credited for line in lines[row.id]):
+            billed = row.amount_minor + sum(change.charge_minor - change.credit_minor for change in changes[row.id])
+            weighted, price, since = 0, row.amount_minor, row.period_start
+            for change in changes[row.id]:
+                weighted += price * (change.changed_on - since).days
+                price, since = change.price_after_minor, change.changed_on
+            weighted += price * (row.period_end - since).days
+            assert abs(Fraction(weighted, (row.period_end - row.period_start).days) - billed) <= Fraction(1, 2)
 
 
 def _check_credit_notes(rows: Rows) -> None:
@@ -272,6 +261,13 @@ def _check_taxes(rows: Rows) -> None:
             amount, part = sum(line.amount_minor for line in lines), Fraction(rate.percent) / 100
             exact = amount * part / (1 + part) if rate.inclusive else amount * part
             assert abs(sum(line.tax_minor for line in lines) - exact) <= Fraction(1, 2)
+    signs = {"tax": 1, "tax_deduction": -1}
+    booked = summed(
+        [entry for entry in rows.entries if entry.type in signs],
+        lambda entry: entry.line_id,
+        lambda entry: signs[entry.type] * entry.amount_minor,
+    )
+    assert dict(booked) == {line.id: line.tax_minor for line in rows.lines if line.tax_minor}
     given_back = summed(rows.credit_note_lines, lambda share: share.line_id, lambda share: share.tax_minor)
     for line in rows.lines:
         if line.credited_minor == line.total_minor:

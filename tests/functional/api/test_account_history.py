@@ -47,12 +47,12 @@ class TestHistory:
     def test_has_each_change_newest_first_with_what_was_before(self, days: PlatformDays) -> None:
         account_id = days.opened()
         path = f"/v1/accounts/{account_id}"
-        days.send(path, {"name": "Grace", "quantity": 3, "reason": "A call on Monday."}, method="PATCH")
+        days.send(path, {"name": "Grace", "net_days": 14, "reason": "A call on Monday."}, method="PATCH")
         days.post(f"{path}/close", {"reason": "The customer left."})
         closed, changed, _ = _history(days.api, account_id)
         assert (changed["reason"], changed["author"]) == ("A call on Monday.", f"key:tests:{days.api.key.prefix}")
-        assert changed["before"] == {"name": "Ada Lovelace", "quantity": 1}
-        assert changed["after"] == {"name": "Grace", "quantity": 3, "effective_from": "2026-01-01"}
+        assert changed["before"] == {"name": "Ada Lovelace", "net_days": 30}
+        assert changed["after"] == {"name": "Grace", "net_days": 14}
         assert closed["reason"] == "The customer left."
         assert closed["before"] == {"status": "PENDING", "inactive_reason": None}
         assert closed["after"] == {"status": "INACTIVE", "inactive_reason": "closed"}
@@ -97,8 +97,8 @@ class TestHistory:
     def test_has_nothing_of_what_was_refused_or_changed_nothing(self, days: PlatformDays) -> None:
         account_id = days.opened()
         with nothing_moves():
-            days.api.patch(f"/v1/accounts/{account_id}", {"name": "Ada Lovelace", "quantity": 1})
-            days.api.patch(f"/v1/accounts/{account_id}", {"name": "Grace", "quantity": 0})
+            days.api.patch(f"/v1/accounts/{account_id}", {"name": "Ada Lovelace", "net_days": 30})
+            days.api.patch(f"/v1/accounts/{account_id}", {"name": "Grace", "net_days": -1})
         assert len(_history(days.api, account_id)) == 1
 
     def test_is_no_other_accounts(self, api: ApiClient) -> None:

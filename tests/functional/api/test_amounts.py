@@ -84,10 +84,9 @@ class TestOneMovement:
         account = an_account(unit_amount_minor=2000)
         settings.MAX_MOVEMENT_MINOR = 1999
         assert api.patch(f"/v1/accounts/{account.id}", {"name": "Grace"}).json()["name"] == "Grace"
-        with nothing_moves():
-            problem_of(
-                api.patch(f"/v1/accounts/{account.id}", {"quantity": 1}), status=422, slug="unable-to-change-account"
-            )
+        with nothing_moves(but=IdempotentAnswer):
+            response = api.post(f"/v1/accounts/{account.id}/terms", {"quantity": 1, "reason": "same"}, once="1")
+            problem_of(response, status=422, slug="unable-to-change-terms")
 
 
 @rolled_back

@@ -43,8 +43,6 @@ CALLS: list[tuple[Any, ...]] = [
     ("get", "/v1/accounts", None),
     ("post", "/v1/accounts", {}),
     ("get", AN, None),
-    ("patch", AN, {"quantity": 2}),
-    ("patch", AN, {"quantity": 0}),
     ("get", "/v1/tax-rates", None),
     ("get", "/v1/tax-rates/{tax_rate_id}", None),
     ("post", "/v1/tax-rates", {"name": "VAT", "percent": "0", "exemption_reason": "Export"}),
@@ -53,6 +51,12 @@ CALLS: list[tuple[Any, ...]] = [
     ("get", AN, None),
     ("post", f"{AN}/discount", {"amount_minor": 500} | WHY),
     ("post", f"{AN}/discount/end", WHY),
+    ("patch", AN, {"net_days": 2}),
+    ("patch", AN, {"net_days": -1}),
+    ("post", f"{AN}/terms", WHY | {"quantity": 2, "dry_run": True}),
+    ("post", f"{AN}/terms", WHY | {"quantity": 2, "effective": "period_end"}),
+    ("post", f"{AN}/terms", WHY | {"quantity": 0}),
+    ("post", f"{AN}/terms/{{terms_id}}/withdraw", WHY, {"account_id": "waiting"}),
     ("get", f"{AN}/balance", None),
     ("post", f"{AN}/credits", SORRY),
     ("get", f"{AN}/history", None),
@@ -117,6 +121,9 @@ def _ids(api: ApiClient) -> dict[str, Any]:
     run = billed(as_of=TODAY)
     refund = refunded(account.payments.get(), 1)
     goodwill = api.post(f"/v1/accounts/{account.id}/credits", SORRY, once="goodwill").json()
+    waiting = an_account()
+    later = WHY | {"quantity": 2, "effective": "period_end"}
+    pending = api.post(f"/v1/accounts/{waiting.id}/terms", later, once="pending").json()["after"]
     return {
         "account_id": account.id,
         "code": "pro",
@@ -132,8 +139,10 @@ def _ids(api: ApiClient) -> dict[str, Any]:
         "run_id": run.id,
         "session_id": opened_session(account).id,
         "tax_rate_id": rate.id,
+        "terms_id": pending["id"],
         "tried": trying.invoices.get().id,
         "trying_out": an_account(plan=a_plan(trial_days=700)).id,
+        "waiting": waiting.id,
     }
 
 
@@ -202,6 +211,7 @@ class TestSchema:
             "/v1/accounts/{account_id}/credits",
             "/v1/accounts/{account_id}/last-invoice",
             "/v1/accounts/{account_id}/payments",
+            "/v1/accounts/{account_id}/terms",
             "/v1/invoices/{invoice_id}/credit-notes",
             "/v1/invoices/{invoice_id}/pay",
             "/v1/invoices/{invoice_id}/write-off",
@@ -215,6 +225,7 @@ class TestSchema:
         requests = {name: body for name, body in schema["components"]["schemas"].items() if name.endswith("Request")}
         assert sorted(requests) == [
             "ChangeAccountRequest",
+            "ChangeTermsRequest",
             "CloseAccountRequest",
             "CreatePlanRequest",
             "CreateTaxRateRequest",
@@ -231,11 +242,11 @@ class TestSchema:
             "ResumeAccountRequest",
             "TakeBackRequest",
         ]
-        assert [body["additionalProperties"] for body in requests.values()] == [False] * 16
+        assert [body["additionalProperties"] for body in requests.values()] == [False] * 17
 
     def test_names_each_call_once(self, schema: dict[str, Any]) -> None:
         names = [call["operationId"] for methods in schema["paths"].values() for call in methods.values()]
-        assert len(names) == len(set(names)) == 53
+        assert len(names) == len(set(names)) == 55
 
     def test_gives_examples_that_work(self, api: ApiClient, schema: dict[str, Any]) -> None:
         for path in ("/v1/plans", "/v1/accounts"):
@@ -284,9 +295,10 @@ class TestBounds:
             ("CreatePlanRequest", "trial_days", (0, 730)),
             ("OpenAccountRequest", "unit_amount_minor", PRICE),
             ("OpenAccountRequest", "quantity", QUANTITY),
-            ("ChangeAccountRequest", "quantity", QUANTITY),
             ("GiveDiscountRequest", "amount_minor", AMOUNT),
             ("GiveDiscountRequest", "periods", (1, 366)),
+            ("ChangeTermsRequest", "quantity", QUANTITY),
+            ("ChangeTermsRequest", "unit_amount_minor", PRICE),
             ("GrantCreditRequest", "amount_minor", AMOUNT),
             ("IssueCreditNoteRequest", "amount_minor", AMOUNT),
             ("CreditedLineRequest", "amount_minor", AMOUNT),
@@ -380,6 +392,7 @@ class TestNames:
             "PaymentStatus",
             "PendingChangeKind",
             "PeriodRefund",
+            "ProrationMode",
             "RebillingReason",
             "RebillingStatus",
             "RefundSource",

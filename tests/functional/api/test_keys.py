@@ -47,6 +47,8 @@ SCOPES = [
     ("POST", f"/v1/accounts/{ID}/resume", Scope.ACCOUNTS_WRITE),
     ("POST", f"/v1/accounts/{ID}/take-back", Scope.ACCOUNTS_WRITE),
     ("POST", f"/v1/accounts/{ID}/trial", Scope.ACCOUNTS_WRITE),
+    ("POST", f"/v1/accounts/{ID}/terms", Scope.ACCOUNTS_WRITE),
+    ("POST", f"/v1/accounts/{ID}/terms/{ID}/withdraw", Scope.ACCOUNTS_WRITE),
     ("POST", f"/v1/accounts/{ID}/discount", Scope.ACCOUNTS_WRITE),
     ("POST", f"/v1/accounts/{ID}/discount/end", Scope.ACCOUNTS_WRITE),
     ("POST", f"/v1/accounts/{ID}/last-invoice", Scope.LEDGER_WRITE),

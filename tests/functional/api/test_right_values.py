@@ -87,6 +87,26 @@ class TestCharges:
         assert _amounts(second, "total", "balance_applied", "paid") == ("PAID", 1000, -30, 1030)
         assert _owes(days, account_id) == (0, 0)
 
+    def test_a_second_unit_and_back_again_cost_each_day_its_price(self, days: PlatformDays) -> None:
+        """The example of `docs/invoices.md`."""
+        account_id, _ = _charged(days, unit_amount_minor=3100)
+        days.go_to(jan(16))
+        days.post(f"/v1/accounts/{account_id}/terms", {"quantity": 2, "reason": "A second seat."})
+        second = days.invoices(account_id)[-1]
+        assert [(line["description"], line["amount_minor"]) for line in second["lines"]] == [
+            ("Unused days of Pro, 16 Jan to 31 Jan 2026", -1600),
+            ("Pro x 2, 16 Jan to 31 Jan 2026", 3200),
+        ]
+        assert _amounts(second, "total", "paid") == ("PAID", 1600, 1600)
+        days.go_to(jan(21))
+        back = days.post(f"/v1/accounts/{account_id}/terms", {"quantity": 1, "reason": "It left."})["proration"]
+        assert (back["credit_minor"], back["charge_minor"]) == (2200, 1100)
+        first, second = days.invoices(account_id)
+        assert [note["amount_minor"] for note in second["credit_notes"]] == [1100]
+        assert first["credit_notes"] == []
+        assert -days.books()["revenue"] == 3100 + 1600 - 1100 == 26 * 100 + 5 * 200
+        assert _owes(days, account_id) == (-1100, 1100)
+
     def test_a_charge_of_nothing_is_paid_and_explained(self, days: PlatformDays) -> None:
         account_id = days.opened(unit_amount_minor=0)
         run = days.sweep()

@@ -49,7 +49,8 @@ class TestTrial:
 
     def test_with_a_changed_quantity_keeps_it(self, api: ApiClient, trial: Account) -> None:
         with time_machine.travel(at(JAN_10), tick=False):
-            assert api.patch(f"/v1/accounts/{trial.id}", {"quantity": 3}).status_code == 200
+            said = {"quantity": 3, "reason": "grew"}
+            assert api.post(f"/v1/accounts/{trial.id}/terms", said, once="grew").status_code == 200
         shown(asked(api, trial, "trial", ends_on=JAN_20, on=JAN_10))
         billed(as_of=JAN_20)
         assert list(trial.rebillings.values_list("period_start", "amount_minor")) == [(JAN_20, 3 * 1999)]

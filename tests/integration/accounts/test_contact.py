@@ -19,7 +19,7 @@ ADDRESS = {"address_line1": "Hauptstr. 5", "address_line2": "2. Hof", "postal_co
 
 
 def changed(account: Account, **changes: Any) -> Account:
-    said: dict[str, Any] = {"reason": "moved", "author": "staff:bo", "today": TODAY, "now": NOW}
+    said: dict[str, Any] = {"reason": "moved", "author": "staff:bo", "now": NOW}
     return change_account(account_id=account.id, changes=changes, **said)  # type: ignore[arg-type]
 
 

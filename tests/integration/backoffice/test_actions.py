@@ -130,8 +130,17 @@ class TestButtons:
             account_id=billed_account.account.id, amount_minor=1, reason="r", author="test", today=TODAY, now=NOW
         )
         offered = {
-            billed_account.account: {"update", "discount", "credit", "payment", "close", "close-and-refund", "pause"},
-            owing.account: {"update", "discount", "credit", "payment", "close", "close-and-refund", "pause"},
+            billed_account.account: {
+                "update",
+                "terms",
+                "discount",
+                "credit",
+                "payment",
+                "close",
+                "close-and-refund",
+                "pause",
+            },
+            owing.account: {"update", "terms", "discount", "credit", "payment", "close", "close-and-refund", "pause"},
             owing.january: {"collect", "payment", "credit-note", "write-off"},
             billed_account.invoice: {"credit-note"},
             billed_account.payment: {"refund", "taken-back"},

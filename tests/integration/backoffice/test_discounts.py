@@ -85,9 +85,9 @@ class TestTaxRate:
         rate = create_tax_rate(name="VAT", percent=Decimal(21), now=NOW)
         form = operator.get(path_of(account, "update"))
         assert "VAT 21%, added to prices" in form.content.decode()
-        said = {"name": account.name, "email": account.email, "quantity": "1", "net_days": "30"}
+        said = {"name": account.name, "email": account.email, "net_days": "30"}
         said |= {"collection_method": "automatic", "tax_rate": str(rate.id), "reason": "registered"}
-        said |= {f"initial-{name}": said[name] for name in ("name", "email", "quantity", "net_days")}
+        said |= {f"initial-{name}": said[name] for name in ("name", "email", "net_days")}
         said |= {"initial-collection_method": "automatic", "initial-tax_rate": ""}
         assert messages_of(operator, path_of(account, "update"), said) == ["The account was changed."]
         account.refresh_from_db()

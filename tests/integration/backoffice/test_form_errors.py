@@ -44,6 +44,10 @@ SAID = {
     "name": "Ada Lovelace",
     "email": "ada@engine.example",
     "quantity": "1",
+    "plan": "gold",
+    "unit_price": "",
+    "effective": "now",
+    "proration": "invoice",
     "collection_method": "automatic",
     "net_days": "30",
 }
@@ -97,7 +101,7 @@ class TestReason:
     ) -> None:
         before = state()
         paths = every_action(rows)
-        assert len(paths) == 36
+        assert len(paths) == 38
         for path in paths:
             assert errors_of(operator, path, SAID | {"reason": reason}) == {"reason": [message]}, path
         assert state() == before

@@ -14,9 +14,10 @@ from backoffice.tables import MAX_ROWS
 from invoices.credits import grant_credit
 from invoices.models import CreditNote
 from invoices.write_offs import write_off_invoice
-from payments.account_updates import update_account
 from rebilling.models import Rebilling
+from subscriptions.agreed_terms import TermsChanges
 from subscriptions.lifecycle import close_account
+from subscriptions.terms_changes import change_terms
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, swept
 from tests.integration.backoffice.action_requests import path_of
 from tests.integration.backoffice.conftest import Billed, Owing, an_api_key, page
@@ -160,9 +161,10 @@ class TestPages:
         self, support: Client, billed_account: Billed
     ) -> None:
         account = billed_account.account
-        update_account(
+        change_terms(
             account_id=account.id,
-            changes={"quantity": 2},
+            changes=TermsChanges(quantity=2),
+            proration="none",
             reason="a second seat",
             author="staff:anna",
             today=datetime.date(2026, 1, 20),

@@ -19,6 +19,7 @@ from payments.account_updates import update_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
 from tests.support.databases import rolled_back
 from tests.support.owing import FEB_1, HARD, MAR_1, answers, invoices_of, owing, rows, state_of
+from tests.support.signatures import undated
 
 pytestmark = rolled_back
 
@@ -58,7 +59,7 @@ class TestIssueInvoices:
         assert (invoice.customer_email, invoice.created_at) == ("zoe@example.com", NOW)
         assert (invoice.total_minor, invoice.tax_minor, invoice.paid_minor) == (1999, 0, 1999)
         settings.SELLER_NAME = "Another, Inc."
-        update_account(account_id=account.id, changes={"name": "Bo"}, **SIGNED)
+        update_account(account_id=account.id, changes={"name": "Bo"}, **undated(SIGNED))
         invoice.refresh_from_db()
         assert (invoice.seller, invoice.customer_name) == ("Acme, Inc.", 'Zoë "Z" {x}, \\o/')
 
@@ -243,7 +244,9 @@ class TestSentInvoices:
     def test_keep_their_due_date_and_method_when_the_account_changes(self) -> None:
         account = an_account(collection_method="send_invoice", net_days=30)
         billed(as_of=TODAY)
-        update_account(account_id=account.id, changes={"collection_method": "automatic", "net_days": 7}, **SIGNED)
+        update_account(
+            account_id=account.id, changes={"collection_method": "automatic", "net_days": 7}, **undated(SIGNED)
+        )
         gateway = ScriptedGateway()
         billed(as_of=FEB_1, gateway=gateway)
         first, second = invoices_of(account)

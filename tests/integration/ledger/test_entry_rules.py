@@ -51,7 +51,7 @@ def named_by(entry_type: EntryType, account: Account) -> dict[str, Any]:
         return {"payment_id": account.payments.get().id}
     if entry_type == EntryType.REFUND_REVERSED:
         return {"refund_id": Refund.objects.get().id}
-    if entry_type in {EntryType.CHARGE, EntryType.TAX}:
+    if entry_type in {EntryType.CHARGE, EntryType.TAX, EntryType.DEDUCTION, EntryType.TAX_DEDUCTION}:
         return {"invoice_id": charge.invoice_id, "line_id": charge.line_id}
     invoiced = entry_type in {EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT}
     return {"invoice_id": charge.invoice_id} if invoiced else {}
@@ -78,8 +78,8 @@ class TestBooks:
             else:
                 written.append(write(row).type)
         assert written == [
-            *("charge", "tax", "credit_note", "tax_credit", "credit", "write_off", "recovery"),
-            *("payment_reversed", "refund_reversed"),
+            *("charge", "tax", "deduction", "tax_deduction", "credit_note", "tax_credit", "credit", "write_off"),
+            *("recovery", "payment_reversed", "refund_reversed"),
         ]
 
     def test_of_an_opening_balance_owe_or_are_credit(self, account: Account) -> None:
@@ -132,7 +132,8 @@ class TestPeriod:
 @rolled_back
 class TestWhatAnEntryNames:
     @pytest.mark.parametrize(
-        "entry_type", [EntryType.CHARGE, EntryType.TAX, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT]
+        "entry_type",
+        [EntryType.CHARGE, EntryType.DEDUCTION, EntryType.TAX, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT],
     )
     def test_is_its_invoice_where_something_was_invoiced(self, account: Account, entry_type: EntryType) -> None:
         debit, credit = BOOKS_BY_TYPE[entry_type]
@@ -140,10 +141,11 @@ class TestWhatAnEntryNames:
         row = a_row(account=account, type=entry_type, debit=debit, credit=credit, **names)
         assert refusal_of(row) == "entry_names_its_invoice"
 
-    def test_is_its_line_where_it_is_a_charge_or_a_tax_and_nowhere_else(self, account: Account) -> None:
+    def test_is_its_line_where_it_is_of_one_and_nowhere_else(self, account: Account) -> None:
         charge = the(EntryType.CHARGE)
-        for kind, book in (("charge", "revenue"), ("tax", "tax_payable")):
-            names = {"type": kind, "debit": "receivable", "credit": book, "invoice_id": charge.invoice_id}
+        for entry_type in (EntryType.CHARGE, EntryType.TAX, EntryType.DEDUCTION, EntryType.TAX_DEDUCTION):
+            debit, credit = BOOKS_BY_TYPE[entry_type]
+            names = {"type": entry_type, "debit": debit, "credit": credit, "invoice_id": charge.invoice_id}
             assert refusal_of(a_row(account=account, **names)) == "entry_names_its_line"
         assert refusal_of(a_row(account=account, line_id=charge.line_id)) == "entry_names_its_line"
 

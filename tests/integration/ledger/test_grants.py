@@ -33,6 +33,7 @@ GRANTED = {
     "payments_paymentmethodsession": {READ, ADD},
     "rebilling_run": {READ, ADD, CHANGE},
     "rebilling_rebilling": {READ, ADD},
+    "rebilling_proration": {READ, ADD},
     "django_migrations": {READ},
 }
 CHANGED = {
@@ -55,6 +56,7 @@ CHANGED = {
             "metadata",
         ),
     },
+    "accounts_terms": {"withdrawn_at"},
     "invoices_invoice": {
         *("status", "credited_minor", "credited_to_balance_minor", "credited_to_refund_minor"),
         *("balance_applied_minor", "paid_minor", "refunded_minor", "refunding_minor", "written_off_minor"),
@@ -125,6 +127,8 @@ REFUSED = {
     "a session's gateway is not edited": "UPDATE payments_paymentmethodsession SET gateway = 'other'",
     "a session's end is not edited": "UPDATE payments_paymentmethodsession SET expires_at = now()",
     "a session is not deleted": "DELETE FROM payments_paymentmethodsession",
+    "a change within a period is not edited": "UPDATE rebilling_proration SET credit_minor = 1",
+    "a change within a period is not deleted": "DELETE FROM rebilling_proration",
     "a run is not deleted": "DELETE FROM rebilling_run",
     "a rebilling is not deleted": "DELETE FROM rebilling_rebilling",
     "a migration is not recorded": "INSERT INTO django_migrations (app, name, applied) VALUES ('a', 'b', now())",

@@ -246,7 +246,6 @@ class TestAHardDecline:
             changes={"payment_method": "pm_new"},
             reason="r",
             author="t",
-            today=day(2),
             now=at(day(2)),
         )
         account.refresh_from_db()
@@ -269,7 +268,6 @@ class TestAHardDecline:
             changes={"payment_method": "pm_2"},
             reason="r",
             author="t",
-            today=day(2),
             now=at(day(2)),
         )
         collected(account.payments.latest("id").id, gateway=answers(HARD), day=day(2))

@@ -53,6 +53,7 @@ from tests.support.owing import (
 )
 from tests.support.payments import collected, recorded
 from tests.support.refunds import entries_of
+from tests.support.signatures import undated
 
 DAY = datetime.timedelta(days=1)
 TIMED_OUT = Unknown(reason="timed out")
@@ -327,7 +328,7 @@ class TestADeclineOfAMethodThatWasReplaced:
     @pytest.mark.parametrize("answer", [DECLINED, HARD])
     def test_is_none_of_the_new_one_which_is_tried_at_once(self, answer: Declined) -> None:
         account = owing(TIMED_OUT, payment_method="pm_old")
-        update_account(account_id=account.id, changes={"payment_method": "pm_new"}, **SIGNED)
+        update_account(account_id=account.id, changes={"payment_method": "pm_new"}, **undated(SIGNED))
         queue, gateway = QueueInHand(), ScriptedGateway(found=[answer])
         sent_again(queue=queue, now=NOW + datetime.timedelta(hours=2))
         while bodies := queue.take():
@@ -340,7 +341,7 @@ class TestADeclineOfAMethodThatWasReplaced:
 
     def test_counts_where_no_new_one_was_given(self) -> None:
         account = owing(TIMED_OUT, payment_method="pm_old")
-        update_account(account_id=account.id, changes={"payment_method": ""}, **SIGNED)
+        update_account(account_id=account.id, changes={"payment_method": ""}, **undated(SIGNED))
         recorded(HARD, account.payments.get())
         assert state_of(account) == ("PAST_DUE", 1999, 0)
         assert account.payment_method_unusable

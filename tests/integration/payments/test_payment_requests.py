@@ -22,6 +22,7 @@ from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account,
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, FEB_1, HARD, answers, invoices_of, owing, owing_two_months, state_of
 from tests.support.refunds import paid
+from tests.support.signatures import undated
 from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
@@ -103,14 +104,14 @@ class TestPayInvoice:
         refusal = refused(UnableToCollect, account)
         assert refusal.detail.endswith("Set a payment method first: another one, or the same.")
         signed: dict[str, Any] = {"reason": "r", "author": "staff:anna", "today": TODAY, "now": NOW}
-        update_account(account_id=account.id, changes={"payment_method": method}, **signed)
+        update_account(account_id=account.id, changes={"payment_method": method}, **undated(signed))
         payment = account.payments.latest("id")
         assert (payment.cause, payment.payment_method, payment.status) == ("payment_method", method, "SUBMITTED")
 
     def test_is_not_made_because_a_method_was_taken_away(self) -> None:
         account = owing(payment_method="pm_1")
         signed: dict[str, Any] = {"reason": "r", "author": "staff:anna", "today": TODAY, "now": NOW}
-        update_account(account_id=account.id, changes={"payment_method": ""}, **signed)
+        update_account(account_id=account.id, changes={"payment_method": ""}, **undated(signed))
         assert account.payments.count() == 1
 
     def test_is_refused_for_an_unknown_invoice(self) -> None:

@@ -238,6 +238,19 @@ def a_line_more(sound: Sound) -> None:
     assert attempt(statement, id=sound.line.id) == ""
 
 
+def a_line_of_no_change(sound: Sound) -> None:
+    assert attempt(copied("invoices_invoiceline", id=ANEW, position="2", kind="'proration'"), id=sound.line.id) == ""
+
+
+def a_change_that_gave_nothing_back(sound: Sound) -> None:
+    execute(
+        "INSERT INTO rebilling_proration (id, rebilling_id, terms_id, changed_on, price_before_minor, "
+        "price_after_minor, credit_minor, charge_minor) SELECT gen_random_uuid(), %(id)s, id, %(day)s, 1999, 0, 999, 0"
+        " FROM accounts_terms WHERE account_id = %(account)s",
+        id=sound.rebilling.id, account=sound.account.id, day=TODAY,
+    )  # fmt: skip
+
+
 def a_period_cut_to_nothing(sound: Sound) -> None:
     a_rebilling_date_moved_back(sound)
     execute("UPDATE rebilling_rebilling SET ended_on = period_start WHERE id = %(id)s", id=sound.rebilling.id)
@@ -365,6 +378,8 @@ class TestTheCheckReports:
                 {"invoice_is_not_its_lines", "invoice_is_not_its_payments"},
             ),
             (a_line_more, {"invoice_is_not_its_lines", "line_without_entry", "line_of_no_period"}),
+            (a_line_of_no_change, {"invoice_is_not_its_lines", "line_without_entry", "line_of_no_proration"}),
+            (a_change_that_gave_nothing_back, {"proration_is_not_its_lines"}),
             (a_period_cut_to_nothing, {"period_cut_short", "surplus_period"}),
             (a_period_voided_on_its_first_day, {"period_cut_short"}),
             (a_price_of_5000, {"price_of_no_terms", "finished_run_changed"}),

@@ -133,10 +133,6 @@ class TestTheDatabaseRefuses:
     def test_a_line(self, account: Account, changes: dict[str, str], rule: str) -> None:
         self._refuses(account.invoices.get().lines.get(), {"position": "2"} | changes, rule)
 
-    def test_an_invoice_with_more_tax_than_its_total(self, account: Account) -> None:
-        changes = {"number": "'F'", "tax_minor": "total_minor + 1"}
-        self._refuses(account.invoices.get(), changes, "invoice_tax_within_its_total")
-
     @pytest.mark.parametrize("tax", ["-1", "amount_minor + 1"])
     def test_a_credit_note(self, account: Account, tax: str) -> None:
         note = account.credit_notes.get()

@@ -8,7 +8,6 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.account_changes import change_account
 from accounts.models import Account
 from invoices.credits import grant_credit
 from invoices.models import Invoice, InvoiceLine
@@ -21,6 +20,8 @@ from rebilling.messages.message import PeriodsMessage
 from rebilling.models import Rebilling
 from rebilling.period_decisions import decide
 from rebilling.reconciliation.summary import reconciliation_of
+from subscriptions.agreed_terms import TermsChanges
+from subscriptions.terms_changes import change_terms
 from tests.builders import (
     NOW,
     TODAY,
@@ -51,9 +52,9 @@ def credited(account: Account, amount_minor: int) -> None:
 
 
 def quantity(account: Account, quantity: int, *, on: datetime.date = TODAY) -> None:
-    change_account(
-        account_id=account.id, changes={"quantity": quantity}, reason="grew", author="test", today=on, now=at(on)
-    )
+    """From that day on, without proration."""
+    signed: dict[str, Any] = {"reason": "grew", "author": "test", "today": on, "now": at(on)}
+    change_terms(account_id=account.id, changes=TermsChanges(quantity=quantity), proration="none", **signed)
 
 
 def lines_of(account: Account) -> list[tuple[int, str, int, int, int]]:

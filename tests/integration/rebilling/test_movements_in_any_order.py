@@ -47,9 +47,10 @@ from subscriptions.discounts import give_discount
 from subscriptions.last_invoice import bill_debt
 from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import a_plan, an_account, at, billed, sends_back, takes
-from tests.functional.people_machine import everything
+from tests.functional.transaction_machine import everything
 from tests.support.databases import rolled_back
 from tests.support.gateways import OnlyCollects
+from tests.support.signatures import undated
 from tests.support.soundness import Soundness
 
 DECLINED = Declined(code="insufficient_funds")
@@ -184,7 +185,7 @@ class Movements(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 2))
     def change_the_payment_method(self, number: int) -> None:
-        update_account(account_id=self.account.id, changes={"payment_method": f"pm_{number}"}, **self.signed)
+        update_account(account_id=self.account.id, changes={"payment_method": f"pm_{number}"}, **undated(self.signed))
 
     @rule()
     def close_or_reopen(self) -> None:

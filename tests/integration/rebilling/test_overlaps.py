@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from accounts.account_changes import change_account
 from accounts.errors import violated_constraint
 from accounts.locked_accounts import LockedAccount, lock_accounts
 from accounts.models import Account, Terms
@@ -16,7 +15,9 @@ from invoices.models import Invoice
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.summary import reconciliation_of
 from rebilling.void_and_cut_off import RebillingClaims
+from subscriptions.agreed_terms import TermsChanges
 from subscriptions.lifecycle import close_account
+from subscriptions.terms_changes import change_terms
 from tests.builders import NOW, TODAY, QueueInHand, an_account, at, billed, delivered, statuses_of, swept
 from tests.support.claims import a_claim
 from tests.support.databases import rolled_back
@@ -196,9 +197,8 @@ class TestTermsThatChangeWithinAPeriod:
         account = an_account()
         billed(as_of=TODAY)
         day = datetime.date(2026, 1, 20)
-        change_account(
-            account_id=account.id, changes={"quantity": 5}, reason="grew", author="test", today=day, now=at(day)
-        )
+        changes = TermsChanges(quantity=5)
+        change_terms(account_id=account.id, changes=changes, reason="grew", author="test", today=day, now=at(day))
         queue = QueueInHand()
         swept(as_of=FEB_1, queue=queue)
         assert delivered(bodies=queue.take(), today=FEB_1) == []

@@ -168,7 +168,7 @@ class TestStatements:
                 explain_account(account.id, today=TODAY)
             return len(found)
 
-        assert statements(owing(DECLINED)) == statements(owing_two_months()) == 5
+        assert statements(owing(DECLINED)) == statements(owing_two_months()) == 6
 
     def test_of_an_unknown_account_are_refused(self) -> None:
         with pytest.raises(UnknownAccount):

@@ -24,6 +24,7 @@ from tests.support.databases import rolled_back
 from tests.support.lifecycle import DAY, JAN_10, paid_account, starts, status_of
 from tests.support.owing import FEB_1, MAR_1, owing, received, rows, state_of
 from tests.support.refunds import requested, sent
+from tests.support.terms import JAN_21, billed_account, changed, pay
 from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
@@ -123,6 +124,41 @@ class TestPaidAtTheGateway:
         assert (refunds_of(account), notes_of(account)) == ([(LEFT, "FAILED")], [])
         again = requested(account.payments.get(), LEFT, today=JAN_10, now=at(JAN_10))
         assert again.amount_minor == LEFT
+        assert discrepancies() == []
+
+
+class TestAfterAChangeOfTerms:
+    """31.00 for January; from the 16th on, two units: -16.00 and 32.00 on an invoice of their own. Both are paid."""
+
+    @pytest.fixture
+    def account(self) -> Account:
+        account = billed_account()
+        changed(account, quantity=2)
+        pay(account)
+        return account
+
+    def test_the_days_left_are_given_back_at_what_was_billed_for_them(self, account: Account) -> None:
+        closed(account, "prorated", on=JAN_21)
+        # 11 days of 2.00: first of the newest invoice.
+        assert refunds_of(account) == [(1600, "SUBMITTED"), (600, "SUBMITTED")]
+        all_sent(account, on=JAN_21)
+        assert (state_of(account), starts(account)) == (("INACTIVE", 0, 0), [(TODAY, JAN_21, "CHARGED")])
+        assert discrepancies() == []
+
+    def test_all_of_it_is_both_invoices(self, account: Account) -> None:
+        closed(account, "full", on=JAN_21)
+        assert refunds_of(account) == [(1600, "SUBMITTED"), (3100, "SUBMITTED")]
+        all_sent(account, on=JAN_21)
+        assert starts(account) == [(TODAY, JAN_21, "VOIDED")]
+        assert discrepancies() == []
+
+    def test_what_the_change_gave_back_is_not_given_back_again(self) -> None:
+        account = billed_account(quantity=2)
+        changed(account, quantity=1)
+        closed(account, "prorated", on=JAN_21)
+        assert refunds_of(account) == [(1100, "SUBMITTED")]
+        all_sent(account, on=JAN_21)
+        assert state_of(account) == ("INACTIVE", 0, 1600)
         assert discrepancies() == []
 
 

@@ -1,0 +1,230 @@
+"""Changing what an account is billed: its terms."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiExample, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from accounts.account_opening import MAX_QUANTITY
+from accounts.amounts import MAX_BALANCE_MINOR
+from accounts.locked_accounts import get_account
+from accounts.reasons import MAX_REASON_LENGTH
+from api.endpoints import Body, Endpoint
+from api.fields import Amount, Choice, Day, Movement, Text, WholeNumber, YesOrNo, day_from
+from api.idempotency import MOVES_MONEY, Answer
+from api.models import Scope
+from api.schema import call
+from api.v1.account_answers import AccountSerializer, AgreedTermsSerializer, account_as_json
+from api.v1.accounts import TAG
+from api.v1.lifecycle import ReasonSerializer
+from subscriptions.agreed_terms import Effective, TermsChanges
+from subscriptions.prorations import BilledChange
+from subscriptions.terms_changes import TermsChange, change_terms, withdraw_terms
+
+PRORATION_MODES = [("invoice", "invoice"), ("none", "none")]
+_DEDUCTION = -MAX_BALANCE_MINOR
+
+
+@extend_schema_field({"type": "string", "pattern": "^(now|period_end|[0-9]{4}-[0-9]{2}-[0-9]{2})$"})
+class EffectiveField(Text):
+    """`now`, `period_end`, or the first day of a later period."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        text = super().to_internal_value(data)
+        if text in ("now", "period_end"):
+            return text
+        day = day_from(text)
+        if day is None:
+            raise serializers.ValidationError("Must be now, period_end or a date, YYYY-MM-DD.", code="invalid")
+        return day
+
+
+class ChangeTermsSerializer(Body):
+    """What to change of the terms. What isn't named stays."""
+
+    plan = Text(required=False, max_length=64, help_text="The code of a plan in the account's currency.")
+    quantity = WholeNumber(required=False, least=1, most=MAX_QUANTITY)
+    unit_amount_minor = Movement(
+        required=False, least=0, help_text="A negotiated price. Default: with another plan its price, else the same."
+    )
+    anchor_date = Day(
+        required=False,
+        help_text="Counts periods anew from this day, which is the first day of the new terms: the billing day moves.",
+    )
+    effective = EffectiveField(
+        required=False,
+        help_text="From when: `now` (the default), `period_end`, or the first day of a later period.",
+    )
+    proration = Choice(
+        PRORATION_MODES,
+        required=False,
+        help_text="Of a change now, `invoice` (the default) bills the days left of the running period anew, at once; "
+        "`none` leaves the period as it was billed.",
+    )
+    dry_run = YesOrNo(required=False, help_text="Answer what the change would bill, and change nothing.")
+    reason = Text(max_length=MAX_REASON_LENGTH)
+
+
+class ProrationLineSerializer(serializers.Serializer[Any]):
+    """One amount of the change: below zero, what is given back for days that aren't used."""
+
+    description = serializers.CharField()
+    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
+    unit_amount_minor = Amount()
+    amount_minor = Amount(least=_DEDUCTION)
+    period_start = serializers.DateField()
+    period_end = serializers.DateField(help_text="The day after the last one.")
+
+
+class CreditedInvoiceSerializer(serializers.Serializer[Any]):
+    """A credit note of the change: what it takes off which invoice."""
+
+    id = serializers.UUIDField(allow_null=True, help_text="The credit note's. Null in the answer of a dry run.")
+    invoice = serializers.UUIDField()
+    amount_minor = Amount(least=1)
+    from_outstanding_minor = Amount()
+    to_balance_minor = Amount()
+
+
+class BilledChangeSerializer(serializers.Serializer[Any]):
+    """What is billed for the running period because of the change."""
+
+    credit_minor = Amount(help_text="Given back for the days that aren't used.")
+    charge_minor = Amount(help_text="Charged for the days left.")
+    net_minor = Amount(least=_DEDUCTION, help_text="Charge less credit: to be paid, or, below zero, credited.")
+    lines = ProrationLineSerializer(many=True)
+    invoice = serializers.UUIDField(allow_null=True, help_text="Where more is to be paid. Null in a dry run.")
+    credit_notes = CreditedInvoiceSerializer(many=True, help_text="Where less is to be paid.")
+
+
+class TermsChangeSerializer(serializers.Serializer[Any]):
+    """A change of terms: before, after, and what was billed at once."""
+
+    account = serializers.UUIDField()
+    dry_run = serializers.BooleanField()
+    currency = serializers.CharField()
+    before = AgreedTermsSerializer()
+    after = AgreedTermsSerializer()
+    rebilling_date = serializers.DateField(help_text="The first day of the next period to charge.")
+    proration = BilledChangeSerializer(allow_null=True)
+
+
+class TermsEndpoint(Endpoint):
+    scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
+
+    @call(
+        "change_terms",
+        tag=TAG,
+        summary="Change an account's terms",
+        description="Its plan, quantity or price. Of a change now, the rest of the running period is credited at what "
+        "was billed for it and charged at the new price: more to pay is an invoice that is collected at once, less is "
+        "credit notes. The period has to be charged, with no payment of it in flight. Another interval ends the period "
+        "today and begins a new one. Terms of a later day are pending until then; meanwhile other changes of terms are "
+        "refused. A dry run needs no Idempotency-Key.",
+        scope=Scope.ACCOUNTS_WRITE,
+        request=ChangeTermsSerializer,
+        response=TermsChangeSerializer,
+        missing=True,
+        idempotency_key="required",
+        examples=[
+            OpenApiExample("Two more seats", {"quantity": 5, "reason": "Two people joined."}, request_only=True),
+            OpenApiExample(
+                "A smaller plan from the next period on",
+                {"plan": "basic", "effective": "period_end", "reason": "The customer asked."},
+                request_only=True,
+            ),
+        ],
+    )
+    def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
+        values = self.body(ChangeTermsSerializer)
+        dry_run: bool = values.pop("dry_run", False)
+        reason: str = values.pop("reason")
+        effective: Effective = values.pop("effective", "now")
+        proration = values.pop("proration", "invoice")
+        changes = TermsChanges(**values)
+
+        def work() -> Answer:
+            change = change_terms(
+                account_id=account_id,
+                changes=changes,
+                effective=effective,
+                proration=proration,
+                dry_run=dry_run,
+                reason=reason,
+                author=self.author,
+                today=self.today,
+                now=self.now,
+            )
+            return Answer(200, _as_json(change, dry_run=dry_run))
+
+        return self.once(work, needs_key="" if dry_run else MOVES_MONEY)
+
+
+class WithdrawTermsEndpoint(Endpoint):
+    scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
+
+    @call(
+        "withdraw_terms",
+        tag=TAG,
+        summary="Withdraw pending terms",
+        description="The terms in force stay. Possible until the day before the pending ones would be in force.",
+        scope=Scope.ACCOUNTS_WRITE,
+        request=ReasonSerializer,
+        response=AccountSerializer,
+        missing=True,
+        idempotency_key="optional",
+        examples=[OpenApiExample("Stays after all", {"reason": "The customer stays on Pro."}, request_only=True)],
+    )
+    def post(self, request: Request, account_id: uuid.UUID, terms_id: uuid.UUID) -> HttpResponse:
+        reason = self.body(ReasonSerializer)["reason"]
+
+        def work() -> Answer:
+            withdraw_terms(
+                account_id=account_id,
+                terms_id=terms_id,
+                reason=reason,
+                author=self.author,
+                today=self.today,
+                now=self.now,
+            )
+            return Answer(200, account_as_json(get_account(account_id), today=self.today))
+
+        return self.once(work)
+
+
+def _as_json(change: TermsChange, *, dry_run: bool) -> Any:
+    after = change.after._replace(id=None) if dry_run else change.after
+    shown = {
+        "account": change.account_id,
+        "dry_run": dry_run,
+        "currency": change.currency,
+        "before": change.before,
+        "after": after,
+        "rebilling_date": change.rebilling_date,
+        "proration": _billed(change.billed, dry_run=dry_run) if change.billed else None,
+    }
+    return TermsChangeSerializer(shown).data
+
+
+def _billed(billed: BilledChange, *, dry_run: bool) -> dict[str, Any]:
+    row = billed.proration
+    return {
+        "credit_minor": row.credit_minor,
+        "charge_minor": row.charge_minor,
+        "net_minor": row.charge_minor - row.credit_minor,
+        "lines": billed.lines,
+        "invoice": None if dry_run else billed.invoice_id,
+        "credit_notes": [
+            {
+                "id": None if dry_run else note.id,
+                "invoice": note.invoice_id,
+                "amount_minor": note.amount_minor,
+                "from_outstanding_minor": note.from_outstanding_minor,
+                "to_balance_minor": note.to_balance_minor,
+            }
+            for note in billed.credit_notes
+        ],
+    }

@@ -1,0 +1,98 @@
+"""The form that changes an account's terms, and what it would bill, in sentences."""
+
+from typing import Any
+
+from django import forms
+
+from accounts import clock
+from accounts.account_opening import MAX_QUANTITY
+from accounts.billing_day import billing_day
+from accounts.currencies import display
+from accounts.models import Account, Plan
+from accounts.terms import TermsInForce, terms_of
+from accounts.wording import day_in_words
+from backoffice.amounts import example_of, minor_from
+from backoffice.forms import ReasonForm
+from subscriptions.agreed_terms import TermsChanges
+from subscriptions.terms_changes import TermsChange
+
+
+class TermsForm(ReasonForm):
+    """The fields hold the terms in force; an empty unit price is the plan's, or stays where the plan does."""
+
+    quantity = forms.IntegerField(min_value=1, max_value=MAX_QUANTITY)
+    unit_price = forms.CharField(required=False, max_length=30)
+    effective = forms.ChoiceField(
+        label="From",
+        widget=forms.RadioSelect,
+        choices=[("now", "Today"), ("period_end", "The end of the running period")],
+        initial="now",
+    )
+    proration = forms.ChoiceField(
+        label="Days left",
+        widget=forms.RadioSelect,
+        choices=[
+            ("invoice", "Of a change today, bill the days left of the running period anew"),
+            ("none", "Leave the running period as it was billed"),
+        ],
+        initial="invoice",
+    )
+    operations_names: dict[str, str] = {"unit_amount_minor": "unit_price"}
+    subject: Account
+
+    def __init__(self, *args: Any, subject: Account, **kwargs: Any) -> None:
+        present = _present(subject)
+        initial = {"plan": present.plan_code, "quantity": present.quantity}
+        super().__init__(*args, subject=subject, initial=initial, **kwargs)
+        plans = Plan.objects.filter(currency=subject.currency)
+        offered = plans.filter(retired=False) | plans.filter(code=present.plan_code)
+        self.fields["plan"] = forms.ChoiceField(
+            choices=[(plan.code, f"{plan.name} ({plan.code})") for plan in offered.order_by("code")]
+        )
+        price = display(amount_minor=present.unit_amount_minor, currency=subject.currency)
+        self.fields["unit_price"].help_text = (
+            f"In {subject.currency}, like {example_of(subject.currency)}. Left empty, it is the other plan's; of the "
+            f"same plan it stays {price}."
+        )
+        self.order_fields(["plan", "quantity", "unit_price", "effective", "proration", "reason"])
+
+    def clean_unit_price(self) -> int | None:
+        text = self.cleaned_data["unit_price"]
+        return minor_from(text=text, currency=self.subject.currency) if text else None
+
+    def clean(self) -> dict[str, Any]:
+        """Adds `changes`, as the operation takes them."""
+        data = super().clean() or self.cleaned_data
+        data["changes"] = TermsChanges(
+            plan=data.get("plan"), quantity=data.get("quantity"), unit_amount_minor=data.get("unit_price")
+        )
+        return data
+
+
+def _present(account: Account) -> TermsInForce:
+    return terms_of([account.id])[account.id].in_force(billing_day(clock.now()))
+
+
+def change_in_words(change: TermsChange) -> list[str]:
+    """What a change does, sentence by sentence: the terms, each line that it bills, and what comes of them."""
+
+    def shown(amount_minor: int) -> str:
+        return display(amount_minor=amount_minor, currency=change.currency)
+
+    after = change.after
+    sentences = [
+        f"From {day_in_words(after.effective_from)} on: {after.plan_name}, {after.quantity} times "
+        f"{shown(after.unit_amount_minor)}, {shown(after.price_minor)} a period.",
+        f"The next billing day is {day_in_words(change.rebilling_date)}.",
+    ]
+    if change.billed is None:
+        return [*sentences, "Nothing is billed now."]
+    sentences += [f"{line.description}: {shown(line.amount_minor)}." for line in change.billed.lines]
+    row = change.billed.proration
+    net = row.charge_minor - row.credit_minor
+    if net > 0:
+        return [*sentences, f"{shown(net)} is billed now."]
+    if net == 0:
+        return [*sentences, "Nothing is left to pay."]
+    credited = sum(note.to_balance_minor for note in change.billed.credit_notes)
+    return [*sentences, f"{shown(-net)} is credited, {shown(credited)} of it to the account's credit."]

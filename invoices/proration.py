@@ -1,0 +1,72 @@
+"""Proration: what a change of price within a billing period credits and charges. Pure; dates and minor units in and
+out.
+
+Days are `[start, end)`, and the day of a change belongs to the new price. What a period is to cost in all is the
+day-weighted price of its segments, rounded half up once. The charge is the new price of the days left, rounded half up;
+the credit is what brings the period to its total, so that it is right to half a minor unit however often it changes.
+"""
+
+import datetime
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Segment(NamedTuple):
+    """From a day on, a whole period would cost so much, net, in minor units: until the next segment, or the end."""
+
+    since: datetime.date
+    price_minor: int
+
+
+class Prorated(NamedTuple):
+    """What a change credits for the days that aren't used, and charges for the days left; in minor units."""
+
+    credit_minor: int
+    charge_minor: int
+
+    @property
+    def net_minor(self) -> int:
+        """What is still to be paid; below zero, what is given back."""
+        return self.charge_minor - self.credit_minor
+
+
+def weighted_total(*, start: datetime.date, end: datetime.date, segments: Sequence[Segment]) -> int:
+    """What the period `[start, end)` costs in all, rounded half up.
+
+    The segments are in order, and the first begins on the first day. One that begins with the next has no days.
+    """
+    ends = [segment.since for segment in segments[1:]] + [end]
+    weighted = sum(
+        segment.price_minor * (until - segment.since).days for segment, until in zip(segments, ends, strict=True)
+    )
+    return _rounded(weighted, (end - start).days)
+
+
+def prorate(
+    *,
+    start: datetime.date,
+    end: datetime.date,
+    segments: Sequence[Segment],
+    day: datetime.date,
+    price_minor: int,
+    left_minor: int,
+) -> Prorated:
+    """What it takes to bill the period `[start, end)` at another price, of a whole period, from `day` on.
+
+    The segments are what it was billed for so far, none later than `day`, a day of the period. The credit is never more
+    than `left_minor`, what is left of the period's lines.
+    """
+    changed = [*segments, Segment(day, price_minor)]
+    before = weighted_total(start=start, end=end, segments=segments)
+    after = weighted_total(start=start, end=end, segments=changed)
+    charge = _rounded(price_minor * (end - day).days, (end - start).days)
+    credit = before + charge - after
+    if credit < 0:
+        # Nothing is unused, and the rounded parts fall short of their rounded sum.
+        charge, credit = charge - credit, 0
+    return Prorated(credit_minor=min(credit, left_minor), charge_minor=charge)
+
+
+def _rounded(weighted_minor: int, days: int) -> int:
+    """A share of the period's days, rounded half up; never below zero."""
+    return (2 * weighted_minor + days) // (2 * days)

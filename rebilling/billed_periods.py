@@ -1,0 +1,132 @@
+"""Billed periods: what an account's running period was billed for so far, and what is left of it to credit."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from accounts.errors import Conflict
+from accounts.locked_accounts import LockedAccount
+from accounts.wording import period_in_words
+from invoices.credit_note_shares import RefundInFlight, left_of
+from invoices.locked_invoices import LockedInvoice, invoices_by_id
+from invoices.models import InvoiceLine
+from invoices.proration import Segment
+from invoices.write_offs import check_not_in_flight
+from rebilling.models import WAITING, Proration, Rebilling
+from rebilling.period_rows import units_in_words
+
+
+class PeriodNotCharged(Conflict):
+    """The running period is due, and not charged yet."""
+
+    code = "period-not-charged"
+    passing = True
+
+
+class PeriodGivenBack(Conflict):
+    """The running period was credited whole."""
+
+    code = "period-given-back"
+
+
+@dataclass(frozen=True, slots=True)
+class BilledPeriod:
+    """A running period that was charged: by which segments, with which of its account's invoices, newest first.
+
+    `described`, `quantity` and `unit_amount_minor` are what it is billed for at present: "Pro x 2". Nothing about its
+    invoices is in flight.
+    """
+
+    rebilling: Rebilling
+    segments: Sequence[Segment]
+    described: str
+    quantity: int
+    unit_amount_minor: int
+    invoices: Sequence[tuple[LockedInvoice, Sequence[InvoiceLine]]]
+
+    @property
+    def price_minor(self) -> int:
+        """What a whole period costs, net, as it is billed at present."""
+        return self.segments[-1].price_minor
+
+    @property
+    def was_changed(self) -> bool:
+        """Whether its price was changed within it."""
+        return len(self.segments) > 1
+
+    @property
+    def left_minor(self) -> int:
+        """What may still be credited of it: its lines less what was credited, as far as its invoices have it left."""
+        lines = [line for _, of_invoice in self.invoices for line in of_invoice]
+        net = sum(line.total_minor - line.credited_minor for line in lines)
+        return max(0, min(net, sum(_left(invoice, of_invoice) for invoice, of_invoice in self.invoices)))
+
+    def shares(self, amount_minor: int) -> list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]]:
+        """What to credit of which lines, to credit this amount, at most `left_minor`; the newest invoice first."""
+        found: list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]] = []
+        for invoice, lines in self.invoices:
+            of_invoice, room = {}, min(amount_minor, _left(invoice, lines))
+            amount_minor -= room
+            for line in lines:
+                if share := min(room, left_of(line)):
+                    of_invoice[line], room = share, room - share
+            if of_invoice:
+                found.append((invoice, of_invoice))
+        return found
+
+
+def _left(invoice: LockedInvoice, lines: Sequence[InvoiceLine]) -> int:
+    return min(invoice.amounts.left_to_credit, sum(left_of(line) for line in lines))
+
+
+def running_period(account: LockedAccount, *, today: datetime.date) -> BilledPeriod | None:
+    """The account's period that runs today, as it was billed; None where none was found due for today: on a trial,
+    before the first period, or on the first day of one.
+
+    Raises `PeriodNotCharged`, `PeriodGivenBack`, `PaymentInFlight` and `RefundInFlight`.
+    """
+    rows = Rebilling.objects.filter(account_id=account.id)
+    if account.rebilling_date <= today:
+        if account.rebilling_date == today and not rows.filter(status__in=WAITING).exists():
+            return None
+        raise PeriodNotCharged("The running period is due, and not charged yet: wait until it is.")
+    running = rows.filter(period_start__lte=today, ended_on__gt=today)
+    charged = running.filter(status=Rebilling.Status.CHARGED).first()
+    if charged is not None:
+        return billed_period(account, charged)
+    if running.filter(status=Rebilling.Status.VOIDED).exists():
+        raise PeriodGivenBack("The running period was credited whole: change the terms from the next one on.")
+    return None
+
+
+def billed_period(account: LockedAccount, rebilling: Rebilling) -> BilledPeriod:
+    """A CHARGED period of the account, as it was billed. Raises `PaymentInFlight` and `RefundInFlight`."""
+    prorations = list(rebilling.prorations.select_related("terms__plan").order_by("id"))
+    lines = list(InvoiceLine.objects.filter(rebilling_id=rebilling.id).order_by("position"))
+    invoices = invoices_by_id(accounts=[account], ids={line.invoice_id for line in lines})
+    for invoice in invoices.values():
+        check_not_in_flight(invoice)
+        if invoice.amounts.refunding:
+            raise RefundInFlight(f"A refund of the invoice {invoice.number} is in flight: wait for its outcome.")
+    newest_first = sorted(invoices.values(), key=lambda invoice: invoice.id, reverse=True)
+    latest: Proration | Rebilling = prorations[-1] if prorations else rebilling
+    terms = latest.terms if isinstance(latest, Proration) else latest
+    return BilledPeriod(
+        rebilling=rebilling,
+        segments=[
+            Segment(rebilling.period_start, rebilling.amount_minor),
+            *(Segment(each.changed_on, each.price_after_minor) for each in prorations),
+        ],
+        described=_described(latest),
+        quantity=terms.quantity,
+        unit_amount_minor=terms.unit_amount_minor,
+        invoices=[(invoice, [line for line in lines if line.invoice_id == invoice.id]) for invoice in newest_first],
+    )
+
+
+def _described(latest: Proration | Rebilling) -> str:
+    """What it is billed for, without the days."""
+    if isinstance(latest, Proration):
+        return units_in_words(plan_name=latest.terms.plan.name, quantity=latest.terms.quantity)
+    days = period_in_words(start=latest.period_start, end=latest.period_end)
+    return latest.description.removesuffix(f", {days}")

@@ -1,0 +1,47 @@
+"""Prorations: changes of price within a billing period."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.ids import new_id
+from accounts.models import Terms
+from invoices.models import Invoice
+from rebilling.models.rebilling import Rebilling
+
+
+class Proration(models.Model):
+    """A change of price within a billing period that was charged, from the day `changed_on` on. Only added to.
+
+    Prices are net, of the whole period, in minor units. `credit_minor` was given back for the days that aren't used,
+    and `charge_minor` charged for the days left, at the new price. Where more was charged, both are lines of `invoice`;
+    where less, the rest is credit notes that name this row; where they are the same, nothing was issued.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    rebilling = models.ForeignKey(Rebilling, on_delete=models.PROTECT, related_name="prorations")
+    terms = models.OneToOneField(Terms, on_delete=models.PROTECT, related_name="proration")
+    changed_on = models.DateField()
+    price_before_minor = models.BigIntegerField()
+    price_after_minor = models.BigIntegerField()
+    credit_minor = models.BigIntegerField()
+    charge_minor = models.BigIntegerField()
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="prorations")
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(price_before_minor__gte=0, price_after_minor__gte=0, credit_minor__gte=0)
+                & Q(charge_minor__gte=0),
+                name="proration_amounts_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(invoice__isnull=False, charge_minor__gt=F("credit_minor"))
+                | Q(invoice__isnull=True, charge_minor__lte=F("credit_minor")),
+                name="proration_names_its_invoice",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.changed_on}: -{self.credit_minor} +{self.charge_minor}"

@@ -1,0 +1,221 @@
+"""Changing an account's terms: its plan, quantity and price, now or from a later period on."""
+
+import datetime
+import uuid
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.db import transaction
+
+from accounts.errors import Conflict, Missing
+from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
+from accounts.models import Account, Plan, Terms
+from accounts.reasons import checked_reason
+from accounts.terms import TermsInForce, add_terms, terms_of, withdraw
+from rebilling.billed_periods import BilledPeriod, running_period
+from rebilling.period_states import cut_off
+from subscriptions.agreed_terms import Effective, TermsChanges, UnableToChangeTerms, agreed_terms
+from subscriptions.prorations import BilledChange, bill_change
+
+ProrationMode = Literal["invoice", "none"]
+
+
+class AccountInactive(Conflict):
+    """An INACTIVE account isn't billed, by whatever terms."""
+
+    code = "account-inactive"
+
+
+class TermsPending(Conflict):
+    """Other terms are agreed for a later day."""
+
+    code = "terms-pending"
+
+
+class BillingStops(Conflict):
+    """The account is to be closed or paused, and what is asked for reaches beyond that day."""
+
+    code = "billing-stops"
+
+
+class ChangedMeanwhile(Conflict):
+    """Other terms were agreed while this change was on its way."""
+
+    code = "changed-meanwhile"
+
+
+class UnknownTerms(Missing):
+    code = "unknown-terms"
+
+
+class NotPending(Conflict):
+    """The terms are in force already, or were withdrawn."""
+
+    code = "not-pending"
+
+
+@dataclass(frozen=True, slots=True)
+class TermsChange:
+    """A change of terms: before and after, the account's next billing date, and what was billed for it at once, if
+    anything. `after.effective_from` is its first day.
+    """
+
+    account_id: uuid.UUID
+    currency: str
+    before: TermsInForce
+    after: TermsInForce
+    rebilling_date: datetime.date
+    billed: BilledChange | None
+
+
+def change_terms(
+    *,
+    account_id: uuid.UUID,
+    changes: TermsChanges,
+    effective: Effective = "now",
+    proration: ProrationMode = "invoice",
+    dry_run: bool = False,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> TermsChange:
+    """Change the terms from today on ("now"), from the end of the running period, or from a later period's first day.
+
+    Now, what is left of the running period is billed anew at once; with `proration` "none" it stays as it was billed.
+    Another interval, or an anchor date, ends the running period today, credits its rest, and begins a new one, which
+    the next sweep bills. On a trial, and before the first period, nothing is billed now. A `dry_run` does all that,
+    answers, and is rolled back.
+
+    Raises `UnknownAccount`, `InvalidReason`, `UnableToChangeTerms`, `AccountInactive`, `TermsPending`,
+    `BillingStops`, `ChangedMeanwhile`, `PeriodNotCharged`, `PeriodGivenBack`, `PaymentInFlight` and `RefundInFlight`.
+    """
+    reason = checked_reason(reason)
+    seen = _newest_terms(account_id)
+    with transaction.atomic():
+        account = lock_account(account_id)
+        if _newest_terms(account_id) != seen:
+            raise ChangedMeanwhile("The account's terms were changed just now: look at them, and decide again.")
+        change = _change(account, changes, effective, proration, reason=reason, author=author, today=today, now=now)
+        save_accounts([account], author=author, now=now)
+        if dry_run:
+            transaction.set_rollback(True)
+        return change
+
+
+def withdraw_terms(
+    *,
+    account_id: uuid.UUID,
+    terms_id: uuid.UUID,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> None:
+    """Take back a change that is agreed for a later day: the present terms stay in force.
+
+    Raises `UnknownAccount`, `UnknownTerms`, `NotPending` and `InvalidReason`.
+    """
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        account = lock_account(account_id)
+        terms = Terms.objects.filter(account_id=account_id, id=terms_id).first()
+        if terms is None:
+            raise UnknownTerms(f"The account has no terms {terms_id}.")
+        pending = terms_of([account_id])[account_id].pending(today)
+        if pending is None or pending.id != terms_id:
+            why = "were withdrawn before" if terms.withdrawn_at else f"are in force since {terms.effective_from}"
+            raise NotPending(f"These terms {why}.")
+        withdraw([(account, pending)], reason=reason, now=now)
+        save_accounts([account], author=author, now=now)
+
+
+def _newest_terms(account_id: uuid.UUID) -> Any:
+    """What tells whether other terms were agreed since: the newest row, and whether it was withdrawn."""
+    return Terms.objects.filter(account_id=account_id).order_by("-id").values_list("id", "withdrawn_at").first()
+
+
+def _change(
+    account: LockedAccount,
+    changes: TermsChanges,
+    effective: Effective,
+    proration: ProrationMode,
+    *,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> TermsChange:
+    if account.is_inactive:
+        raise AccountInactive("The account is INACTIVE: resume or reopen it first.")
+    history = terms_of([account.id])[account.id]
+    if pending := history.pending(today):
+        raise TermsPending(f"Other terms are agreed for {pending.effective_from}: withdraw them first.")
+    before = history.in_force(today)
+    plans = {plan.code: plan for plan in Plan.objects.filter(code=changes.plan)}
+    after = agreed_terms(account, before, changes=changes, plans=plans, effective=effective, today=today)
+    begins_anew = after.interval != before.interval or changes.anchor_date is not None
+    _check_billing_goes_on(account, after, begins_now=begins_anew and after.effective_from == today)
+    if changes.anchor_date is not None and _is_on_trial(account, today):
+        raise UnableToChangeTerms(
+            "The terms were not changed.", anchor_date="The account is on a trial: move the trial's end instead."
+        )
+    if begins_anew and proration != "invoice":
+        raise UnableToChangeTerms(
+            "The terms were not changed.",
+            proration='Must be "invoice": the running period ends, and its rest is credited.',
+        )
+    is_billed_now = after.effective_from == today and proration == "invoice"
+    period = running_period(account, today=today) if is_billed_now else None
+    if begins_anew and after.effective_from == today and not period and changes.anchor_date is None:
+        # On a trial, and before the first period, that one is the first to have the new interval.
+        after = after._replace(anchor_date=account.rebilling_date)
+    (terms,) = add_terms(terms={account.id: after}, reason=reason, author=author, now=now)
+    _note(account, before, after, reason=reason)
+    billed = None
+    if period:
+        billed = bill_change(
+            account, period, terms=terms, after=None if begins_anew else after, author=author, today=today, now=now
+        )
+    if begins_anew and after.effective_from == today:
+        _begin_anew(account, period, after, reason=reason)
+    return TermsChange(
+        account.id, account.currency, before, after._replace(id=terms.id), account.rebilling_date, billed
+    )
+
+
+def _is_on_trial(account: LockedAccount, today: datetime.date) -> bool:
+    return Account.objects.filter(id=account.id, trial_ends_on__gt=today).exists()
+
+
+def _check_billing_goes_on(account: LockedAccount, after: TermsInForce, *, begins_now: bool) -> None:
+    """Terms aren't agreed for a day on which the account is closed, nor a new period begun that would be cut by a pause
+    or a closing. Raises `BillingStops`.
+    """
+    stops_on = account.billing_stops_on if begins_now else account.closes_on
+    if stops_on is not None and (begins_now or after.effective_from >= stops_on):
+        raise BillingStops(f"The account is to be closed or paused on {stops_on}. Take that back first.")
+
+
+def _begin_anew(account: LockedAccount, period: BilledPeriod | None, after: TermsInForce, *, reason: str) -> None:
+    """End the running period, if there is one, and begin another, which the next sweep finds due."""
+    if period:
+        cut_off(accounts=[account], on=after.anchor_date)
+    account.begin_on(after.anchor_date, reason=reason)
+
+
+def _note(account: LockedAccount, before: TermsInForce, after: TermsInForce, *, reason: str) -> None:
+    """What changed, for the history."""
+    shown = {
+        "plan": (before.plan_code, after.plan_code),
+        "quantity": (before.quantity, after.quantity),
+        "unit_amount_minor": (before.unit_amount_minor, after.unit_amount_minor),
+        "anchor_date": (before.anchor_date.isoformat(), after.anchor_date.isoformat()),
+    }
+    changed = {name: pair for name, pair in shown.items() if pair[0] != pair[1]}
+    account.note(
+        reason=reason,
+        before={name: was for name, (was, _) in changed.items()},
+        after={name: now_it for name, (_, now_it) in changed.items()}
+        | {"effective_from": after.effective_from.isoformat()},
+    )

@@ -1,0 +1,141 @@
+"""Proration, against what is known by heart and against the sum of the days."""
+
+import datetime
+from fractions import Fraction
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from accounts.billing_calendar import Interval, IntervalUnit, period
+from invoices.proration import Prorated, Segment, prorate, weighted_total
+
+JAN_1, JAN_16, FEB_1 = datetime.date(2026, 1, 1), datetime.date(2026, 1, 16), datetime.date(2026, 2, 1)
+
+LONGEST = {IntervalUnit.DAY: 366, IntervalUnit.WEEK: 52, IntervalUnit.MONTH: 12, IntervalUnit.YEAR: 3}
+ANCHORS = st.dates(datetime.date(2023, 1, 1), datetime.date(2029, 12, 31)) | st.sampled_from(
+    [datetime.date(2024, 2, 29), datetime.date(2026, 1, 31), datetime.date(2027, 12, 31)]
+)
+PRICES = st.integers(0, 5) | st.integers(0, 10**6) | st.integers(0, 10**12)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[datetime.date, datetime.date, int, list[tuple[datetime.date, int]]]:
+    """A period with the price that it was billed at, and the changes that fall into it: the day and the new price."""
+    unit = draw(st.sampled_from(IntervalUnit))
+    interval = Interval(count=draw(st.integers(1, LONGEST[unit])), unit=unit)
+    found = period(anchor=draw(ANCHORS), interval=interval, index=draw(st.integers(0, 13)))
+    length = (found.end - found.start).days
+    days = sorted(draw(st.lists(st.integers(0, length - 1), max_size=8)))
+    prices = draw(st.lists(PRICES, min_size=len(days), max_size=len(days)))
+    changes = [(found.start + datetime.timedelta(days=day), price) for day, price in zip(days, prices, strict=True)]
+    return found.start, found.end, draw(PRICES), changes
+
+
+def in_force(day: datetime.date, first: int, changes: list[tuple[datetime.date, int]]) -> int:
+    """The price on that day: the last change by then."""
+    return [first, *[price for since, price in changes if since <= day]][-1]
+
+
+class TestProrate:
+    def test_credits_the_unused_days_and_charges_the_days_left(self) -> None:
+        found = prorate(
+            start=JAN_1, end=FEB_1, segments=[Segment(JAN_1, 3100)], day=JAN_16, price_minor=6200, left_minor=3100
+        )
+        assert found == Prorated(credit_minor=1600, charge_minor=3200)
+        assert found.net_minor == 1600
+
+    def test_counts_the_day_of_the_change_to_the_new_price(self) -> None:
+        last = datetime.date(2026, 1, 31)
+        for day, charge in ((JAN_1, 6200), (last, 200)):
+            found = prorate(
+                start=JAN_1, end=FEB_1, segments=[Segment(JAN_1, 3100)], day=day, price_minor=6200, left_minor=3100
+            )
+            assert found == Prorated(credit_minor=charge // 2, charge_minor=charge)
+
+    def test_rounds_the_charge_half_up_and_the_credit_to_the_total(self) -> None:
+        # 15 days of 1.00 and 16 of 2.00 are 1.5161: the charge of 1.0322 is 1.03, and 1.52 - 1.00 is to be paid.
+        found = prorate(
+            start=JAN_1, end=FEB_1, segments=[Segment(JAN_1, 100)], day=JAN_16, price_minor=200, left_minor=100
+        )
+        assert found == Prorated(credit_minor=51, charge_minor=103)
+        half = prorate(
+            start=JAN_1,
+            end=datetime.date(2026, 1, 3),
+            segments=[Segment(JAN_1, 0)],
+            day=datetime.date(2026, 1, 2),
+            price_minor=1,
+            left_minor=0,
+        )
+        assert half == Prorated(credit_minor=0, charge_minor=1)
+
+    def test_never_credits_more_than_is_left(self) -> None:
+        found = prorate(
+            start=JAN_1, end=FEB_1, segments=[Segment(JAN_1, 3100)], day=JAN_16, price_minor=0, left_minor=7
+        )
+        assert found == Prorated(credit_minor=7, charge_minor=0)
+
+    def test_never_credits_below_zero_for_the_sake_of_a_rounding(self) -> None:
+        # 0.4 and 0.4: each is 0, and together they are 1.
+        start, end = JAN_1, datetime.date(2026, 1, 11)
+        segments = [Segment(start, 4), Segment(datetime.date(2026, 1, 2), 0)]
+        day = datetime.date(2026, 1, 10)
+        assert weighted_total(start=start, end=end, segments=segments) == 0
+        found = prorate(start=start, end=end, segments=segments, day=day, price_minor=4, left_minor=0)
+        assert found == Prorated(credit_minor=0, charge_minor=1)
+
+    @settings(max_examples=2000, deadline=None, derandomize=True, print_blob=True)
+    @given(history=histories())
+    @example(history=(JAN_1, FEB_1, 1999, [(JAN_16, 2999), (JAN_16, 1999)]))
+    def test_bills_the_day_weighted_price_within_half_a_minor_unit(
+        self, history: tuple[datetime.date, datetime.date, int, list[tuple[datetime.date, int]]]
+    ) -> None:
+        start, end, first, changes = history
+        segments, billed = [Segment(start, first)], first
+        for made, (day, price) in enumerate(changes, start=1):
+            found = prorate(start=start, end=end, segments=segments, day=day, price_minor=price, left_minor=billed)
+            assert 0 <= found.credit_minor <= billed
+            assert found.charge_minor >= 0
+            exact = Fraction(price * (end - day).days, (end - start).days)
+            assert abs(found.charge_minor - exact) <= Fraction(1, 2) or found.credit_minor == 0
+            segments.append(Segment(day, price))
+            billed += found.net_minor
+            days = [start + datetime.timedelta(days=count) for count in range((end - start).days)]
+            weighted = Fraction(sum(in_force(each, first, changes[:made]) for each in days), len(days))
+            assert abs(billed - weighted) <= Fraction(1, 2)
+            assert billed >= 0
+
+    @settings(max_examples=500, deadline=None, derandomize=True, print_blob=True)
+    @given(history=histories(), there=PRICES)
+    def test_changing_back_on_the_same_day_leaves_nothing_to_pay(
+        self, history: tuple[datetime.date, datetime.date, int, list[tuple[datetime.date, int]]], there: int
+    ) -> None:
+        start, end, first, changes = history
+        segments = [Segment(start, first), *[Segment(*change) for change in changes]]
+        day, back = segments[-1]
+        billed = weighted_total(start=start, end=end, segments=segments)
+        first_change = prorate(start=start, end=end, segments=segments, day=day, price_minor=there, left_minor=billed)
+        segments.append(Segment(day, there))
+        second = prorate(
+            start=start,
+            end=end,
+            segments=segments,
+            day=day,
+            price_minor=back,
+            left_minor=billed + first_change.net_minor,
+        )
+        assert first_change.net_minor + second.net_minor == 0
+
+
+class TestWeightedTotal:
+    @pytest.mark.parametrize(
+        ("segments", "total"),
+        [
+            ([Segment(JAN_1, 1999)], 1999),
+            ([Segment(JAN_1, 3100), Segment(JAN_16, 6200)], 4700),
+            ([Segment(JAN_1, 3100), Segment(JAN_1, 6200)], 6200),
+            ([Segment(JAN_1, 3100), Segment(JAN_16, 0)], 1500),
+        ],
+    )
+    def test_weighs_each_price_with_its_days(self, segments: list[Segment], total: int) -> None:
+        assert weighted_total(start=JAN_1, end=FEB_1, segments=segments) == total
