@@ -62,6 +62,7 @@ class TestOpenAccount:
             "on_decline": "dun",
             "dunning_on": None,
             "trial_ends_on": None,
+            "pending_terms": None,
             "pending_cancellation": None,
             "pending_pause": None,
             "pending_resumption": None,

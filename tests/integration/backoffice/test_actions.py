@@ -129,18 +129,10 @@ class TestButtons:
         credit = grant_credit(
             account_id=billed_account.account.id, amount_minor=1, reason="r", author="test", today=TODAY, now=NOW
         )
+        of_accounts = {"update", "terms", "discount", "credit", "payment", "close", "close-and-refund", "pause"}
         offered = {
-            billed_account.account: {
-                "update",
-                "terms",
-                "discount",
-                "credit",
-                "payment",
-                "close",
-                "close-and-refund",
-                "pause",
-            },
-            owing.account: {"update", "terms", "discount", "credit", "payment", "close", "close-and-refund", "pause"},
+            billed_account.account: of_accounts,
+            owing.account: of_accounts,
             owing.january: {"collect", "payment", "credit-note", "write-off"},
             billed_account.invoice: {"credit-note"},
             billed_account.payment: {"refund", "taken-back"},
