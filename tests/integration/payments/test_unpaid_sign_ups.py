@@ -119,7 +119,7 @@ class TestDecline:
 
     def test_by_a_method_that_was_replaced_tries_the_new_one(self, signed_up: Any) -> None:
         account = signed_up(payment_customer="cus_1", payment_method="pm_1")
-        change: dict[str, Any] = {"reason": "a new card", "author": "ann", "today": TODAY, "now": NOW}
+        change: dict[str, Any] = {"reason": "a new card", "author": "ann", "now": NOW}
         change_account(account_id=account.id, changes={"payment_method": "pm_2"}, **change)
         declined(account)
         assert state_of(account) == ("PENDING", 1999, 0)
@@ -129,7 +129,7 @@ class TestDecline:
     def test_once_it_is_sent_its_invoices_dunns_as_ever(self, signed_up: Any) -> None:
         """What a person asks for of an invoice that is sent closes nothing."""
         account = signed_up("next_sweep")
-        change: dict[str, Any] = {"reason": "by transfer", "author": "ann", "today": TODAY, "now": NOW}
+        change: dict[str, Any] = {"reason": "by transfer", "author": "ann", "now": NOW}
         change_account(account_id=account.id, changes={"collection_method": "send_invoice", "net_days": 0}, **change)
         billed(as_of=TODAY)
         pay_invoice(invoice_id=Invoice.objects.get().id, author="ann", now=NOW)
