@@ -182,10 +182,11 @@ class Platform:
             self.queue.send([PaymentsMessage(payments=(payment.id,))])
 
     def change_terms(self, choices: random.Random) -> None:
-        """Prorated at once; one in five begins a new period."""
+        """Prorated at once; one in five begins a new period. That is after the periods of today were found due."""
         anchor = TODAY if choices.random() < 0.2 else None
         changes = TermsChanges(quantity=choices.randint(1, 3), anchor_date=anchor)
-        change_terms(account_id=self._any(choices), changes=changes, **SIGNED)
+        signed = SIGNED | {"now": at(TODAY) + datetime.timedelta(seconds=1)}
+        change_terms(account_id=self._any(choices), changes=changes, **signed)
 
     def change_method(self, choices: random.Random) -> None:
         changes = AccountChanges(payment_method=f"pm_{choices.randrange(10**6)}")
