@@ -32,6 +32,7 @@ from tests.builders import (
 )
 from tests.support.databases import rolled_back
 from tests.support.owing import rows, state_of
+from tests.support.unchanged import nothing_moves
 
 HOUR = datetime.timedelta(hours=1)
 DAY = datetime.timedelta(days=1)
@@ -258,6 +259,10 @@ class TestLateSuccess:
         assert (unknown.status, unknown.needs_review, unknown.gateway_reference) == ("SUCCEEDED", False, "pi_1")
         assert (declined.status, declined.needs_review) == ("DECLINED", True)
         assert declined.review_reason == f"the gateway named pi_1, which is payment {unknown.id}"
+
+    def test_has_no_like_in_a_late_decline_which_changes_nothing(self, declined: Payment) -> None:
+        with nothing_moves():
+            record_payment_outcomes(outcomes={declined.id: Declined(code="stolen_card")}, today=TODAY, now=NOW)
 
     def test_that_is_the_same_success_again_needs_no_review(self) -> None:
         an_account()
