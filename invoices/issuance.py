@@ -206,7 +206,7 @@ def _charges(invoices: Sequence[IssuedInvoice]) -> list[Posting]:
             amount_minor=abs(total - tax),
             currency=invoice.account.currency,
             description=line.description,
-            idempotency_key=f"charge:{line.rebilling_id if line.kind == InvoiceLine.Kind.PERIOD else line_id}",
+            idempotency_key=f"charge:{_charged_for(line_id, line)}",
             period_start=line.period_start,
             period_end=line.period_end,
             invoice_id=invoice.id,
@@ -229,7 +229,7 @@ def _taxes(invoices: Sequence[IssuedInvoice], rates: Mapping[uuid.UUID, TaxRate]
             amount_minor=tax,
             currency=invoice.account.currency,
             description=f"{rates[line.tax_rate_id]}: {line.description}"[:500],
-            idempotency_key=f"tax:{line.rebilling_id or line_id}",
+            idempotency_key=f"tax:{_charged_for(line_id, line)}",
             period_start=line.period_start,
             period_end=line.period_end,
             invoice_id=invoice.id,
@@ -239,3 +239,8 @@ def _taxes(invoices: Sequence[IssuedInvoice], rates: Mapping[uuid.UUID, TaxRate]
         for line_id, line, tax, _ in invoice.lines
         if tax and line.tax_rate_id
     ]
+
+
+def _charged_for(line_id: uuid.UUID, line: NewLine) -> uuid.UUID:
+    """What the entries of a line are posted for, once: its period, which is charged once, or else the line itself."""
+    return line.rebilling_id if line.kind == InvoiceLine.Kind.PERIOD and line.rebilling_id else line_id

@@ -10,6 +10,8 @@ import datetime
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from invoices.rounding import half_up
+
 
 class Segment(NamedTuple):
     """From a day on, a whole period would cost so much, net, in minor units: until the next segment, or the end."""
@@ -39,7 +41,7 @@ def weighted_total(*, start: datetime.date, end: datetime.date, segments: Sequen
     weighted = sum(
         segment.price_minor * (until - segment.since).days for segment, until in zip(segments, ends, strict=True)
     )
-    return _rounded(weighted, (end - start).days)
+    return half_up(weighted, (end - start).days)
 
 
 def prorate(
@@ -59,14 +61,9 @@ def prorate(
     changed = [*segments, Segment(day, price_minor)]
     before = weighted_total(start=start, end=end, segments=segments)
     after = weighted_total(start=start, end=end, segments=changed)
-    charge = _rounded(price_minor * (end - day).days, (end - start).days)
+    charge = half_up(price_minor * (end - day).days, (end - start).days)
     credit = before + charge - after
     if credit < 0:
         # Nothing is unused, and the rounded parts fall short of their rounded sum.
         charge, credit = charge - credit, 0
     return Prorated(credit_minor=min(credit, left_minor), charge_minor=charge)
-
-
-def _rounded(weighted_minor: int, days: int) -> int:
-    """A share of the period's days, rounded half up; never below zero."""
-    return (2 * weighted_minor + days) // (2 * days)

@@ -7,13 +7,12 @@ and offline money, which only a person can send, is the caller's to credit.
 import datetime
 import uuid
 
-from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount
 from invoices.locked_invoices import LockedInvoice, save_invoices
 from payments.messages.sending import send_refund_when_committed
 from payments.models import OFFLINE, Payment, Refund
 from payments.refund_requests import left_of_payment, left_under_lock
-from payments.refund_reservations import reserve
+from payments.refund_reservations import reserve_refund
 
 
 def refund_line(
@@ -36,21 +35,17 @@ def refund_line(
         amount = min(left, left_under_lock(account, payment, invoice, left_of_payment(payment), source=source))
         if not amount:
             continue
-        refund = Refund.objects.create(
-            id=new_id(),
-            account_id=account.id,
-            payment=payment,
-            line_id=line_id,
+        refund = reserve_refund(
+            account,
+            payment,
+            invoice,
             source=source,
             amount_minor=amount,
-            currency=payment.currency,
-            status=Refund.Status.SUBMITTED,
             reason=reason,
-            gateway=payment.gateway,
-            submitted_at=now,
-            created_by=author,
+            author=author,
+            now=now,
+            line_id=line_id,
         )
-        reserve(account, invoice, source=source, amount_minor=amount)
         send_refund_when_committed(refund_id=refund.id)
         left -= amount
     if left < amount_minor:

@@ -13,7 +13,6 @@ from django.db.models import QuerySet, Sum
 from accounts.amounts import amount_error
 from accounts.currencies import display
 from accounts.errors import Conflict, Invalid, refined
-from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount, save_accounts
 from accounts.reasons import checked_reason
 from accounts.wording import one_of
@@ -24,7 +23,7 @@ from payments.locked_attempts import lock_payment
 from payments.messages.sending import send_refund_when_committed
 from payments.models import OFFLINE, Payment, Refund
 from payments.refund_outcomes import book_refund
-from payments.refund_reservations import reserve
+from payments.refund_reservations import reserve_refund
 
 RESERVING = [Refund.Status.SUBMITTED, Refund.Status.UNKNOWN, Refund.Status.SUCCEEDED]
 """A refund in one of these states takes its amount from what is left of its payment; a FAILED one gives it back."""
@@ -82,26 +81,20 @@ def request_refund(
             raise used
         invoice = invoice_of(account, payment)
         check_left(account, payment, invoice, source=source, amount_minor=amount_minor)
-        # A person sends offline money back offline, and records what is done.
-        is_offline = payment.gateway == OFFLINE
-        refund = Refund.objects.create(
-            id=refund_id or new_id(),
-            account_id=account.id,
-            payment=payment,
+        refund = reserve_refund(
+            account,
+            payment,
+            invoice,
             source=source,
             amount_minor=amount_minor,
-            currency=payment.currency,
-            status=Refund.Status.SUCCEEDED if is_offline else Refund.Status.SUBMITTED,
-            completed_at=now if is_offline else None,
             reason=reason,
-            gateway=payment.gateway,
-            submitted_at=now,
-            created_by=author,
+            author=author,
+            now=now,
+            refund_id=refund_id,
         )
-        reserve(account, invoice, source=source, amount_minor=amount_minor)
         if invoice:
             save_invoices([invoice])
-        if is_offline:
+        if payment.gateway == OFFLINE:
             book_refund(refund, account=account, today=today, now=now, author=author)
         else:
             save_accounts([account], author=author, now=now)

@@ -10,7 +10,6 @@ from django.db import models, transaction
 from accounts.locked_accounts import LockedAccount
 from accounts.tax_rates import default_tax_rate_id
 from accounts.terms import terms_of
-from invoices.taxes import tax_rate_of
 from rebilling.invoice_periods import invoice_periods
 from rebilling.messages.message import PeriodItem
 from rebilling.metrics import emit
@@ -54,11 +53,10 @@ def bill_today(*, account: LockedAccount, gateway: str, today: datetime.date, no
     if run is None:
         return BilledNow(not_billed=NotBilled.RUN_HELD)
     (row,) = due_rows(
-        account_id=account.id,
-        currency=account.currency,
+        account=account,
         terms=terms,
         discount=discounts_of([account]).get(account.id),
-        tax_rate_id=tax_rate_of(account, default_id=default_tax_rate_id(now=now)),
+        default_tax_rate=default_tax_rate_id(now=now),
         run=run,
         since=today,
         until=today,

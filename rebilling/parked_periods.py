@@ -13,10 +13,9 @@ from accounts.models import Account
 from accounts.reasons import checked_reason, signed
 from accounts.tax_rates import default_tax_rate_id
 from accounts.terms import terms_of
-from invoices.taxes import tax_rate_of
 from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.period_discounts import discounts_of
-from rebilling.period_rows import due_rows, last_day_billed, write_rows
+from rebilling.period_rows import due_rows, write_rows
 from rebilling.period_states import cancel_periods, make_due, skip_by_person
 from rebilling.run_review import UnknownRun, check_sweep_ended
 from rebilling.run_states import reopen
@@ -148,16 +147,14 @@ def _write_next_periods(
 
     Whatever the run's date, nothing that starts after today is due, or from the day of a pending closing or pause on.
     """
-    until = min(rebilling.run.as_of, billing_day(now))
     rows = due_rows(
-        account_id=account.id,
-        currency=account.currency,
+        account=account,
         terms=terms_of([account.id])[account.id],
         discount=discounts_of([account]).get(account.id),
-        tax_rate_id=tax_rate_of(account, default_id=default_tax_rate_id(now=now)),
+        default_tax_rate=default_tax_rate_id(now=now),
         run=rebilling.run,
         since=since,
-        until=last_day_billed(until, account.billing_stops_on),
+        until=min(rebilling.run.as_of, billing_day(now)),
         park_after_limit=True,
         now=now,
     )

@@ -4,39 +4,62 @@ import datetime
 import uuid
 from collections.abc import Collection
 from itertools import islice
+from typing import Protocol
 
 from accounts.billing_calendar import MAX_DUE_PERIODS, Period
 from accounts.terms import TermsHistory, TermsInForce
 from accounts.wording import period_in_words
+from invoices.taxes import tax_rate_of
 from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.period_discounts import AccountDiscount
 from rebilling.period_states import Parking, log_parked
 
 
+class DueAccount(Protocol):
+    """What finding an account's due periods needs of it: a row, or a locked account."""
+
+    @property
+    def id(self) -> uuid.UUID: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def rebilling_date(self) -> datetime.date: ...
+    @property
+    def billing_stops_on(self) -> datetime.date | None: ...
+    @property
+    def tax_rate_id(self) -> uuid.UUID | None: ...
+    @property
+    def discount_id(self) -> uuid.UUID | None: ...
+
+
 def due_rows(
     *,
-    account_id: uuid.UUID,
-    currency: str,
+    account: DueAccount,
     terms: TermsHistory,
     discount: AccountDiscount | None,
-    tax_rate_id: uuid.UUID | None,
+    default_tax_rate: uuid.UUID | None,
     run: Run,
     since: datetime.date,
     until: datetime.date,
     park_after_limit: bool,
     now: datetime.datetime,
 ) -> list[Rebilling]:
-    """A DUE row, unsaved, for each period of the account that starts from `since` to `until`.
+    """A DUE row, unsaved, for each period of the account that starts from `since` to `until`, and before the account is
+    to be closed or paused.
 
     The price is fixed here, with its discount and the rate of its tax: what passes the volume check is what is charged.
     When there are more than 36 periods, the first is PARKED and the others get no row; with `park_after_limit`, 36 are
     DUE and the one after them is PARKED.
     """
-    periods = list(islice(terms.periods_due(since=since, as_of=until), MAX_DUE_PERIODS + 1))
+    as_of = last_day_billed(until, account.billing_stops_on)
+    periods = list(islice(terms.periods_due(since=since, as_of=as_of), MAX_DUE_PERIODS + 1))
+    tax_rate_id = tax_rate_of(account, default_id=default_tax_rate)
     rows = [
         Rebilling(
             run=run,
-            account_id=account_id,
+            account_id=account.id,
             period_start=period.start,
             period_end=period.end,
             ended_on=period.end,
@@ -46,7 +69,7 @@ def due_rows(
             unit_amount_minor=in_force.unit_amount_minor,
             amount_minor=net_price_minor(in_force),
             tax_rate_id=tax_rate_id,
-            currency=currency,
+            currency=account.currency,
             due_since=now,
         )
         for period, in_force in periods

@@ -8,7 +8,6 @@ import datetime
 import logging
 import uuid
 from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
 
 from django.db.models import BooleanField, Exists, F, OuterRef
 from django.db.models.expressions import RawSQL
@@ -23,7 +22,6 @@ from accounts.models import Account
 from accounts.tax_rates import check_default_tax, default_tax_rate_id
 from accounts.terms import terms_of
 from invoices.past_due import mark_past_due
-from invoices.taxes import tax_rate_of
 from payments.dunning_steps import send_dunning
 from payments.messages.queue import Queue
 from payments.messages.sending import send_leftovers
@@ -32,7 +30,7 @@ from rebilling.messages.sending import send_due
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
 from rebilling.period_discounts import discounts_of
-from rebilling.period_rows import due_rows, last_day_billed, write_rows
+from rebilling.period_rows import DueAccount, due_rows, write_rows
 from rebilling.period_states import skip_inactive
 from rebilling.sweep_lock import hold_sweep_lock
 from rebilling.volume_check import pass_or_hold
@@ -167,31 +165,10 @@ def _accounts_due(as_of: datetime.date) -> Iterator[list[uuid.UUID]]:
         yield [id_ for _, id_ in rows]
 
 
-class DueAccount(Protocol):
-    """An account, as a row or locked."""
-
-    @property
-    def id(self) -> uuid.UUID: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def currency(self) -> str: ...
-    @property
-    def rebilling_date(self) -> datetime.date: ...
-    @property
-    def billing_stops_on(self) -> datetime.date | None: ...
-    @property
-    def tax_rate_id(self) -> uuid.UUID | None: ...
-    @property
-    def discount_id(self) -> uuid.UUID | None: ...
-
-
 def _rows_due(
     *, accounts: Collection[DueAccount], run: Run, default_tax_rate: uuid.UUID | None, now: datetime.datetime
 ) -> list[Rebilling]:
-    """A row for each due period of the accounts; one PARKED row for an account that has too many of them. None for a
-    period that starts when the account is to be closed or paused, or later.
-    """
+    """A row for each due period of the accounts; one PARKED row for an account that has too many of them."""
     # Checked again under the lock: it may have been closed since it was found.
     billed = [account for account in accounts if account.status != Account.Status.INACTIVE]
     terms = terms_of([account.id for account in billed])
@@ -201,14 +178,13 @@ def _rows_due(
         row
         for account in billed
         for row in due_rows(
-            account_id=account.id,
-            currency=account.currency,
+            account=account,
             terms=terms[account.id],
             discount=discounts.get(account.id),
-            tax_rate_id=tax_rate_of(account, default_id=default_tax_rate),
+            default_tax_rate=default_tax_rate,
             run=run,
             since=account.rebilling_date,
-            until=last_day_billed(run.as_of, account.billing_stops_on),
+            until=run.as_of,
             park_after_limit=account.id in already_due,
             now=now,
         )

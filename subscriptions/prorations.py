@@ -147,7 +147,7 @@ def _credit(
     ]
     reason = f"Change of terms on {day_in_words(today)}: {'; '.join(parts)}"[:500]
     credit_notes = CreditNotes(today=today, now=now)
-    for invoice, shares in period.shares(proration.credit_minor - proration.charge_minor):
+    for invoice, shares in period.shares(-proration.net_minor):
         credit_notes.add(CreditNoteDraft(account, invoice, shares, reason, author, proration_id=proration.id))
         note_first_paid(account, invoice.status)
     issued = credit_notes.issue()

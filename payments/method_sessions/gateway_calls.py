@@ -23,11 +23,10 @@ from payments.gateways.sessions import (
 )
 from payments.method_sessions.outcomes import NEVER_OPENED, record_answer
 from payments.models import PaymentMethodSession
+from payments.send_to_gateway import RECORDING_SECONDS
 
 logger = logging.getLogger(__name__)
 
-RECORDING_SECONDS = 5.0
-"""Of the time that is left, reserved to record an answer."""
 MAX_CONSECUTIVE_UNANSWERED = 3
 """After so many sessions in a row without an answer, the gateway isn't called for the rest."""
 

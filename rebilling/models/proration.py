@@ -45,3 +45,8 @@ class Proration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.changed_on}: -{self.credit_minor} +{self.charge_minor}"
+
+    @property
+    def net_minor(self) -> int:
+        """What was still to be paid, in minor units; below zero, what was given back."""
+        return self.charge_minor - self.credit_minor
