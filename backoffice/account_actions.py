@@ -38,10 +38,7 @@ def _change_terms(account: Account, data: dict[str, Any], caller: Caller, *, dry
         effective=data["effective"],
         proration=data["proration"],
         dry_run=dry_run,
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 
@@ -60,15 +57,12 @@ def _withdraw_terms(account: Account, data: dict[str, Any], caller: Caller) -> N
     withdraw_terms(
         account_id=account.id,
         terms_id=pending.id,
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 
 def _bill_debt(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    bill_debt(account_id=account.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now)
+    bill_debt(account_id=account.id, **caller.signed(data))
 
 
 def _grant_credit(account: Account, data: dict[str, Any], caller: Caller) -> None:
@@ -76,10 +70,7 @@ def _grant_credit(account: Account, data: dict[str, Any], caller: Caller) -> Non
         account_id=account.id,
         amount_minor=data["amount"],
         entry_id=data["submission"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 
@@ -91,10 +82,7 @@ def _record_offline_payment(account: Account, data: dict[str, Any], caller: Call
         reference=data["reference"],
         is_another=data["is_another"],
         payment_id=data["submission"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 

@@ -35,6 +35,10 @@ class Caller:
     today: datetime.date
     now: datetime.datetime
 
+    def signed(self, data: dict[str, Any]) -> dict[str, Any]:
+        """What an operation is given besides what it is to do: the reason in the form's data, by whom, and when."""
+        return {"reason": data["reason"], "author": self.author, "today": self.today, "now": self.now}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:

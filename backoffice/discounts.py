@@ -54,10 +54,7 @@ def _give(account: Account, data: dict[str, Any], caller: Caller) -> None:
         amount_minor=data["amount"],
         periods=data["periods"],
         until=data["until"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 

@@ -36,10 +36,7 @@ def _record_payment(invoice: Invoice, data: dict[str, Any], caller: Caller) -> N
         reference=data["reference"],
         is_another=data["is_another"],
         payment_id=data["submission"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 
@@ -49,17 +46,12 @@ def _issue_credit_note(invoice: Invoice, data: dict[str, Any], caller: Caller) -
         amount_minor=data["amount_minor"],
         lines=data["lines"],
         credit_note_id=data["submission"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 
 def _write_off(invoice: Invoice, data: dict[str, Any], caller: Caller) -> None:
-    write_off_invoice(
-        invoice_id=invoice.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now
-    )
+    write_off_invoice(invoice_id=invoice.id, **caller.signed(data))
 
 
 def _can_be_collected(invoice: Invoice) -> bool:

@@ -16,7 +16,7 @@ from payments.models import Payment, Refund
 
 
 def _reverse(entry: Entry, data: dict[str, Any], caller: Caller) -> None:
-    reverse_entry(entry_id=entry.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now)
+    reverse_entry(entry_id=entry.id, **caller.signed(data))
 
 
 def _can_be_reversed(entry: Entry) -> bool:

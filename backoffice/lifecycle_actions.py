@@ -27,36 +27,32 @@ _INACTIVE, _PAUSED, _UNPAID = (
 )
 
 
-def _signed(data: dict[str, Any], caller: Caller) -> dict[str, Any]:
-    return {"reason": data["reason"], "author": caller.author, "today": caller.today, "now": caller.now}
-
-
 def _close(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    close_account(account_id=account.id, at=data["at"], **_signed(data, caller))
+    close_account(account_id=account.id, at=data["at"], **caller.signed(data))
 
 
 def _close_and_refund(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    close_account(account_id=account.id, refund=data["refund"], **_signed(data, caller))
+    close_account(account_id=account.id, refund=data["refund"], **caller.signed(data))
 
 
 def _reopen(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    reopen_account(account_id=account.id, **_signed(data, caller))
+    reopen_account(account_id=account.id, **caller.signed(data))
 
 
 def _pause(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    pause_account(account_id=account.id, at=data["at"], until=data["until"], **_signed(data, caller))
+    pause_account(account_id=account.id, at=data["at"], until=data["until"], **caller.signed(data))
 
 
 def _resume(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    resume_account(account_id=account.id, on=data["on"], **_signed(data, caller))
+    resume_account(account_id=account.id, on=data["on"], **caller.signed(data))
 
 
 def _take_back(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    take_back(account_id=account.id, change=data["change"], **_signed(data, caller))
+    take_back(account_id=account.id, change=data["change"], **caller.signed(data))
 
 
 def _move_trial_end(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    move_trial_end(account_id=account.id, ends_on=data["ends_on"], **_signed(data, caller))
+    move_trial_end(account_id=account.id, ends_on=data["ends_on"], **caller.signed(data))
 
 
 def _can_be_closed(account: Account) -> bool:

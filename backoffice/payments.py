@@ -29,10 +29,7 @@ def _mark_succeeded(payment: Payment, data: dict[str, Any], caller: Caller) -> N
         payment_id=payment.id,
         taken=True,
         reference=data["reference"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 
@@ -41,10 +38,7 @@ def _mark_declined(payment: Payment, data: dict[str, Any], caller: Caller) -> No
         payment_id=payment.id,
         taken=False,
         reference="",
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 
@@ -52,17 +46,12 @@ def _book_late(payment: Payment, data: dict[str, Any], caller: Caller) -> None:
     book_late_payment(
         payment_id=payment.id,
         reference=data["reference"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 
 def _record_reversed(payment: Payment, data: dict[str, Any], caller: Caller) -> None:
-    record_reversed_payment(
-        payment_id=payment.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now
-    )
+    record_reversed_payment(payment_id=payment.id, **caller.signed(data))
 
 
 def _has_its_money(payment: Payment) -> bool:

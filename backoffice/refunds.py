@@ -26,10 +26,7 @@ def _refund(payment: Payment, data: dict[str, Any], caller: Caller) -> None:
     request_refund(
         payment_id=payment.id,
         amount_minor=data["amount"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
         source=data["source"],
         refund_id=data["submission"],
     )
@@ -52,10 +49,7 @@ def _resolve(refund: Refund, data: dict[str, Any], caller: Caller, *, sent: bool
         refund_id=refund.id,
         sent=sent,
         reference=data.get("reference", ""),
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 
@@ -63,17 +57,12 @@ def _book_late(refund: Refund, data: dict[str, Any], caller: Caller) -> None:
     book_late_refund(
         refund_id=refund.id,
         reference=data["reference"],
-        reason=data["reason"],
-        author=caller.author,
-        today=caller.today,
-        now=caller.now,
+        **caller.signed(data),
     )
 
 
 def _record_reversed(refund: Refund, data: dict[str, Any], caller: Caller) -> None:
-    record_reversed_refund(
-        refund_id=refund.id, reason=data["reason"], author=caller.author, today=caller.today, now=caller.now
-    )
+    record_reversed_refund(refund_id=refund.id, **caller.signed(data))
 
 
 REFUND = Action(

@@ -88,8 +88,7 @@ def change_in_words(change: TermsChange) -> list[str]:
     if change.billed is None:
         return [*sentences, "Nothing is billed now."]
     sentences += [f"{line.description}: {shown(line.amount_minor)}." for line in change.billed.lines]
-    row = change.billed.proration
-    net = row.charge_minor - row.credit_minor
+    net = change.billed.proration.net_minor
     if net > 0:
         return [*sentences, f"{shown(net)} is billed now."]
     if net == 0:
