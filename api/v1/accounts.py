@@ -1,6 +1,7 @@
 """Accounts: who is billed."""
 
 import uuid
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet, Value
@@ -16,13 +17,14 @@ from accounts.account_opening import NewAccount
 from accounts.locked_accounts import get_account
 from accounts.models import Account, Plan
 from accounts.terms import on_plan
-from api.endpoints import Endpoint, ListEndpoint
+from api.endpoints import ListEndpoint
 from api.filters import CharFilter, ChoiceFilter, DayFilter, FilterSet, ModelChoiceFilter, SinceFilter, UntilFilter
 from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
 from api.v1.account_answers import AccountSerializer, account_as_json, accounts_as_json
 from api.v1.account_bodies import ChangeAccountSerializer, OpenAccountSerializer
+from api.v1.account_calls import AccountCall
 from api.v1.sign_ups import OpenedAccountSerializer, after_waiting, sign_up_as_json
 from api.waiting import PARAMETER, seconds_to_wait, wait_parameter
 from payments.account_updates import update_account
@@ -196,7 +198,7 @@ def _needs_key(new: NewAccount) -> str:
     return "" if new.external_reference else NEEDS_KEY_OR_REFERENCE
 
 
-class AccountEndpoint(Endpoint):
+class AccountEndpoint(AccountCall):
     scopes: ClassVar = {"GET": Scope.ACCOUNTS_READ, "PATCH": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -228,14 +230,8 @@ class AccountEndpoint(Endpoint):
         reason = values.pop("reason", BY_API)
         changes = cast(AccountChanges, values)
 
-        def work() -> Answer:
-            account = update_account(
-                account_id=account_id,
-                changes=changes,
-                reason=reason,
-                author=self.author,
-                now=self.now,
+        return self.account_after(
+            partial(
+                update_account, account_id=account_id, changes=changes, reason=reason, author=self.author, now=self.now
             )
-            return Answer(200, account_as_json(account, today=self.today))
-
-        return self.once(work)
+        )

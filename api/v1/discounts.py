@@ -1,6 +1,7 @@
 """The discount of an account: giving it one, and ending it."""
 
 import uuid
+from functools import partial
 from typing import ClassVar
 
 from django.http import HttpResponse
@@ -9,12 +10,12 @@ from rest_framework.request import Request
 
 from accounts.models import MAX_DISCOUNT_PERIODS
 from accounts.reasons import MAX_REASON_LENGTH
-from api.endpoints import Body, Endpoint
+from api.endpoints import Body
 from api.fields import Day, Movement, Percent, Text, WholeNumber
-from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
-from api.v1.account_answers import AccountSerializer, account_as_json
+from api.v1.account_answers import AccountSerializer
+from api.v1.account_calls import AccountCall
 from api.v1.accounts import TAG
 from api.v1.lifecycle import ReasonSerializer
 from subscriptions.discounts import end_discount, give_discount
@@ -39,7 +40,7 @@ class GiveDiscountSerializer(Body):
     reason = Text(max_length=MAX_REASON_LENGTH)
 
 
-class DiscountEndpoint(Endpoint):
+class DiscountEndpoint(AccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -65,14 +66,13 @@ class DiscountEndpoint(Endpoint):
     def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         values = self.body(GiveDiscountSerializer)
 
-        def work() -> Answer:
-            account = give_discount(account_id=account_id, **values, author=self.author, today=self.today, now=self.now)
-            return Answer(200, account_as_json(account, today=self.today))
+        change = partial(
+            give_discount, account_id=account_id, **values, author=self.author, today=self.today, now=self.now
+        )
+        return self.account_after(change)
 
-        return self.once(work)
 
-
-class EndDiscountEndpoint(Endpoint):
+class EndDiscountEndpoint(AccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -90,8 +90,5 @@ class EndDiscountEndpoint(Endpoint):
     def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         reason = self.body(ReasonSerializer)["reason"]
 
-        def work() -> Answer:
-            account = end_discount(account_id=account_id, reason=reason, author=self.author, now=self.now)
-            return Answer(200, account_as_json(account, today=self.today))
-
-        return self.once(work)
+        change = partial(end_discount, account_id=account_id, reason=reason, author=self.author, now=self.now)
+        return self.account_after(change)

@@ -1,6 +1,7 @@
 """Closing and reopening accounts, and billing what a closed one owes."""
 
 import uuid
+from functools import partial
 from typing import ClassVar
 
 from django.http import HttpResponse
@@ -9,12 +10,13 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from accounts.reasons import MAX_REASON_LENGTH
-from api.endpoints import Body, Endpoint
+from api.endpoints import Body
 from api.fields import Choice, Text, WordOrDay
-from api.idempotency import MOVES_MONEY, Answer
+from api.idempotency import MOVES_MONEY
 from api.models import Scope
 from api.schema import call
-from api.v1.account_answers import AccountSerializer, account_as_json
+from api.v1.account_answers import AccountSerializer
+from api.v1.account_calls import AccountCall
 from api.v1.accounts import TAG
 from subscriptions.effective_days import At
 from subscriptions.last_invoice import bill_debt
@@ -45,7 +47,7 @@ class CloseAccountSerializer(ReasonSerializer):
     )
 
 
-class CloseAccountEndpoint(Endpoint):
+class CloseAccountEndpoint(AccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -76,14 +78,13 @@ class CloseAccountEndpoint(Endpoint):
         if moves_money and Scope.LEDGER_WRITE not in self.api_key.scopes:
             raise PermissionDenied(f"With a refund, this key lacks the scope {Scope.LEDGER_WRITE}.")
 
-        def work() -> Answer:
-            account = close_account(account_id=account_id, **given, author=self.author, today=self.today, now=self.now)
-            return Answer(200, account_as_json(account, today=self.today))
+        change = partial(
+            close_account, account_id=account_id, **given, author=self.author, today=self.today, now=self.now
+        )
+        return self.account_after(change, needs_key=MOVES_MONEY if moves_money else "")
 
-        return self.once(work, needs_key=MOVES_MONEY if moves_money else "")
 
-
-class ReopenAccountEndpoint(Endpoint):
+class ReopenAccountEndpoint(AccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -102,16 +103,13 @@ class ReopenAccountEndpoint(Endpoint):
     def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         reason = self.body(ReasonSerializer)["reason"]
 
-        def work() -> Answer:
-            account = reopen_account(
-                account_id=account_id, reason=reason, author=self.author, today=self.today, now=self.now
-            )
-            return Answer(200, account_as_json(account, today=self.today))
-
-        return self.once(work)
+        change = partial(
+            reopen_account, account_id=account_id, reason=reason, author=self.author, today=self.today, now=self.now
+        )
+        return self.account_after(change)
 
 
-class LastInvoiceEndpoint(Endpoint):
+class LastInvoiceEndpoint(AccountCall):
     scopes: ClassVar = {"POST": Scope.LEDGER_WRITE}
 
     @call(
@@ -130,10 +128,7 @@ class LastInvoiceEndpoint(Endpoint):
     def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         reason = self.body(ReasonSerializer)["reason"]
 
-        def work() -> Answer:
-            account = bill_debt(
-                account_id=account_id, reason=reason, author=self.author, today=self.today, now=self.now
-            )
-            return Answer(200, account_as_json(account, today=self.today))
-
-        return self.once(work, needs_key=MOVES_MONEY)
+        change = partial(
+            bill_debt, account_id=account_id, reason=reason, author=self.author, today=self.today, now=self.now
+        )
+        return self.account_after(change, needs_key=MOVES_MONEY)

@@ -1,18 +1,18 @@
 """Pausing and resuming accounts, and taking back what is pending."""
 
 import uuid
+from functools import partial
 from typing import ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
-from api.endpoints import Endpoint
 from api.fields import Choice, Day
-from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
-from api.v1.account_answers import AccountSerializer, account_as_json
+from api.v1.account_answers import AccountSerializer
+from api.v1.account_calls import AccountCall
 from api.v1.accounts import TAG
 from api.v1.lifecycle import ReasonSerializer
 from subscriptions.effective_days import At
@@ -54,7 +54,7 @@ class TakeBackSerializer(ReasonSerializer):
     )
 
 
-class PauseAccountEndpoint(Endpoint):
+class PauseAccountEndpoint(AccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -74,14 +74,13 @@ class PauseAccountEndpoint(Endpoint):
     def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         given = self.body(PauseAccountSerializer)
 
-        def work() -> Answer:
-            account = pause_account(account_id=account_id, **given, author=self.author, today=self.today, now=self.now)
-            return Answer(200, account_as_json(account, today=self.today))
+        change = partial(
+            pause_account, account_id=account_id, **given, author=self.author, today=self.today, now=self.now
+        )
+        return self.account_after(change)
 
-        return self.once(work)
 
-
-class ResumeAccountEndpoint(Endpoint):
+class ResumeAccountEndpoint(AccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -100,14 +99,13 @@ class ResumeAccountEndpoint(Endpoint):
     def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         given = self.body(ResumeAccountSerializer)
 
-        def work() -> Answer:
-            account = resume_account(account_id=account_id, **given, author=self.author, today=self.today, now=self.now)
-            return Answer(200, account_as_json(account, today=self.today))
+        change = partial(
+            resume_account, account_id=account_id, **given, author=self.author, today=self.today, now=self.now
+        )
+        return self.account_after(change)
 
-        return self.once(work)
 
-
-class TakeBackEndpoint(Endpoint):
+class TakeBackEndpoint(AccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -129,8 +127,5 @@ class TakeBackEndpoint(Endpoint):
     def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         given = self.body(TakeBackSerializer)
 
-        def work() -> Answer:
-            account = take_back(account_id=account_id, **given, author=self.author, today=self.today, now=self.now)
-            return Answer(200, account_as_json(account, today=self.today))
-
-        return self.once(work)
+        change = partial(take_back, account_id=account_id, **given, author=self.author, today=self.today, now=self.now)
+        return self.account_after(change)

@@ -1,7 +1,7 @@
 """Payment method sessions: a customer gives a payment method in the client's front end."""
 
 import uuid
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.http import HttpResponse
 from rest_framework import serializers
@@ -51,9 +51,10 @@ class PaymentMethodSessionSerializer(serializers.ModelSerializer[PaymentMethodSe
         read_only_fields = fields
 
 
-def _without_secret(session: PaymentMethodSession) -> Any:
-    """For answers that are stored with their Idempotency-Key: those would keep the secret when the session is over."""
-    return PaymentMethodSessionSerializer(session).data | {"client_secret": None}
+def _accepted(session: PaymentMethodSession) -> Answer:
+    """Without the secret: stored with its Idempotency-Key, the answer would keep it when the session is over."""
+    shown = PaymentMethodSessionSerializer(session).data | {"client_secret": None}
+    return Answer(202, shown, location=f"/v1/accounts/{session.account_id}/payment-method-session/{session.id}")
 
 
 class OpenSessionEndpoint(Endpoint):
@@ -75,9 +76,7 @@ class OpenSessionEndpoint(Endpoint):
         self.body(EmptyBody)
 
         def work() -> Answer:
-            session = request_session(account_id=account_id, author=self.author, now=self.now)
-            place = f"/v1/accounts/{account_id}/payment-method-session/{session.id}"
-            return Answer(202, _without_secret(session), location=place)
+            return _accepted(request_session(account_id=account_id, author=self.author, now=self.now))
 
         return self.once(work)
 
@@ -127,8 +126,6 @@ class CompleteSessionEndpoint(Endpoint):
         self.body(EmptyBody)
 
         def work() -> Answer:
-            session = request_look_up(account_id=account_id, session_id=session_id, now=self.now)
-            place = f"/v1/accounts/{account_id}/payment-method-session/{session.id}"
-            return Answer(202, _without_secret(session), location=place)
+            return _accepted(request_look_up(account_id=account_id, session_id=session_id, now=self.now))
 
         return self.once(work)

@@ -4,7 +4,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiExample, extend_schema_field
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -13,7 +13,7 @@ from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.locked_accounts import get_account
 from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body, Endpoint
-from api.fields import Amount, Choice, Day, Movement, Text, WholeNumber, YesOrNo, day_from
+from api.fields import Amount, Choice, Day, Movement, Text, WholeNumber, WordOrDay, YesOrNo
 from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
@@ -21,25 +21,12 @@ from api.v1.account_answers import AccountSerializer, AgreedTermsSerializer, acc
 from api.v1.accounts import TAG
 from api.v1.lifecycle import ReasonSerializer
 from subscriptions.agreed_terms import Effective, TermsChanges
+from subscriptions.effective_days import At
 from subscriptions.prorations import BilledChange
 from subscriptions.terms_changes import TermsChange, change_terms, withdraw_terms
 
 PRORATION_MODES = [("invoice", "invoice"), ("none", "none")]
 _DEDUCTION = -MAX_BALANCE_MINOR
-
-
-@extend_schema_field({"type": "string", "pattern": "^(now|period_end|[0-9]{4}-[0-9]{2}-[0-9]{2})$"})
-class EffectiveField(Text):
-    """`now`, `period_end`, or the first day of a later period."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        text = super().to_internal_value(data)
-        if text in ("now", "period_end"):
-            return text
-        day = day_from(text)
-        if day is None:
-            raise serializers.ValidationError("Must be now, period_end or a date, YYYY-MM-DD.", code="invalid")
-        return day
 
 
 class ChangeTermsSerializer(Body):
@@ -54,7 +41,8 @@ class ChangeTermsSerializer(Body):
         required=False,
         help_text="Counts periods anew from this day, which is the first day of the new terms: the billing day moves.",
     )
-    effective = EffectiveField(
+    effective = WordOrDay(
+        At.values,
         required=False,
         help_text="From when: `now` (the default), `period_end`, or the first day of a later period.",
     )
@@ -214,7 +202,7 @@ def _billed(billed: BilledChange, *, dry_run: bool) -> dict[str, Any]:
     return {
         "credit_minor": row.credit_minor,
         "charge_minor": row.charge_minor,
-        "net_minor": row.charge_minor - row.credit_minor,
+        "net_minor": row.net_minor,
         "lines": billed.lines,
         "invoice": None if dry_run else billed.invoice_id,
         "credit_notes": [

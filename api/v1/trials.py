@@ -1,18 +1,18 @@
 """Moving the end of an account's trial."""
 
 import uuid
+from functools import partial
 from typing import ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
-from api.endpoints import Endpoint
 from api.fields import WordOrDay
-from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
-from api.v1.account_answers import AccountSerializer, account_as_json
+from api.v1.account_answers import AccountSerializer
+from api.v1.account_calls import AccountCall
 from api.v1.accounts import TAG
 from api.v1.lifecycle import ReasonSerializer
 from subscriptions.effective_days import At
@@ -25,7 +25,7 @@ class MoveTrialEndSerializer(ReasonSerializer):
     ends_on = WordOrDay([At.NOW], help_text="The day of the first period, from today on; or `now`.")
 
 
-class TrialEndpoint(Endpoint):
+class TrialEndpoint(AccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -47,8 +47,9 @@ class TrialEndpoint(Endpoint):
         given = self.body(MoveTrialEndSerializer)
         ends_on = self.today if given["ends_on"] == At.NOW else given["ends_on"]
 
-        def work() -> Answer:
-            account = move_trial_end(
+        return self.account_after(
+            partial(
+                move_trial_end,
                 account_id=account_id,
                 ends_on=ends_on,
                 reason=given["reason"],
@@ -56,6 +57,4 @@ class TrialEndpoint(Endpoint):
                 today=self.today,
                 now=self.now,
             )
-            return Answer(200, account_as_json(account, today=self.today))
-
-        return self.once(work)
+        )
