@@ -15,10 +15,9 @@ from django.db import connection
 from accounts.array_literals import uuid_array
 from accounts.sql_files import query
 from payments.gateways.port import Gateway
-from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.messages.queue import Queue
+from payments.messages.rows import PaymentsMessage, RowsMessage, SessionsMessage
 from payments.messages.sending import send_attempts, send_payments
-from payments.messages.sessions import SessionsMessage
 from payments.messages.strict import MalformedMessage
 from payments.method_sessions.gateway_calls import call_for_sessions
 from payments.models import GatewayAttempt, Payment, PaymentMethodSession, Refund
@@ -27,7 +26,7 @@ from payments.payment_outcomes import RecordedPayment, record_payment_outcomes
 from payments.refund_outcomes import record_refund_outcomes
 from payments.send_to_gateway import CallResults, call_gateway
 from rebilling.invoice_periods import invoice_periods
-from rebilling.messages.items import known_payments, known_periods, known_refunds, known_sessions
+from rebilling.messages.items import known_periods, known_rows
 from rebilling.messages.message import AnyMessage, PeriodItem, PeriodsMessage, from_json
 from rebilling.metrics import emit
 
@@ -127,10 +126,10 @@ def _charge_and_collect(message: PeriodsMessage, surroundings: Surroundings) -> 
     return known.faults
 
 
-def _collect_named(message: PaymentsMessage, surroundings: Surroundings) -> tuple[str, ...]:
+def _collect_named(message: RowsMessage, surroundings: Surroundings) -> tuple[str, ...]:
     """Collect the payments, or look up what became of them, and record the outcomes. Returns the items' faults."""
-    known = known_payments(message)
-    _collect(known.payments, surroundings)
+    known = known_rows(message)
+    _collect(known.ids, surroundings)
     return known.faults
 
 
@@ -144,25 +143,25 @@ def _collect(payment_ids: Collection[uuid.UUID], surroundings: Surroundings) -> 
     _finish_later(results, model=Payment, queue=surroundings.queue)
 
 
-def _send_refunds(message: RefundsMessage, surroundings: Surroundings) -> tuple[str, ...]:
+def _send_refunds(message: RowsMessage, surroundings: Surroundings) -> tuple[str, ...]:
     """Send the refunds' money back, or look up what became of it, and record the outcomes. Returns the items'
     faults.
     """
-    known = known_refunds(message)
-    results = _call_gateway(Refund, known.refunds, surroundings)
+    known = known_rows(message)
+    results = _call_gateway(Refund, known.ids, surroundings)
     record_refund_outcomes(outcomes=results.outcomes, today=surroundings.today, now=surroundings.clock())
     _finish_later(results, model=Refund, queue=surroundings.queue)
     return known.faults
 
 
-def _work_on_sessions(message: SessionsMessage, surroundings: Surroundings) -> tuple[str, ...]:
+def _work_on_sessions(message: RowsMessage, surroundings: Surroundings) -> tuple[str, ...]:
     """Open the sessions at the gateway, or look up what became of them. Returns the items' faults.
 
     Raises `GatewayUnavailable` where the gateway didn't answer for some: the message comes back.
     """
-    known = known_sessions(message)
+    known = known_rows(message)
     results = call_for_sessions(
-        ids=known.sessions,
+        ids=known.ids,
         gateway=surroundings.gateway,
         clock=surroundings.clock,
         today=surroundings.today,

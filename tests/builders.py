@@ -19,8 +19,8 @@ from payments.gateways.port import (
     Request,
     Succeeded,
 )
-from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.messages.queue import Queue
+from payments.messages.rows import PaymentsMessage, RefundsMessage
 from payments.messages.strict import to_json
 from rebilling.hourly_check import check_hourly
 from rebilling.messages.message import PeriodItem, PeriodsMessage, from_json
@@ -105,13 +105,13 @@ class QueueInHand:
     def payments(self) -> list[uuid.UUID]:
         """The payments that bodies carry, one after the other."""
         found = [message for message in map(from_json, self.bodies) if isinstance(message, PaymentsMessage)]
-        return [id_ for message in found for id_ in message.payments]
+        return [id_ for message in found for id_ in message.ids]
 
     @property
     def refunds(self) -> list[uuid.UUID]:
         """The refunds that bodies carry, one after the other."""
         found = [message for message in map(from_json, self.bodies) if isinstance(message, RefundsMessage)]
-        return [id_ for message in found for id_ in message.refunds]
+        return [id_ for message in found for id_ in message.ids]
 
     def take(self) -> list[str]:
         taken, self.bodies = self.bodies, []

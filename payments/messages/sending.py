@@ -13,9 +13,8 @@ from django.db.models import Q, QuerySet
 
 from accounts.errors import Conflict
 from payments.deadlines import OVERDUE
-from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.messages.queue import Queue, QueueNotConfigured, UnableToSend, configured_queue
-from payments.messages.sessions import SessionsMessage
+from payments.messages.rows import AnyModel, message_of
 from payments.messages.strict import MAX_ITEMS
 from payments.models import GatewayAttempt, Payment, PaymentMethodSession, Refund
 
@@ -24,8 +23,6 @@ logger = logging.getLogger(__name__)
 _CHUNK_ROWS = 2000
 MAX_SESSIONS = 50
 """In one message. The gateway is called for them one after the other."""
-
-AnyModel = type[GatewayAttempt] | type[PaymentMethodSession]
 
 
 class UnableToCall(Conflict):
@@ -39,13 +36,6 @@ class NothingToLookUp(Conflict):
     """What became of it is known, or the worker is about to submit it."""
 
     code = "nothing-to-look-up"
-
-
-def message_of(model: AnyModel, ids: Collection[uuid.UUID]) -> PaymentsMessage | RefundsMessage | SessionsMessage:
-    """The message that carries these rows of the model."""
-    if model is PaymentMethodSession:
-        return SessionsMessage(sessions=tuple(ids))
-    return RefundsMessage(refunds=tuple(ids)) if model is Refund else PaymentsMessage(payments=tuple(ids))
 
 
 def look_up_now(*, row: GatewayAttempt) -> None:

@@ -3,16 +3,16 @@
 import uuid
 from collections.abc import Collection
 from dataclasses import replace
+from typing import TypeVar
 
 from django.db import connection
 
 from accounts.array_literals import plain_array, uuid_array
 from accounts.sql_files import query
-from payments.messages.attempts import PaymentsMessage, RefundsMessage
-from payments.messages.sending import AnyModel
-from payments.messages.sessions import SessionsMessage
-from payments.models import Payment, PaymentMethodSession, Refund
+from payments.messages.rows import RowsMessage
 from rebilling.messages.message import AnyMessage, PeriodItem, PeriodsMessage
+
+Rows = TypeVar("Rows", bound=RowsMessage)
 
 
 def known_periods(message: PeriodsMessage, *, charged: Collection[uuid.UUID] = ()) -> PeriodsMessage:
@@ -30,43 +30,23 @@ def known_periods(message: PeriodsMessage, *, charged: Collection[uuid.UUID] = (
     )
 
 
-def known_payments(message: PaymentsMessage) -> PaymentsMessage:
-    """The message with only the payments that exist; the others are among its `faults`."""
-    unknown = _unknown(Payment, message.payments)
-    return replace(
-        message,
-        payments=tuple(id_ for id_ in message.payments if id_ not in unknown),
-        faults=(*message.faults, *(f"there is no payment {id_}" for id_ in sorted(unknown))),
+def known_rows(message: Rows) -> Rows:
+    """The message with only the rows that exist; the others are among its `faults`."""
+    model = message.MODEL
+    unknown = set(message.ids).difference(
+        model._default_manager.filter(id__in=message.ids).values_list("id", flat=True)
     )
-
-
-def known_refunds(message: RefundsMessage) -> RefundsMessage:
-    """The message with only the refunds that exist; the others are among its `faults`."""
-    unknown = _unknown(Refund, message.refunds)
     return replace(
         message,
-        refunds=tuple(id_ for id_ in message.refunds if id_ not in unknown),
-        faults=(*message.faults, *(f"there is no refund {id_}" for id_ in sorted(unknown))),
-    )
-
-
-def known_sessions(message: SessionsMessage) -> SessionsMessage:
-    """The message with only the sessions that exist; the others are among its `faults`."""
-    unknown = _unknown(PaymentMethodSession, message.sessions)
-    return replace(
-        message,
-        sessions=tuple(id_ for id_ in message.sessions if id_ not in unknown),
-        faults=(*message.faults, *(f"there is no session {id_}" for id_ in sorted(unknown))),
+        ids=tuple(id_ for id_ in message.ids if id_ not in unknown),
+        faults=(*message.faults, *(f"there is no {model.NOUN} {id_}" for id_ in sorted(unknown))),
     )
 
 
 def faults_of(message: AnyMessage) -> tuple[str, ...]:
     """What is wrong with items of the message: they can't be read, or don't exist."""
-    if isinstance(message, PeriodsMessage):
-        return known_periods(message).faults
-    if isinstance(message, SessionsMessage):
-        return known_sessions(message).faults
-    return (known_refunds(message) if isinstance(message, RefundsMessage) else known_payments(message)).faults
+    known = known_periods(message) if isinstance(message, PeriodsMessage) else known_rows(message)
+    return known.faults
 
 
 def _unknown_periods(items: Collection[PeriodItem]) -> set[uuid.UUID]:
@@ -82,7 +62,3 @@ def _unknown_periods(items: Collection[PeriodItem]) -> set[uuid.UUID]:
             },
         )
         return {id_ for (id_,) in cursor.fetchall()}
-
-
-def _unknown(model: AnyModel, ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    return set(ids).difference(model._default_manager.filter(id__in=ids).values_list("id", flat=True))

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from payments.messages.attempts import PaymentsMessage, RefundsMessage, read_payments, read_refunds
-from payments.messages.sessions import SessionsMessage, read_sessions
+from payments.messages.rows import MESSAGES, RowsMessage
 from payments.messages.strict import malformed, object_in, read_date, read_items, read_object, read_uuid
 
 
@@ -56,13 +55,9 @@ class PeriodsMessage:
         }
 
 
-AnyMessage = PeriodsMessage | PaymentsMessage | RefundsMessage | SessionsMessage
+AnyMessage = PeriodsMessage | RowsMessage
 
-_READERS: dict[str, Callable[[object], PaymentsMessage | RefundsMessage | SessionsMessage]] = {
-    PaymentsMessage.SCHEMA: read_payments,
-    RefundsMessage.SCHEMA: read_refunds,
-    SessionsMessage.SCHEMA: read_sessions,
-}
+_READERS: dict[str, Callable[[object], RowsMessage]] = {kind.schema(): kind.read for kind in MESSAGES}
 
 
 def from_json(body: str) -> AnyMessage:

@@ -27,7 +27,7 @@ from ledger.models import Entry
 from payments.account_updates import update_account
 from payments.dunning_steps import send_dunning
 from payments.gateways.port import Declined, Outcome, PaymentRequest, RefundRequest
-from payments.messages.attempts import PaymentsMessage, RefundsMessage
+from payments.messages.rows import PaymentsMessage, RefundsMessage
 from payments.messages.strict import to_json
 from payments.models import Payment, Refund
 from payments.offline_payments import record_offline_payment
@@ -129,7 +129,7 @@ class Platform:
             mixed = PeriodsMessage(run_id=message.run_id, as_of=message.as_of, periods=tuple(periods))
             self.process(to_json(mixed), seconds_left=choices.choice([900, 900, 0]))
         if payments := self.queue.payments:
-            self.process(to_json(PaymentsMessage(payments=(choices.choice(payments),))))
+            self.process(to_json(PaymentsMessage(ids=(choices.choice(payments),))))
 
     def process(self, *bodies: str, seconds_left: float = 900) -> None:
         """A message that finds a lease held fails, and comes again."""
@@ -147,7 +147,7 @@ class Platform:
                 **SIGNED,
             )
             refunds = [*Refund.objects.filter(account=account_id).values_list("id", flat=True)]
-            self.process(to_json(RefundsMessage(refunds=(choices.choice(refunds),))))
+            self.process(to_json(RefundsMessage(ids=(choices.choice(refunds),))))
 
     def take_back(self, choices: random.Random) -> None:
         """The bank returns the money of a payment."""
@@ -179,7 +179,7 @@ class Platform:
     def pay(self, choices: random.Random) -> None:
         if invoice_id := self._invoice(choices):
             payment = pay_invoice(invoice_id=invoice_id, author="ann", now=at(TODAY))
-            self.queue.send([PaymentsMessage(payments=(payment.id,))])
+            self.queue.send([PaymentsMessage(ids=(payment.id,))])
 
     def change_terms(self, choices: random.Random) -> None:
         """Prorated at once; one in five begins a new period. That is after the periods of today were found due."""
@@ -288,9 +288,9 @@ def work_off(platform: Platform) -> None:
         for model, message in ((Payment, "payments"), (Refund, "refunds")):
             ids = tuple(model.objects.filter(status="SUBMITTED").values_list("id", flat=True))
             if ids and message == "payments":
-                bodies.append(to_json(PaymentsMessage(payments=ids)))
+                bodies.append(to_json(PaymentsMessage(ids=ids)))
             elif ids:
-                bodies.append(to_json(RefundsMessage(refunds=ids)))
+                bodies.append(to_json(RefundsMessage(ids=ids)))
         if not bodies:
             return
         platform.process(*bodies)

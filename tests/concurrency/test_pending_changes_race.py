@@ -24,7 +24,8 @@ from subscriptions.pending_changes import take_back
 from tests.builders import QueueInHand, a_plan, an_account, at, billed, delivered, statuses_of, swept
 from tests.support.databases import committed
 from tests.support.owing import rows
-from tests.support.workers.threads import Gate, all_meet_before, threads, wait_until_blocked, wrapped
+from tests.support.sweep_races import changed_after_the_scan
+from tests.support.workers.threads import all_meet_before, threads, wait_until_blocked
 
 DAY = datetime.date(2026, 3, 10)
 NEXT = DAY + datetime.timedelta(days=7)
@@ -63,19 +64,19 @@ def account() -> Account:
 
 
 def sweep_against(change: Callable[[], object], *, day: datetime.date, queue: QueueInHand) -> Run:
-    """The change comes after the sweep found the accounts due, and before it locks them."""
-    gate = Gate()
+    return changed_after_the_scan(change, sweep=lambda: run_day(as_of=day, queue=queue, now=at(day)))
 
-    def after_the_scan(lock: Callable[..., object], ids: list[object]) -> object:
-        gate.pass_through()
-        return lock(ids)
 
-    with threads() as start, wrapped("rebilling.sweep.lock_accounts", after_the_scan):
-        sweeping = start(lambda: run_day(as_of=day, queue=queue, now=at(day)))
-        gate.wait_for_somebody()
-        change()
-        gate.open()
-        return sweeping.result()
+def deliver_behind(change: Callable[[], object]) -> None:
+    """The change holds the account's lock, and isn't committed, when the worker comes to it."""
+    queue = QueueInHand()
+    swept(as_of=DAY, queue=queue)
+    with threads() as start:
+        with transaction.atomic():
+            change()
+            delivering = start(partial(delivered, bodies=queue.take(), today=DAY))
+            wait_until_blocked()
+        assert delivering.result() == []
 
 
 @committed
@@ -114,26 +115,12 @@ class TestAWorkerThatRacesAChange:
 
     @pytest.mark.parametrize("change", STOP_TODAY)
     def test_charges_nothing_that_was_stopped_before(self, account: Account, change: Change) -> None:
-        queue = QueueInHand()
-        swept(as_of=DAY, queue=queue)
-        with threads() as start:
-            with transaction.atomic():
-                change(account)
-                delivering = start(partial(delivered, bodies=queue.take(), today=DAY))
-                wait_until_blocked()
-            assert delivering.result() == []
+        deliver_behind(partial(change, account))
         assert (statuses_of(account), Invoice.objects.count()) == ([(DAY, "SKIPPED")], 0)
 
     @pytest.mark.parametrize("change", STOP_LATER)
     def test_charges_what_starts_before(self, account: Account, change: Change) -> None:
-        queue = QueueInHand()
-        swept(as_of=DAY, queue=queue)
-        with threads() as start:
-            with transaction.atomic():
-                change(account)
-                delivering = start(partial(delivered, bodies=queue.take(), today=DAY))
-                wait_until_blocked()
-            assert delivering.result() == []
+        deliver_behind(partial(change, account))
         assert (statuses_of(account), rows(account)) == ([(DAY, "CHARGED")], [("PAID", 0, 1000)])
 
     @pytest.mark.parametrize("field", ["closes_on", "pauses_on"])

@@ -19,7 +19,7 @@ from ledger.models import Entry
 from payments.account_updates import update_account
 from payments.dunning_steps import take_steps_of
 from payments.gateways.port import Answer, Finding, PaymentRequest, Request, Succeeded, Unknown
-from payments.messages.attempts import PaymentsMessage
+from payments.messages.rows import PaymentsMessage
 from payments.messages.strict import to_json
 from payments.models import Payment
 from payments.payment_requests import UnableToCollect, pay_invoice
@@ -86,7 +86,7 @@ class DueAgain:
         """Two deliveries of whatever was submitted, one after the other."""
         for _ in range(2):
             if submitted := tuple(Payment.objects.filter(status="SUBMITTED").values_list("id", flat=True)):
-                body = to_json(PaymentsMessage(payments=submitted))
+                body = to_json(PaymentsMessage(ids=submitted))
                 assert delivered(bodies=[body], today=TOMORROW, gateway=self.gateway) == []
 
     def attempts(self) -> list[tuple[str, str, int]]:
@@ -186,7 +186,7 @@ class TestMoneyThatComesWhileAPaymentIsInFlight:
     def test_during_the_call_makes_the_gateways_money_credit(self) -> None:
         due, gate = DueAgain(), Gate()
         (payment_id,) = due.named["step"]()
-        body = to_json(PaymentsMessage(payments=(payment_id,)))
+        body = to_json(PaymentsMessage(ids=(payment_id,)))
         with threads() as start:
             gateway = GatedGateway(gate=gate)
             delivering = start(partial(delivered, bodies=[body], today=TOMORROW, gateway=gateway))
@@ -221,7 +221,7 @@ class Waiting:
     def __init__(self) -> None:
         self.account = owing(NEEDS_REVIEW)
         self.payment = Payment.objects.get()
-        self.body = to_json(PaymentsMessage(payments=(self.payment.id,)))
+        self.body = to_json(PaymentsMessage(ids=(self.payment.id,)))
         self.gateway = GatedLookUps()
 
     def deliver(self) -> list[str]:

@@ -20,6 +20,7 @@ from rebilling.sweep import sweep
 from subscriptions.lifecycle import close_account
 from tests.builders import QueueInHand, a_plan, an_account, at, delivered, statuses_of, swept
 from tests.support.databases import committed
+from tests.support.sweep_races import changed_after_the_scan
 from tests.support.workers.threads import Gate, all_meet_before, threads, wrapped
 
 DAY = datetime.date(2026, 3, 10)
@@ -152,18 +153,7 @@ class TestASweepThatRacesAChange:
 
     @staticmethod
     def sweep_against(change: Callable[[], object], *, queue: QueueInHand) -> Run:
-        gate = Gate()
-
-        def after_the_scan(lock: Callable[..., object], ids: list[object]) -> object:
-            gate.pass_through()
-            return lock(ids)
-
-        with threads() as start, wrapped("rebilling.sweep.lock_accounts", after_the_scan):
-            sweeping = start(lambda: sweep(as_of=DAY, queue=queue, now=at(DAY)))
-            gate.wait_for_somebody()
-            change()
-            gate.open()
-            return sweeping.result()
+        return changed_after_the_scan(change, sweep=lambda: sweep(as_of=DAY, queue=queue, now=at(DAY)))
 
     def test_does_not_write_again_what_was_charged_meanwhile(self) -> None:
         account = an_account(plan=a_plan(interval_unit="week"), today=DAY)

@@ -15,8 +15,7 @@ from rebilling.sweep import sweep
 from tests.builders import a_plan, an_account
 from tests.support.databases import committed
 from tests.support.owing import rows, state_of
-from tests.support.workers.processes import Seam, Workers, worker_processes
-from tests.support.workers.queues import local_queue
+from tests.support.workers.processes import Seam, Workers, workers_on_a_queue
 
 KILLED = -9
 
@@ -76,10 +75,7 @@ def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFacto
         "PAYMENT_GATEWAY_TIMEOUT_SECONDS": "-1.5",
         "REBILLING_RESEND_MINUTES": "0",
     }
-    with (
-        local_queue(visibility_timeout_seconds=0) as queue,
-        worker_processes(queue=queue, folder=tmp_path_factory.mktemp("workers"), **settings) as workers,
-    ):
+    with workers_on_a_queue(tmp_path_factory.mktemp("workers"), settings) as workers:
         yield workers
 
 

@@ -9,16 +9,15 @@ from django.utils import timezone
 
 from accounts.billing_day import billing_day
 from accounts.models import Account, AccountChange
-from payments.messages.sessions import SessionsMessage
+from payments.messages.rows import SessionsMessage
 from payments.messages.strict import to_json
 from payments.models import PaymentMethodSession
 from rebilling.sweep import sweep
 from tests.builders import a_plan, an_account
 from tests.support.databases import committed
 from tests.support.owing import state_of
-from tests.support.workers.processes import Seam, Workers, worker_processes
+from tests.support.workers.processes import Seam, Workers, workers_on_a_queue
 from tests.support.workers.provider import DECLINES
-from tests.support.workers.queues import local_queue
 
 KILLED = -9
 
@@ -78,18 +77,8 @@ def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFacto
         "PAYMENT_GATEWAY_TIMEOUT_SECONDS": "-1.5",
         "REBILLING_RESEND_MINUTES": "0",
     }
-    with (
-        local_queue(visibility_timeout_seconds=0) as queue,
-        worker_processes(queue=queue, folder=tmp_path_factory.mktemp("workers"), **settings) as workers,
-    ):
+    with workers_on_a_queue(tmp_path_factory.mktemp("workers"), settings) as workers:
         yield workers
-
-
-@pytest.fixture
-def workers(module_workers: Workers) -> Workers:
-    module_workers.queue.clear()
-    module_workers.book.clear()
-    return module_workers
 
 
 @committed
@@ -189,7 +178,7 @@ def request(workers: Workers, account: Account, *, seam: Seam | None = None) -> 
 def complete(workers: Workers, *, seam: Seam | None = None) -> None:
     """The customer gives a card, and a worker has a look."""
     workers.book.give("pm_given")
-    workers.queue.send(to_json(SessionsMessage(sessions=(PaymentMethodSession.objects.get().id,))))
+    workers.queue.send(to_json(SessionsMessage(ids=(PaymentMethodSession.objects.get().id,))))
     work(workers, seam=seam)
 
 

@@ -13,8 +13,7 @@ from rebilling.models import Rebilling, Run
 from tests.builders import a_plan
 from tests.support.databases import committed
 from tests.support.owing import rows, state_of
-from tests.support.workers.processes import Seam, Workers, worker_processes
-from tests.support.workers.queues import local_queue
+from tests.support.workers.processes import Seam, Workers, workers_on_a_queue
 
 KILLED = -9
 
@@ -51,19 +50,14 @@ AFTER_COMMIT = [
 def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     # No waiting: what is left over is sent at once.
     settings = {"REBILLING_RESEND_MINUTES": "0"}
-    with (
-        local_queue(visibility_timeout_seconds=0) as queue,
-        worker_processes(queue=queue, folder=tmp_path_factory.mktemp("workers"), **settings) as workers,
-    ):
+    with workers_on_a_queue(tmp_path_factory.mktemp("workers"), settings) as workers:
         yield workers
 
 
 @pytest.fixture
-def workers(module_workers: Workers, transactional_db: None) -> Workers:
-    module_workers.queue.clear()
-    module_workers.book.clear()
+def workers(workers: Workers, transactional_db: None) -> Workers:
     a_plan(code="pro")
-    return module_workers
+    return workers
 
 
 def sign_up(workers: Workers, *, seam: Seam | None) -> None:

@@ -18,8 +18,7 @@ from rebilling.reconciliation.summary import reconciliation_of
 from rebilling.sweep import sweep
 from tests.builders import a_plan, an_account, sent_again
 from tests.support.databases import committed
-from tests.support.workers.processes import Seam, Workers, worker_processes
-from tests.support.workers.queues import local_queue
+from tests.support.workers.processes import Seam, Workers, workers_on_a_queue
 
 ACCOUNTS = 24
 SMALL = {"rebilling.sweep.BATCH_ACCOUNTS": 10, "rebilling.messages.sending.MAX_ITEMS": 2}
@@ -45,18 +44,8 @@ SENDING = [
 
 @pytest.fixture(scope="module")
 def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    with (
-        local_queue(visibility_timeout_seconds=60) as queue,
-        worker_processes(queue=queue, folder=tmp_path_factory.mktemp("workers")) as workers,
-    ):
+    with workers_on_a_queue(tmp_path_factory.mktemp("workers"), {}, visibility_timeout_seconds=60) as workers:
         yield workers
-
-
-@pytest.fixture
-def workers(module_workers: Workers) -> Workers:
-    module_workers.queue.clear()
-    module_workers.book.clear()
-    return module_workers
 
 
 def cut_off(workers: Workers, seam: Seam) -> Run:

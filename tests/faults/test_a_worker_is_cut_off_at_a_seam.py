@@ -17,8 +17,7 @@ from tests.faults.mixed_batch import (
     what_is_there,
 )
 from tests.support.databases import committed
-from tests.support.workers.processes import Seam, Workers, worker_processes
-from tests.support.workers.queues import local_queue
+from tests.support.workers.processes import Seam, Workers, workers_on_a_queue
 
 KILLED = -9
 
@@ -88,10 +87,7 @@ def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFacto
     # nothing lets calls begin for a moment all the same. One payment after another, so that the number of calls is
     # known.
     settings = {"PAYMENT_LEASE_SECONDS": "0", "PAYMENT_GATEWAY_TIMEOUT_SECONDS": "-1.5", "PAYMENT_COLLECTORS": "1"}
-    with (
-        local_queue(visibility_timeout_seconds=0) as queue,
-        worker_processes(queue=queue, folder=tmp_path_factory.mktemp("workers"), **settings) as workers,
-    ):
+    with workers_on_a_queue(tmp_path_factory.mktemp("workers"), settings) as workers:
         yield workers
 
 

@@ -14,8 +14,7 @@ from rebilling.models import Run
 from tests.builders import a_plan, an_account, billed
 from tests.support.databases import committed
 from tests.support.owing import DECLINED, answers, rows, state_of
-from tests.support.workers.processes import Seam, Workers, worker_processes
-from tests.support.workers.queues import local_queue
+from tests.support.workers.processes import Seam, Workers, workers_on_a_queue
 
 KILLED = -9
 
@@ -56,10 +55,7 @@ AFTER_COMMIT = [
 def module_workers(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     # No waiting: what is left over is sent at once.
     settings = {"REBILLING_RESEND_MINUTES": "0"}
-    with (
-        local_queue(visibility_timeout_seconds=0) as queue,
-        worker_processes(queue=queue, folder=tmp_path_factory.mktemp("workers"), **settings) as workers,
-    ):
+    with workers_on_a_queue(tmp_path_factory.mktemp("workers"), settings) as workers:
         yield workers
 
 

@@ -19,7 +19,7 @@ from invoices.credits import grant_credit, reverse_entry
 from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
 from payments.account_updates import update_account
-from payments.messages.attempts import PaymentsMessage, RefundsMessage
+from payments.messages.rows import PaymentsMessage, RefundsMessage
 from payments.models import OFFLINE, Payment, Refund
 from payments.offline_payments import record_offline_payment
 from payments.payment_requests import pay_invoice
@@ -37,6 +37,7 @@ from subscriptions.terms_changes import change_terms, withdraw_terms
 from subscriptions.trials import move_trial_end
 from tests.functional.transaction_machine import TransactionMachine
 from tests.support.signatures import undated
+from tests.support.unchanged import unless_refused
 
 MAX_ACCOUNTS = 5
 AMOUNTS = [1, 60, 150, 680, 1999, 10_000]
@@ -105,7 +106,7 @@ class PeopleMachine(TransactionMachine):
             on_decline="close" if must_be_paid else "dun",
         )
         opened: list[SignedUp] = []
-        if not self.unless_refused(lambda: opened.append(sign_up(new=new, **self.at_this_moment))):
+        if not unless_refused(lambda: opened.append(sign_up(new=new, **self.at_this_moment))):
             # Nothing is collected on a trial, or of an account that is free.
             assert must_be_paid
             return
@@ -113,7 +114,7 @@ class PeopleMachine(TransactionMachine):
         self.accounts.append(account.id)
         payments = tuple(Payment.objects.filter(account=account).values_list("id", flat=True))
         if payments:
-            self.queue.send([PaymentsMessage(payments=payments)])
+            self.queue.send([PaymentsMessage(ids=payments)])
         billed = account.rebilling_date > account.first_rebilling_date
         assert billed == (opened[0].invoice_id is not None) == (opened[0].no_invoice is None)
 
@@ -124,13 +125,13 @@ class PeopleMachine(TransactionMachine):
         given: dict[str, Any] = {"account_id": account_id} | self.signed
         before = Account.objects.get(id=account_id)
         if before.status != "INACTIVE":
-            assert not self.unless_refused(lambda: reopen_account(**given))
+            assert not unless_refused(lambda: reopen_account(**given))
             assert close_account(**given).status == "INACTIVE"
             return
         if before.inactive_reason == "closed":
-            assert not self.unless_refused(lambda: close_account(**given))
+            assert not unless_refused(lambda: close_account(**given))
         if before.inactive_reason == "paused":
-            assert not self.unless_refused(lambda: reopen_account(**given))
+            assert not unless_refused(lambda: reopen_account(**given))
             assert resume_account(**given).rebilling_date >= self.today
             return
         # It isn't charged for the time that it was closed.
@@ -148,7 +149,7 @@ class PeopleMachine(TransactionMachine):
     def close_later(self, which: int, at: str | int) -> None:
         account = Account.objects.get(id=self.any_account(which))
         day = self.today + datetime.timedelta(at) if isinstance(at, int) else at
-        is_done = self.unless_refused(lambda: close_account(account_id=account.id, at=day, **self.signed))
+        is_done = unless_refused(lambda: close_account(account_id=account.id, at=day, **self.signed))
         assert is_done == (account.inactive_reason != "closed" and account.closes_on is None and at != -1)
 
     @rule(which=positions, refund=st.sampled_from(["prorated", "full"]))
@@ -156,7 +157,7 @@ class PeopleMachine(TransactionMachine):
         """The running period is over: nothing goes on when it is reopened."""
         account = Account.objects.get(id=self.any_account(which))
         given: dict[str, Any] = {"account_id": account.id, "refund": refund} | self.signed
-        if self.unless_refused(lambda: close_account(**given)):
+        if unless_refused(lambda: close_account(**given)):
             running = Rebilling.objects.filter(account=account, status="CHARGED", ended_on__gt=self.today)
             assert not running.filter(period_start__lte=self.today).exists()
         self._send_submitted()
@@ -166,7 +167,7 @@ class PeopleMachine(TransactionMachine):
         until = None if days is None else self.today + datetime.timedelta(days)
         account = Account.objects.get(id=self.any_account(which))
         given: dict[str, Any] = {"account_id": account.id, "at": at, "until": until} | self.signed
-        if self.unless_refused(lambda: pause_account(**given)):
+        if unless_refused(lambda: pause_account(**given)):
             assert account.status != "INACTIVE"
 
     @rule(which=positions, days=st.none() | st.integers(-1, 20))
@@ -174,7 +175,7 @@ class PeopleMachine(TransactionMachine):
         on = None if days is None else self.today + datetime.timedelta(days)
         account = Account.objects.get(id=self.any_account(which))
         given: dict[str, Any] = {"account_id": account.id, "on": on} | self.signed
-        if self.unless_refused(lambda: resume_account(**given)):
+        if unless_refused(lambda: resume_account(**given)):
             assert account.inactive_reason == "paused"
 
     @rule(which=positions, change=st.sampled_from(["cancellation", "pause", "resumption"]))
@@ -182,32 +183,32 @@ class PeopleMachine(TransactionMachine):
         account = Account.objects.get(id=self.any_account(which))
         day = {"cancellation": account.closes_on, "pause": account.pauses_on, "resumption": account.resumes_on}[change]
         given: dict[str, Any] = {"account_id": account.id, "change": change} | self.signed
-        assert self.unless_refused(lambda: take_back(**given)) == (day is not None)
+        assert unless_refused(lambda: take_back(**given)) == (day is not None)
 
     @rule(which=positions, days=st.integers(-1, 30))
     def move_the_trials_end(self, which: int, days: int) -> None:
         ends_on = self.today + datetime.timedelta(days)
         account = Account.objects.get(id=self.any_account(which))
         given: dict[str, Any] = {"account_id": account.id, "ends_on": ends_on} | self.signed
-        if self.unless_refused(lambda: move_trial_end(**given)):
+        if unless_refused(lambda: move_trial_end(**given)):
             assert Account.objects.get(id=account.id).rebilling_date == ends_on
 
     @rule(which=positions, quantity=st.integers(1, 3))
     def change_quantity(self, which: int, quantity: int) -> None:
         """Now: billed anew where it can be."""
         changes = TermsChanges(quantity=quantity)
-        self.unless_refused(lambda: change_terms(account_id=self.any_account(which), changes=changes, **self.signed))
+        unless_refused(lambda: change_terms(account_id=self.any_account(which), changes=changes, **self.signed))
 
     @rule(which=positions, unit_amount_minor=st.integers(0, 4000), proration=st.sampled_from(["invoice", "none"]))
     def change_price(self, which: int, unit_amount_minor: int, proration: Any) -> None:
         given: dict[str, Any] = {"account_id": self.any_account(which), "proration": proration} | self.signed
         changes = TermsChanges(unit_amount_minor=unit_amount_minor)
-        self.unless_refused(lambda: change_terms(changes=changes, **given))
+        unless_refused(lambda: change_terms(changes=changes, **given))
 
     @rule(which=positions)
     def move_the_billing_day_to_today(self, which: int) -> None:
         changes = TermsChanges(anchor_date=self.today)
-        self.unless_refused(lambda: change_terms(account_id=self.any_account(which), changes=changes, **self.signed))
+        unless_refused(lambda: change_terms(account_id=self.any_account(which), changes=changes, **self.signed))
 
     @rule(which=positions, quantity=st.integers(1, 3))
     def change_quantity_at_the_periods_end_or_take_that_back(self, which: int, quantity: int) -> None:
@@ -218,7 +219,7 @@ class PeopleMachine(TransactionMachine):
             withdraw_terms(account_id=account_id, terms_id=pending.id, **self.signed)
             return
         given: dict[str, Any] = {"account_id": account_id, "effective": "period_end"} | self.signed
-        self.unless_refused(lambda: change_terms(changes=TermsChanges(quantity=quantity), **given))
+        unless_refused(lambda: change_terms(changes=TermsChanges(quantity=quantity), **given))
 
     @rule(which=positions, rate=positions)
     def change_the_tax_rate(self, which: int, rate: int) -> None:
@@ -230,7 +231,7 @@ class PeopleMachine(TransactionMachine):
     def give_or_end_a_discount(self, which: int, discount: dict[str, Any], periods: int | None) -> None:
         account_id = self.any_account(which)
         given: dict[str, Any] = {"account_id": account_id, "periods": periods} | discount
-        if not self.unless_refused(lambda: give_discount(**given, **self.signed)):
+        if not unless_refused(lambda: give_discount(**given, **self.signed)):
             ended = end_discount(account_id=account_id, reason="looked into", author="test", now=self.now)
             assert ended.discount_id is None
 
@@ -263,7 +264,7 @@ class PeopleMachine(TransactionMachine):
         invoice = self.any_invoice(which, status=status, **free)
         if invoice is None:
             return
-        is_done = self.unless_refused(
+        is_done = unless_refused(
             lambda: issue_credit_note(invoice_id=invoice.id, amount_minor=amount_minor, **self.signed)
         )
         asked = amount_minor or 1
@@ -278,14 +279,14 @@ class PeopleMachine(TransactionMachine):
         if invoice is not None and invoice.lines.exists():
             lines = list(invoice.lines.order_by("position"))
             named = {lines[line % len(lines)].id: amount_minor}
-            self.unless_refused(lambda: issue_credit_note(invoice_id=invoice.id, lines=named, **self.signed))
+            unless_refused(lambda: issue_credit_note(invoice_id=invoice.id, lines=named, **self.signed))
 
     @precondition(lambda self: "Invoice" in self.there)
     @rule(which=positions, status=st.sampled_from(["OPEN"] * 4 + ["PAID", "UNCOLLECTIBLE"]), free=_free)
     def write_off(self, which: int, status: str, free: dict[str, bool]) -> None:
         invoice = self.any_invoice(which, status=status, **free)
         if invoice is not None:
-            is_done = self.unless_refused(lambda: write_off_invoice(invoice_id=invoice.id, **self.signed))
+            is_done = unless_refused(lambda: write_off_invoice(invoice_id=invoice.id, **self.signed))
             assert is_done == (invoice.status == "OPEN" and not invoice.in_flight)
 
     @precondition(lambda self: "Invoice" in self.there)
@@ -295,7 +296,7 @@ class PeopleMachine(TransactionMachine):
         if entries:
             entry = entries[-1]
             was = Entry.objects.filter(reverses=entry).exists()
-            is_done = self.unless_refused(lambda: reverse_entry(entry_id=entry.id, **self.signed))
+            is_done = unless_refused(lambda: reverse_entry(entry_id=entry.id, **self.signed))
             assert not is_done or (type_ != "charge" and not was)
             assert is_done or type_ != "credit" or was
 
@@ -307,7 +308,7 @@ class PeopleMachine(TransactionMachine):
         if invoice is None:
             return
         if given_back:
-            self.unless_refused(lambda: issue_credit_note(invoice_id=invoice.id, **self.signed))
+            unless_refused(lambda: issue_credit_note(invoice_id=invoice.id, **self.signed))
         else:
             write_off_invoice(invoice_id=invoice.id, **self.signed)
         before = Account.objects.get(id=invoice.account_id)
@@ -326,7 +327,7 @@ class PeopleMachine(TransactionMachine):
         """Money for an invoice, or for none."""
         invoice = None if of is None else self.any_invoice(which, **of)
         account_id = invoice.account_id if invoice else self.any_account(which)
-        is_done = self.unless_refused(
+        is_done = unless_refused(
             lambda: record_offline_payment(
                 account_id=account_id,
                 invoice_id=invoice.id if invoice else None,
@@ -344,7 +345,7 @@ class PeopleMachine(TransactionMachine):
         """The hourly check sends it."""
         invoice = self.any_invoice(which, status=status, **free)
         if invoice is not None:
-            is_done = self.unless_refused(lambda: pay_invoice(invoice_id=invoice.id, author="test", now=self.now))
+            is_done = unless_refused(lambda: pay_invoice(invoice_id=invoice.id, author="test", now=self.now))
             unusable = Account.objects.get(id=invoice.account_id).payment_method_unusable
             assert is_done == (status == "OPEN" and not invoice.in_flight and not unusable)
 
@@ -363,11 +364,11 @@ class PeopleMachine(TransactionMachine):
         asked, refund_id = amount_minor or payment.amount_minor, uuid.uuid4()
         given: dict[str, Any] = {"payment_id": payment.id, "amount_minor": asked, "source": source}
         given["refund_id"] = refund_id
-        if self.unless_refused(lambda: request_refund(**given, **self.signed)):
+        if unless_refused(lambda: request_refund(**given, **self.signed)):
             refund = Refund.objects.get(id=refund_id)
-            assert not self.unless_refused(lambda: request_refund(**given, **self.signed))
+            assert not unless_refused(lambda: request_refund(**given, **self.signed))
             if sent and refund.status == "SUBMITTED":
-                self.queue.send([RefundsMessage(refunds=(refund.id,))])
+                self.queue.send([RefundsMessage(ids=(refund.id,))])
 
     @precondition(lambda self: "Payment" in self.there)
     @rule(which=positions)
@@ -375,13 +376,13 @@ class PeopleMachine(TransactionMachine):
         payment = self.any_payment(which, status="SUCCEEDED")
         if payment is not None:
             given: dict[str, Any] = {"payment_id": payment.id, **self.signed}
-            if self.unless_refused(lambda: record_reversed_payment(**given)):
-                assert not self.unless_refused(lambda: record_reversed_payment(**given))
+            if unless_refused(lambda: record_reversed_payment(**given)):
+                assert not unless_refused(lambda: record_reversed_payment(**given))
                 # Nor is it sent back as well, whatever credit there is.
                 grant_credit(account_id=payment.account_id, amount_minor=10_000, **self.signed)
                 for source in ("payment", "balance"):
                     refund: dict[str, Any] = {"amount_minor": 1, "source": source} | given
-                    assert not self.unless_refused(partial(request_refund, **refund))
+                    assert not unless_refused(partial(request_refund, **refund))
 
     @precondition(lambda self: "Refund" in self.there)
     @rule(which=positions)
@@ -389,7 +390,7 @@ class PeopleMachine(TransactionMachine):
         refunds = list(Refund.objects.filter(status="SUCCEEDED").order_by("id"))
         if refunds:
             refund_id = refunds[which % len(refunds)].id
-            self.unless_refused(lambda: record_reversed_refund(refund_id=refund_id, **self.signed))
+            unless_refused(lambda: record_reversed_refund(refund_id=refund_id, **self.signed))
 
     @precondition(lambda self: "Payment" in self.there)
     @rule(which=positions)
@@ -408,13 +409,13 @@ class PeopleMachine(TransactionMachine):
             mark_resolved(row=row, reason="seen", author="staff:anna")
         elif isinstance(row, Payment):
             taken = row.id in self.gateway.taken
-            self.unless_refused(lambda: resolve_payment(payment_id=row.id, taken=taken, **given))
+            unless_refused(lambda: resolve_payment(payment_id=row.id, taken=taken, **given))
             self._send_submitted()
         else:
             sent = row.id in self.gateway.sent
-            self.unless_refused(lambda: resolve_refund(refund_id=row.id, sent=sent, **given))
+            unless_refused(lambda: resolve_refund(refund_id=row.id, sent=sent, **given))
 
     def _send_submitted(self) -> None:
         never_called = Payment.objects.filter(status="SUBMITTED", first_called_at=None).order_by("id")
         with contextlib.suppress(IndexError):
-            self.queue.send([PaymentsMessage(payments=(list(never_called)[-1].id,))])
+            self.queue.send([PaymentsMessage(ids=(list(never_called)[-1].id,))])

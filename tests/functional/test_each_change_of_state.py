@@ -18,7 +18,7 @@ from ledger.models import Entry
 from payments.gateways.port import Declined, Unknown
 from payments.gateways.sessions import SessionFailed
 from payments.late_money import book_late_refund
-from payments.messages.attempts import RefundsMessage
+from payments.messages.rows import RefundsMessage
 from payments.messages.strict import to_json
 from payments.models import Payment, Refund
 from payments.offline_payments import record_offline_payment
@@ -109,7 +109,7 @@ def refund(payment: Payment, amount_minor: int = 1999, **given: Any) -> Refund:
 
 
 def sent(row: Refund, gateway: ScriptedGateway, *, now: datetime.datetime = NOW) -> None:
-    body = to_json(RefundsMessage(refunds=(row.id,)))
+    body = to_json(RefundsMessage(ids=(row.id,)))
     assert delivered(bodies=[body], gateway=gateway, now=now) == []
 
 

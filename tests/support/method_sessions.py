@@ -11,7 +11,7 @@ from payments.gateways.sessions import (
     SessionFinding,
     SessionRequest,
 )
-from payments.messages.sessions import SessionsMessage
+from payments.messages.rows import SessionsMessage
 from payments.messages.strict import to_json
 from payments.method_sessions.requests import request_session
 from payments.models import PaymentMethodSession
@@ -61,7 +61,7 @@ def requested_session(account: Account, *, now: datetime.datetime = NOW) -> Paym
 def worked_on(*sessions: PaymentMethodSession | uuid.UUID, **surroundings: Any) -> list[str]:
     """Have the worker open them or look them up, in one message; what failed."""
     ids = tuple(session if isinstance(session, uuid.UUID) else session.id for session in sessions)
-    failed = delivered(bodies=[to_json(SessionsMessage(sessions=ids))], **surroundings)
+    failed = delivered(bodies=[to_json(SessionsMessage(ids=ids))], **surroundings)
     for session in sessions:
         if isinstance(session, PaymentMethodSession):
             session.refresh_from_db()

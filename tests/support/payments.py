@@ -4,7 +4,7 @@ import datetime
 import uuid
 
 from payments.gateways.port import Gateway, Outcome
-from payments.messages.attempts import PaymentsMessage
+from payments.messages.rows import PaymentsMessage
 from payments.messages.strict import to_json
 from payments.models import Payment
 from payments.outcome_bisection import Recorded
@@ -15,7 +15,7 @@ from tests.builders import NOW, TODAY, QueueInHand, at, delivered
 def collected(*payment_ids: uuid.UUID, gateway: Gateway | None = None, day: datetime.date = TODAY) -> list[uuid.UUID]:
     """Have the worker collect them, and whatever is submitted because of them; all that was collected, in order."""
     queue, found = QueueInHand(), list(payment_ids)
-    bodies = [to_json(PaymentsMessage(payments=payment_ids))]
+    bodies = [to_json(PaymentsMessage(ids=payment_ids))]
     while bodies:
         assert delivered(bodies=bodies, today=day, gateway=gateway, queue=queue, now=at(day)) == []
         found += queue.payments

@@ -5,7 +5,7 @@ from typing import Any
 
 from accounts.models import Account
 from ledger.models import Entry
-from payments.messages.attempts import RefundsMessage
+from payments.messages.rows import RefundsMessage
 from payments.messages.strict import to_json
 from payments.models import Payment, Refund
 from payments.refund_requests import request_refund
@@ -28,7 +28,7 @@ def requested(payment: Payment, amount_minor: int = 1999, **given: Any) -> Refun
 
 def sent(*refunds: Refund, gateway: ScriptedGateway | None = None, **given: Any) -> list[str]:
     """Have the worker send them, in one message; what failed."""
-    body = to_json(RefundsMessage(refunds=tuple(refund.id for refund in refunds)))
+    body = to_json(RefundsMessage(ids=tuple(refund.id for refund in refunds)))
     return delivered(bodies=[body], gateway=gateway, **given)
 
 

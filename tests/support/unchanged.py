@@ -1,11 +1,14 @@
 """What a refusal leaves behind: every row as it was."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from django.apps import apps
+from django.db import transaction
 from django.db.models import Model
+
+from accounts.errors import Conflict, Invalid
 
 APPS = ("accounts", "ledger", "invoices", "payments", "rebilling", "api")
 
@@ -22,3 +25,15 @@ def nothing_moves(*, but: type[Model] | None = None) -> Iterator[None]:
     before = everything(but=but)
     yield
     assert everything(but=but) == before
+
+
+def unless_refused(change: Callable[[], object]) -> bool:
+    """Whether it was done; what is refused moves nothing."""
+    before = everything()
+    try:
+        with transaction.atomic():
+            change()
+    except (Conflict, Invalid):
+        assert everything() == before
+        return False
+    return True

@@ -6,9 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.command_options import add_data_option
-from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.messages.queue import QueueNotConfigured, configured_queue
-from payments.messages.sessions import SessionsMessage
+from payments.messages.rows import RowsMessage
 from payments.messages.strict import MalformedMessage
 from rebilling.messages.dead_letters import (
     MAX_LETTERS,
@@ -93,10 +92,6 @@ def _contents(letter: DeadLetter) -> str:
     if isinstance(contents, MalformedMessage):
         return f"MALFORMED, {str(contents)[:MAX_FAULT_LENGTH]}"
     refused = f", REFUSED ITEMS: {letter.fault[:MAX_FAULT_LENGTH]}" if letter.fault else ""
-    if isinstance(contents, RefundsMessage):
-        return f"{len(contents.refunds):,} refunds{refused}"
-    if isinstance(contents, SessionsMessage):
-        return f"{len(contents.sessions):,} payment method sessions{refused}"
-    if isinstance(contents, PaymentsMessage):
-        return f"{len(contents.payments):,} payments{refused}"
+    if isinstance(contents, RowsMessage):
+        return f"{len(contents.ids):,} {contents.MODEL._meta.verbose_name_plural}{refused}"
     return f"run {contents.run_id} as of {contents.as_of}, {len(contents.periods):,} periods{refused}"

@@ -49,6 +49,17 @@ def errors_of(client: Client, account: Account, action: str, **said: str) -> dic
     return errors
 
 
+def refused_without(account: Account, action: str, *codenames: str, **said: str) -> Client:
+    """Somebody who has these permissions by now, and was refused until they had the last of them."""
+    client = logged_in("carl", group="Support")
+    for codename in codenames:
+        before = state()
+        assert client.post(path_of(account, action), WHY | said).status_code == 403
+        assert state() == before
+        User.objects.get(username="carl").user_permissions.add(Permission.objects.get(codename=codename))
+    return client
+
+
 def buttons(client: Client, account: Account) -> set[str]:
     content = page(client, f"accounts/account/{account.id}/change/")
     names = ("close", "close-and-refund", "reopen", "pause", "resume", "take-back", "trial")
@@ -104,13 +115,7 @@ class TestClose:
         assert list(Refund.objects.values_list("amount_minor", "created_by")) == [(199_900, "staff:olga")]
 
     def test_with_a_refund_needs_both_permissions(self, account: Account) -> None:
-        client = logged_in("carl", group="Support")
-        for codename in ("close_account", "refund_payment"):
-            before = state()
-            assert client.post(path_of(account, "close-and-refund"), WHY | {"refund": "full"}).status_code == 403
-            assert state() == before
-            user = User.objects.get(username="carl")
-            user.user_permissions.add(Permission.objects.get(codename=codename))
+        client = refused_without(account, "close-and-refund", "close_account", "refund_payment", refund="full")
         assert client.post(path_of(account, "close-and-refund"), WHY | {"refund": "full"}).status_code == 302
 
 
@@ -144,13 +149,7 @@ class TestPauseAndResume:
 
     def test_taking_it_back_needs_both_permissions(self, operator: Client, account: Account) -> None:
         done(operator, account, "pause", at="period_end")
-        client = logged_in("carl", group="Support")
-        for codename in ("close_account", "pause_account"):
-            before = state()
-            assert client.post(path_of(account, "take-back"), WHY | {"change": "pause"}).status_code == 403
-            assert state() == before
-            user = User.objects.get(username="carl")
-            user.user_permissions.add(Permission.objects.get(codename=codename))
+        client = refused_without(account, "take-back", "close_account", "pause_account", change="pause")
         done(client, account, "take-back", change="pause")
         assert account.pauses_on is None
 

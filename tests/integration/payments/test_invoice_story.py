@@ -16,7 +16,7 @@ from invoices.models import CreditNote, Invoice
 from invoices.write_offs import write_off_invoice
 from payments.gateways.port import Declined, Unknown
 from payments.invoice_story import explain_invoice
-from payments.messages.attempts import PaymentsMessage
+from payments.messages.rows import PaymentsMessage
 from payments.messages.strict import to_json
 from payments.payment_requests import pay_invoice
 from payments.reversed_money import record_reversed_payment
@@ -312,7 +312,7 @@ class TestInvoice:
         issued = "Issued on 1 Jan 2026 for 0.00 USD, to be collected at once."
         submitted = "A payment of 19.99 USD was submitted on 1 Jan 2026."
         assert explain_invoice(last.id, today=TODAY) == [issued, brought, submitted, OUTSTANDING]
-        assert delivered(bodies=[to_json(PaymentsMessage(payments=(payment.id,)))]) == []
+        assert delivered(bodies=[to_json(PaymentsMessage(ids=(payment.id,)))]) == []
         assert explain_invoice(last.id, today=TODAY) == [issued, brought, COLLECTED, "It is paid."]
 
     def test_that_does_not_exist_is_refused(self) -> None:

@@ -14,7 +14,7 @@ from invoices.write_offs import PaymentInFlight
 from payments.account_updates import update_account
 from payments.gateways.port import Unknown
 from payments.messages import sending
-from payments.messages.attempts import PaymentsMessage
+from payments.messages.rows import PaymentsMessage
 from payments.messages.strict import to_json
 from payments.models import Payment
 from payments.payment_requests import UnableToCollect, pay_invoice, try_new_method
@@ -93,7 +93,7 @@ class TestPayInvoice:
         account = owing_two_months()
         gateway = ScriptedGateway()
         asked_for(account)
-        body = to_json(PaymentsMessage(payments=(account.payments.latest("id").id,)))
+        body = to_json(PaymentsMessage(ids=(account.payments.latest("id").id,)))
         assert delivered(bodies=[body], gateway=gateway, queue=queue, today=FEB_1) == []
         assert (len(gateway.requests), queue.bodies) == (1, [])
         assert state_of(account) == ("PAST_DUE", 1999, 0)

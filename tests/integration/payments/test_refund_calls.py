@@ -10,7 +10,7 @@ import pytest
 
 from ledger.models import Entry
 from payments.gateways.port import Answer, Declined, Gateway, NotAttempted, NotFound, Request, Succeeded, Unknown
-from payments.messages.attempts import RefundsMessage
+from payments.messages.rows import RefundsMessage
 from payments.messages.strict import MAX_ITEMS, to_json
 from payments.models import Refund
 from rebilling.hourly_check import check_hourly
@@ -162,7 +162,7 @@ class TestLeftOver:
         queue = QueueInHand()
         assert sent_again(queue=queue, now=LATER) == 2
         carried = [from_json(body) for body in queue.bodies]
-        assert [len(message.refunds) for message in carried if isinstance(message, RefundsMessage)] == [500, 1]
+        assert [len(message.ids) for message in carried if isinstance(message, RefundsMessage)] == [500, 1]
         assert queue.refunds == list(Refund.objects.order_by("id").values_list("id", flat=True))
 
 
@@ -187,7 +187,7 @@ class TestMessage:
     def test_that_names_a_refund_that_is_not_there_sends_the_others(self, caplog: pytest.LogCaptureFixture) -> None:
         refund, gateway = requested(paid()), ScriptedGateway()
         unknown = uuid.uuid4()
-        body = to_json(RefundsMessage(refunds=(unknown, refund.id)))
+        body = to_json(RefundsMessage(ids=(unknown, refund.id)))
         assert delivered(bodies=[body], gateway=gateway) == ["0"]
         assert (len(gateway.refund_requests), Refund.objects.get().status) == (1, "SUCCEEDED")
         assert f"1 items of the message were refused, the first: there is no refund {unknown}" in caplog.text
@@ -228,7 +228,7 @@ class TestMessage:
             today=TODAY,
             seconds_left=lambda: 900,
         )
-        body = to_json(RefundsMessage(refunds=tuple(refund.id for refund in refunds)))
+        body = to_json(RefundsMessage(ids=tuple(refund.id for refund in refunds)))
         assert process_deliveries(deliveries=[Delivery("0", body)], surroundings=surroundings) == []
         states = sorted(Refund.objects.values_list("status", "leased_until"))
         assert states == [("SUBMITTED", None), ("SUBMITTED", None), ("SUCCEEDED", None)]

@@ -12,7 +12,7 @@ from ledger.models import Entry
 from payments import send_to_gateway
 from payments.gateways.port import Answer, Declined, Finding, NotFound, Request, Succeeded, Unknown
 from payments.leases import Lease, take_lease
-from payments.messages.attempts import RefundsMessage
+from payments.messages.rows import RefundsMessage
 from payments.messages.strict import to_json
 from payments.models import Payment
 from rebilling.models import Run
@@ -125,7 +125,7 @@ class TestLease:
 
     def test_of_refunds_begins_when_it_is_taken_too(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         settings.PAYMENT_LEASE_SECONDS = 120
-        body = to_json(RefundsMessage(refunds=(requested(paid()).id,)))
+        body = to_json(RefundsMessage(ids=(requested(paid()).id,)))
         leases, instants = [], iter([NOW])
 
         def recorded(**given: Any) -> Lease:

@@ -11,7 +11,7 @@ from accounts.reasons import InvalidReason
 from ledger.balances import balance
 from ledger.models import Entry
 from payments.gateways.port import Declined, NotAttempted, NotFound, PaymentRequest, Succeeded, Unknown
-from payments.messages.sending import message_of
+from payments.messages.rows import message_of
 from payments.models import Payment
 from payments.payment_outcomes import record_payment_outcomes
 from payments.reviews import UnableToResolve, mark_resolved

@@ -24,7 +24,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.tax_rates import create_tax_rate
 from invoices.credit_notes import issue_credit_note
@@ -47,11 +46,11 @@ from subscriptions.discounts import give_discount
 from subscriptions.last_invoice import bill_debt
 from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import a_plan, an_account, at, billed, sends_back, takes
-from tests.functional.transaction_machine import everything
 from tests.support.databases import rolled_back
 from tests.support.gateways import OnlyCollects
 from tests.support.signatures import undated
 from tests.support.soundness import Soundness
+from tests.support.unchanged import unless_refused
 
 DECLINED = Declined(code="insufficient_funds")
 STOLEN = Declined(code="stolen_card", hard=True)
@@ -130,14 +129,6 @@ class Movements(RuleBasedStateMachine):
     def more_days_pass(self, days: int, outcome: str) -> None:
         self.days_pass(days, outcome)
 
-    def unless_refused(self, change: Callable[[], object]) -> None:
-        before = everything()
-        try:
-            with transaction.atomic():
-                change()
-        except (Conflict, Invalid):
-            assert everything() == before
-
     def one_of(self, which: int, model: Any, **having: Any) -> Any:
         """A row, or None where there is none."""
         found = list(model.objects.filter(**having).order_by("id"))
@@ -151,7 +142,7 @@ class Movements(RuleBasedStateMachine):
     def receive(self, which: int, of: dict[str, Any] | None, amount: int) -> None:
         """Money for an invoice, or for none."""
         invoice = None if of is None else self.one_of(which, Invoice, **of)
-        self.unless_refused(
+        unless_refused(
             lambda: record_offline_payment(
                 account_id=self.account.id,
                 invoice_id=invoice.id if invoice else None,
@@ -165,23 +156,23 @@ class Movements(RuleBasedStateMachine):
     @rule(which=_positions, status=_statuses, amount=st.none() | _amounts)
     def issue_a_credit_note(self, which: int, status: str, amount: int | None) -> None:
         if invoice := self.one_of(which, Invoice, status=status):
-            self.unless_refused(lambda: issue_credit_note(invoice_id=invoice.id, amount_minor=amount, **self.signed))
+            unless_refused(lambda: issue_credit_note(invoice_id=invoice.id, amount_minor=amount, **self.signed))
 
     @rule(which=_positions, status=_statuses)
     def write_off(self, which: int, status: str) -> None:
         if invoice := self.one_of(which, Invoice, status=status):
-            self.unless_refused(lambda: write_off_invoice(invoice_id=invoice.id, **self.signed))
+            unless_refused(lambda: write_off_invoice(invoice_id=invoice.id, **self.signed))
 
     @rule(which=_positions)
     def reverse(self, which: int) -> None:
         if entry := self.one_of(which, Entry, type__in=REVERSIBLE):
-            self.unless_refused(lambda: reverse_entry(entry_id=entry.id, **self.signed))
+            unless_refused(lambda: reverse_entry(entry_id=entry.id, **self.signed))
 
     @rule(which=_positions, status=_statuses)
     def pay(self, which: int, status: str) -> None:
         """A person has an invoice collected; what is paid or in flight is refused."""
         if invoice := self.one_of(which, Invoice, status=status):
-            self.unless_refused(lambda: pay_invoice(invoice_id=invoice.id, author="ann", now=at(self.today)))
+            unless_refused(lambda: pay_invoice(invoice_id=invoice.id, author="ann", now=at(self.today)))
 
     @rule(number=st.integers(0, 2))
     def change_the_payment_method(self, number: int) -> None:
@@ -223,7 +214,7 @@ class Movements(RuleBasedStateMachine):
         """A part of a payment, or all of it; more than is left is refused. Sent at once, or some time."""
         if payment := self.one_of(which, Payment, status="SUCCEEDED"):
             asked = amount or payment.amount_minor
-            self.unless_refused(
+            unless_refused(
                 lambda: request_refund(payment_id=payment.id, amount_minor=asked, source=source, **self.signed)
             )
             if at_once:
@@ -234,7 +225,7 @@ class Movements(RuleBasedStateMachine):
         """The gateway says so of a DECLINED payment, and a person books it; a second time is refused."""
         if payment := self.one_of(which, Payment, status="DECLINED"):
             self.learn_late(record_payment_outcomes, payment)
-            self.unless_refused(
+            unless_refused(
                 lambda: book_late_payment(payment_id=payment.id, reference=f"{reference} {payment.id}", **self.signed)
             )
 
@@ -242,7 +233,7 @@ class Movements(RuleBasedStateMachine):
     def a_refund_was_sent_after_all(self, which: int, reference: str) -> None:
         if refund := self.one_of(which, Refund, status="FAILED"):
             self.learn_late(record_refund_outcomes, refund)
-            self.unless_refused(
+            unless_refused(
                 lambda: book_late_refund(refund_id=refund.id, reference=f"{reference} {refund.id}", **self.signed)
             )
 
@@ -252,17 +243,17 @@ class Movements(RuleBasedStateMachine):
 
     @rule()
     def bill_the_debt(self) -> None:
-        self.unless_refused(lambda: bill_debt(account_id=self.account.id, **self.signed))
+        unless_refused(lambda: bill_debt(account_id=self.account.id, **self.signed))
 
     @rule(which=_positions)
     def money_is_taken_back(self, which: int) -> None:
         if payment := self.one_of(which, Payment, status="SUCCEEDED"):
-            self.unless_refused(lambda: record_reversed_payment(payment_id=payment.id, **self.signed))
+            unless_refused(lambda: record_reversed_payment(payment_id=payment.id, **self.signed))
 
     @rule(which=_positions)
     def a_refund_comes_back(self, which: int) -> None:
         if refund := self.one_of(which, Refund, status="SUCCEEDED"):
-            self.unless_refused(lambda: record_reversed_refund(refund_id=refund.id, **self.signed))
+            unless_refused(lambda: record_reversed_refund(refund_id=refund.id, **self.signed))
 
     @precondition(lambda self: Refund.objects.filter(status__in=Refund.IN_FLIGHT).exists())
     @rule(which=_positions, outcome=st.sampled_from(["sends", "sends", "refuses", "does not know"]))

@@ -11,7 +11,7 @@ import pytest
 from invoices.models import Invoice
 from ledger.models import Entry
 from payments.gateways.port import Declined, NotAttempted, Unknown
-from payments.messages.attempts import PaymentsMessage, RefundsMessage
+from payments.messages.rows import PaymentsMessage, RefundsMessage
 from payments.messages.strict import to_json
 from payments.models import Payment
 from rebilling.models import Rebilling, Run
@@ -114,7 +114,7 @@ class TestRefusedMessages:
 
     @pytest.mark.parametrize(
         "message",
-        [PaymentsMessage(payments=(uuid.uuid4(),)), RefundsMessage(refunds=(uuid.uuid4(),))],
+        [PaymentsMessage(ids=(uuid.uuid4(),)), RefundsMessage(ids=(uuid.uuid4(),))],
         ids=["payment", "refund"],
     )
     def test_that_name_what_is_not_there(self, message: PaymentsMessage | RefundsMessage) -> None:
@@ -214,7 +214,7 @@ class TestLeases:
         billed(as_of=TODAY)
         payment = Payment.objects.get()
         gateway = ScriptedGateway()
-        body = to_json(PaymentsMessage(payments=(payment.id,)))
+        body = to_json(PaymentsMessage(ids=(payment.id,)))
         assert delivered(bodies=[body], gateway=gateway, now=at(TODAY)) == []
         assert (gateway.requests, gateway.looked_up) == ([], [])
         assert Payment.objects.get().completed_at == payment.completed_at

@@ -17,7 +17,7 @@ from django.db import connections
 
 from localcloud.sqs.endpoint import REGION
 from tests.support.workers.provider import Book
-from tests.support.workers.queues import LocalQueue
+from tests.support.workers.queues import LocalQueue, local_queue
 from tests.support.workers.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -156,3 +156,17 @@ def worker_processes(*, queue: LocalQueue, folder: Path, **settings: str) -> Ite
                 nursery.wait(timeout=PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 nursery.kill()
+
+
+@contextmanager
+def workers_on_a_queue(
+    folder: Path, settings: Mapping[str, str], *, visibility_timeout_seconds: int = 0
+) -> Iterator[Workers]:
+    """A queue of its own with workers on it, until the block ends. A message that fails comes back at once, unless it
+    is said otherwise.
+    """
+    with (
+        local_queue(visibility_timeout_seconds=visibility_timeout_seconds) as queue,
+        worker_processes(queue=queue, folder=folder, **settings) as workers,
+    ):
+        yield workers

@@ -18,7 +18,7 @@ from payments.gateways.sessions import (
     SessionPending,
     SessionUnanswered,
 )
-from payments.messages.sessions import SessionsMessage
+from payments.messages.rows import SessionsMessage
 from payments.method_sessions.gateway_calls import MAX_CONSECUTIVE_UNANSWERED
 from payments.method_sessions.requests import request_look_up
 from payments.models import PaymentMethodSession
@@ -283,7 +283,7 @@ class TestGateway:
             assert worked_on(*sessions, gateway=gateway, queue=queue, seconds_left=24.9) == []
         assert gateway.calls == []
         (message,) = map(from_json, queue.bodies)
-        assert message == SessionsMessage(sessions=tuple(session.id for session in sessions))
+        assert message == SessionsMessage(ids=tuple(session.id for session in sessions))
 
     def test_that_only_logs_takes_each_customer_to_have_given_a_method(self) -> None:
         account, gateway = an_account(), LoggingGateway()

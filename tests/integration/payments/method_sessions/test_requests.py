@@ -10,7 +10,7 @@ from accounts.errors import OperationError
 from accounts.locked_accounts import UnknownAccount
 from accounts.models import Account
 from payments.messages import sending
-from payments.messages.sessions import SessionsMessage
+from payments.messages.rows import SessionsMessage
 from payments.method_sessions.requests import (
     MAX_OPEN,
     TooManyOpenSessions,
@@ -43,7 +43,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> QueueInHand:
 
 def sent(queue: QueueInHand) -> list[uuid.UUID]:
     messages = [from_json(body) for body in queue.take()]
-    return [id_ for message in messages if isinstance(message, SessionsMessage) for id_ in message.sessions]
+    return [id_ for message in messages if isinstance(message, SessionsMessage) for id_ in message.ids]
 
 
 def refused(refusal: type[OperationError], account_id: uuid.UUID) -> OperationError:
@@ -120,7 +120,7 @@ class TestRequestSession:
                 requested_session(account)
         assert sending.send_open_sessions(queue=queue, now=NOW + HOUR) == 2
         messages = [from_json(body) for body in queue.bodies]
-        assert [len(message.sessions) for message in messages if isinstance(message, SessionsMessage)] == [50, 1]
+        assert [len(message.ids) for message in messages if isinstance(message, SessionsMessage)] == [50, 1]
 
 
 class TestRequestLookUp:

@@ -13,9 +13,8 @@ from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 
 from payments.messages import queue as product_queue
-from payments.messages.attempts import PaymentsMessage, RefundsMessage
 from payments.messages.queue import SqsQueue
-from payments.messages.sessions import SessionsMessage
+from payments.messages.rows import PaymentsMessage, RefundsMessage, SessionsMessage
 from payments.messages.strict import Message, to_json
 from rebilling.management.commands import redrive_dlq
 from rebilling.messages import dead_letters as redrive
@@ -28,9 +27,9 @@ from tests.support.workers.queues import LocalQueue, local_queue
 DAY = datetime.date(2026, 1, 1)
 RUN = uuid.UUID("01940000-0000-7000-8000-000000000001")
 KINDS: dict[str, Callable[[tuple[uuid.UUID, ...]], Message]] = {
-    "payments": lambda ids: PaymentsMessage(payments=ids),
-    "refunds": lambda ids: RefundsMessage(refunds=ids),
-    "payment method sessions": lambda ids: SessionsMessage(sessions=ids),
+    "payments": lambda ids: PaymentsMessage(ids=ids),
+    "refunds": lambda ids: RefundsMessage(ids=ids),
+    "payment method sessions": lambda ids: SessionsMessage(ids=ids),
 }
 
 
@@ -204,7 +203,7 @@ class TestItems:
         assert ran("--discard", letter)[-1] == "1 discarded, 0 left in the dead-letter queue."
 
     def test_that_are_malformed_are_named(self, local: LocalQueue) -> None:
-        body = to_json(RefundsMessage(refunds=(uuid.UUID(int=7),)))
+        body = to_json(RefundsMessage(ids=(uuid.UUID(int=7),)))
         letter = bury(local, body.replace('["', '["text","'))
         assert ran()[0].endswith(
             "1 refunds, REFUSED ITEMS: refunds[0] is not a UUID in its usual form: 'text'; there is no refund "

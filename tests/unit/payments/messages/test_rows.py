@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 
-from payments.messages.attempts import PaymentsMessage, RefundsMessage
-from payments.messages.sessions import SessionsMessage
+from payments.messages.rows import PaymentsMessage, RefundsMessage, SessionsMessage
 from payments.messages.strict import MAX_ITEMS, MalformedMessage, to_json
 from rebilling.messages.message import from_json
 
 ONE, TWO = "01940000-0000-7000-8000-00000000000a", "01940000-0000-7000-8000-00000000000b"
 KINDS: dict[str, Callable[[tuple[uuid.UUID, ...]], PaymentsMessage | RefundsMessage | SessionsMessage]] = {
-    "payments": lambda ids: PaymentsMessage(payments=ids),
-    "refunds": lambda ids: RefundsMessage(refunds=ids),
-    "sessions": lambda ids: SessionsMessage(sessions=ids),
+    "payments": lambda ids: PaymentsMessage(ids=ids),
+    "refunds": lambda ids: RefundsMessage(ids=ids),
+    "sessions": lambda ids: SessionsMessage(ids=ids),
 }
 
 pytestmark = pytest.mark.parametrize("kind", KINDS)
@@ -33,7 +32,7 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-class TestAnAttemptsMessage:
+class TestARowsMessage:
     def test_is_written_and_read_back(self, kind: str) -> None:
         message = KINDS[kind]((uuid.UUID(ONE), uuid.UUID(TWO)))
         assert json.loads(to_json(message)) == json.loads(body(kind, [ONE, TWO]))
