@@ -55,9 +55,10 @@ def change_account(
 ) -> Account:
     """Change an account, and note it in its history.
 
-    A tax rate, by its id, counts for what is found due from now on; None is the default of the settings. Another
-    collection method counts from the next invoice. With another customer or method to pay by, what was found about the
-    one before is forgotten. Raises `UnknownAccount`, `UnableToChangeAccount` and `InvalidReason`.
+    A tax rate, by its id, counts for what is found due, or charged by a change of terms, from now on; None is the
+    default of the settings. Another collection method counts from the next invoice. With another customer or method to
+    pay by, what was found about the one before is forgotten. Raises `UnknownAccount`, `UnableToChangeAccount` and
+    `InvalidReason`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():

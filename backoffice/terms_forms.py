@@ -87,7 +87,9 @@ def change_in_words(change: TermsChange) -> list[str]:
     ]
     if change.billed is None:
         return [*sentences, "Nothing is billed now."]
-    sentences += [f"{line.description}: {shown(line.amount_minor)}." for line in change.billed.lines]
+    for line, tax_minor, total_minor in change.billed.lines:
+        with_tax = f", with {shown(tax_minor)} of tax" if tax_minor else ""
+        sentences.append(f"{line.description}: {shown(total_minor)}{with_tax}.")
     net = change.billed.proration.net_minor
     if net > 0:
         return [*sentences, f"{shown(net)} is billed now."]

@@ -17,14 +17,13 @@ from accounts.array_literals import plain_array, text_array, uuid_array
 from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount
 from accounts.models import TaxRate
-from accounts.percents import thousandths
 from accounts.sql_files import query
 from accounts.tax_rates import tax_rates_by_id
 from invoices.amounts import Amounts
 from invoices.balance_uses import Use, applied, save_uses, uses_of
 from invoices.models import InvoiceLine
 from invoices.numbers import invoice_numbers
-from invoices.taxes import Rate, taxed_lines
+from invoices.taxes import Rate, rate_of, taxed_lines
 from ledger.models import EntryType
 from ledger.posting import Posting, post
 
@@ -100,7 +99,7 @@ def issue_invoices(
         return []
     numbers = invoice_numbers(accounts=[draft.account for draft in drafts], today=today)
     tax_rates = _tax_rates(drafts)
-    rates = {id_: Rate(thousandths(rate.percent), rate.inclusive) for id_, rate in tax_rates.items()}
+    rates = {id_: rate_of(rate) for id_, rate in tax_rates.items()}
     invoices = [_issued(draft, number, rates, today) for draft, number in zip(drafts, numbers, strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(query(__file__, "insert_invoices"), _invoice_columns(invoices, today=today, now=now))
@@ -224,9 +223,9 @@ def _taxes(invoices: Sequence[IssuedInvoice], rates: Mapping[uuid.UUID, TaxRate]
         return []
     return [
         Posting(
-            type=EntryType.TAX,
+            type=EntryType.TAX if line.amount_minor > 0 else EntryType.TAX_DEDUCTION,
             account_id=invoice.account.id,
-            amount_minor=tax,
+            amount_minor=abs(tax),
             currency=invoice.account.currency,
             description=f"{rates[line.tax_rate_id]}: {line.description}"[:500],
             idempotency_key=f"tax:{_charged_for(line_id, line)}",

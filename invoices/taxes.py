@@ -7,10 +7,11 @@ looked up), it takes the place of `tax_rate_of`, when a period is found due, and
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from accounts.percents import WHOLE
-from invoices.rounding import half_up, spread
+from accounts.percents import WHOLE, thousandths
+from invoices.rounding import half_up
 
 
 class Taxed(Protocol):
@@ -26,6 +27,25 @@ class Rate(NamedTuple):
     thousandths: int
     is_inclusive: bool
 
+    @property
+    def of(self) -> int:
+        """What an amount is divided by: thousandths of a percent, its own tax included where it contains it."""
+        return WHOLE + self.thousandths if self.is_inclusive else WHOLE
+
+
+class TaxRateLike(Protocol):
+    """A tax rate, as a row."""
+
+    @property
+    def percent(self) -> Decimal: ...
+    @property
+    def inclusive(self) -> bool: ...
+
+
+def rate_of(tax_rate: TaxRateLike) -> Rate:
+    """How this row of a rate is reckoned."""
+    return Rate(thousandths(tax_rate.percent), tax_rate.inclusive)
+
 
 class LineTax(NamedTuple):
     """A line's tax, and what the line comes to with it; in minor units. Without tax it is their difference."""
@@ -40,9 +60,10 @@ def tax_rate_of(account: Taxed, *, default_id: uuid.UUID | None) -> uuid.UUID | 
 
 
 def taxed_lines(*, lines: Sequence[tuple[int, uuid.UUID | None]], rates: Mapping[uuid.UUID, Rate]) -> list[LineTax]:
-    """The taxes of an invoice's lines, each of which is an amount after its discount, with the id of its rate.
+    """The taxes of an invoice's lines, each of which is an amount after its discount, with the id of its rate. A
+    deduction, an amount below zero, has a tax below zero.
 
-    Tax is rounded half up once a rate, and shared over the rate's lines by largest remainder.
+    Tax is rounded once a rate, a half away from zero, and shared over the rate's lines by largest remainder.
     """
     taxes = [0] * len(lines)
     places_of: dict[uuid.UUID, list[int]] = defaultdict(list)
@@ -50,19 +71,43 @@ def taxed_lines(*, lines: Sequence[tuple[int, uuid.UUID | None]], rates: Mapping
         if rate_id is not None:
             places_of[rate_id].append(place)
     for rate_id, places in places_of.items():
-        amounts = [lines[place][0] for place in places]
-        tax = _tax_of(sum(amounts), rates[rate_id])
-        for place, share in zip(places, spread(amount=tax, weights=amounts), strict=True):
-            taxes[place] = share
+        for place, tax in zip(places, _shared([lines[place][0] for place in places], rates[rate_id]), strict=True):
+            taxes[place] = tax
     return [
         LineTax(tax, amount if rate_id is None or rates[rate_id].is_inclusive else amount + tax)
         for tax, (amount, rate_id) in zip(taxes, lines, strict=True)
     ]
 
 
+def _shared(amounts: Sequence[int], rate: Rate) -> list[int]:
+    """The tax of each amount: its own, rounded down, and one more for those of the largest remainders, so that they sum
+    to the rounded tax of all.
+    """
+    taxes = [amount * rate.thousandths // rate.of for amount in amounts]
+    remainders = [amount * rate.thousandths % rate.of for amount in amounts]
+    by_remainder = sorted(range(len(amounts)), key=lambda place: (-remainders[place], place))
+    for place in by_remainder[: _tax_of(sum(amounts), rate) - sum(taxes)]:
+        taxes[place] += 1
+    return taxes
+
+
 def _tax_of(amount_minor: int, rate: Rate) -> int:
-    whole = WHOLE + rate.thousandths if rate.is_inclusive else WHOLE
-    return half_up(amount_minor * rate.thousandths, whole)
+    tax = half_up(abs(amount_minor) * rate.thousandths, rate.of)
+    return tax if amount_minor >= 0 else -tax
+
+
+def with_tax(amount_minor: int, rate: Rate | None) -> int:
+    """What the amount comes to with its tax."""
+    return amount_minor if rate is None or rate.is_inclusive else amount_minor + _tax_of(amount_minor, rate)
+
+
+def amount_within(total_minor: int, rate: Rate | None) -> int:
+    """The largest amount that comes to no more than this with its tax; neither below zero."""
+    if rate is None or rate.is_inclusive:
+        return total_minor
+    amount = total_minor * WHOLE // (WHOLE + rate.thousandths)
+    # Its tax may be rounded down to what leaves room for one more.
+    return amount + 1 if with_tax(amount + 1, rate) <= total_minor else amount
 
 
 def tax_credited(*, tax_minor: int, total_minor: int, credited_minor: int, more_minor: int) -> int:

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 from accounts.errors import Conflict
 from accounts.locked_accounts import LockedAccount
+from accounts.models import TaxRate
 from accounts.wording import period_in_words
 from invoices.credit_note_shares import RefundInFlight, left_of
 from invoices.locked_invoices import LockedInvoice, invoices_by_id
 from invoices.models import InvoiceLine
 from invoices.proration import Segment
+from invoices.taxes import Rate, amount_within, rate_of
 from invoices.write_offs import check_not_in_flight
 from rebilling.models import WAITING, Proration, Rebilling
 from rebilling.period_rows import units_in_words
+
+_PERIOD = InvoiceLine.Kind.PERIOD
 
 
 class PeriodNotCharged(Conflict):
@@ -31,35 +35,62 @@ class PeriodGivenBack(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class BilledPeriod:
-    """A running period that was charged: by which segments, with which of its account's invoices, newest first.
+    """A running period that was charged: by which changes, with which of its account's invoices, newest first.
 
-    `described`, `quantity` and `unit_amount_minor` are what it is billed for at present: "Pro x 2". Nothing about its
-    invoices is in flight.
+    `described`, `quantity` and `unit_amount_minor` are what it is billed for at present: "Pro x 2"; `tax_rate` is that
+    of what was billed last. Nothing about its invoices is in flight.
     """
 
     rebilling: Rebilling
-    segments: Sequence[Segment]
+    changes: Sequence[Proration]
     described: str
     quantity: int
     unit_amount_minor: int
+    tax_rate: TaxRate | None
     invoices: Sequence[tuple[LockedInvoice, Sequence[InvoiceLine]]]
 
     @property
+    def segments(self) -> list[Segment]:
+        """The prices that it was billed at, and since when."""
+        return [
+            Segment(self.rebilling.period_start, self.rebilling.amount_minor),
+            *(Segment(change.changed_on, change.price_after_minor) for change in self.changes),
+        ]
+
+    @property
     def price_minor(self) -> int:
-        """What a whole period costs, net, as it is billed at present."""
+        """What a whole period costs after its discount, as it is billed at present."""
         return self.segments[-1].price_minor
+
+    @property
+    def rate(self) -> Rate | None:
+        """How the tax of what was billed last is reckoned."""
+        return rate_of(self.tax_rate) if self.tax_rate else None
 
     @property
     def was_changed(self) -> bool:
         """Whether its price was changed within it."""
-        return len(self.segments) > 1
+        return bool(self.changes)
 
     @property
     def left_minor(self) -> int:
-        """What may still be credited of it: its lines less what was credited, as far as its invoices have it left."""
+        """What may still be credited of it, taxes included: its lines less what was credited, as far as its invoices
+        have it left.
+        """
         lines = [line for _, of_invoice in self.invoices for line in of_invoice]
         net = sum(line.total_minor - line.credited_minor for line in lines)
         return max(0, min(net, sum(_left(invoice, of_invoice) for invoice, of_invoice in self.invoices)))
+
+    @property
+    def creditable_minor(self) -> int:
+        """What may still be credited of its price, without a tax that is added: what was billed less what changes gave
+        back, or, once a person has credited some of it, what its lines have left.
+        """
+        of_period = sum(line.total_minor for _, lines in self.invoices for line in lines if line.kind == _PERIOD)
+        with_taxes = of_period + sum(change.charge_total_minor - change.credit_total_minor for change in self.changes)
+        if self.left_minor < with_taxes:
+            return amount_within(self.left_minor, self.rate)
+        return self.rebilling.amount_minor + sum(change.charge_minor - change.credit_minor for change in self.changes)
 
     def shares(self, amount_minor: int) -> list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]]:
         """What to credit of which lines, to credit this amount, at most `left_minor`; the newest invoice first."""
@@ -101,7 +132,7 @@ def running_period(account: LockedAccount, *, today: datetime.date) -> BilledPer
 
 def billed_period(account: LockedAccount, rebilling: Rebilling) -> BilledPeriod:
     """A CHARGED period of the account, as it was billed. Raises `PaymentInFlight` and `RefundInFlight`."""
-    prorations = list(rebilling.prorations.select_related("terms__plan").order_by("id"))
+    prorations = list(rebilling.prorations.select_related("terms__plan", "tax_rate").order_by("id"))
     lines = list(InvoiceLine.objects.filter(rebilling_id=rebilling.id).order_by("position"))
     invoices = invoices_by_id(accounts=[account], ids={line.invoice_id for line in lines})
     for invoice in invoices.values():
@@ -113,13 +144,11 @@ def billed_period(account: LockedAccount, rebilling: Rebilling) -> BilledPeriod:
     terms = latest.terms if isinstance(latest, Proration) else latest
     return BilledPeriod(
         rebilling=rebilling,
-        segments=[
-            Segment(rebilling.period_start, rebilling.amount_minor),
-            *(Segment(each.changed_on, each.price_after_minor) for each in prorations),
-        ],
+        changes=prorations,
         described=_described(latest),
         quantity=terms.quantity,
         unit_amount_minor=terms.unit_amount_minor,
+        tax_rate=latest.tax_rate,
         invoices=[(invoice, [line for line in lines if line.invoice_id == invoice.id]) for invoice in newest_first],
     )
 

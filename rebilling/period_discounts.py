@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from django.db.models import Exists, F, OuterRef, Q
 
 from accounts.models import Discount
+from accounts.terms import TermsInForce
 from invoices.discounts import discount_of
 from invoices.models import InvoiceLine
 from rebilling.models import Rebilling
@@ -51,11 +52,18 @@ class AccountDiscount(NamedTuple):
         if discount.until is not None and start >= discount.until:
             return
         row.discount_id = discount.id
-        row.discount_minor = discount_of(
-            price_minor=row.amount_minor, percent=discount.percent, amount_minor=discount.amount_minor
-        )
+        row.discount_minor = _taken_off(row.amount_minor, discount)
         row.amount_minor -= row.discount_minor
         self.having.add(row.id)
+
+
+def net_price_minor(terms: TermsInForce, discount: Discount | None) -> int:
+    """What a whole period costs by these terms, in minor units, with the discount that the period has."""
+    return terms.price_minor - (_taken_off(terms.price_minor, discount) if discount else 0)
+
+
+def _taken_off(price_minor: int, discount: Discount) -> int:
+    return discount_of(price_minor=price_minor, percent=discount.percent, amount_minor=discount.amount_minor)
 
 
 def discounts_of(accounts: Collection[Discounted]) -> dict[uuid.UUID, AccountDiscount]:

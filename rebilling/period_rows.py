@@ -67,7 +67,7 @@ def due_rows(
             description=described(period, in_force),
             quantity=in_force.quantity,
             unit_amount_minor=in_force.unit_amount_minor,
-            amount_minor=net_price_minor(in_force),
+            amount_minor=in_force.price_minor,
             tax_rate_id=tax_rate_id,
             currency=account.currency,
             due_since=now,
@@ -98,11 +98,6 @@ def described(period: Period, terms: TermsInForce) -> str:
 def units_in_words(*, plan_name: str, quantity: int) -> str:
     """What is billed: "Pro", "Pro x 3"."""
     return f"{plan_name} x {quantity}" if quantity > 1 else plan_name
-
-
-def net_price_minor(terms: TermsInForce) -> int:
-    """What a whole period costs by these terms, net, in minor units: the one place that says so."""
-    return terms.price_minor
 
 
 def write_rows(rows: Collection[Rebilling]) -> None:

@@ -7,13 +7,13 @@ import datetime
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from accounts.currencies import display
-from accounts.errors import Conflict
 from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount
 from accounts.models import Terms
-from accounts.tax_rates import default_tax_rate_id
+from accounts.tax_rates import default_tax_rate_id, tax_rates_by_id
 from accounts.terms import TermsInForce
 from accounts.wording import day_in_words, period_in_words
 from invoices.clearing import clear
@@ -22,19 +22,23 @@ from invoices.issuance import InvoiceDraft, NewLine, issue_invoices
 from invoices.models import CreditNote, InvoiceLine
 from invoices.proration import Prorated, prorate
 from invoices.receipts import note_first_paid
-from invoices.taxes import tax_rate_of
+from invoices.rounding import half_up
+from invoices.taxes import rate_of, tax_rate_of, taxed_lines
 from payments.first_attempts import submit_first_attempts
 from payments.gateways.configured import configured_gateway_name
 from payments.messages.sending import send_payments_when_committed
 from rebilling.billed_periods import BilledPeriod
 from rebilling.models import Proration
-from rebilling.period_rows import net_price_minor, units_in_words
+from rebilling.period_discounts import net_price_minor
+from rebilling.period_rows import units_in_words
 
 
-class ChangeNotProrated(Conflict):
-    """What is left of a period with a tax or a discount isn't billed anew."""
+class ChangedLine(NamedTuple):
+    """A line of a change, with its tax and what it comes to; in minor units."""
 
-    code = "change-not-prorated"
+    line: NewLine
+    tax_minor: int
+    total_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class BilledChange:
     """What a change came to: its lines, and the invoice or the credit notes that have them."""
 
     proration: Proration
-    lines: Sequence[NewLine]
+    lines: Sequence[ChangedLine]
     invoice_id: uuid.UUID | None
     credit_notes: Sequence[CreditNote]
 
@@ -59,24 +63,24 @@ def bill_change(
 ) -> BilledChange:
     """Bill what is left of the running period by the terms `after`, or, without them, end it today.
 
-    More to pay is an invoice, issued and sent to be collected at once; less is credit notes on the period's invoices,
-    newest first. `terms` is the row of the change. The account's own changes are the caller's to save.
+    Unused days are given back with the tax of then, the days left charged with the period's discount and the account's
+    present tax rate. More to pay is an invoice, issued and sent to be collected at once; less is credit notes on the
+    period's invoices, newest first. `terms` is the row of the change. The account's own changes are the caller's to
+    save.
     """
     row = period.rebilling
-    if row.tax_rate_id or row.discount_id or tax_rate_of(account, default_id=default_tax_rate_id(now=now)):
-        raise ChangeNotProrated(
-            "The running period is taxed or has a discount: change the terms without proration, or from its end on."
-        )
-    price_minor = net_price_minor(after) if after else 0
+    price_minor = net_price_minor(after, row.discount) if after else 0
     prorated = prorate(
         start=row.period_start,
         end=row.ended_on,
         segments=period.segments,
         day=today,
         price_minor=price_minor,
-        left_minor=period.left_minor,
+        left_minor=period.creditable_minor,
     )
-    lines = _lines(period, prorated, after=after, today=today)
+    tax_rate_id = tax_rate_of(account, default_id=default_tax_rate_id(now=now)) if after else None
+    lines = _with_taxes(_lines(period, prorated, after=after, tax_rate_id=tax_rate_id, today=today))
+    lines = _within(period.left_minor, lines)
     proration = Proration(
         rebilling=row,
         terms=terms,
@@ -85,47 +89,86 @@ def bill_change(
         price_after_minor=price_minor,
         credit_minor=prorated.credit_minor,
         charge_minor=prorated.charge_minor,
+        tax_rate_id=tax_rate_id,
+        credit_total_minor=-sum(changed.total_minor for changed in lines if changed.line.amount_minor < 0),
+        charge_total_minor=sum(changed.total_minor for changed in lines if changed.line.amount_minor > 0),
     )
     credit_notes: Sequence[CreditNote] = []
-    if prorated.net_minor > 0:
+    # Where only the tax is another one, the invoice is over nothing, and says so.
+    if proration.net_minor > 0 or (proration.net_minor == 0 and sum(changed.tax_minor for changed in lines) != 0):
         proration.invoice_id = _invoice(account, lines, today=today, author=author, now=now)
     proration.save(force_insert=True)
-    if prorated.net_minor < 0:
+    if proration.net_minor < 0:
         credit_notes = _credit(account, period, proration, lines, today=today, author=author, now=now)
     return BilledChange(proration, lines, proration.invoice_id, credit_notes)
 
 
 def _lines(
-    period: BilledPeriod, prorated: Prorated, *, after: TermsInForce | None, today: datetime.date
+    period: BilledPeriod,
+    prorated: Prorated,
+    *,
+    after: TermsInForce | None,
+    tax_rate_id: uuid.UUID | None,
+    today: datetime.date,
 ) -> list[NewLine]:
     """The credit for the days that aren't used, below zero, and the charge for the days left; none of nothing."""
     row = period.rebilling
     days = period_in_words(start=today, end=row.ended_on)
-    lines: list[tuple[str, BilledPeriod | TermsInForce, int]] = []
+    common: dict[str, Any] = {
+        "kind": InvoiceLine.Kind.PRORATION,
+        "period_start": today,
+        "period_end": row.ended_on,
+        "rebilling_id": row.id,
+    }
+    lines = []
     if prorated.credit_minor:
-        lines.append((f"Unused days of {period.described}", period, -prorated.credit_minor))
-    if after and prorated.charge_minor:
-        units = units_in_words(plan_name=after.plan_name, quantity=after.quantity)
-        lines.append((units, after, prorated.charge_minor))
-    return [
-        NewLine(
-            kind=InvoiceLine.Kind.PRORATION,
-            description=f"{described}, {days}",
-            quantity=billed.quantity,
-            unit_amount_minor=billed.unit_amount_minor,
-            amount_minor=amount,
-            period_start=today,
-            period_end=row.ended_on,
-            rebilling_id=row.id,
+        credit = NewLine(
+            description=f"Unused days of {period.described}, {days}",
+            quantity=period.quantity,
+            unit_amount_minor=period.unit_amount_minor,
+            amount_minor=-prorated.credit_minor,
+            tax_rate_id=period.tax_rate.id if period.tax_rate else None,
+            **common,
         )
-        for described, billed, amount in lines
-    ]
+        lines.append(credit)
+    if after and prorated.charge_minor:
+        undiscounted = half_up(after.price_minor * (row.ended_on - today).days, (row.ended_on - row.period_start).days)
+        charge = NewLine(
+            description=f"{units_in_words(plan_name=after.plan_name, quantity=after.quantity)}, {days}",
+            quantity=after.quantity,
+            unit_amount_minor=after.unit_amount_minor,
+            discount_minor=max(0, undiscounted - prorated.charge_minor),
+            amount_minor=prorated.charge_minor,
+            tax_rate_id=tax_rate_id,
+            **common,
+        )
+        lines.append(charge)
+    return lines
+
+
+def _with_taxes(lines: Sequence[NewLine]) -> list[ChangedLine]:
+    """As the invoice would have them."""
+    tax_rates = tax_rates_by_id({line.tax_rate_id for line in lines if line.tax_rate_id})
+    taxes = taxed_lines(
+        lines=[(line.amount_minor, line.tax_rate_id) for line in lines],
+        rates={id_: rate_of(tax_rate) for id_, tax_rate in tax_rates.items()},
+    )
+    return [ChangedLine(line, *tax) for line, tax in zip(lines, taxes, strict=True)]
+
+
+def _within(left_minor: int, lines: list[ChangedLine]) -> list[ChangedLine]:
+    """No more is given back than is left: taxes that were rounded one by one may come to less than that of all."""
+    surplus = -left_minor - sum(changed.total_minor for changed in lines)
+    if surplus <= 0:
+        return lines
+    credit, *others = lines
+    return [ChangedLine(credit.line, credit.tax_minor + surplus, credit.total_minor + surplus), *others]
 
 
 def _invoice(
-    account: LockedAccount, lines: Sequence[NewLine], *, today: datetime.date, author: str, now: datetime.datetime
+    account: LockedAccount, lines: Sequence[ChangedLine], *, today: datetime.date, author: str, now: datetime.datetime
 ) -> uuid.UUID:
-    draft = InvoiceDraft(id=new_id(), account=account, lines=lines)
+    draft = InvoiceDraft(id=new_id(), account=account, lines=[changed.line for changed in lines])
     invoices = issue_invoices(drafts=[draft], today=today, author=author, now=now)
     payments = submit_first_attempts(invoices, gateway=configured_gateway_name(), author=author, today=today, now=now)
     send_payments_when_committed(payment_ids=payments)
@@ -136,14 +179,15 @@ def _credit(
     account: LockedAccount,
     period: BilledPeriod,
     proration: Proration,
-    lines: Sequence[NewLine],
+    lines: Sequence[ChangedLine],
     *,
     today: datetime.date,
     author: str,
     now: datetime.datetime,
 ) -> Sequence[CreditNote]:
     parts = [
-        f"{display(amount_minor=line.amount_minor, currency=account.currency)} {line.description}" for line in lines
+        f"{display(amount_minor=changed.total_minor, currency=account.currency)} {changed.line.description}"
+        for changed in lines
     ]
     reason = f"Change of terms on {day_in_words(today)}: {'; '.join(parts)}"[:500]
     credit_notes = CreditNotes(today=today, now=now)

@@ -13,6 +13,7 @@ from invoices.locked_invoices import LockedInvoice
 from invoices.models import InvoiceLine
 from invoices.proration import prorate
 from invoices.rounding import half_up
+from invoices.taxes import with_tax
 from payments.line_refunds import refund_line
 from rebilling.billed_periods import BilledPeriod, billed_period
 from rebilling.models import Rebilling
@@ -91,15 +92,20 @@ def give_back_running_period(
 
 def _for_the_days_left(billed: BilledPeriod, *, today: datetime.date) -> int:
     """The share of what is left for the days left; where the price was changed within the period, what was billed for
-    those days.
+    those days, with its tax.
     """
     start, end = billed.rebilling.period_start, billed.rebilling.ended_on
     if not billed.was_changed:
         return half_up(billed.left_minor * (end - today).days, (end - start).days)
     nothing_more = prorate(
-        start=start, end=end, segments=billed.segments, day=today, price_minor=0, left_minor=billed.left_minor
+        start=start,
+        end=end,
+        segments=billed.segments,
+        day=today,
+        price_minor=0,
+        left_minor=billed.creditable_minor,
     )
-    return nothing_more.credit_minor
+    return min(billed.left_minor, with_tax(nothing_more.credit_minor, billed.rate))
 
 
 def _credit(

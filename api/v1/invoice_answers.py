@@ -26,7 +26,9 @@ class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
         Account.CollectionMethod.choices, read_only=True, help_text="The account's when it was issued."
     )
     total_minor = Amount(help_text="The sum of its lines, taxes included.")
-    tax_minor = Amount(help_text="The tax in it.")
+    tax_minor = Amount(
+        least=-MAX_BALANCE_MINOR, help_text="The tax in it. Below zero where a deduction gives back more than there is."
+    )
     credited_minor = Amount(help_text="What credit notes took off what was outstanding or written off.")
     credited_to_balance_minor = Amount(help_text="What credit notes gave to the account's credit balance.")
     credited_to_refund_minor = Amount(help_text="What credit notes sent back to the customer.")
@@ -99,8 +101,8 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     tax_rate = serializers.UUIDField(
         source="tax_rate_id", read_only=True, allow_null=True, help_text="The id of the rate of its tax, or null."
     )
-    tax_minor = Amount()
-    total_minor = Amount(help_text="What it comes to with its tax.")
+    tax_minor = Amount(least=-MAX_BALANCE_MINOR)
+    total_minor = Amount(least=-MAX_BALANCE_MINOR, help_text="What it comes to with its tax.")
     credited_minor = Amount(help_text="What credit notes took off it, tax included.")
     period_start = serializers.DateField(read_only=True, allow_null=True)
     period_end = serializers.DateField(read_only=True, allow_null=True, help_text="The day after the last one.")
@@ -201,8 +203,8 @@ class RateTotalSerializer(serializers.Serializer[Any]):
     percent = Percent(source="rate.percent", read_only=True)
     inclusive = serializers.BooleanField(source="rate.inclusive", read_only=True)
     exemption_reason = TextOrNull(source="rate.exemption_reason")
-    net_minor = Amount(help_text="Its lines at this rate, without their tax.")
-    tax_minor = Amount()
+    net_minor = Amount(least=-MAX_BALANCE_MINOR, help_text="Its lines at this rate, without their tax.")
+    tax_minor = Amount(least=-MAX_BALANCE_MINOR)
 
 
 class WholeInvoiceSerializer(InvoiceSerializer):

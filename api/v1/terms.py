@@ -59,12 +59,16 @@ class ChangeTermsSerializer(Body):
 class ProrationLineSerializer(serializers.Serializer[Any]):
     """One amount of the change: below zero, what is given back for days that aren't used."""
 
-    description = serializers.CharField()
-    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
-    unit_amount_minor = Amount()
-    amount_minor = Amount(least=_DEDUCTION)
-    period_start = serializers.DateField()
-    period_end = serializers.DateField(help_text="The day after the last one.")
+    description = serializers.CharField(source="line.description")
+    quantity = WholeNumber(source="line.quantity", read_only=True, least=1, most=MAX_QUANTITY)
+    unit_amount_minor = Amount(source="line.unit_amount_minor")
+    discount_minor = Amount(source="line.discount_minor")
+    amount_minor = Amount(source="line.amount_minor", least=_DEDUCTION, help_text="After the discount.")
+    tax_rate = serializers.UUIDField(source="line.tax_rate_id", allow_null=True, help_text="The id of its rate.")
+    tax_minor = Amount(least=_DEDUCTION)
+    total_minor = Amount(least=_DEDUCTION, help_text="With its tax.")
+    period_start = serializers.DateField(source="line.period_start")
+    period_end = serializers.DateField(source="line.period_end", help_text="The day after the last one.")
 
 
 class CreditedInvoiceSerializer(serializers.Serializer[Any]):
@@ -80,8 +84,8 @@ class CreditedInvoiceSerializer(serializers.Serializer[Any]):
 class BilledChangeSerializer(serializers.Serializer[Any]):
     """What is billed for the running period because of the change."""
 
-    credit_minor = Amount(help_text="Given back for the days that aren't used.")
-    charge_minor = Amount(help_text="Charged for the days left.")
+    credit_minor = Amount(help_text="Given back for the days that aren't used, with its tax.")
+    charge_minor = Amount(help_text="Charged for the days left, with its tax.")
     net_minor = Amount(least=_DEDUCTION, help_text="Charge less credit: to be paid, or, below zero, credited.")
     lines = ProrationLineSerializer(many=True)
     invoice = serializers.UUIDField(allow_null=True, help_text="Where more is to be paid. Null in a dry run.")
@@ -200,8 +204,8 @@ def _as_json(change: TermsChange, *, dry_run: bool) -> Any:
 def _billed(billed: BilledChange, *, dry_run: bool) -> dict[str, Any]:
     row = billed.proration
     return {
-        "credit_minor": row.credit_minor,
-        "charge_minor": row.charge_minor,
+        "credit_minor": row.credit_total_minor,
+        "charge_minor": row.charge_total_minor,
         "net_minor": row.net_minor,
         "lines": billed.lines,
         "invoice": None if dry_run else billed.invoice_id,

@@ -214,6 +214,8 @@ class Migration(migrations.Migration):
                 ("price_after_minor", models.BigIntegerField()),
                 ("credit_minor", models.BigIntegerField()),
                 ("charge_minor", models.BigIntegerField()),
+                ("credit_total_minor", models.BigIntegerField()),
+                ("charge_total_minor", models.BigIntegerField()),
                 (
                     "invoice",
                     models.ForeignKey(
@@ -221,6 +223,16 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="prorations",
                         to="invoices.invoice",
+                    ),
+                ),
+                (
+                    "tax_rate",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.taxrate",
                     ),
                 ),
                 (
@@ -244,13 +256,19 @@ class Migration(migrations.Migration):
                             ("price_after_minor__gte", 0),
                             ("price_before_minor__gte", 0),
                             ("charge_minor__gte", 0),
+                            ("charge_total_minor__gte", 0),
+                            ("credit_total_minor__gte", 0),
                         ),
                         name="proration_amounts_not_negative",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("charge_minor__gt", models.F("credit_minor")), ("invoice__isnull", False)),
-                            models.Q(("charge_minor__lte", models.F("credit_minor")), ("invoice__isnull", True)),
+                            models.Q(
+                                ("charge_total_minor__gte", models.F("credit_total_minor")), ("invoice__isnull", False)
+                            ),
+                            models.Q(
+                                ("charge_total_minor__lte", models.F("credit_total_minor")), ("invoice__isnull", True)
+                            ),
                             _connector="OR",
                         ),
                         name="proration_names_its_invoice",

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.ids import new_id
-from accounts.models import Terms
+from accounts.models import TaxRate, Terms
 from invoices.models import Invoice
 from rebilling.models.rebilling import Rebilling
 
@@ -14,9 +14,10 @@ from rebilling.models.rebilling import Rebilling
 class Proration(models.Model):
     """A change of price within a billing period that was charged, from the day `changed_on` on. Only added to.
 
-    Prices are net, of the whole period, in minor units. `credit_minor` was given back for the days that aren't used,
-    and `charge_minor` charged for the days left, at the new price. Where more was charged, both are lines of `invoice`;
-    where less, the rest is credit notes that name this row; where they are the same, nothing was issued.
+    Prices are of the whole period, after its discount, in minor units. `credit_minor` was given back for the days that
+    aren't used, and `charge_minor` charged for the days left, at the new price and `tax_rate`; the totals are with
+    their taxes. Where more was charged, both are lines of `invoice`; where less, the rest is credit notes that name
+    this row; where they are the same with the same tax, nothing was issued.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -27,26 +28,29 @@ class Proration(models.Model):
     price_after_minor = models.BigIntegerField()
     credit_minor = models.BigIntegerField()
     charge_minor = models.BigIntegerField()
+    tax_rate = models.ForeignKey(TaxRate, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    credit_total_minor = models.BigIntegerField()
+    charge_total_minor = models.BigIntegerField()
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="prorations")
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
                 condition=Q(price_before_minor__gte=0, price_after_minor__gte=0, credit_minor__gte=0)
-                & Q(charge_minor__gte=0),
+                & Q(charge_minor__gte=0, credit_total_minor__gte=0, charge_total_minor__gte=0),
                 name="proration_amounts_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(invoice__isnull=False, charge_minor__gt=F("credit_minor"))
-                | Q(invoice__isnull=True, charge_minor__lte=F("credit_minor")),
+                condition=Q(invoice__isnull=False, charge_total_minor__gte=F("credit_total_minor"))
+                | Q(invoice__isnull=True, charge_total_minor__lte=F("credit_total_minor")),
                 name="proration_names_its_invoice",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.changed_on}: -{self.credit_minor} +{self.charge_minor}"
+        return f"{self.changed_on}: -{self.credit_total_minor} +{self.charge_total_minor}"
 
     @property
     def net_minor(self) -> int:
-        """What was still to be paid, in minor units; below zero, what was given back."""
-        return self.charge_minor - self.credit_minor
+        """What was still to be paid, with taxes, in minor units; below zero, what was given back."""
+        return self.charge_total_minor - self.credit_total_minor

@@ -132,13 +132,15 @@ WHERE line.kind = 'proration' AND NOT EXISTS (
 UNION ALL
 SELECT 'proration_is_not_its_lines', claim.account_id,
     format('the change of terms on %%s: credit %%s, charge %%s, which its lines and credit notes don''t say',
-        proration.changed_on, as_money(proration.credit_minor, claim.currency),
-        as_money(proration.charge_minor, claim.currency))
+        proration.changed_on, as_money(proration.credit_total_minor, claim.currency),
+        as_money(proration.charge_total_minor, claim.currency))
 FROM claims AS claim
 JOIN rebilling_proration AS proration ON proration.rebilling_id = claim.id
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount_minor) FILTER (WHERE amount_minor > 0), 0) AS charged,
-        coalesce(sum(-amount_minor) FILTER (WHERE amount_minor < 0), 0) AS credited
+        coalesce(sum(total_minor) FILTER (WHERE amount_minor > 0), 0) AS charged_total,
+        coalesce(sum(-amount_minor) FILTER (WHERE amount_minor < 0), 0) AS credited,
+        coalesce(sum(-total_minor) FILTER (WHERE amount_minor < 0), 0) AS credited_total
     FROM invoices_invoiceline
     WHERE invoice_id = proration.invoice_id AND rebilling_id = claim.id AND kind = 'proration'
 ) AS line
@@ -146,8 +148,11 @@ CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount_minor), 0) AS credited FROM invoices_creditnote WHERE proration_id = proration.id
 ) AS noted
 WHERE CASE
-    WHEN proration.invoice_id IS NULL THEN noted.credited <> proration.credit_minor - proration.charge_minor
-    ELSE noted.credited <> 0 OR line.charged <> proration.charge_minor OR line.credited <> proration.credit_minor
+    WHEN proration.invoice_id IS NULL
+        THEN noted.credited <> proration.credit_total_minor - proration.charge_total_minor
+    ELSE noted.credited <> 0 OR (line.charged, line.charged_total, line.credited, line.credited_total) <> (
+        proration.charge_minor, proration.charge_total_minor, proration.credit_minor, proration.credit_total_minor
+    )
 END
 
 UNION ALL

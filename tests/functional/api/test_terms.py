@@ -3,17 +3,20 @@
 import datetime
 import uuid
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import time_machine
 
 from accounts.models import Account
+from accounts.tax_rates import create_tax_rate
 from api.models import IdempotentAnswer
 from invoices.models import Invoice
-from tests.builders import TODAY, a_plan, an_account, at, billed
+from tests.builders import NOW, TODAY, a_plan, an_account, at, billed
 from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.terms import billed_account
 from tests.support.unchanged import nothing_moves
 
 JAN_16 = datetime.date(2026, 1, 16)
@@ -40,6 +43,10 @@ def change(api: ApiClient, account: Account, once: str | None = "1", **to: Any) 
     return api.post(f"/v1/accounts/{account.id}/terms", WHY | to, once=once)
 
 
+def worth(amount_minor: int) -> dict[str, int]:
+    return {"amount_minor": amount_minor, "total_minor": amount_minor}
+
+
 class TestChangeNow:
     def test_answers_what_was_billed_line_by_line(self, api: ApiClient, account: Account) -> None:
         response = change(api, account, quantity=3)
@@ -55,10 +62,11 @@ class TestChangeNow:
             "anchor_date": "2026-01-01",
         }
         line = {"unit_amount_minor": 3100, "period_start": "2026-01-16", "period_end": "2026-02-01"}
+        line |= {"discount_minor": 0, "tax_rate": None, "tax_minor": 0}
         proration = shown["proration"]
         assert proration.pop("lines") == [
-            line | {"description": "Unused days of Pro, 16 Jan to 31 Jan 2026", "quantity": 1, "amount_minor": -1600},
-            line | {"description": "Pro x 3, 16 Jan to 31 Jan 2026", "quantity": 3, "amount_minor": 4800},
+            line | {"description": "Unused days of Pro, 16 Jan to 31 Jan 2026", "quantity": 1} | worth(-1600),
+            line | {"description": "Pro x 3, 16 Jan to 31 Jan 2026", "quantity": 3} | worth(4800),
         ]
         invoice = Invoice.objects.latest("id")
         assert proration == {
@@ -70,6 +78,21 @@ class TestChangeNow:
         }
         lines = api.get(f"/v1/invoices/{invoice.id}").json()["lines"]
         assert [(each["kind"], each["amount_minor"]) for each in lines] == [("proration", -1600), ("proration", 4800)]
+
+    def test_of_what_is_taxed_answers_with_taxes_as_its_invoice_has_them(self, api: ApiClient) -> None:
+        rate = create_tax_rate(name="VAT", percent=Decimal(21), now=NOW)
+        taxed = billed_account(tax_rate=rate.id)
+        preview = change(api, taxed, quantity=2, dry_run=True).json()["proration"]
+        shown = change(api, taxed, "2", quantity=2).json()["proration"]
+        assert (shown["credit_minor"], shown["charge_minor"], shown["net_minor"]) == (1936, 3872, 1936)
+        assert preview == shown | {"invoice": None}
+        invoice = api.get(f"/v1/invoices/{shown['invoice']}").json()
+        assert (invoice["total_minor"], invoice["tax_minor"]) == (1936, 336)
+        taxes = ("amount_minor", "tax_rate", "tax_minor", "total_minor", "discount_minor")
+        of_invoice = [[line[name] for name in taxes] for line in invoice["lines"]]
+        assert of_invoice == [[line[name] for name in taxes] for line in shown["lines"]]
+        assert of_invoice == [[-1600, str(rate.id), -336, -1936, 0], [3200, str(rate.id), 672, 3872, 0]]
+        assert [(each["net_minor"], each["tax_minor"]) for each in invoice["taxes"]] == [(1600, 336)]
 
     def test_to_less_names_its_credit_note(self, api: ApiClient, account: Account) -> None:
         shown = change(api, account, unit_amount_minor=0).json()["proration"]

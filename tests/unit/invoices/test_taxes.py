@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoices.taxes import Rate, tax_credited, tax_rate_of, taxed_lines
+from invoices.taxes import Rate, amount_within, tax_credited, tax_rate_of, taxed_lines, with_tax
 
 ADDED, INCLUDED, OTHER = (uuid.UUID(int=number) for number in (1, 2, 3))
 
@@ -80,9 +80,50 @@ class TestTaxedLines:
         exact = Fraction(sum(over) * rate.thousandths, whole)
         assert Fraction(-1, 2) < sum(tax for tax, _ in found) - exact <= Fraction(1, 2)
         for amount, (tax, total) in zip(over, found, strict=True):
-            assert abs(tax - Fraction(amount * rate.thousandths, whole)) <= 1 + Fraction(1, 2)
+            assert abs(tax - Fraction(amount * rate.thousandths, whole)) < 1
             assert 0 <= tax <= amount
             assert total == (amount if rate.is_inclusive else amount + tax)
+
+
+class TestDeductions:
+    @pytest.mark.parametrize(
+        ("over", "rate", "expected"),
+        [
+            ([-1600, 3200], Rate(21_000, is_inclusive=False), [(-336, -1936), (672, 3872)]),
+            # Alone it is rounded as what was charged: a half away from zero.
+            ([-10], Rate(5000, is_inclusive=False), [(-1, -11)]),
+            ([10], Rate(5000, is_inclusive=False), [(1, 11)]),
+            ([-1190], Rate(19_000, is_inclusive=True), [(-190, -1190)]),
+            # Half of 1 is in all 0.5, though each part is hundreds.
+            ([-999, 1000], Rate(50_000, is_inclusive=False), [(-499, -1498), (500, 1500)]),
+            ([-1000, 1000], Rate(8875, is_inclusive=False), [(-89, -1089), (89, 1089)]),
+        ],
+    )
+    def test_have_a_tax_below_zero(self, over: list[int], rate: Rate, expected: list[tuple[int, int]]) -> None:
+        assert taxes(over, rate) == expected
+
+    @given(over=st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=8), rate=rates)
+    def test_leave_the_tax_within_half_a_unit_in_all_and_one_a_line(self, over: list[int], rate: Rate) -> None:
+        found = taxes(over, rate)
+        exact = Fraction(sum(over) * rate.thousandths, rate.of)
+        assert abs(sum(tax for tax, _ in found) - exact) <= Fraction(1, 2)
+        mirrored = taxes([-amount for amount in over], rate)
+        assert sum(tax for tax, _ in found) == -sum(tax for tax, _ in mirrored)
+        for amount, (tax, total) in zip(over, found, strict=True):
+            assert abs(tax - Fraction(amount * rate.thousandths, rate.of)) < 1
+            assert min(0, amount) <= tax <= max(0, amount)
+            assert total == (amount if rate.is_inclusive else amount + tax)
+
+
+class TestAmountWithin:
+    @given(total=st.integers(0, 10**12), rate=st.none() | rates)
+    def test_is_the_largest_that_comes_to_no_more_with_its_tax(self, total: int, rate: Rate | None) -> None:
+        amount = amount_within(total, rate)
+        assert 0 <= with_tax(amount, rate) <= total < with_tax(amount + 1, rate)
+
+    def test_may_leave_a_unit_that_no_amount_comes_to(self) -> None:
+        rate = Rate(21_000, is_inclusive=False)
+        assert (amount_within(1000, rate), with_tax(826, rate), with_tax(827, rate)) == (826, 999, 1001)
 
 
 class TestTaxCredited:
