@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from accounts.locked_accounts import LockedAccount
 from accounts.models import Account
+from accounts.terms import terms_of, withdraw
 from invoices.clearing import apply_credit
 from invoices.credit_note_shares import lines_of, shares_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
@@ -19,7 +20,8 @@ def close_unpaid(
     unpaid: Sequence[tuple[LockedAccount, str]], *, today: datetime.date, author: str, now: datetime.datetime
 ) -> None:
     """Credit whole what is open of these accounts, so that its periods are VOIDED, and close them; clearing follows,
-    and saves them. Each account comes with its payment's decline code.
+    and saves them. Each account comes with its payment's decline code. Terms that were agreed for a later day are
+    withdrawn.
 
     A debt that the account brought with it is no line that a credit note could take: what credit doesn't pay of it is
     written off. An invoice with another payment in flight is left until that has an outcome. What credit had paid is
@@ -37,6 +39,9 @@ def close_unpaid(
     for account in accounts:
         # A paused one, too: it would resume, and be charged anew.
         account.become(Account.Status.INACTIVE, reason=reasons[account.id], inactive_reason=_CLOSED)
+    histories = terms_of([account.id for account in accounts])
+    pending = [(account, terms) for account in accounts if (terms := histories[account.id].pending(today))]
+    withdraw(pending, reason="the account was closed", now=now)
     credit_notes = CreditNotes(today=today, now=now)
     for account, invoice in open_ones:
         if left := invoice.amounts.left_to_credit:

@@ -53,11 +53,13 @@ WHERE claim.ended_on < claim.period_end AND claim.status IN ('CHARGED', 'VOIDED'
     AND NOT EXISTS (
         -- Reopening cuts off what lies on or after its day, and writes terms that are anchored there.
         SELECT FROM accounts_terms AS terms
-        WHERE terms.account_id = claim.account_id AND terms.created_at > claim.due_since
-            AND terms.anchor_date = terms.effective_from
+        -- Found due and cut at the same instant, the period's own terms differ from those that cut it by their day.
+        WHERE terms.account_id = claim.account_id AND terms.anchor_date = terms.effective_from
             AND (
-                terms.anchor_date = claim.ended_on AND claim.ended_on > claim.period_start
-                OR terms.anchor_date <= claim.period_start AND claim.status = 'VOIDED'
+                terms.created_at >= claim.due_since
+                AND terms.anchor_date = claim.ended_on AND claim.ended_on > claim.period_start
+                OR terms.created_at > claim.due_since
+                AND terms.anchor_date <= claim.period_start AND claim.status = 'VOIDED'
             )
     )
     AND NOT EXISTS (
@@ -98,6 +100,29 @@ CROSS JOIN LATERAL (
     END AS amount
 ) AS given
 WHERE claim.discount_minor <> given.amount
+
+UNION ALL
+SELECT 'proration_of_no_terms', claim.account_id,
+    format('the change on %%s bills the period from %%s at %%s from then on, which its terms don''t say', proration.changed_on,
+        claim.period_start, as_money(proration.price_after_minor, claim.currency))
+FROM claims AS claim
+JOIN rebilling_proration AS proration ON proration.rebilling_id = claim.id
+JOIN accounts_terms AS terms ON terms.id = proration.terms_id
+LEFT JOIN accounts_discount AS discount ON discount.id = claim.discount_id
+CROSS JOIN LATERAL (
+    SELECT terms.quantity * terms.unit_amount_minor::numeric AS price
+) AS gross
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN discount.id IS NULL THEN 0
+        WHEN discount.percent IS NULL THEN least(gross.price, discount.amount_minor)
+        ELSE div(2 * gross.price * discount.percent + 100, 200)
+    END AS amount
+) AS given
+WHERE terms.account_id <> claim.account_id OR terms.effective_from <> proration.changed_on
+    -- A period that the change ended costs nothing from then on.
+    OR proration.price_after_minor <> gross.price - given.amount
+    AND NOT (proration.price_after_minor = 0 AND claim.ended_on = proration.changed_on)
 
 UNION ALL
 SELECT 'discount_of_too_many_periods', discount.account_id,

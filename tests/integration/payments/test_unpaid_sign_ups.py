@@ -9,6 +9,7 @@ import pytest
 from accounts.account_changes import change_account
 from accounts.account_opening import Draft, NewAccount
 from accounts.models import Account, AccountChange
+from accounts.terms import terms_of
 from invoices.credits import grant_credit, reverse_entry
 from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
@@ -19,11 +20,13 @@ from payments.payment_requests import pay_invoice
 from payments.reversed_money import record_reversed_payment
 from rebilling.books import check_books
 from rebilling.models import Rebilling
+from subscriptions.agreed_terms import TermsChanges
 from subscriptions.effective_days import At
 from subscriptions.imports.opening_balances import post_opening_balances
 from subscriptions.lifecycle import close_account
 from subscriptions.pauses import pause_account
 from subscriptions.sign_up import sign_up
+from subscriptions.terms_changes import change_terms
 from tests.builders import NOW, TODAY, a_plan, at, billed
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, FEB_1, HARD, answers, received, rows, state_of
@@ -208,6 +211,18 @@ class TestWhatTheAccountHad:
         declined(account)
         assert_closed(account)
         assert AccountChange.objects.filter(account=account, after__status="INACTIVE").get().reason == "left"
+
+    def test_withdraws_the_terms_that_were_agreed_for_later(self, signed_up: Any) -> None:
+        account = signed_up()
+        change_terms(
+            account_id=account.id, changes=TermsChanges(quantity=3), effective="period_end", reason="Three join.",
+            author="test", today=TODAY, now=NOW,
+        )  # fmt: skip
+        declined(account)
+        assert_closed(account)
+        assert terms_of([account.id])[account.id].pending(TODAY) is None
+        withdrawn = AccountChange.objects.get(account=account, after__pending_terms=None)
+        assert (withdrawn.before, withdrawn.reason) == ({"pending_terms": FEB_1.isoformat()}, "the account was closed")
 
     @pytest.mark.parametrize("until", [None, FEB_1])
     def test_paused_meanwhile_is_closed_and_never_resumes(self, signed_up: Any, until: datetime.date | None) -> None:

@@ -247,7 +247,7 @@ def a_change_that_gave_nothing_back(sound: Sound) -> None:
     execute(
         "INSERT INTO rebilling_proration (id, rebilling_id, terms_id, changed_on, price_before_minor, "
         "price_after_minor, credit_minor, charge_minor, credit_total_minor, charge_total_minor) "
-        "SELECT gen_random_uuid(), %(id)s, id, %(day)s, 1999, 0, 999, 0, 999, 0"
+        "SELECT gen_random_uuid(), %(id)s, id, %(day)s, 1999, 1999, 999, 0, 999, 0"
         " FROM accounts_terms WHERE account_id = %(account)s",
         id=sound.rebilling.id, account=sound.account.id, day=TODAY,
     )  # fmt: skip
