@@ -54,8 +54,12 @@ WHOLLY_COVERED = [
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a measured run that leaves something of `WHOLLY_COVERED` out; before the summary, which stays last."""
+    """Fail a measured run that leaves something of `WHOLLY_COVERED` out; before the summary, which stays last. One that
+    was interrupted measured nothing.
+    """
     if not session.config.getoption("cov_source", None) or hasattr(session.config, "workerinput"):
+        return
+    if session.exitstatus == pytest.ExitCode.INTERRUPTED:
         return
     import coverage
 
