@@ -101,8 +101,9 @@ UPDATE = Action(
 TERMS = Action(
     name="terms",
     label="Change terms",
-    explanation="Another plan, quantity or price. Of a change today, the rest of the running period is credited at "
-    "what was billed for it, and charged at the new price. You see what it comes to before anything is changed.",
+    explanation="Another plan, quantity or price, or another billing day. Of a change today, the rest of the running "
+    "period is credited at what was billed for it, and charged at the new price. You see what it comes to before "
+    "anything is changed.",
     done="The terms were changed.",
     permission="change_account_terms",
     offered=lambda account: account.status != Account.Status.INACTIVE,

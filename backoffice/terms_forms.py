@@ -25,8 +25,15 @@ class TermsForm(ReasonForm):
     effective = forms.ChoiceField(
         label="From",
         widget=forms.RadioSelect,
-        choices=[("now", "Today"), ("period_end", "The end of the running period")],
+        choices=[("now", "Today"), ("period_end", "The end of the running period"), ("anchor_date", "The billing day")],
         initial="now",
+    )
+    anchor_date = forms.DateField(
+        label="Billing day",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="Left empty, it stays. A day from which periods are counted anew, today or later: the period that "
+        "runs on that day ends, its rest is credited, and a new one begins.",
     )
     proration = forms.ChoiceField(
         label="Days left",
@@ -54,7 +61,7 @@ class TermsForm(ReasonForm):
             f"In {subject.currency}, like {example_of(subject.currency)}. Left empty, it is the other plan's; of the "
             f"same plan it stays {price}."
         )
-        self.order_fields(["plan", "quantity", "unit_price", "effective", "proration", "reason"])
+        self.order_fields(["plan", "quantity", "unit_price", "effective", "anchor_date", "proration", "reason"])
 
     def clean_unit_price(self) -> int | None:
         text = self.cleaned_data["unit_price"]
@@ -63,8 +70,15 @@ class TermsForm(ReasonForm):
     def clean(self) -> dict[str, Any]:
         """Adds `changes`, as the operation takes them."""
         data = super().clean() or self.cleaned_data
+        if data.get("effective") == "anchor_date":
+            if data.get("anchor_date") is None:
+                self.add_error("anchor_date", "Give the day.")
+            data["effective"] = data.get("anchor_date")
         data["changes"] = TermsChanges(
-            plan=data.get("plan"), quantity=data.get("quantity"), unit_amount_minor=data.get("unit_price")
+            plan=data.get("plan"),
+            quantity=data.get("quantity"),
+            unit_amount_minor=data.get("unit_price"),
+            anchor_date=data.get("anchor_date"),
         )
         return data
 
@@ -86,7 +100,12 @@ def change_in_words(change: TermsChange) -> list[str]:
         f"The next billing day is {day_in_words(change.rebilling_date)}.",
     ]
     if change.billed is None:
-        return [*sentences, "Nothing is billed now."]
+        sentences.append("Nothing is billed now.")
+        if after.cuts_period:
+            sentences.append("What is left of the period that runs on that day is credited then, and a new one begins.")
+        return sentences
+    if after.cuts_period:
+        sentences.append(f"On {day_in_words(after.effective_from)}, if nothing else changes until then:")
     for line, tax_minor, total_minor in change.billed.lines:
         with_tax = f", with {shown(tax_minor)} of tax" if tax_minor else ""
         sentences.append(f"{line.description}: {shown(total_minor)}{with_tax}.")
@@ -94,6 +113,6 @@ def change_in_words(change: TermsChange) -> list[str]:
     if net > 0:
         return [*sentences, f"{shown(net)} is billed now."]
     if net == 0:
-        return [*sentences, "Nothing is left to pay."]
+        return [*sentences, "Nothing is left to pay." if not after.cuts_period else "Nothing is credited."]
     credited = sum(note.to_balance_minor for note in change.billed.credit_notes)
     return [*sentences, f"{shown(-net)} is credited, {shown(credited)} of it to the account's credit."]

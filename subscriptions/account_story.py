@@ -12,7 +12,7 @@ from accounts.currencies import display
 from accounts.locked_accounts import get_account
 from accounts.models import Account, AccountChange
 from accounts.pending_changes import pending_changes
-from accounts.terms import terms_of
+from accounts.terms import TermsHistory, TermsInForce, terms_of
 from accounts.wording import counted, day_in_words, period_in_words
 from invoices.models import Invoice
 from payments.amount_checks import SUPERSEDED
@@ -36,14 +36,15 @@ def explain_account(account_id: uuid.UUID, *, today: datetime.date) -> list[str]
     declined = declines.filter(status=Payment.Status.DECLINED).exclude(decline_code__in=NO_DECLINES).order_by("id")
     codes: dict[uuid.UUID | None, str] = dict(declined.values_list("invoice_id", "decline_code"))
     waiting = account.rebillings.filter(AWAITS_DECISION).select_related("run").order_by("period_start")
+    history = terms_of([account.id])[account.id]
     return [
         *_status(account, change, invoices, codes, today),
         *_collection(account, invoices, today),
         *_balance(account),
         *_waiting(list(waiting)),
         *_pending(account, today),
-        *_next_billing(account),
-        *_pending_terms(account, today),
+        *_next_billing(account, history.cut),
+        *_pending_terms(account, history, today),
     ]
 
 
@@ -162,12 +163,13 @@ def _pending(account: Account, today: datetime.date) -> Iterator[str]:
             yield f"{what} {day_in_words(pending[name].on)}: {pending[name].reason.removesuffix('.')}."
 
 
-def _next_billing(account: Account) -> Iterator[str]:
+def _next_billing(account: Account, cut: TermsInForce | None) -> Iterator[str]:
     stops_on = account.billing_stops_on
-    if account.status != Account.Status.INACTIVE and stops_on and account.rebilling_date >= stops_on:
+    day = min(account.rebilling_date, cut.effective_from) if cut else account.rebilling_date
+    if account.status != Account.Status.INACTIVE and stops_on and day >= stops_on:
         yield "No further period is billed before that."
     elif account.status != Account.Status.INACTIVE:
-        yield f"The next billing day is {day_in_words(account.rebilling_date)}."
+        yield f"The next billing day is {day_in_words(day)}."
     elif account.inactive_reason == Account.InactiveReason.UNPAID:
         yield "It isn't billed until it has paid what is outstanding, or is reopened."
     elif account.inactive_reason == Account.InactiveReason.PAUSED:
@@ -176,9 +178,11 @@ def _next_billing(account: Account) -> Iterator[str]:
         yield "It isn't billed until it is reopened."
 
 
-def _pending_terms(account: Account, today: datetime.date) -> Iterator[str]:
-    pending = terms_of([account.id])[account.id].pending(today)
+def _pending_terms(account: Account, history: TermsHistory, today: datetime.date) -> Iterator[str]:
+    pending = history.pending(today)
     if pending and account.status != Account.Status.INACTIVE:
         units = units_in_words(plan_name=pending.plan_name, quantity=pending.quantity)
         price = display(amount_minor=pending.price_minor, currency=account.currency)
         yield f"From {day_in_words(pending.effective_from)} on it is billed {price} a period ({units})."
+        if history.cut:
+            yield "The period that runs on that day ends then: its rest is credited, and a new one begins."

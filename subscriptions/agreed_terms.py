@@ -27,7 +27,8 @@ class UnableToChangeTerms(Invalid):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermsChanges:
     """What to change of an account's terms; None stays. `unit_amount_minor` is in minor units of its currency; with
-    another plan it is the plan's, unless it is given. `anchor_date` counts periods anew from the day of the change.
+    another plan it is the plan's, unless it is given. `anchor_date` counts periods anew from that day, which is the
+    first one of the new terms.
     """
 
     plan: str | None = None
@@ -47,17 +48,39 @@ def agreed_terms(
 ) -> TermsInForce:
     """The account's terms with these changes, from their first day on. `plans` are those that are named, by code.
 
-    Another interval, or an anchor date, counts periods anew from that day. Raises `UnableToChangeTerms`.
+    Another interval, or an anchor date, counts periods anew from that day; a later one may lie within a period, which
+    they cut then. Raises `UnableToChangeTerms`.
     """
     errors = _errors(account, present, changes, plans)
-    day = _first_day(account, present, effective=effective, today=today, errors=errors)
+    plan = plans.get(changes.plan) if changes.plan is not None else None
+    begins_anew = changes.anchor_date is not None or (plan is not None and plan.interval != present.interval)
+    next_start = _next_start(account, present, today=today)
+    day = today if effective == "now" else next_start if effective == "period_end" else effective
+    error = _day_error(day, today=today)
+    cuts_period = not error and _is_within_a_period(day, present, next_start=next_start, today=today)
+    if cuts_period and not begins_anew:
+        error = f"{day} is not the start of a period. The next one starts on {next_start}."
+    if error:
+        errors["anchor_date" if day == changes.anchor_date else "effective"] = error
     if not errors and changes.anchor_date not in (None, day):
         errors["anchor_date"] = f"Must be {day}, the first day of the new terms."
     if errors:
         raise UnableToChangeTerms(_NOTHING, **errors)
-    agreed = present._replace(effective_from=day)
-    if changes.plan is not None and changes.plan != present.plan_code:
-        plan = plans[changes.plan]
+    agreed = _with(changes, plan, present)._replace(effective_from=day)
+    if error := charge_error(
+        quantity=agreed.quantity, unit_amount_minor=agreed.unit_amount_minor, currency=account.currency
+    ):
+        raise UnableToChangeTerms(_NOTHING, **{_named(changes): error})
+    if begins_anew:
+        return agreed._replace(anchor_date=day, cuts_period=cuts_period)
+    if agreed == present._replace(effective_from=day):
+        raise UnableToChangeTerms("These are the account's terms already.")
+    return agreed
+
+
+def _with(changes: TermsChanges, plan: Plan | None, present: TermsInForce) -> TermsInForce:
+    agreed = present
+    if plan is not None and plan.code != present.plan_code:
         agreed = agreed._replace(
             plan_id=plan.id,
             plan_code=plan.code,
@@ -69,14 +92,6 @@ def agreed_terms(
         agreed = agreed._replace(quantity=changes.quantity)
     if changes.unit_amount_minor is not None:
         agreed = agreed._replace(unit_amount_minor=changes.unit_amount_minor)
-    if error := charge_error(
-        quantity=agreed.quantity, unit_amount_minor=agreed.unit_amount_minor, currency=account.currency
-    ):
-        raise UnableToChangeTerms(_NOTHING, **{_named(changes): error})
-    if agreed.interval != present.interval or changes.anchor_date is not None:
-        return agreed._replace(anchor_date=day)
-    if agreed == present._replace(effective_from=day):
-        raise UnableToChangeTerms("These are the account's terms already.")
     return agreed
 
 
@@ -108,33 +123,28 @@ def _errors(
     return errors
 
 
-def _first_day(
-    account: LockedAccount,
-    present: TermsInForce,
-    *,
-    effective: Effective,
-    today: datetime.date,
-    errors: dict[str, str],
-) -> datetime.date:
-    """The first day of the new terms; what is wrong with it is put among the errors."""
-    if effective == "now":
-        return today
-    next_start = account.rebilling_date
-    if next_start <= today:
-        # Periods are due, and not billed yet: the first one after those.
-        tomorrow = today + datetime.timedelta(days=1)
-        next_start = first_start_on_or_after(anchor=present.anchor_date, interval=present.interval, day=tomorrow)
-    if effective == "period_end":
-        return next_start
+def _next_start(account: LockedAccount, present: TermsInForce, *, today: datetime.date) -> datetime.date:
+    """The first day after the period that runs today."""
+    if account.rebilling_date > today:
+        return account.rebilling_date
+    # Periods are due, and not billed yet: the first one after those.
+    tomorrow = today + datetime.timedelta(days=1)
+    return first_start_on_or_after(anchor=present.anchor_date, interval=present.interval, day=tomorrow)
+
+
+def _is_within_a_period(
+    day: datetime.date, present: TermsInForce, *, next_start: datetime.date, today: datetime.date
+) -> bool:
+    """Whether this later day is no period's first one."""
+    if day <= today:
+        return False
+    return day < next_start or not is_period_start(anchor=present.anchor_date, interval=present.interval, day=day)
+
+
+def _day_error(day: datetime.date, *, today: datetime.date) -> str:
+    """What is wrong with the first day of the new terms, if anything."""
     try:
-        day = in_range(effective)
+        in_range(day)
     except DayOutOfRange as error:
-        errors["effective"] = f"{error}."
-        return today
-    if day == today:
-        return today
-    if day < today:
-        errors["effective"] = f"Must be {today} or later."
-    elif day < next_start or not is_period_start(anchor=present.anchor_date, interval=present.interval, day=day):
-        errors["effective"] = f"{day} is not the start of a period. The next one starts on {next_start}."
-    return day
+        return f"{error}."
+    return f"Must be {today} or later." if day < today else ""

@@ -1,6 +1,10 @@
 """The daily run: pending changes are carried out, then what is due is found and sent."""
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
 
 from accounts.billing_day import billing_day
 from payments.messages.queue import Queue
@@ -17,3 +21,14 @@ def run_day(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Ru
     check_not_in_future(as_of=as_of, now=now)
     apply_due_changes(as_of=as_of, today=billing_day(now), now=now)
     return sweep(as_of=as_of, queue=queue, now=now)
+
+
+@contextmanager
+def foreseen_day(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[None]:
+    """While the block runs it sees the accounts as `run_day` would sweep them. Nothing of that is kept; till then the
+    accounts that would change are locked.
+    """
+    with transaction.atomic():
+        apply_due_changes(as_of=as_of, today=billing_day(now), now=now)
+        yield
+        transaction.set_rollback(True)

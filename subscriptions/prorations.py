@@ -57,11 +57,13 @@ def bill_change(
     *,
     terms: Terms,
     after: TermsInForce | None,
+    on: datetime.date,
     author: str,
     today: datetime.date,
     now: datetime.datetime,
 ) -> BilledChange:
-    """Bill what is left of the running period by the terms `after`, or, without them, end it today.
+    """Bill what is left of the period from the day `on` by the terms `after`, or, without them, end it on that day:
+    today, or one that a late run makes up for.
 
     Unused days are given back with the tax of then, the days left charged with the period's discount and the account's
     present tax rate. More to pay is an invoice, issued and sent to be collected at once; less is credit notes on the
@@ -74,17 +76,17 @@ def bill_change(
         start=row.period_start,
         end=row.ended_on,
         segments=period.segments,
-        day=today,
+        day=on,
         price_minor=price_minor,
         left_minor=period.creditable_minor,
     )
     tax_rate_id = tax_rate_of(account, default_id=default_tax_rate_id(now=now)) if after else None
-    lines = _with_taxes(_lines(period, prorated, after=after, tax_rate_id=tax_rate_id, today=today))
+    lines = _with_taxes(_lines(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on))
     lines = _within(period.left_minor, lines)
     proration = Proration(
         rebilling=row,
         terms=terms,
-        changed_on=today,
+        changed_on=on,
         price_before_minor=period.price_minor,
         price_after_minor=price_minor,
         credit_minor=prorated.credit_minor,
@@ -109,14 +111,14 @@ def _lines(
     *,
     after: TermsInForce | None,
     tax_rate_id: uuid.UUID | None,
-    today: datetime.date,
+    on: datetime.date,
 ) -> list[NewLine]:
     """The credit for the days that aren't used, below zero, and the charge for the days left; none of nothing."""
     row = period.rebilling
-    days = period_in_words(start=today, end=row.ended_on)
+    days = period_in_words(start=on, end=row.ended_on)
     common: dict[str, Any] = {
         "kind": InvoiceLine.Kind.PRORATION,
-        "period_start": today,
+        "period_start": on,
         "period_end": row.ended_on,
         "rebilling_id": row.id,
     }
@@ -132,7 +134,7 @@ def _lines(
         )
         lines.append(credit)
     if after and prorated.charge_minor:
-        undiscounted = half_up(after.price_minor * (row.ended_on - today).days, (row.ended_on - row.period_start).days)
+        undiscounted = half_up(after.price_minor * (row.ended_on - on).days, (row.ended_on - row.period_start).days)
         charge = NewLine(
             description=f"{units_in_words(plan_name=after.plan_name, quantity=after.quantity)}, {days}",
             quantity=after.quantity,
@@ -189,7 +191,7 @@ def _credit(
         f"{display(amount_minor=changed.total_minor, currency=account.currency)} {changed.line.description}"
         for changed in lines
     ]
-    reason = f"Change of terms on {day_in_words(today)}: {'; '.join(parts)}"[:500]
+    reason = f"Change of terms on {day_in_words(proration.changed_on)}: {'; '.join(parts)}"[:500]
     credit_notes = CreditNotes(today=today, now=now)
     for invoice, shares in period.shares(-proration.net_minor):
         credit_notes.add(CreditNoteDraft(account, invoice, shares, reason, author, proration_id=proration.id))

@@ -4,6 +4,7 @@ import datetime
 
 from django.db import models
 
+from accounts.billing_calendar import first_start_on_or_after
 from accounts.errors import Invalid
 from accounts.locked_accounts import LockedAccount
 from accounts.terms import terms_of
@@ -43,17 +44,22 @@ def period_refund(text: str) -> PeriodRefund:
 
 def end_of_running_period(account: LockedAccount, *, today: datetime.date) -> datetime.date:
     """The first day after the period that runs today, billed or still to be billed; before the first period, its day.
+    A period that is to be cut ends on that day.
 
     Of an INACTIVE account no further period is billed: its running period is over where none was billed for today.
     """
     end = account.rebilling_date
-    if end > today:
-        return end
     if account.is_inactive:
-        return today
-    for period, _ in terms_of([account.id])[account.id].periods_due(since=end, as_of=today):
+        return max(end, today)
+    history = terms_of([account.id])[account.id]
+    cut = history.cut
+    if cut and cut.effective_from <= today:
+        # The daily run didn't come, or waits: today is a day of the new period all the same.
+        tomorrow = today + datetime.timedelta(days=1)
+        return first_start_on_or_after(anchor=cut.anchor_date, interval=cut.interval, day=tomorrow)
+    for period, _ in history.periods_due(since=end, as_of=today):
         end = period.end
-    return end
+    return min(end, cut.effective_from) if cut else end
 
 
 def give_back_running_period(

@@ -1,8 +1,8 @@
-"""Changing an account's terms: its plan, quantity and price, now or from a later period on."""
+"""Changing an account's terms: its plan, quantity and price, and the days on which its periods begin; now or later."""
 
 import datetime
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from django.db import transaction
@@ -15,6 +15,7 @@ from accounts.terms import TermsInForce, add_terms, terms_of, withdraw
 from rebilling.billed_periods import BilledPeriod, running_period
 from rebilling.period_states import cut_off
 from subscriptions.agreed_terms import Effective, TermsChanges, UnableToChangeTerms, agreed_terms
+from subscriptions.period_cuts import check_a_period_runs, foreseen_cut
 from subscriptions.prorations import BilledChange, bill_change
 
 ProrationMode = Literal["invoice", "none"]
@@ -84,8 +85,10 @@ def change_terms(
 
     Now, what is left of the running period is billed anew at once; with `proration` "none" it stays as it was billed.
     Another interval, or an anchor date, ends the running period today, credits its rest, and begins a new one, which
-    the next sweep bills. On a trial, and before the first period, nothing is billed now. A `dry_run` does all that,
-    answers, and is rolled back.
+    the next sweep bills; on a later day within a period the daily run does so (`subscriptions/period_cuts.py`). On a
+    trial, and before the first period, nothing is billed now. A `dry_run` does all that, answers, and is rolled back.
+    Of a period that is cut on a later day it answers what would be credited then, if nothing else changes; nothing
+    where that can't be said yet.
 
     Raises `UnknownAccount`, `InvalidReason`, `UnableToChangeTerms`, `AccountInactive`, `TermsPending`,
     `BillingStops`, `ChangedMeanwhile`, `PeriodNotCharged`, `PeriodGivenBack`, `PaymentInFlight` and `RefundInFlight`.
@@ -99,6 +102,8 @@ def change_terms(
         change = _change(account, changes, effective, proration, reason=reason, author=author, today=today, now=now)
         save_accounts([account], author=author, now=now)
         if dry_run:
+            if change.after.cuts_period:
+                change = replace(change, billed=foreseen_cut(account, change.after, now=now))
             transaction.set_rollback(True)
         return change
 
@@ -155,7 +160,8 @@ def _change(
     plans = {plan.code: plan for plan in Plan.objects.filter(code=changes.plan)}
     after = agreed_terms(account, before, changes=changes, plans=plans, effective=effective, today=today)
     begins_anew = after.interval != before.interval or changes.anchor_date is not None
-    _check_billing_goes_on(account, after, begins_now=begins_anew and after.effective_from == today)
+    begins_now = begins_anew and after.effective_from == today
+    _check_billing_goes_on(account, after, cuts=begins_now or after.cuts_period)
     if changes.anchor_date is not None and _is_on_trial(account, today):
         raise UnableToChangeTerms(
             "The terms were not changed.", anchor_date="The account is on a trial: move the trial's end instead."
@@ -165,9 +171,11 @@ def _change(
             "The terms were not changed.",
             proration='Must be "invoice": the running period ends, and its rest is credited.',
         )
+    if after.cuts_period:
+        check_a_period_runs(account, after, field="effective" if changes.anchor_date is None else "anchor_date")
     is_billed_now = after.effective_from == today and proration == "invoice"
     period = running_period(account, today=today) if is_billed_now else None
-    if begins_anew and after.effective_from == today and not period and changes.anchor_date is None:
+    if begins_now and not period and changes.anchor_date is None:
         # On a trial, and before the first period, that one is the first to have the new interval.
         after = after._replace(anchor_date=account.rebilling_date)
     (terms,) = add_terms(terms={account.id: after}, reason=reason, author=author, now=now)
@@ -175,25 +183,31 @@ def _change(
     billed = None
     if period:
         billed = bill_change(
-            account, period, terms=terms, after=None if begins_anew else after, author=author, today=today, now=now
+            account,
+            period,
+            terms=terms,
+            after=None if begins_anew else after,
+            on=today,
+            author=author,
+            today=today,
+            now=now,
         )
-    if begins_anew and after.effective_from == today:
+    if begins_now:
         _begin_anew(account, period, after, reason=reason)
-    return TermsChange(
-        account.id, account.currency, before, after._replace(id=terms.id), account.rebilling_date, billed
-    )
+    next_day = min(account.rebilling_date, after.effective_from) if after.cuts_period else account.rebilling_date
+    return TermsChange(account.id, account.currency, before, after._replace(id=terms.id), next_day, billed)
 
 
 def _is_on_trial(account: LockedAccount, today: datetime.date) -> bool:
     return Account.objects.filter(id=account.id, trial_ends_on__gt=today).exists()
 
 
-def _check_billing_goes_on(account: LockedAccount, after: TermsInForce, *, begins_now: bool) -> None:
-    """Terms aren't agreed for a day on which the account is closed, nor a new period begun that would be cut by a pause
-    or a closing. Raises `BillingStops`.
+def _check_billing_goes_on(account: LockedAccount, after: TermsInForce, *, cuts: bool) -> None:
+    """Terms aren't agreed for a day on which the account is closed, nor a period cut for a new one that would be cut by
+    a pause or a closing. Raises `BillingStops`.
     """
-    stops_on = account.billing_stops_on if begins_now else account.closes_on
-    if stops_on is not None and (begins_now or after.effective_from >= stops_on):
+    stops_on = account.billing_stops_on if cuts else account.closes_on
+    if stops_on is not None and (cuts or after.effective_from >= stops_on):
         raise BillingStops(f"The account is to be closed or paused on {stops_on}. Take that back first.")
 
 

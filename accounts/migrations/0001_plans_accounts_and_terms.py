@@ -235,6 +235,8 @@ class Migration(migrations.Migration):
                 ("author", models.CharField(max_length=200)),
                 ("created_at", models.DateTimeField()),
                 ("withdrawn_at", models.DateTimeField(null=True)),
+                ("cuts_period", models.BooleanField(default=False)),
+                ("cut_at", models.DateTimeField(null=True)),
                 (
                     "account",
                     models.ForeignKey(
@@ -457,6 +459,14 @@ class Migration(migrations.Migration):
             model_name="terms",
             index=models.Index(fields=["plan", "account"], name="terms_by_plan"),
         ),
+        migrations.AddIndex(
+            model_name="terms",
+            index=models.Index(
+                condition=models.Q(("cut_at__isnull", True), ("cuts_period", True), ("withdrawn_at__isnull", True)),
+                fields=["effective_from"],
+                name="terms_to_cut",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="terms",
             constraint=models.CheckConstraint(condition=models.Q(("quantity__gte", 1)), name="terms_quantity_positive"),
@@ -485,6 +495,21 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 name="terms_price_fits_64_bits",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="terms",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("cut_at__isnull", True), ("cuts_period", False)),
+                    models.Q(
+                        ("anchor_date", models.F("effective_from")),
+                        ("cuts_period", True),
+                        models.Q(("cut_at__isnull", True), ("withdrawn_at__isnull", True), _connector="OR"),
+                    ),
+                    _connector="OR",
+                ),
+                name="terms_cut_where_periods_begin",
             ),
         ),
     ]

@@ -13,10 +13,10 @@ REVOKE UPDATE, DELETE ON accounts_plan FROM :application_role;
 GRANT UPDATE (retired) ON accounts_plan TO :application_role;
 
 -- Terms, history, tax rates and discounts are only added to: invoices go by them. Terms that aren't in force yet may be
--- withdrawn.
+-- withdrawn, and the daily run says when it cut the period before them.
 REVOKE UPDATE, DELETE ON accounts_terms, accounts_accountchange, accounts_taxrate, accounts_discount
     FROM :application_role;
-GRANT UPDATE (withdrawn_at) ON accounts_terms TO :application_role;
+GRANT UPDATE (withdrawn_at, cut_at) ON accounts_terms TO :application_role;
 
 -- An account is closed, never deleted; its currency and the prefix of its numbers never change.
 REVOKE UPDATE, DELETE ON accounts_account FROM :application_role;

@@ -5,9 +5,10 @@ from accounts.models.account_change import AccountChange
 from accounts.models.discount import MAX_DISCOUNT_PERIODS, Discount
 from accounts.models.plan import MAX_INTERVAL_COUNT, Plan
 from accounts.models.tax_rate import TaxRate
-from accounts.models.terms import Terms
+from accounts.models.terms import CUT_PENDING, Terms
 
 __all__ = [
+    "CUT_PENDING",
     "DEFAULT_NET_DAYS",
     "MAX_DISCOUNT_PERIODS",
     "MAX_INTERVAL_COUNT",

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Cast
 from django.db.models.lookups import LessThanOrEqual
 
@@ -11,6 +11,9 @@ from accounts.currencies import MAX_MINOR
 from accounts.ids import new_id
 from accounts.models.account import Account
 from accounts.models.plan import Plan
+
+CUT_PENDING = Q(cuts_period=True, cut_at__isnull=True, withdrawn_at__isnull=True)
+"""The terms whose first day lies within a period that is still to be cut."""
 
 _NUMERIC = models.DecimalField(max_digits=40, decimal_places=0)
 
@@ -21,6 +24,9 @@ class Terms(models.Model):
 
     A period costs what the terms in force on its first day say: of those effective by then the latest, and of several
     for one day the newest. `anchor_date` is the day from which periods are counted under them.
+
+    `cuts_period`: their first day lies within a period, which is cut on that day. They are pending until the daily run
+    has done so, at `cut_at`.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -34,6 +40,8 @@ class Terms(models.Model):
     author = models.CharField(max_length=200)
     created_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True)
+    cuts_period = models.BooleanField(default=False)
+    cut_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "terms"
@@ -46,12 +54,20 @@ class Terms(models.Model):
                 ),
                 name="terms_price_fits_64_bits",
             ),
+            models.CheckConstraint(
+                condition=Q(cuts_period=False, cut_at__isnull=True)
+                | Q(cuts_period=True, anchor_date=F("effective_from"))
+                & (Q(cut_at__isnull=True) | Q(withdrawn_at__isnull=True)),
+                name="terms_cut_where_periods_begin",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             # accounts/terms.py: an account's terms, the latest first.
             models.Index(fields=["account", "-effective_from", "-id"], name="terms_by_account"),
             # api/v1/accounts.py: the accounts of a plan.
             models.Index(fields=["plan", "account"], name="terms_by_plan"),
+            # subscriptions/due_changes.py: the periods that are to be cut.
+            models.Index(fields=["effective_from"], condition=CUT_PENDING, name="terms_to_cut"),
         ]
 
     def __str__(self) -> str:

@@ -39,12 +39,14 @@ class ChangeTermsSerializer(Body):
     )
     anchor_date = Day(
         required=False,
-        help_text="Counts periods anew from this day, which is the first day of the new terms: the billing day moves.",
+        help_text="Counts periods anew from this day, which is the first day of the new terms: the billing day moves. "
+        "Today or later; the period that runs on that day is cut, and its rest credited.",
     )
     effective = WordOrDay(
         At.values,
         required=False,
-        help_text="From when: `now` (the default), `period_end`, or the first day of a later period.",
+        help_text="From when: `now`, `period_end`, or the first day of a later period. With another interval, or an "
+        "`anchor_date`, any later day. Default: the `anchor_date`, else `now`.",
     )
     proration = Choice(
         PRORATION_MODES,
@@ -101,7 +103,11 @@ class TermsChangeSerializer(serializers.Serializer[Any]):
     before = AgreedTermsSerializer()
     after = AgreedTermsSerializer()
     rebilling_date = serializers.DateField(help_text="The first day of the next period to charge.")
-    proration = BilledChangeSerializer(allow_null=True)
+    proration = BilledChangeSerializer(
+        allow_null=True,
+        help_text="What was billed now. In a dry run of a later day within the running period, what would be credited "
+        "on that day, if nothing else changes until then.",
+    )
 
 
 class TermsEndpoint(Endpoint):
@@ -113,9 +119,10 @@ class TermsEndpoint(Endpoint):
         summary="Change an account's terms",
         description="Its plan, quantity or price. Of a change now, the rest of the running period is credited at what "
         "was billed for it and charged at the new price: more to pay is an invoice that is collected at once, less is "
-        "credit notes. The period has to be charged, with no payment of it in flight. Another interval ends the period "
-        "today and begins a new one. Terms of a later day are pending until then; meanwhile other changes of terms are "
-        "refused. A dry run needs no Idempotency-Key.",
+        "credit notes. The period has to be charged, with no payment of it in flight. Another interval, or an "
+        "`anchor_date`, ends the period that runs on that day, credits its rest, and begins a new one. Terms of a "
+        "later day are pending until then; meanwhile other changes of terms are refused. A dry run needs no "
+        "Idempotency-Key.",
         scope=Scope.ACCOUNTS_WRITE,
         request=ChangeTermsSerializer,
         response=TermsChangeSerializer,
@@ -128,13 +135,18 @@ class TermsEndpoint(Endpoint):
                 {"plan": "basic", "effective": "period_end", "reason": "The customer asked."},
                 request_only=True,
             ),
+            OpenApiExample(
+                "Another billing day",
+                {"anchor_date": "2026-02-15", "reason": "The salary comes on the 15th."},
+                request_only=True,
+            ),
         ],
     )
     def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         values = self.body(ChangeTermsSerializer)
         dry_run: bool = values.pop("dry_run", False)
         reason: str = values.pop("reason")
-        effective: Effective = values.pop("effective", "now")
+        effective: Effective = values.pop("effective", values.get("anchor_date", "now"))
         proration = values.pop("proration", "invoice")
         changes = TermsChanges(**values)
 

@@ -51,15 +51,15 @@ SELECT 'period_cut_short', claim.account_id,
 FROM claims AS claim
 WHERE claim.ended_on < claim.period_end AND claim.status IN ('CHARGED', 'VOIDED')
     AND NOT EXISTS (
-        -- Reopening cuts off what lies on or after its day, and writes terms that are anchored there.
+        -- Reopening cuts off what lies on or after its day, and writes terms that are anchored there. The daily run cuts
+        -- a period where terms begin that were agreed before. At the same instant, terms that cut a period differ
+        -- from its own by their day.
         SELECT FROM accounts_terms AS terms
-        -- Found due and cut at the same instant, the period's own terms differ from those that cut it by their day.
+        CROSS JOIN LATERAL (SELECT greatest(terms.created_at, terms.cut_at) AS at) AS last
         WHERE terms.account_id = claim.account_id AND terms.anchor_date = terms.effective_from
             AND (
-                terms.created_at >= claim.due_since
-                AND terms.anchor_date = claim.ended_on AND claim.ended_on > claim.period_start
-                OR terms.created_at > claim.due_since
-                AND terms.anchor_date <= claim.period_start AND claim.status = 'VOIDED'
+                last.at >= claim.due_since AND terms.anchor_date = claim.ended_on AND claim.ended_on > claim.period_start
+                OR last.at > claim.due_since AND terms.anchor_date <= claim.period_start AND claim.status = 'VOIDED'
             )
     )
     AND NOT EXISTS (

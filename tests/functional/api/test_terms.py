@@ -150,6 +150,26 @@ class TestPendingChange:
             unknown = f"/v1/accounts/{account.id}/terms/{uuid.uuid4()}/withdraw"
             problem_of(api.post(unknown, {"reason": "Again."}), status=404, slug="unknown-terms")
 
+    def test_moves_the_billing_day_on_a_later_day(self, api: ApiClient, account: Account) -> None:
+        with nothing_moves():
+            preview = change(api, account, once=None, anchor_date="2026-01-21", dry_run=True).json()
+        (line,) = preview["proration"]["lines"]
+        assert line["description"] == "Unused days of Pro, 21 Jan to 31 Jan 2026"
+        assert (preview["proration"]["net_minor"], preview["rebilling_date"]) == (-1100, "2026-01-21")
+        done = change(api, account, anchor_date="2026-01-21").json()
+        assert (done["proration"], done["rebilling_date"]) == (None, "2026-01-21")
+        after = done["after"]
+        assert (after["effective_from"], after["anchor_date"]) == ("2026-01-21", "2026-01-21")
+        shown = api.get(f"/v1/accounts/{account.id}").json()
+        assert (shown["pending_terms"], shown["anchor_date"]) == (after, "2026-01-01")
+        jan_21 = datetime.date(2026, 1, 21)
+        billed(as_of=jan_21)
+        with time_machine.travel(at(jan_21), tick=False):
+            shown = api.get(f"/v1/accounts/{account.id}").json()
+        assert (shown["pending_terms"], shown["anchor_date"]) == (None, "2026-01-21")
+        assert shown["rebilling_date"] == "2026-02-21"
+        assert api.get(f"/v1/credit-notes?account={account.id}").json()["results"][0]["amount_minor"] == 1100
+
     def test_is_in_force_on_its_day(self, api: ApiClient, account: Account) -> None:
         change(api, account, quantity=3, effective="2026-03-01")
         with time_machine.travel(at(datetime.date(2026, 3, 1)), tick=False):
@@ -186,6 +206,8 @@ class TestWhatIsRefused:
             ({"quantity": 0}, "quantity"),
             ({"unit_amount_minor": -1}, "unit_amount_minor"),
             ({"quantity": 2, "effective": "2026-01-15"}, "effective"),
+            ({"anchor_date": "2026-01-15"}, "anchor_date"),
+            ({"anchor_date": "2026-01-21", "effective": "now"}, "anchor_date"),
         ],
     )
     def test_of_a_value_that_can_not_be(self, api: ApiClient, account: Account, to: dict[str, Any], field: str) -> None:

@@ -113,6 +113,42 @@ class TestChangeTerms:
         assert state() == before
 
 
+class TestAnotherBillingDay:
+    def test_shows_what_is_credited_on_that_day(self, operator: Client, account: Account) -> None:
+        data = said(effective="anchor_date", anchor_date="2026-01-21", quantity="1")
+        before = state()
+        sentences, seen = previewed(operator, account, data)
+        assert state() == before
+        assert sentences == [
+            "From 21 Jan 2026 on: Gold, 1 times 1,999.00 USD, 1,999.00 USD a period.",
+            "The next billing day is 21 Jan 2026.",
+            "On 21 Jan 2026, if nothing else changes until then:",
+            "Unused days of Gold, 21 Jan to 31 Jan 2026: -709.32 USD.",
+            "709.32 USD is credited, 709.32 USD of it to the account&#x27;s credit.",
+        ]
+        assert messages_of(operator, path_of(account, "terms"), data | {"seen": seen}) == ["The terms were changed."]
+        assert "The next billing day is 21 Jan 2026." in page(operator, f"accounts/account/{account.id}/change/")
+
+    def test_in_a_later_period_says_that_it_is_reckoned_then(self, operator: Client, account: Account) -> None:
+        data = said(effective="anchor_date", anchor_date="2026-02-10")
+        sentences, _ = previewed(operator, account, data)
+        assert sentences[1:] == [
+            "The next billing day is 1 Feb 2026.",
+            "Nothing is billed now.",
+            "What is left of the period that runs on that day is credited then, and a new one begins.",
+        ]
+
+    def test_is_a_day(self, operator: Client, account: Account) -> None:
+        before = state()
+        response = operator.post(path_of(account, "terms"), said(effective="anchor_date"))
+        assert dict(response.context["form"].errors) == {"anchor_date": ["Give the day."]}
+        past = operator.post(path_of(account, "terms"), said(effective="anchor_date", anchor_date="2026-01-15"))
+        assert dict(past.context["form"].errors) == {"anchor_date": ["Must be 2026-01-16 or later."]}
+        other = operator.post(path_of(account, "terms"), said(anchor_date="2026-01-21"))
+        assert list(other.context["form"].errors) == ["anchor_date"]
+        assert state() == before
+
+
 class TestPendingChange:
     def test_shows_on_the_page_and_is_taken_back(self, operator: Client, account: Account) -> None:
         data = said(effective="period_end")

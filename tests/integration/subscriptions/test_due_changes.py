@@ -13,9 +13,11 @@ from accounts.models import Account
 from rebilling.reconciliation.missing_periods import missing_periods
 from rebilling.reconciliation.summary import reconciliation_of
 from subscriptions import due_changes
+from subscriptions.agreed_terms import TermsChanges
 from subscriptions.due_changes import apply_due_changes
 from subscriptions.lifecycle import close_account, end_billing
 from subscriptions.pauses import pause_account
+from subscriptions.terms_changes import change_terms
 from tests.builders import TODAY, QueueInHand, a_plan, an_account, at, billed, swept
 from tests.support.databases import rolled_back
 from tests.support.lifecycle import DAY, JAN_10, starts, status_of
@@ -56,7 +58,34 @@ def pauses_and_closes_within(account: Account, unit: int = 1) -> None:
     close_account(account_id=account.id, at=TODAY + 4 * unit * DAY, **signed())
 
 
+def moves(account: Account, unit: int = 1) -> None:
+    """Its weekly periods are cut in the middle of the fifth."""
+    day = TODAY + (4 * unit + unit // 2) * DAY
+    change_terms(account_id=account.id, changes=TermsChanges(anchor_date=day), effective=day, **signed())
+
+
+def moves_and_closes_later(account: Account, unit: int = 1) -> None:
+    moves(account, unit)
+    close_account(account_id=account.id, at=TODAY + 7 * unit * DAY, **signed())
+
+
+def moves_and_closes_that_day(account: Account, unit: int = 1) -> None:
+    moves(account, unit)
+    close_account(account_id=account.id, at=TODAY + (4 * unit + unit // 2) * DAY, **signed())
+
+
+def moves_during_a_pause(account: Account, unit: int = 1) -> None:
+    moves(account, unit)
+    pause_account(account_id=account.id, until=TODAY + 6 * unit * DAY, **signed())
+
+
+def moves_after_a_pause(account: Account, unit: int = 1) -> None:
+    moves(account, unit)
+    pause_account(account_id=account.id, until=TODAY + 2 * unit * DAY, **signed())
+
+
 ASKED = [closes, pauses, pauses_until, pauses_and_closes_later, pauses_and_closes_within]
+ASKED += [moves, moves_and_closes_later, moves_and_closes_that_day, moves_during_a_pause, moves_after_a_pause]
 
 
 class TestRunAfterDaysDown:

@@ -82,6 +82,19 @@ class TestPeriodsDue:
         found = [due for due, _ in history.periods_due(since=day(1), as_of=day(2, 8))]
         assert found == [Period(day(1), day(2)), Period(day(2), day(2, 8)), Period(day(2, 8), day(2, 15))]
 
+    def test_go_on_whole_up_to_the_day_on_which_one_is_to_be_cut(self) -> None:
+        """What begins on that day is due once it was cut, and nothing else meanwhile."""
+        cut = terms(day(2, 15), anchor=day(2, 15), quantity=2)
+        waiting = TermsHistory([terms(day(1))], cut=cut)
+        found = [due for due, _ in waiting.periods_due(since=day(1), as_of=day(6))]
+        assert found == [Period(day(1), day(2)), Period(day(2), day(3))]
+        assert list(waiting.periods_due(since=day(3), as_of=day(6))) == []
+        assert (waiting.pending(day(4)), waiting.in_force(day(4)).quantity) == (cut, 1)
+        done = TermsHistory([terms(day(1)), cut])
+        again = [(due, each.quantity) for due, each in done.periods_due(since=day(2, 15), as_of=day(4))]
+        assert again == [(Period(day(2, 15), day(3, 15)), 2), (Period(day(3, 15), day(4, 15)), 2)]
+        assert done.pending(day(3)) is None
+
     def test_are_none_before_the_first_is_due(self) -> None:
         assert list(TermsHistory([terms(day(1))]).periods_due(since=day(2), as_of=day(1, 31))) == []
 
