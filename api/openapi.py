@@ -22,6 +22,7 @@ OPENAPI = {
         "InvoiceStatus": "invoices.models.Invoice.Status",
         "LineKind": "invoices.models.InvoiceLine.Kind",
         "NotBilledReason": "subscriptions.sign_up.NoFirstInvoice",
+        "NoInvoiceReason": "subscriptions.upcoming_invoice.NoUpcomingInvoice",
         "OnDecline": "accounts.models.Account.OnDecline",
         "PauseAt": "subscriptions.effective_days.At",
         "PaymentCause": "payments.models.Payment.Cause",

@@ -25,6 +25,7 @@ from api.v1.runs import RunEndpoint, RunsEndpoint
 from api.v1.tax_rates import TaxRateEndpoint, TaxRatesEndpoint
 from api.v1.terms import TermsEndpoint, WithdrawTermsEndpoint
 from api.v1.trials import TrialEndpoint
+from api.v1.upcoming_invoices import UpcomingInvoiceEndpoint
 
 urlpatterns = [
     path("healthz", HealthEndpoint.as_view()),
@@ -49,6 +50,7 @@ urlpatterns = [
     path("v1/accounts/<uuid:account_id>/discount/end", EndDiscountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/last-invoice", LastInvoiceEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/history", AccountHistoryEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/upcoming-invoice", UpcomingInvoiceEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/invoices", AccountInvoicesEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/payments", AccountPaymentsEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/payment-method-session", OpenSessionEndpoint.as_view()),

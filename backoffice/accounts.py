@@ -1,11 +1,13 @@
 """Accounts: the list of them, and the page of each."""
 
 import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from accounts import clock
@@ -31,6 +33,7 @@ from backoffice.discounts import END_DISCOUNT, GIVE_DISCOUNT
 from backoffice.lifecycle_actions import CLOSE, CLOSE_AND_REFUND, PAUSE, REOPEN, RESUME, TAKE_BACK, TRIAL
 from backoffice.links import link_to
 from backoffice.lists import titled
+from backoffice.upcoming_invoices import NAME, link_to_upcoming, upcoming_page
 from subscriptions.account_story import explain_account
 from subscriptions.discounts import discount_in_words, periods_left
 
@@ -74,6 +77,7 @@ class AccountAdmin(ActingAdmin):
         "price",
         "counted_from",
         "next_billing_date",
+        "upcoming",
         "trial_ends_on",
         "closes_on",
         "pauses_on",
@@ -100,6 +104,10 @@ class AccountAdmin(ActingAdmin):
     linked_lookups = ("dunning_on__lte",)
 
     credit = money("credit_balance_minor", description="credit")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(partial(upcoming_page, self))
+        return [path("<uuid:object_id>/upcoming-invoice/", page, name=NAME), *super().get_urls()]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AccountList
@@ -128,6 +136,10 @@ class AccountAdmin(ActingAdmin):
     @admin.display(description="next billing date", ordering="rebilling_date")
     def next_billing_date(self, account: Account) -> Any:
         return account.rebilling_date
+
+    @admin.display(description="upcoming invoice")
+    def upcoming(self, account: Account) -> SafeString:
+        return link_to_upcoming(account)
 
     @admin.display(description="next step of dunning")
     def next_dunning(self, account: Account) -> Any:

@@ -72,7 +72,20 @@ def _charge(
     decision = decide(accounts=accounts.values(), items=items, today=today)
     skip(accounts=accounts.values(), ids=decision.skip)
     park(accounts=accounts.values(), parkings=decision.park, now=now)
-    drafts = _move_to_charged(decision.charge)
+    return charge(decision.charge, gateway=gateway, today=today, now=now)
+
+
+def charge(
+    due: Sequence[tuple[LockedAccount, list[WaitingPeriod]]],
+    *,
+    gateway: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> Charged:
+    """Charge these periods of locked accounts, which were decided to be charged: an invoice and a payment for each
+    account. The accounts are saved.
+    """
+    drafts = _move_to_charged(due)
     if not drafts:
         return Charged()
     invoices = issue_invoices(drafts=drafts, today=today, author=SYSTEM, now=now)

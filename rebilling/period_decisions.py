@@ -35,11 +35,11 @@ def decide(
     decision = Decision()
     waiting = waiting_periods(accounts)
     for account in accounts:
-        _decide_account(account, waiting.get(account.id, ()), items, decision, today=today)
+        decide_account(account, waiting.get(account.id, ()), items, decision, today=today)
     return decision
 
 
-def _decide_account(
+def decide_account(
     account: LockedAccount,
     periods: Iterable[WaitingPeriod],
     items: Mapping[uuid.UUID, PeriodItem],
@@ -47,7 +47,7 @@ def _decide_account(
     *,
     today: datetime.date,
 ) -> None:
-    """`periods` are the account's DUE and PARKED ones in order."""
+    """Add to the decision what is to become of one account's periods: its DUE and PARKED ones in order."""
     expected = account.rebilling_date
     charge: list[WaitingPeriod] = []
     parked = False

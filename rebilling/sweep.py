@@ -105,7 +105,7 @@ def _write_due(*, run: Run, now: datetime.datetime) -> None:
 
     def write(ids: Sequence[uuid.UUID]) -> None:
         accounts = lock_accounts(ids).values()
-        write_rows(_rows_due(accounts=accounts, run=run, default_tax_rate=default_tax_rate, now=now))
+        write_rows(rows_due(accounts=accounts, run=run, default_tax_rate=default_tax_rate, now=now))
 
     for ids in _accounts_due(run.as_of):
         for part in bisect_batch(items=ids, work=write):
@@ -134,7 +134,7 @@ def find_due(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[Rebill
     for ids in _accounts_due(as_of):
         accounts = Account.objects.filter(id__in=ids).order_by("id")
         # Taxes aren't part of what is weighed.
-        rows = _rows_due(accounts=accounts, run=run, default_tax_rate=None, now=now)
+        rows = rows_due(accounts=accounts, run=run, default_tax_rate=None, now=now)
         existing = _existing(rows)
         yield from (row for row in rows if (row.account_id, row.period_start) not in existing)
 
@@ -165,7 +165,7 @@ def _accounts_due(as_of: datetime.date) -> Iterator[list[uuid.UUID]]:
         yield [id_ for _, id_ in rows]
 
 
-def _rows_due(
+def rows_due(
     *, accounts: Collection[DueAccount], run: Run, default_tax_rate: uuid.UUID | None, now: datetime.datetime
 ) -> list[Rebilling]:
     """A row for each due period of the accounts; one PARKED row for an account that has too many of them."""

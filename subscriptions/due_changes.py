@@ -9,7 +9,8 @@ import datetime
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -21,7 +22,7 @@ from accounts.pending_changes import Pending, pending_changes
 from rebilling.period_states import skip_waiting
 from subscriptions.lifecycle import end_billing, is_closed_by
 from subscriptions.pauses import begin_pause
-from subscriptions.period_cuts import cut_periods, cuts_due
+from subscriptions.period_cuts import WaitingCut, cut_periods, cuts_due
 from subscriptions.reactivation import bill_again
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,13 @@ logger = logging.getLogger(__name__)
 BATCH_ACCOUNTS = 500
 
 Reasons = dict[uuid.UUID, dict[str, Pending]]
+
+
+class CarriedOut(NamedTuple):
+    """How many accounts changed, and those whose period waits to be cut."""
+
+    changed: int
+    waiting: Mapping[uuid.UUID, WaitingCut]
 
 
 def apply_due_changes(*, as_of: datetime.date, today: datetime.date, now: datetime.datetime) -> int:
@@ -63,10 +71,20 @@ def _accounts_due(as_of: datetime.date) -> Iterator[list[uuid.UUID]]:
 
 
 def _apply(ids: Sequence[uuid.UUID], *, as_of: datetime.date, today: datetime.date, now: datetime.datetime) -> int:
-    """In the order of the days: an account may be paused, resumed and closed by one late run. One whose period waits to
-    be cut waits with what comes after that.
+    done = carry_out(list(lock_accounts(ids).values()), as_of=as_of, today=today, now=now)
+    for account_id, cut in done.waiting.items():
+        about = {"event": "account.cut_waits", "account": str(account_id), "day": cut.day.isoformat()}
+        logger.warning("a period waits to be cut", extra=about | {"because": cut.because})
+    return done.changed
+
+
+def carry_out(
+    accounts: Sequence[LockedAccount], *, as_of: datetime.date, today: datetime.date, now: datetime.datetime
+) -> CarriedOut:
+    """Carry out what is pending of locked accounts as of this day, in the order of the days: an account may be paused,
+    resumed and closed by one late run. One whose period waits to be cut waits with what comes after that. They are
+    saved.
     """
-    accounts = list(lock_accounts(ids).values())
     reasons = pending_changes(accounts)
     cuts = cuts_due(accounts, as_of=as_of)
     first = [each for each in accounts if each.id in cuts and _comes_first(each, cuts[each.id].effective_from)]
@@ -97,7 +115,7 @@ def _apply(ids: Sequence[uuid.UUID], *, as_of: datetime.date, today: datetime.da
     end_billing(closing, author=SYSTEM, today=today, now=now)
     changed = [account for account in accounts if account.changes]
     save_accounts(changed, author=SYSTEM, now=now)
-    return len(changed)
+    return CarriedOut(len(changed), waiting)
 
 
 def _comes_first(account: LockedAccount, day: datetime.date) -> bool:

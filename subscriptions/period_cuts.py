@@ -6,9 +6,9 @@ starts on that day or later is billed meanwhile.
 """
 
 import datetime
-import logging
 import uuid
 from collections.abc import Collection
+from typing import NamedTuple
 
 from accounts.authors import SYSTEM
 from accounts.locked_accounts import LockedAccount
@@ -22,7 +22,12 @@ from rebilling.period_states import cut_off
 from subscriptions.agreed_terms import UnableToChangeTerms
 from subscriptions.prorations import BilledChange, bill_change
 
-logger = logging.getLogger(__name__)
+
+class WaitingCut(NamedTuple):
+    """The day as of which a period is to be cut, and why it can't be yet."""
+
+    day: datetime.date
+    because: str
 
 
 def check_a_period_runs(account: LockedAccount, after: TermsInForce, *, field: str) -> None:
@@ -52,13 +57,13 @@ def cut_periods(
     *,
     today: datetime.date,
     now: datetime.datetime,
-) -> set[uuid.UUID]:
-    """Cut the accounts' periods as of the first day of these terms, and begin new ones; unsaved. Returns the accounts
-    whose period can't be credited yet, and waits.
+) -> dict[uuid.UUID, WaitingCut]:
+    """Cut the accounts' periods as of the first day of these terms, and begin new ones; unsaved. Returns why a period
+    can't be credited yet, and waits, by account.
 
     An INACTIVE account has no new period: the terms are withdrawn.
     """
-    waiting = set()
+    waiting = {}
     for account in accounts:
         terms = cuts[account.id]
         if account.is_inactive:
@@ -68,16 +73,7 @@ def cut_periods(
         try:
             _cut(account, terms, today=today, now=now)
         except (PeriodNotCharged, PaymentInFlight, RefundInFlight) as error:
-            waiting.add(account.id)
-            logger.warning(
-                "a period waits to be cut",
-                extra={
-                    "event": "account.cut_waits",
-                    "account": str(account.id),
-                    "day": terms.effective_from.isoformat(),
-                    "because": str(error),
-                },
-            )
+            waiting[account.id] = WaitingCut(terms.effective_from, str(error))
     return waiting
 
 

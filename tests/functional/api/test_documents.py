@@ -60,6 +60,7 @@ CALLS: list[tuple[Any, ...]] = [
     ("get", f"{AN}/balance", None),
     ("post", f"{AN}/credits", SORRY),
     ("get", f"{AN}/history", None),
+    ("get", f"{AN}/upcoming-invoice", None),
     ("get", f"{AN}/invoices", None),
     ("get", f"{AN}/ledger", None),
     ("get", f"{AN}/payments", None),
@@ -246,7 +247,7 @@ class TestSchema:
 
     def test_names_each_call_once(self, schema: dict[str, Any]) -> None:
         names = [call["operationId"] for methods in schema["paths"].values() for call in methods.values()]
-        assert len(names) == len(set(names)) == 55
+        assert len(names) == len(set(names)) == 56
 
     def test_gives_examples_that_work(self, api: ApiClient, schema: dict[str, Any]) -> None:
         for path in ("/v1/plans", "/v1/accounts"):
@@ -384,6 +385,7 @@ class TestNames:
             "IntervalUnit",
             "InvoiceStatus",
             "LineKind",
+            "NoInvoiceReason",
             "NotBilledReason",
             "OnDecline",
             "PauseAt",

@@ -53,6 +53,7 @@ SCOPES = [
     ("POST", f"/v1/accounts/{ID}/discount/end", Scope.ACCOUNTS_WRITE),
     ("POST", f"/v1/accounts/{ID}/last-invoice", Scope.LEDGER_WRITE),
     ("GET", f"/v1/accounts/{ID}/history", Scope.ACCOUNTS_READ),
+    ("GET", f"/v1/accounts/{ID}/upcoming-invoice", Scope.LEDGER_READ),
     ("GET", f"/v1/accounts/{ID}/invoices", Scope.LEDGER_READ),
     ("GET", f"/v1/accounts/{ID}/ledger", Scope.LEDGER_READ),
     ("GET", f"/v1/accounts/{ID}/balance", Scope.LEDGER_READ),

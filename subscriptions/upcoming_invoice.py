@@ -1,0 +1,130 @@
+"""The upcoming invoice: what an account is billed next, and when. It is issued by the code that will issue it, on the
+day on which that happens, and rolled back.
+"""
+
+import datetime
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import models, transaction
+
+from accounts.billing_calendar import DayOutOfRange, in_range
+from accounts.bisection import ROW_ERRORS
+from accounts.locked_accounts import LockedAccount, lock_account
+from accounts.models import Account
+from accounts.terms import terms_of
+from invoices.models import BalanceUse, Invoice, InvoiceLine
+from payments.gateways.configured import configured_gateway_name
+from rebilling.next_invoice import charge_next
+from subscriptions.due_changes import carry_out
+
+
+class NoUpcomingInvoice(models.TextChoices):
+    """Why no invoice is to come."""
+
+    CLOSED = "closed"
+    PAUSED = "paused"
+    """Until a person resumes it."""
+    UNPAID = "unpaid"
+    """It is INACTIVE until it has paid."""
+    IMPORTED = "imported"
+    """It was imported as INACTIVE."""
+    TO_BE_CLOSED = "to_be_closed"
+    """Before another period begins."""
+    TO_BE_PAUSED = "to_be_paused"
+    """Before another period begins, and without an end."""
+    PARKED = "parked"
+    """Its next period is parked, or would be: a person decides first."""
+    IN_FLIGHT = "in_flight"
+    """Its period is to be cut, and what is then credited depends on a payment or a refund that is in flight."""
+    OUT_OF_RANGE = "out_of_range"
+    """Its next period isn't within the days that the calendar knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpcomingInvoice:
+    """An invoice as it would be issued, which isn't in the database: with its lines, each with its tax rate, and what
+    goes between it and the credit balance. What is outstanding of it is then to be collected.
+    """
+
+    invoice: Invoice
+    lines: Sequence[InvoiceLine]
+    balance_uses: Sequence[BalanceUse]
+
+
+def upcoming_invoice(
+    *, account_id: uuid.UUID, today: datetime.date, now: datetime.datetime
+) -> UpcomingInvoice | NoUpcomingInvoice:
+    """The account's next invoice, if nothing is changed until then; or why there is none.
+
+    It is of its rebilling date, or of `today` where periods are due already. Pending changes are carried out on their
+    days before it: a closing may issue a last invoice, and after a pause billing goes on by the rule of resuming.
+    Whether the volume check holds a run doesn't count. Nothing is written or sent; the account is locked for a moment.
+    Raises `UnknownAccount`.
+    """
+    try:
+        with transaction.atomic():
+            account = lock_account(account_id)
+            found = _next_invoice(account, today=today, now=now)
+            transaction.set_rollback(True)
+            return found
+    except DayOutOfRange:
+        return NoUpcomingInvoice.OUT_OF_RANGE
+    except ROW_ERRORS:
+        # As the worker does with what the database refuses.
+        return NoUpcomingInvoice.PARKED
+
+
+def _next_invoice(
+    account: LockedAccount, *, today: datetime.date, now: datetime.datetime
+) -> UpcomingInvoice | NoUpcomingInvoice:
+    """Live the days on which something of the account is to happen, until one brings an invoice."""
+    issued, reason_before = account.invoices_issued, account.inactive_reason
+    day = today
+    while (next_day := _next_day(account)) is not None:
+        day = in_range(max(day, next_day))
+        if carry_out([account], as_of=day, today=day, now=now).waiting:
+            return NoUpcomingInvoice.IN_FLIGHT
+        if account.invoices_issued == issued and _is_billed_by(account, day):
+            charged = charge_next(account=account, gateway=configured_gateway_name(), day=day, now=now)
+            if not charged:
+                return NoUpcomingInvoice.PARKED
+        if account.invoices_issued > issued:
+            return _newest_invoice(account)
+    if account.inactive_reason == reason_before:
+        return NoUpcomingInvoice(reason_before)
+    closes = account.inactive_reason == Account.InactiveReason.CLOSED
+    return NoUpcomingInvoice.TO_BE_CLOSED if closes else NoUpcomingInvoice.TO_BE_PAUSED
+
+
+def _next_day(account: LockedAccount) -> datetime.date | None:
+    """The next day on which it is billed, paused, resumed or closed, or its period cut; None where no such day is to
+    come.
+    """
+    days = [account.closes_on, account.resumes_on if account.is_paused else account.pauses_on, _cut_on(account)]
+    if not account.is_inactive and _is_before_stop(account):
+        days.append(account.rebilling_date)
+    return min((day for day in days if day is not None), default=None)
+
+
+def _cut_on(account: LockedAccount) -> datetime.date | None:
+    cut = terms_of([account.id])[account.id].cut
+    return cut.effective_from if cut else None
+
+
+def _is_billed_by(account: LockedAccount, day: datetime.date) -> bool:
+    return not account.is_inactive and account.rebilling_date <= day and _is_before_stop(account)
+
+
+def _is_before_stop(account: LockedAccount) -> bool:
+    return account.billing_stops_on is None or account.rebilling_date < account.billing_stops_on
+
+
+def _newest_invoice(account: LockedAccount) -> UpcomingInvoice:
+    invoice = Invoice.objects.filter(account_id=account.id).latest("id")
+    return UpcomingInvoice(
+        invoice,
+        list(invoice.lines.select_related("tax_rate").order_by("position")),
+        list(invoice.balance_uses.order_by("id")),
+    )
