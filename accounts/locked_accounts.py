@@ -210,6 +210,7 @@ def save_accounts(accounts: Collection[LockedAccount], *, author: str, now: date
         cursor.execute(
             query(__file__, "save_accounts"),
             {
+                "now": now,
                 "ids": uuid_array([account.id for account in accounts]),
                 "statuses": plain_array([account.status for account in accounts]),
                 "inactive_reasons": text_array([account.inactive_reason for account in accounts]),

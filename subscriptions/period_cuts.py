@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from accounts.authors import SYSTEM
 from accounts.locked_accounts import LockedAccount
-from accounts.models import CUT_PENDING, Account, Terms
+from accounts.models import CUT_PENDING, Terms
 from accounts.terms import TermsInForce, terms_of, withdraw
 from invoices.credit_note_shares import RefundInFlight
 from invoices.write_offs import PaymentInFlight
@@ -104,5 +104,4 @@ def _cut(
         cut_off(accounts=[account], on=day)
     account.begin_on(day, reason=row.reason)
     Terms.objects.filter(id=row.id).update(cut_at=now)
-    Account.objects.filter(id=account.id).update(billing_since=now)
     return billed

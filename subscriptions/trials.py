@@ -63,7 +63,7 @@ def move_trial_end(
             )
             _anchor_terms(account, ends_on, reason=reason, author=author, today=today, now=now)
             account.begin_on(ends_on, reason=reason)
-            Account.objects.filter(id=account_id).update(trial_ends_on=ends_on, billing_since=now)
+            Account.objects.filter(id=account_id).update(trial_ends_on=ends_on)
         save_accounts([account], author=author, now=now)
         return Account.objects.get(id=account_id)
 

@@ -1,4 +1,8 @@
+-- Sweeps answer from now on for an account that begins anew.
 UPDATE accounts_account AS account SET
+    billing_since = CASE
+        WHEN account.first_rebilling_date = saved.first_rebilling_date THEN account.billing_since ELSE %(now)s
+    END,
     status = saved.status,
     inactive_reason = saved.inactive_reason,
     anchor_date = saved.anchor_date,

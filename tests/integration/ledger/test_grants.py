@@ -56,7 +56,7 @@ CHANGED = {
             "metadata",
         ),
     },
-    "accounts_terms": {"withdrawn_at"},
+    "accounts_terms": {"withdrawn_at", "cut_at"},
     "invoices_invoice": {
         *("status", "credited_minor", "credited_to_balance_minor", "credited_to_refund_minor"),
         *("balance_applied_minor", "paid_minor", "refunded_minor", "refunding_minor", "written_off_minor"),

@@ -24,6 +24,7 @@ from rebilling.billed_periods import PeriodGivenBack, PeriodNotCharged
 from rebilling.books import discrepancies
 from rebilling.models import Proration, Rebilling
 from rebilling.reconciliation.missing_periods import missing_periods
+from rebilling.reconciliation.reconcile import reconcile
 from subscriptions.agreed_terms import UnableToChangeTerms
 from subscriptions.lifecycle import close_account
 from subscriptions.terms_changes import (
@@ -272,6 +273,17 @@ class TestAnotherInterval:
         billed(as_of=TODAY)
         assert billed_less_credited(account) == 700
         assert discrepancies() == []
+
+    def test_begins_what_no_sweep_of_that_day_has_missed(self) -> None:
+        account = billed_account()
+        run = swept(as_of=JAN_16, queue=QueueInHand())
+        # The sweep was at noon, and the change comes after it.
+        later = at(JAN_16) + datetime.timedelta(minutes=5)
+        changed(account, how={"now": later}, anchor_date=JAN_16)
+        (found,) = reconcile(runs=[run], now=later + datetime.timedelta(hours=2))
+        assert found.unexplained.periods == 0
+        account.refresh_from_db()
+        assert account.billing_since == later
 
     def test_credits_what_earlier_changes_charged_too(self) -> None:
         account = billed_account()
