@@ -94,7 +94,7 @@ REOPEN = Action(
     name="reopen",
     label="Reopen account",
     explanation="The account is billed again. A running period that is paid for, or still owed, goes on; otherwise a "
-    "new period begins today.",
+    "new period begins today, and is billed at once.",
     done="The account was reopened.",
     permission="reopen_account",
     offered=lambda account: account.status == _INACTIVE and account.inactive_reason != _PAUSED,
@@ -115,7 +115,7 @@ RESUME = Action(
     name="resume",
     label="Resume account",
     explanation="The account is billed again. A running period that is paid for, or still owed, goes on; otherwise a "
-    "new period begins on that day. Days between aren't billed.",
+    "new period begins on that day, and is billed at once where that is today. Days between aren't billed.",
     done="The account was resumed, or will be on its day.",
     permission="pause_account",
     offered=lambda account: account.inactive_reason == _PAUSED,
@@ -138,7 +138,8 @@ TAKE_BACK = Action(
 TRIAL = Action(
     name="trial",
     label="Extend or end the trial",
-    explanation="The first period begins on the day that you choose, and periods are counted from it.",
+    explanation="The first period begins on the day that you choose, and periods are counted from it. Ended today, it "
+    "is billed at once.",
     done="The trial's end was moved.",
     permission="update_account",
     offered=_is_on_trial,

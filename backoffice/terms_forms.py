@@ -13,7 +13,9 @@ from accounts.terms import TermsInForce, terms_of
 from accounts.wording import day_in_words
 from backoffice.amounts import example_of, minor_from
 from backoffice.forms import ReasonForm
+from rebilling.on_demand import NotBilled
 from subscriptions.agreed_terms import TermsChanges
+from subscriptions.new_periods import NewPeriod
 from subscriptions.terms_changes import TermsChange
 
 
@@ -83,6 +85,12 @@ class TermsForm(ReasonForm):
         return data
 
 
+_WAITS: dict[NotBilled, str] = {
+    NotBilled.RUN_HELD: "The new period isn't billed yet: the day's run is held, and a person decides.",
+    NotBilled.PARKED: "The new period isn't billed yet: its invoice is refused, and a person decides.",
+}
+
+
 def _present(account: Account) -> TermsInForce:
     return terms_of([account.id])[account.id].in_force(billing_day(clock.now()))
 
@@ -100,7 +108,7 @@ def change_in_words(change: TermsChange) -> list[str]:
         f"The next billing day is {day_in_words(change.rebilling_date)}.",
     ]
     if change.billed is None:
-        sentences.append("Nothing is billed now.")
+        sentences += _new_period_in_words(change.new_period) or ["Nothing is billed now."]
         if after.cuts_period:
             sentences.append("What is left of the period that runs on that day is credited then, and a new one begins.")
         return sentences
@@ -111,8 +119,28 @@ def change_in_words(change: TermsChange) -> list[str]:
         sentences.append(f"{line.description}: {shown(total_minor)}{with_tax}.")
     net = change.billed.proration.net_minor
     if net > 0:
-        return [*sentences, f"{shown(net)} is billed now."]
-    if net == 0:
-        return [*sentences, "Nothing is left to pay." if not after.cuts_period else "Nothing is credited."]
-    credited = sum(note.to_balance_minor for note in change.billed.credit_notes)
-    return [*sentences, f"{shown(-net)} is credited, {shown(credited)} of it to the account's credit."]
+        sentences.append(f"{shown(net)} is billed now.")
+    elif net == 0:
+        sentences.append("Nothing is left to pay." if not after.cuts_period else "Nothing is credited.")
+    else:
+        credited = sum(note.to_balance_minor for note in change.billed.credit_notes)
+        sentences.append(f"{shown(-net)} is credited, {shown(credited)} of it to the account's credit.")
+    return [*sentences, *_new_period_in_words(change.new_period)]
+
+
+def _new_period_in_words(new: NewPeriod | None) -> list[str]:
+    """What the period that begins today comes to."""
+    if new is None:
+        return []
+    if new.invoice is None:
+        return [_WAITS[new.not_billed]] if new.not_billed else []
+    invoice = new.invoice.invoice
+    total, outstanding = (
+        display(amount_minor=amount, currency=invoice.currency)
+        for amount in (invoice.total_minor, invoice.outstanding_minor)
+    )
+    lines = [
+        f"{line.description}: {display(amount_minor=line.total_minor, currency=invoice.currency)}."
+        for line in new.invoice.lines
+    ]
+    return [*lines, f"The new period is billed now: {total}, of which {outstanding} is to be paid."]

@@ -20,7 +20,8 @@ from backoffice.links import page_of
 from backoffice.tables import Table
 from invoices.models import InvoiceLine
 from invoices.taxes_by_rate import taxes_by_rate
-from subscriptions.upcoming_invoice import NoUpcomingInvoice, UpcomingInvoice, upcoming_invoice
+from invoices.whole_invoices import WholeInvoice
+from subscriptions.upcoming_invoice import NoUpcomingInvoice, upcoming_invoice
 
 NAME = "accounts_account_upcoming_invoice"
 """Of the page's path."""
@@ -69,7 +70,7 @@ def upcoming_page(admin: "ModelAdmin[Any]", request: HttpRequest, object_id: Any
     return TemplateResponse(request, "backoffice/upcoming_invoice.html", context)
 
 
-def _in_words(found: UpcomingInvoice) -> list[str]:
+def _in_words(found: WholeInvoice) -> list[str]:
     invoice = found.invoice
     total, outstanding = (
         display(amount_minor=amount, currency=invoice.currency)
@@ -84,7 +85,7 @@ def _in_words(found: UpcomingInvoice) -> list[str]:
     return [*sentences, f"{outstanding} is then collected at the gateway."]
 
 
-def _lines(found: UpcomingInvoice) -> Table:
+def _lines(found: WholeInvoice) -> Table:
     currency = found.invoice.currency
     return Table(
         title="Lines",
@@ -113,7 +114,7 @@ def _period(line: InvoiceLine) -> str:
     return period_in_words(start=line.period_start, end=line.period_end)
 
 
-def _taxes(found: UpcomingInvoice) -> Table:
+def _taxes(found: WholeInvoice) -> Table:
     currency = found.invoice.currency
     return Table(
         title="Taxes",
@@ -125,7 +126,7 @@ def _taxes(found: UpcomingInvoice) -> Table:
     )
 
 
-def _balance_uses(found: UpcomingInvoice) -> Table:
+def _balance_uses(found: WholeInvoice) -> Table:
     return Table(
         title="Credit balance",
         columns=("What for", "Amount"),

@@ -39,30 +39,28 @@ class BilledNow:
 
 def bill_today(*, account: LockedAccount, gateway: str, today: datetime.date, now: datetime.datetime) -> BilledNow:
     """Invoice the account's period that begins `today`, its rebilling date, as the worker does; in the transaction that
-    has locked it.
+    has locked and saved it, and is to read it again.
 
-    Its row is the day's on-demand run's. Where that run is held, the period is DUE in it, or is left to the next sweep,
-    and nothing is charged. `gateway` is the name of the gateway that is to collect.
+    Its row, weighed with its discount, is the day's on-demand run's. Where that run is held, the period is DUE in it,
+    or is left to the next sweep, and nothing is charged. `gateway` is the name of the gateway that is to collect.
     """
     if account.rebilling_date != today:
         raise ValueError(f"the account's next period begins on {account.rebilling_date}, not on {today}")
-    terms = terms_of([account.id])[account.id]
-    run = lock_run_of_the_day(
-        today=today, amount_minor=terms.in_force(today).price_minor, currency=account.currency, now=now
-    )
-    if run is None:
-        return BilledNow(not_billed=NotBilled.RUN_HELD)
     (row,) = due_rows(
         account=account,
-        terms=terms,
+        terms=terms_of([account.id])[account.id],
         discount=discounts_of([account]).get(account.id),
         default_tax_rate=default_tax_rate_id(now=now),
-        run=run,
+        run=Run(as_of=today),
         since=today,
         until=today,
         park_after_limit=False,
         now=now,
     )
+    run = lock_run_of_the_day(today=today, amount_minor=row.amount_minor, currency=account.currency, now=now)
+    if run is None:
+        return BilledNow(not_billed=NotBilled.RUN_HELD)
+    row.run = run
     write_rows([row])
     if run.status == Run.Status.HELD:
         transaction.on_commit(partial(emit, now=now, due=1))

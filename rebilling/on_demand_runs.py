@@ -1,5 +1,5 @@
-"""The day's on-demand run: what is billed at once, as accounts sign up, is weighed by the volume check and reconciled
-as what a sweep finds due.
+"""The day's on-demand run: what is billed at once, as accounts sign up or begin a period, is weighed by the volume
+check and reconciled as what a sweep finds due.
 
 One run a day takes it. Where one more period would make that run far too large, the period goes into another run, which
 is HELD for a person to decide about; until then nothing more is billed on demand that day.
@@ -7,6 +7,9 @@ is HELD for a person to decide about; until then nothing more is billed on deman
 
 import datetime
 from dataclasses import asdict
+from functools import partial
+
+from django.db import transaction
 
 from rebilling.models import Run
 from rebilling.run_states import hold, reopen
@@ -20,17 +23,16 @@ def lock_run_of_the_day(
     """The run that takes one more period of this amount in minor units: OPEN and let through, or a HELD one of its own.
     None while the day's billing on demand is held.
 
-    Locked, or begun, by the present transaction, which has locked the account before: one sign-up after the other is
-    weighed.
+    Locked, or begun, by the present transaction, which has locked the account before: one after the other is weighed.
     """
     days_runs = Run.objects.filter(kind=Run.Kind.ON_DEMAND, as_of=today)
     if not days_runs.exists():
         first = _new_run(today=today, now=now)
         first.passed_at = now
-        # Another sign-up may begin it at the same time; then this one waits for it.
+        # Another may begin it at the same time; then this one waits for it.
         Run.objects.bulk_create([first], ignore_conflicts=True)
     days_runs.select_for_update(no_key=True).get(held_because="")
-    # Read once that is locked, so that what the last sign-up did is seen.
+    # Read once that is locked, so that what the last one did is seen.
     runs = list(days_runs.exclude(status=Run.Status.CANCELLED).order_by("id"))
     if any(run.status == Run.Status.HELD for run in runs):
         return None
@@ -47,7 +49,9 @@ def lock_run_of_the_day(
 
 
 def _new_run(*, today: datetime.date, now: datetime.datetime) -> Run:
-    """Sign-ups don't pile up while nothing sweeps, so that the days since the last run don't count: `days` stays 1."""
+    """What is billed at once doesn't pile up while nothing sweeps, so that the days since the last run don't count:
+    `days` stays 1.
+    """
     usual = history_of(today=today, kinds=list(Run.Kind))
     return Run(
         kind=Run.Kind.ON_DEMAND,
@@ -64,5 +68,6 @@ def _held_run(*, because: str, size: Size, today: datetime.date, now: datetime.d
     run.save(force_insert=True)
     hold([run.id], because=because)
     run.refresh_from_db()
-    log_held(run, due=size, because=because)
+    # What is rolled back, as a dry run is, held nothing.
+    transaction.on_commit(partial(log_held, run, due=size, because=because))
     return run

@@ -1,5 +1,5 @@
-"""Every change of a run's state, but its beginning: a sweep, or the first sign-up of a day, begins it OPEN. The
-caller holds the run's lock.
+"""Every change of a run's state, but its beginning: a sweep, or what is first billed at once on a day, begins it OPEN.
+The caller holds the run's lock.
 """
 
 import datetime

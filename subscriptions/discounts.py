@@ -6,6 +6,7 @@ was weighed and approved stays.
 
 import datetime
 import uuid
+from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import transaction
@@ -39,6 +40,17 @@ class NoDiscount(Conflict):
     """The account has no discount to end."""
 
     code = "account-has-no-discount"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDiscount:
+    """A discount to give, as `give_discount` takes it."""
+
+    reason: str
+    percent: Decimal | None = None
+    amount_minor: int | None = None
+    periods: int | None = None
+    until: datetime.date | None = None
 
 
 def give_discount(

@@ -16,6 +16,7 @@ from invoices.clearing import clear
 from rebilling.period_states import skip_from, skip_waiting
 from subscriptions.effective_days import At, usable_day
 from subscriptions.last_invoice import bill_balance
+from subscriptions.new_periods import BilledAccount, bill_new_period
 from subscriptions.reactivation import bill_again
 from subscriptions.running_period import (
     PeriodRefund,
@@ -150,13 +151,14 @@ def end_billing(
 
 def reopen_account(
     *, account_id: uuid.UUID, reason: str, author: str, today: datetime.date, now: datetime.datetime
-) -> Account:
+) -> BilledAccount:
     """Bill an inactive account again: PAST_DUE if something is past due, ACTIVE if an invoice was ever paid, PENDING
     otherwise.
 
     By the one rule of `invoices/resumption.py`: a running period of which enough is paid for, or still owed, goes on;
-    otherwise a new one begins today. Owing, its dunning starts anew. Its sign-up needn't be paid any more: declined, it
-    is dunned. Raises `UnknownAccount`, `UnableToReopen`, `AccountPaused`, `ExternalReferenceTaken` and `InvalidReason`.
+    otherwise a new one begins today, and is billed at once. Owing, its dunning starts anew. Its sign-up needn't be paid
+    any more: declined, it is dunned. Raises `UnknownAccount`, `UnableToReopen`, `AccountPaused`,
+    `ExternalReferenceTaken` and `InvalidReason`.
     """
     reason = checked_reason(reason)
     reference = Account.objects.filter(id=account_id).values_list("external_reference", flat=True).first()
@@ -169,4 +171,5 @@ def reopen_account(
         account.keep_on_decline(reason=reason)
         bill_again([account], since=today, reason=reason, author=author, today=today, now=now)
         save_accounts([account], author=author, now=now)
-        return Account.objects.get(id=account.id)
+        new_period = bill_new_period(account, today=today, now=now)
+        return BilledAccount(Account.objects.get(id=account.id), new_period)

@@ -13,6 +13,7 @@ from accounts.models import Account
 from accounts.reasons import checked_reason
 from rebilling.period_states import skip_from, skip_waiting
 from subscriptions.effective_days import At, UnusableDay, usable_day
+from subscriptions.new_periods import BilledAccount, bill_new_period
 from subscriptions.reactivation import bill_again
 from subscriptions.running_period import end_of_running_period
 
@@ -99,12 +100,12 @@ def resume_account(
     today: datetime.date,
     now: datetime.datetime,
     on: datetime.date | None = None,
-) -> Account:
+) -> BilledAccount:
     """Bill a paused account again, from now or from a date, which takes the place of the one that was set before.
 
     By the one rule of `invoices/resumption.py`: a running period of which enough is paid for, or still owed, goes on;
-    otherwise a new one begins on that day. Owing, its dunning starts anew. Raises `UnknownAccount`, `NotPaused`,
-    `UnusableDay` and `InvalidReason`.
+    otherwise a new one begins on that day; today, it is billed at once. Owing, its dunning starts anew. Raises
+    `UnknownAccount`, `NotPaused`, `UnusableDay` and `InvalidReason`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
@@ -119,7 +120,8 @@ def resume_account(
         else:
             bill_again([account], since=today, reason=reason, author=author, today=today, now=now)
         save_accounts([account], author=author, now=now)
-        return Account.objects.get(id=account.id)
+        new_period = bill_new_period(account, today=today, now=now)
+        return BilledAccount(Account.objects.get(id=account.id), new_period)
 
 
 def _why_not_paused(account: LockedAccount) -> str:

@@ -2,7 +2,7 @@
 
 import datetime
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from django.db import models, transaction
 
@@ -14,6 +14,7 @@ from payments.authentications import allow_authentication
 from payments.gateways.configured import configured_gateway_name
 from payments.messages.sending import send_payments_when_committed
 from rebilling.on_demand import NotBilled, bill_today
+from subscriptions.discounts import NewDiscount, UnableToGiveDiscount, give_discount
 
 
 class Billing(models.TextChoices):
@@ -46,18 +47,27 @@ class SignedUp:
 
 
 def sign_up(
-    *, new: NewAccount, billing: str = Billing.NOW, author: str, today: datetime.date, now: datetime.datetime
+    *,
+    new: NewAccount,
+    discount: NewDiscount | None = None,
+    billing: str = Billing.NOW,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
 ) -> SignedUp:
-    """Open an account. A first period that begins `today` is invoiced, in the day's on-demand run; its payment is
-    submitted, and sent when this is committed. The customer is there, and has 24 hours to authenticate it.
+    """Open an account, and give it the discount, which its first invoice has. A first period that begins `today` is
+    invoiced, in the day's on-demand run; its payment is submitted, and sent when this is committed. The customer is
+    there, and has 24 hours to authenticate it.
 
-    All of it or nothing. What isn't billed now the next sweep bills. Raises `UnableToOpenAccount` and
-    `ExternalReferenceTaken`.
+    All of it or nothing. What isn't billed now the next sweep bills. Raises `UnableToOpenAccount` (a discount's fields
+    are named `discount.percent`), `InvalidReason` and `ExternalReferenceTaken`.
     """
     if billing not in Billing:
         raise UnableToOpenAccount("The account was not opened.", billing=one_of(Billing.values))
     with transaction.atomic():
         account = open_account(new=new, author=author, today=today, now=now)
+        if discount:
+            _give_discount(account, discount, author=author, today=today, now=now)
         if waits := _why_it_waits(account, billing, today):
             return SignedUp(account, no_invoice=waits)
         billed = bill_today(account=lock_account(account.id), gateway=configured_gateway_name(), today=today, now=now)
@@ -66,6 +76,17 @@ def sign_up(
         account.refresh_from_db()
         why_not = NoFirstInvoice(billed.not_billed) if billed.not_billed else None
         return SignedUp(account, billed.invoice_id, why_not)
+
+
+def _give_discount(
+    account: Account, discount: NewDiscount, *, author: str, today: datetime.date, now: datetime.datetime
+) -> None:
+    try:
+        give_discount(account_id=account.id, **asdict(discount), author=author, today=today, now=now)
+    except UnableToGiveDiscount as error:
+        errors = {f"discount.{name}": message for name, message in error.errors.items()}
+        raise UnableToOpenAccount("The account was not opened.", **errors) from None
+    account.refresh_from_db()
 
 
 def _why_it_waits(account: Account, billing: str, today: datetime.date) -> NoFirstInvoice | None:

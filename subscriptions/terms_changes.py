@@ -15,6 +15,7 @@ from accounts.terms import TermsInForce, add_terms, terms_of, withdraw
 from rebilling.billed_periods import BilledPeriod, running_period
 from rebilling.period_states import cut_off
 from subscriptions.agreed_terms import Effective, TermsChanges, UnableToChangeTerms, agreed_terms
+from subscriptions.new_periods import NewPeriod, bill_new_period
 from subscriptions.period_cuts import check_a_period_runs, foreseen_cut
 from subscriptions.prorations import BilledChange, bill_change
 
@@ -57,8 +58,8 @@ class NotPending(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class TermsChange:
-    """A change of terms: before and after, the account's next billing date, and what was billed for it at once, if
-    anything. `after.effective_from` is its first day.
+    """A change of terms: before and after, the account's next billing date, what was billed of the running period
+    at once, if anything, and the period that began today, if one did. `after.effective_from` is its first day.
     """
 
     account_id: uuid.UUID
@@ -67,6 +68,7 @@ class TermsChange:
     after: TermsInForce
     rebilling_date: datetime.date
     billed: BilledChange | None
+    new_period: NewPeriod | None = None
 
 
 def change_terms(
@@ -84,8 +86,8 @@ def change_terms(
     """Change the terms from today on ("now"), from the end of the running period, or from a later period's first day.
 
     Now, what is left of the running period is billed anew at once; with `proration` "none" it stays as it was billed.
-    Another interval, or an anchor date, ends the running period today, credits its rest, and begins a new one, which
-    the next sweep bills; on a later day within a period the daily run does so (`subscriptions/period_cuts.py`). On a
+    Another interval, or an anchor date, ends the running period today, credits its rest, and begins a new one, which is
+    billed at once; on a later day within a period the daily run does so (`subscriptions/period_cuts.py`). On a
     trial, and before the first period, nothing is billed now. A `dry_run` does all that, answers, and is rolled back.
     Of a period that is cut on a later day it answers what would be credited then, if nothing else changes; nothing
     where that can't be said yet.
@@ -101,6 +103,11 @@ def change_terms(
             raise ChangedMeanwhile("The account's terms were changed just now: look at them, and decide again.")
         change = _change(account, changes, effective, proration, reason=reason, author=author, today=today, now=now)
         save_accounts([account], author=author, now=now)
+        begins_anew = change.after.interval != change.before.interval or changes.anchor_date is not None
+        begins_now = begins_anew and change.after.effective_from == today
+        if begins_now and (new_period := bill_new_period(account, today=today, now=now)):
+            next_day = Account.objects.values_list("rebilling_date", flat=True).get(id=account_id)
+            change = replace(change, rebilling_date=next_day, new_period=new_period)
         if dry_run:
             if change.after.cuts_period:
                 change = replace(change, billed=foreseen_cut(account, change.after, now=now))
@@ -212,7 +219,7 @@ def _check_billing_goes_on(account: LockedAccount, after: TermsInForce, *, cuts:
 
 
 def _begin_anew(account: LockedAccount, period: BilledPeriod | None, after: TermsInForce, *, reason: str) -> None:
-    """End the running period, if there is one, and begin another, which the next sweep finds due."""
+    """End the running period, if there is one, and begin another, which is billed at once."""
     if period:
         cut_off(accounts=[account], on=after.anchor_date)
     account.begin_on(after.anchor_date, reason=reason)

@@ -11,6 +11,7 @@ from accounts.models import Account
 from accounts.reasons import checked_reason
 from accounts.terms import add_terms, terms_of, withdraw
 from subscriptions.effective_days import UnusableDay, usable_day
+from subscriptions.new_periods import BilledAccount, bill_new_period
 
 MAX_TRIAL_DAYS = 730
 """Counted from today: no longer than a plan's."""
@@ -36,9 +37,9 @@ def move_trial_end(
     author: str,
     today: datetime.date,
     now: datetime.datetime,
-) -> Account:
+) -> BilledAccount:
     """Let the account's trial end on another day, later or earlier; with today, it ends now. The first period begins on
-    that day, and periods are counted from it.
+    that day, and periods are counted from it; today, it is billed at once.
 
     Terms that are agreed for the first period go with it. Raises `UnknownAccount`, `NotOnTrial`, `ChangePending`,
     `UnusableDay` and `InvalidReason`.
@@ -65,7 +66,8 @@ def move_trial_end(
             account.begin_on(ends_on, reason=reason)
             Account.objects.filter(id=account_id).update(trial_ends_on=ends_on)
         save_accounts([account], author=author, now=now)
-        return Account.objects.get(id=account_id)
+        new_period = bill_new_period(account, today=today, now=now)
+        return BilledAccount(Account.objects.get(id=account_id), new_period)
 
 
 def _anchor_terms(

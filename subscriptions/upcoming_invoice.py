@@ -4,8 +4,6 @@ day on which that happens, and rolled back.
 
 import datetime
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from django.db import models, transaction
 
@@ -14,10 +12,14 @@ from accounts.bisection import ROW_ERRORS
 from accounts.locked_accounts import LockedAccount, lock_account
 from accounts.models import Account
 from accounts.terms import terms_of
-from invoices.models import BalanceUse, Invoice, InvoiceLine
+from invoices.models import Invoice
+from invoices.whole_invoices import WholeInvoice, whole_invoice
 from payments.gateways.configured import configured_gateway_name
 from rebilling.next_invoice import charge_next
 from subscriptions.due_changes import carry_out
+
+MAX_DAYS = 10
+"""On which something of an account may be pending: it is paused, resumed, billed or closed. More than there can be."""
 
 
 class NoUpcomingInvoice(models.TextChoices):
@@ -42,21 +44,10 @@ class NoUpcomingInvoice(models.TextChoices):
     """Its next period isn't within the days that the calendar knows."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpcomingInvoice:
-    """An invoice as it would be issued, which isn't in the database: with its lines, each with its tax rate, and what
-    goes between it and the credit balance. What is outstanding of it is then to be collected.
-    """
-
-    invoice: Invoice
-    lines: Sequence[InvoiceLine]
-    balance_uses: Sequence[BalanceUse]
-
-
 def upcoming_invoice(
     *, account_id: uuid.UUID, today: datetime.date, now: datetime.datetime
-) -> UpcomingInvoice | NoUpcomingInvoice:
-    """The account's next invoice, if nothing is changed until then; or why there is none.
+) -> WholeInvoice | NoUpcomingInvoice:
+    """The account's next invoice, if nothing is changed until then, which isn't in the database; or why there is none.
 
     It is of its rebilling date, or of `today` where periods are due already. Pending changes are carried out on their
     days before it: a closing may issue a last invoice, and after a pause billing goes on by the rule of resuming.
@@ -78,11 +69,14 @@ def upcoming_invoice(
 
 def _next_invoice(
     account: LockedAccount, *, today: datetime.date, now: datetime.datetime
-) -> UpcomingInvoice | NoUpcomingInvoice:
+) -> WholeInvoice | NoUpcomingInvoice:
     """Live the days on which something of the account is to happen, until one brings an invoice."""
     issued, reason_before = account.invoices_issued, account.inactive_reason
     day = today
-    while (next_day := _next_day(account)) is not None:
+    for _ in range(MAX_DAYS):
+        next_day = _next_day(account)
+        if next_day is None:
+            return _why_none(account, reason_before)
         day = in_range(max(day, next_day))
         if carry_out([account], as_of=day, today=day, now=now).waiting:
             return NoUpcomingInvoice.IN_FLIGHT
@@ -91,7 +85,11 @@ def _next_invoice(
             if not charged:
                 return NoUpcomingInvoice.PARKED
         if account.invoices_issued > issued:
-            return _newest_invoice(account)
+            return whole_invoice(Invoice.objects.filter(account_id=account.id).latest("id").id)
+    raise RuntimeError(f"nothing came of what is pending of the account {account.id}")
+
+
+def _why_none(account: LockedAccount, reason_before: str) -> NoUpcomingInvoice:
     if account.inactive_reason == reason_before:
         return NoUpcomingInvoice(reason_before)
     closes = account.inactive_reason == Account.InactiveReason.CLOSED
@@ -119,12 +117,3 @@ def _is_billed_by(account: LockedAccount, day: datetime.date) -> bool:
 
 def _is_before_stop(account: LockedAccount) -> bool:
     return account.billing_stops_on is None or account.rebilling_date < account.billing_stops_on
-
-
-def _newest_invoice(account: LockedAccount) -> UpcomingInvoice:
-    invoice = Invoice.objects.filter(account_id=account.id).latest("id")
-    return UpcomingInvoice(
-        invoice,
-        list(invoice.lines.select_related("tax_rate").order_by("position")),
-        list(invoice.balance_uses.order_by("id")),
-    )

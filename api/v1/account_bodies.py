@@ -1,11 +1,11 @@
-"""What requests about accounts may hold: to open one, and to change one."""
+"""What requests about accounts may hold: to open one, with a discount, and to change one."""
 
 from accounts.account_opening import MAX_QUANTITY
 from accounts.contact import MAX_LENGTHS
-from accounts.models import MAX_NET_DAYS, Account
+from accounts.models import MAX_DISCOUNT_PERIODS, MAX_NET_DAYS, Account
 from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body
-from api.fields import Choice, ClearableText, Day, Email, Identifier, Metadata, Movement, Text, WholeNumber
+from api.fields import Choice, ClearableText, Day, Email, Identifier, Metadata, Movement, Percent, Text, WholeNumber
 from subscriptions.sign_up import Billing
 
 
@@ -42,6 +42,25 @@ class AccountBody(Body):
     payment_method = ClearableText(max_length=200)
 
 
+class GiveDiscountSerializer(Body):
+    """A discount to give: a percentage or an amount; for so many periods, until a day, or for good."""
+
+    percent = Percent(
+        required=False, help_text="Of the price: above 0 and at most 100, with at most three decimal places."
+    )
+    amount_minor = Movement(
+        required=False, help_text="Off each period, in minor units of the account's currency; at most its price."
+    )
+    periods = WholeNumber(
+        required=False,
+        least=1,
+        most=MAX_DISCOUNT_PERIODS,
+        help_text="For so many periods that cost something and start today or later.",
+    )
+    until = Day(required=False, help_text="For the periods that start before this day.")
+    reason = Text(max_length=MAX_REASON_LENGTH)
+
+
 class OpenAccountSerializer(AccountBody):
     """An account to open."""
 
@@ -65,6 +84,9 @@ class OpenAccountSerializer(AccountBody):
         allow_null=True,
         help_text="The first day of the first period to charge. Default: the first period start on or after today. "
         "If it is in the past, the periods since then are charged.",
+    )
+    discount = GiveDiscountSerializer(
+        required=False, allow_null=True, help_text="A discount that its first invoice has."
     )
     billing = Choice(
         Billing.choices,

@@ -28,6 +28,7 @@ from api.v1.account_calls import AccountCall
 from api.v1.sign_ups import OpenedAccountSerializer, after_waiting, sign_up_as_json
 from api.waiting import PARAMETER, seconds_to_wait, wait_parameter
 from payments.account_updates import update_account
+from subscriptions.discounts import NewDiscount
 from subscriptions.sign_up import Billing, sign_up
 
 TAG = "Accounts"
@@ -179,11 +180,13 @@ class AccountsEndpoint(ListEndpoint):
     def post(self, request: Request) -> HttpResponse:
         seconds = seconds_to_wait(request)
         values = self.body(OpenAccountSerializer)
-        billing = values.pop("billing", Billing.NOW)
-        new = NewAccount(**values)
+        billing, given = values.pop("billing", Billing.NOW), values.pop("discount", None)
+        new, discount = NewAccount(**values), NewDiscount(**given) if given else None
 
         def work() -> Answer:
-            opened = sign_up(new=new, billing=billing, author=self.author, today=self.today, now=self.now)
+            opened = sign_up(
+                new=new, discount=discount, billing=billing, author=self.author, today=self.today, now=self.now
+            )
             data = sign_up_as_json(opened, today=self.today)
             return Answer(201, data, location=f"/v1/accounts/{opened.account.id}")
 

@@ -8,36 +8,14 @@ from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
-from accounts.models import MAX_DISCOUNT_PERIODS
-from accounts.reasons import MAX_REASON_LENGTH
-from api.endpoints import Body
-from api.fields import Day, Movement, Percent, Text, WholeNumber
 from api.models import Scope
 from api.schema import call
 from api.v1.account_answers import AccountSerializer
+from api.v1.account_bodies import GiveDiscountSerializer
 from api.v1.account_calls import AccountCall
 from api.v1.accounts import TAG
 from api.v1.lifecycle import ReasonSerializer
 from subscriptions.discounts import end_discount, give_discount
-
-
-class GiveDiscountSerializer(Body):
-    """A discount to give: a percentage or an amount; for so many periods, until a day, or for good."""
-
-    percent = Percent(
-        required=False, help_text="Of the price: above 0 and at most 100, with at most three decimal places."
-    )
-    amount_minor = Movement(
-        required=False, help_text="Off each period, in minor units of the account's currency; at most its price."
-    )
-    periods = WholeNumber(
-        required=False,
-        least=1,
-        most=MAX_DISCOUNT_PERIODS,
-        help_text="For so many periods that cost something and start today or later.",
-    )
-    until = Day(required=False, help_text="For the periods that start before this day.")
-    reason = Text(max_length=MAX_REASON_LENGTH)
 
 
 class DiscountEndpoint(AccountCall):

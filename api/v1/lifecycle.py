@@ -18,6 +18,7 @@ from api.schema import call
 from api.v1.account_answers import AccountSerializer
 from api.v1.account_calls import AccountCall
 from api.v1.accounts import TAG
+from api.v1.new_periods import BilledAccountCall, BilledAccountSerializer
 from subscriptions.effective_days import At
 from subscriptions.last_invoice import bill_debt
 from subscriptions.lifecycle import close_account, reopen_account
@@ -84,7 +85,7 @@ class CloseAccountEndpoint(AccountCall):
         return self.account_after(change, needs_key=MOVES_MONEY if moves_money else "")
 
 
-class ReopenAccountEndpoint(AccountCall):
+class ReopenAccountEndpoint(BilledAccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -92,10 +93,10 @@ class ReopenAccountEndpoint(AccountCall):
         tag=TAG,
         summary="Reopen an account",
         description="A running period goes on while an amount worth collecting of its invoice stays paid, applied "
-        "from credit, or owed. Otherwise a new period begins today. Days between aren't billed.",
+        "from credit, or owed. Otherwise a new period begins today, and is billed at once. Days between aren't billed.",
         scope=Scope.ACCOUNTS_WRITE,
         request=ReasonSerializer,
-        response=AccountSerializer,
+        response=BilledAccountSerializer,
         missing=True,
         idempotency_key="optional",
         examples=[OpenApiExample("Back again", {"reason": "The customer came back."}, request_only=True)],
@@ -106,7 +107,7 @@ class ReopenAccountEndpoint(AccountCall):
         change = partial(
             reopen_account, account_id=account_id, reason=reason, author=self.author, today=self.today, now=self.now
         )
-        return self.account_after(change)
+        return self.billed_account_after(change)
 
 
 class LastInvoiceEndpoint(AccountCall):

@@ -15,6 +15,7 @@ from api.v1.account_answers import AccountSerializer
 from api.v1.account_calls import AccountCall
 from api.v1.accounts import TAG
 from api.v1.lifecycle import ReasonSerializer
+from api.v1.new_periods import BilledAccountCall, BilledAccountSerializer
 from subscriptions.effective_days import At
 from subscriptions.pauses import pause_account, resume_account
 from subscriptions.pending_changes import PendingChange, take_back
@@ -80,7 +81,7 @@ class PauseAccountEndpoint(AccountCall):
         return self.account_after(change)
 
 
-class ResumeAccountEndpoint(AccountCall):
+class ResumeAccountEndpoint(BilledAccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -88,10 +89,11 @@ class ResumeAccountEndpoint(AccountCall):
         tag=TAG,
         summary="Resume a paused account",
         description="A running period goes on while an amount worth collecting of its invoice stays paid, applied "
-        "from credit, or owed. Otherwise a new period begins on that day. Days between aren't charged.",
+        "from credit, or owed. Otherwise a new period begins on that day, and today is billed at once. Days between "
+        "aren't charged.",
         scope=Scope.ACCOUNTS_WRITE,
         request=ResumeAccountSerializer,
-        response=AccountSerializer,
+        response=BilledAccountSerializer,
         missing=True,
         idempotency_key="optional",
         examples=[OpenApiExample("Back again", {"reason": "The season begins."}, request_only=True)],
@@ -102,7 +104,7 @@ class ResumeAccountEndpoint(AccountCall):
         change = partial(
             resume_account, account_id=account_id, **given, author=self.author, today=self.today, now=self.now
         )
-        return self.account_after(change)
+        return self.billed_account_after(change)
 
 
 class TakeBackEndpoint(AccountCall):

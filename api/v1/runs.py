@@ -47,7 +47,7 @@ class RunSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(
         Run.Kind.choices,
         help_text="Whose it is: the daily sweep's, or, on demand, that of what was billed at once on the day, as "
-        "accounts were opened.",
+        "accounts were opened or began a period.",
     )
     as_of = serializers.DateField()
     status = serializers.ChoiceField(Run.Status.choices)

@@ -20,6 +20,7 @@ from api.schema import call
 from api.v1.account_answers import AccountSerializer, AgreedTermsSerializer, account_as_json
 from api.v1.accounts import TAG
 from api.v1.lifecycle import ReasonSerializer
+from api.v1.new_periods import NewPeriodSerializer, new_period_contents
 from subscriptions.agreed_terms import Effective, TermsChanges
 from subscriptions.effective_days import At
 from subscriptions.prorations import BilledChange
@@ -108,6 +109,7 @@ class TermsChangeSerializer(serializers.Serializer[Any]):
         help_text="What was billed now. In a dry run of a later day within the running period, what would be credited "
         "on that day, if nothing else changes until then.",
     )
+    new_period = NewPeriodSerializer(allow_null=True, help_text="The period that begins today, or null: none does.")
 
 
 class TermsEndpoint(Endpoint):
@@ -120,9 +122,9 @@ class TermsEndpoint(Endpoint):
         description="Its plan, quantity or price. Of a change now, the rest of the running period is credited at what "
         "was billed for it and charged at the new price: more to pay is an invoice that is collected at once, less is "
         "credit notes. The period has to be charged, with no payment of it in flight. Another interval, or an "
-        "`anchor_date`, ends the period that runs on that day, credits its rest, and begins a new one. Terms of a "
-        "later day are pending until then; meanwhile other changes of terms are refused. A dry run needs no "
-        "Idempotency-Key.",
+        "`anchor_date`, ends the period that runs on that day, credits its rest, and begins a new one; one that begins "
+        "today is billed at once. Terms of a later day are pending until then; meanwhile other changes of terms are "
+        "refused. A dry run needs no Idempotency-Key.",
         scope=Scope.ACCOUNTS_WRITE,
         request=ChangeTermsSerializer,
         response=TermsChangeSerializer,
@@ -209,6 +211,7 @@ def _as_json(change: TermsChange, *, dry_run: bool) -> Any:
         "after": after,
         "rebilling_date": change.rebilling_date,
         "proration": _billed(change.billed, dry_run=dry_run) if change.billed else None,
+        "new_period": new_period_contents(change.new_period, dry_run=dry_run),
     }
     return TermsChangeSerializer(shown).data
 

@@ -11,10 +11,9 @@ from rest_framework.request import Request
 from api.fields import WordOrDay
 from api.models import Scope
 from api.schema import call
-from api.v1.account_answers import AccountSerializer
-from api.v1.account_calls import AccountCall
 from api.v1.accounts import TAG
 from api.v1.lifecycle import ReasonSerializer
+from api.v1.new_periods import BilledAccountCall, BilledAccountSerializer
 from subscriptions.effective_days import At
 from subscriptions.trials import move_trial_end
 
@@ -25,18 +24,18 @@ class MoveTrialEndSerializer(ReasonSerializer):
     ends_on = WordOrDay([At.NOW], help_text="The day of the first period, from today on; or `now`.")
 
 
-class TrialEndpoint(AccountCall):
+class TrialEndpoint(BilledAccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
         "move_trial_end",
         tag=TAG,
         summary="Extend or end a trial",
-        description="The first period begins on that day, and periods are counted from it. Ended now, it is charged by "
-        "the next sweep.",
+        description="The first period begins on that day, and periods are counted from it. Ended now, it is billed at "
+        "once.",
         scope=Scope.ACCOUNTS_WRITE,
         request=MoveTrialEndSerializer,
-        response=AccountSerializer,
+        response=BilledAccountSerializer,
         missing=True,
         idempotency_key="optional",
         examples=[
@@ -47,7 +46,7 @@ class TrialEndpoint(AccountCall):
         given = self.body(MoveTrialEndSerializer)
         ends_on = self.today if given["ends_on"] == At.NOW else given["ends_on"]
 
-        return self.account_after(
+        return self.billed_account_after(
             partial(
                 move_trial_end,
                 account_id=account_id,

@@ -19,7 +19,8 @@ from api.v1.accounts import TAG
 from api.v1.invoice_answers import BalanceUseSerializer, RateTotalSerializer
 from invoices.models import InvoiceLine
 from invoices.taxes_by_rate import taxes_by_rate
-from subscriptions.upcoming_invoice import NoUpcomingInvoice, UpcomingInvoice, upcoming_invoice
+from invoices.whole_invoices import WholeInvoice
+from subscriptions.upcoming_invoice import NoUpcomingInvoice, upcoming_invoice
 
 _DEDUCTION = -MAX_BALANCE_MINOR
 
@@ -140,18 +141,23 @@ class UpcomingInvoiceEndpoint(Endpoint):
         return Response(_as_json(account_id, found))
 
 
-def _as_json(account_id: uuid.UUID, found: UpcomingInvoice | NoUpcomingInvoice) -> Any:
+def _as_json(account_id: uuid.UUID, found: WholeInvoice | NoUpcomingInvoice) -> Any:
     shown: dict[str, Any] = {"account": account_id, "invoice": None, "no_invoice": None}
-    if isinstance(found, UpcomingInvoice):
-        names = (
-            *("issued_on", "due_on", "collection_method", "currency", "total_minor", "tax_minor"),
-            *("balance_applied_minor", "outstanding_minor"),
-        )
-        shown["invoice"] = {name: getattr(found.invoice, name) for name in names} | {
-            "lines": found.lines,
-            "taxes": taxes_by_rate(found.lines),
-            "balance_uses": found.balance_uses,
-        }
-    else:
+    if isinstance(found, NoUpcomingInvoice):
         shown["no_invoice"] = found
+    else:
+        shown["invoice"] = invoice_contents(found)
     return UpcomingSerializer(shown).data
+
+
+def invoice_contents(found: WholeInvoice) -> dict[str, Any]:
+    """An invoice's contents, as `UpcomingInvoiceSerializer` takes them."""
+    names = (
+        *("issued_on", "due_on", "collection_method", "currency", "total_minor", "tax_minor"),
+        *("balance_applied_minor", "outstanding_minor"),
+    )
+    return {name: getattr(found.invoice, name) for name in names} | {
+        "lines": found.lines,
+        "taxes": taxes_by_rate(found.lines),
+        "balance_uses": found.balance_uses,
+    }

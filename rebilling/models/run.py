@@ -1,4 +1,4 @@
-"""Runs: what a sweep, or a day's sign-ups, found due."""
+"""Runs: what a sweep found due, or what was billed at once on a day."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from accounts.ids import new_id
 
 class Run(models.Model):
     """One sweep: its date, and (by its rebillings) what it found due. Or the day's run of what was billed on demand, as
-    accounts signed up: `kind`.
+    accounts signed up or began a period: `kind`.
 
     OPEN until reconciled; HELD ones wait for a person to release or cancel them. Nothing of a run is sent or charged
     until `passed_at`, when the volume check or a person let it through. `held_because` is what the volume check found,

@@ -29,6 +29,7 @@ from subscriptions.lifecycle import close_account, reopen_account
 from tests.builders import QueueInHand, a_plan, an_account, at, billed, delivered, swept
 from tests.support.databases import committed
 from tests.support.owing import rows
+from tests.support.payments import collected
 from tests.support.workers.threads import Gate, GatedGateway, threads, wait_until_blocked, wrapped
 
 DAY = datetime.date(2026, 3, 10)
@@ -66,6 +67,12 @@ class InFlight:
         """Write off the account's invoice, or credit it whole."""
         invoice = Invoice.objects.get(account=self.account)
         return operation(invoice_id=invoice.id, reason="mistake", author="ann", today=DAY, now=at(DAY))
+
+    def assert_charged_at_once(self) -> None:
+        """The day's on-demand run has its period, and the batch brought nothing. Then it is collected."""
+        charged = Rebilling.objects.get(status="CHARGED")
+        assert (charged.run.kind, Entry.objects.count(), Invoice.objects.count()) == ("on_demand", 1, 1)
+        collected(Payment.objects.get(status="SUBMITTED").id, day=DAY)
 
     def deliver(self, gateway: Any = None) -> list[str]:
         return delivered(bodies=self.batch, today=DAY, gateway=gateway)
@@ -155,11 +162,11 @@ class TestAnAccountClosedInFlight:
 
 @committed
 class TestAnAccountReopenedInFlight:
-    def test_before_the_charge_is_charged_once_by_the_next_sweep(self, in_flight: InFlight) -> None:
+    def test_before_the_charge_is_charged_once_and_not_by_the_batch(self, in_flight: InFlight) -> None:
         in_flight.close()
         in_flight.reopen()
         assert in_flight.deliver() == []
-        assert Entry.objects.count() == 0
+        in_flight.assert_charged_at_once()
         billed(as_of=DAY)
         assert_ends(
             in_flight,
@@ -171,15 +178,17 @@ class TestAnAccountReopenedInFlight:
             owed_minor=0,
         )
 
-    def test_and_swept_again_is_charged_once_by_the_old_batch_and_the_new(self, in_flight: InFlight) -> None:
+    def test_and_swept_again_is_charged_once_and_neither_by_the_old_batch_nor_the_new(
+        self, in_flight: InFlight
+    ) -> None:
         in_flight.close()
         in_flight.reopen()
         queue = QueueInHand()
         swept(as_of=DAY, queue=queue)
         # The old batch was on its way all the time; its period is skipped for good.
         assert in_flight.deliver() == []
-        assert Entry.objects.count() == 0
         assert delivered(bodies=queue.take(), today=DAY) == []
+        in_flight.assert_charged_at_once()
         assert_ends(
             in_flight,
             account=("ACTIVE", NEXT),
@@ -359,7 +368,7 @@ class TestAWorkerWaitsForAnAccountsLock:
 
     def test_and_charges_nothing_of_one_that_was_closed_and_reopened_meanwhile(self, in_flight: InFlight) -> None:
         self.deliver_against(in_flight, lambda: (in_flight.close(), in_flight.reopen()))
-        assert Entry.objects.count() == 0
+        in_flight.assert_charged_at_once()
         billed(as_of=DAY)
         assert_ends(
             in_flight,

@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 from accounts.models import Account
-from subscriptions.upcoming_invoice import NoUpcomingInvoice, UpcomingInvoice, upcoming_invoice
+from invoices.whole_invoices import WholeInvoice
+from subscriptions.upcoming_invoice import NoUpcomingInvoice, upcoming_invoice
 from tests.builders import TODAY, QueueInHand, an_account, at, delivered, statuses_of, swept
 from tests.support.databases import committed
 from tests.support.upcoming import contents
@@ -14,7 +15,7 @@ from tests.support.workers.threads import Gate, threads, wait_until_blocked, wra
 pytestmark = committed
 
 
-def look(account: Account) -> UpcomingInvoice | NoUpcomingInvoice:
+def look(account: Account) -> WholeInvoice | NoUpcomingInvoice:
     return upcoming_invoice(account_id=account.id, today=TODAY, now=at(TODAY))
 
 
@@ -37,7 +38,7 @@ class TestTwo:
             wait_until_blocked()
             gate.open()
             seen = [looked.result() for looked in (first, second)]
-        one, other = (contents(each.invoice, each.lines, []) for each in seen if isinstance(each, UpcomingInvoice))
+        one, other = (contents(each.invoice, each.lines, []) for each in seen if isinstance(each, WholeInvoice))
         assert one == other
         assert not account.invoices.exists()
 
@@ -54,7 +55,7 @@ class TestWorker:
             gate.open()
             assert working.result() == []
             seen = looking.result()
-        assert isinstance(seen, UpcomingInvoice)
+        assert isinstance(seen, WholeInvoice)
         assert str(seen.invoice.issued_on) == "2026-02-01"
         assert statuses_of(account) == [(TODAY, "CHARGED")]
 
@@ -69,7 +70,7 @@ class TestWorker:
             gate.open()
             assert working.result() == []
             seen = looking.result()
-        assert isinstance(seen, UpcomingInvoice)
+        assert isinstance(seen, WholeInvoice)
         invoice = account.invoices.get()
         assert (invoice.number, invoice.issued_on) == (seen.invoice.number, seen.invoice.issued_on)
         assert statuses_of(account) == [(TODAY, "CHARGED")]

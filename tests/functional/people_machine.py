@@ -132,10 +132,10 @@ class PeopleMachine(TransactionMachine):
             assert not unless_refused(lambda: close_account(**given))
         if before.inactive_reason == "paused":
             assert not unless_refused(lambda: reopen_account(**given))
-            assert resume_account(**given).rebilling_date >= self.today
+            assert resume_account(**given).account.rebilling_date >= self.today
             return
         # It isn't charged for the time that it was closed.
-        assert reopen_account(**given).rebilling_date >= self.today
+        assert reopen_account(**given).account.rebilling_date >= self.today
 
     @precondition(lambda self: "Payment" in self.there)
     @rule(which=positions)
@@ -314,7 +314,7 @@ class PeopleMachine(TransactionMachine):
         before = Account.objects.get(id=invoice.account_id)
         if before.status != "INACTIVE" or before.inactive_reason == "paused":
             close_account(account_id=invoice.account_id, **self.signed)
-        assert reopen_account(account_id=invoice.account_id, **self.signed).rebilling_date >= self.today
+        assert reopen_account(account_id=invoice.account_id, **self.signed).account.rebilling_date >= self.today
 
     # --- money ---
 

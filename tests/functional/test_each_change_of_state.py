@@ -79,7 +79,7 @@ def closed(account: Account) -> Account:
 
 
 def reopened(account: Account, *, on: datetime.date = TODAY) -> Account:
-    return reopen_account(account_id=account.id, reason="asked to", author="t", today=on, now=at(on))
+    return reopen_account(account_id=account.id, reason="asked to", author="t", today=on, now=at(on)).account
 
 
 def invoice_of(account: Account) -> Invoice:

@@ -19,6 +19,7 @@ from accounts.models import Account
 from accounts.tax_rates import create_tax_rate
 from invoices.credits import grant_credit, reverse_entry
 from invoices.models import Invoice
+from invoices.whole_invoices import WholeInvoice
 from payments.account_updates import update_account
 from payments.gateways.port import Declined, Unknown
 from subscriptions.agreed_terms import TermsChanges
@@ -26,7 +27,6 @@ from subscriptions.discounts import give_discount
 from subscriptions.lifecycle import close_account
 from subscriptions.pauses import pause_account
 from subscriptions.terms_changes import change_terms
-from subscriptions.upcoming_invoice import UpcomingInvoice
 from tests.builders import (
     TODAY,
     QueueInHand,
@@ -71,10 +71,10 @@ def next_of(account: Account, *, on: datetime.date, until: datetime.date) -> dic
     raise AssertionError("nothing was issued")
 
 
-def shows_what_is_billed(account: Account, *, on: datetime.date) -> UpcomingInvoice:
+def shows_what_is_billed(account: Account, *, on: datetime.date) -> WholeInvoice:
     """What is previewed on this day; it is what is billed next."""
     shown = previewed(account, on=on)
-    assert isinstance(shown, UpcomingInvoice)
+    assert isinstance(shown, WholeInvoice)
     day = shown.invoice.issued_on
     assert contents(shown.invoice, shown.lines, shown.balance_uses) == next_of(account, on=on, until=day)
     assert day >= on
@@ -308,7 +308,7 @@ def play(
             continue  # As terms of a day on which it is closed.
     on = start + length * late // 1000
     shown = previewed(made, on=on)
-    if not isinstance(shown, UpcomingInvoice):
+    if not isinstance(shown, WholeInvoice):
         return
     day = shown.invoice.issued_on
     # Nothing comes of the days between, but for what is pending.

@@ -32,7 +32,8 @@ def changed(
 def pay(account: Account, *, on: datetime.date = JAN_16) -> None:
     """Have what was submitted collected."""
     submitted = Payment.objects.filter(account=account, status=Payment.Status.SUBMITTED)
-    collected(*submitted.values_list("id", flat=True), day=on)
+    if ids := list(submitted.values_list("id", flat=True)):
+        collected(*ids, day=on)
 
 
 def lines_of(invoice: Invoice) -> list[tuple[str, str, int]]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from accounts.models import Account
 from invoices.models import Invoice
-from subscriptions.upcoming_invoice import NoUpcomingInvoice, UpcomingInvoice, upcoming_invoice
+from invoices.whole_invoices import WholeInvoice
+from subscriptions.upcoming_invoice import NoUpcomingInvoice, upcoming_invoice
 from tests.builders import at
 from tests.support.unchanged import nothing_moves
 
@@ -31,6 +32,6 @@ def contents(invoice: Invoice, lines: Any, uses: Any) -> dict[str, Any]:
     }
 
 
-def previewed(account: Account, *, on: datetime.date) -> UpcomingInvoice | NoUpcomingInvoice:
+def previewed(account: Account, *, on: datetime.date) -> WholeInvoice | NoUpcomingInvoice:
     with nothing_moves():
         return upcoming_invoice(account_id=account.id, today=on, now=at(on))

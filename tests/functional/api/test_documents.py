@@ -393,6 +393,7 @@ class TestNames:
             "PaymentMethodSessionStatus",
             "PaymentStatus",
             "PendingChangeKind",
+            "PeriodNotBilledReason",
             "PeriodRefund",
             "ProrationMode",
             "RebillingReason",

@@ -94,6 +94,7 @@ class TestReopenAccount:
         shown = response.json()
         assert (shown["status"], shown["inactive_reason"]) == ("ACTIVE", None)
         assert (shown["anchor_date"], shown["rebilling_date"]) == ("2026-01-01", "2026-02-01")
+        assert shown["new_period"] is None
 
     def test_counts_anew_from_today_after_that(self, api: ApiClient) -> None:
         account = an_account()
@@ -101,7 +102,11 @@ class TestReopenAccount:
         _close(api, account)
         with time_machine.travel(at(datetime.date(2026, 3, 10)), tick=False):
             shown = api.post(f"/v1/accounts/{account.id}/reopen", WHY).json()
-        assert (shown["anchor_date"], shown["rebilling_date"]) == ("2026-03-10", "2026-03-10")
+        assert (shown["anchor_date"], shown["rebilling_date"]) == ("2026-03-10", "2026-04-10")
+        invoice = shown["new_period"]["invoice"]
+        assert (invoice["issued_on"], [line["period_end"] for line in invoice["lines"]]) == (
+            *("2026-03-10", ["2026-04-10"]),
+        )
 
     def test_refuses_one_that_is_not_inactive(self, api: ApiClient) -> None:
         account = an_account()

@@ -101,6 +101,66 @@ class TestSignUp:
 
 
 @rolled_back
+class TestSignUpWithADiscount:
+    def test_has_it_on_its_first_invoice_and_for_so_many_periods(self, days: PlatformDays) -> None:
+        discount = {"percent": "25", "periods": 2, "reason": "Spring offer"}
+        answer = opened(days, discount=discount)
+        assert answer["first_invoice"]["total_minor"] == 1499
+        assert (answer["discount"]["percent"], answer["discount"]["periods_left"]) == ("25", 1)
+        (line,) = days.invoice(answer["id"])["lines"]
+        assert (line["discount_minor"], line["amount_minor"]) == (500, 1499)
+        assert days.asked == [(1499, "2026-01-01")]
+        given = days.get(f"/v1/accounts/{answer['id']}/history")["results"][-2]
+        assert (given["reason"], given["after"]) == (
+            *("Spring offer", {"discount": "25% off, for 2 periods from 1 Jan 2026"}),
+        )
+        for month, amount in ((2, 1499), (3, 1999)):
+            days.sweep(datetime.date(2026, month, 1))
+            assert days.asked[-1][0] == amount
+
+    def test_of_all_of_it_is_paid_at_once(self, days: PlatformDays) -> None:
+        answer = opened(days, discount={"percent": "100", "periods": 1, "reason": "Free trial"})
+        assert (answer["status"], answer["first_invoice"]["status"], days.asked) == ("ACTIVE", "PAID", [])
+        assert answer["first_invoice"]["payment"] is None
+
+    def test_of_an_account_that_a_sweep_bills_is_on_that_invoice(self, days: PlatformDays) -> None:
+        answer = opened(days, discount={"amount_minor": 500, "reason": "A charity"}, billing="next_sweep")
+        days.sweep()
+        assert days.asked == [(1499, "2026-01-01")]
+        assert days.invoice(answer["id"])["total_minor"] == 1499
+
+    def test_is_weighed_with_it(self, days: PlatformDays, settings: Any) -> None:
+        settings.VOLUME_CHECK_FIRST_AMOUNTS = {"USD": 1499}
+        assert opened(days, discount={"percent": "25", "reason": "Spring"})["not_billed"] is None
+        assert opened(days, discount={"percent": "25", "reason": "Spring"})["not_billed"] == "run_held"
+
+    @pytest.mark.parametrize(
+        ("discount", "status", "field", "error"),
+        [
+            ({"percent": "101"}, 422, "discount.percent", "Must be from 0.001 to 100."),
+            ({}, 422, "discount.percent", "Give either a percentage or an amount."),
+            ({"amount_minor": 0}, 422, "discount.amount_minor", ""),
+            ({"percent": "5", "until": "2026-01-01"}, 422, "discount.until", "Must be after today, 2026-01-01."),
+            ({"percent": "5", "periods": 0}, 422, "discount.periods", ""),
+            ({"percent": "five"}, 400, "discount.percent", ""),
+            ({"percent": "5", "reason": None}, 400, "discount.reason", ""),
+            ({"percent": "5", "colour": "red"}, 400, "discount.colour", "This call has no such field."),
+        ],
+    )
+    def test_refuses_bad_values_and_opens_nothing(
+        self, days: PlatformDays, discount: dict[str, Any], status: int, field: str, error: str
+    ) -> None:
+        a_plan(code="pro")
+        body = ADA | {"external_reference": "acme-1", "discount": {"reason": "Spring"} | discount}
+        with nothing_moves(but=IdempotentAnswer):
+            response = days.send("/v1/accounts", body)
+        slug = "unable-to-open-account" if status == 422 else "invalid-request"
+        errors = problem_of(response, status=status, slug=slug)["errors"]
+        assert list(errors) == [field]
+        assert errors[field] == [error] if error else errors[field]
+
+
+@rolled_back
 class TestSignUpThatMustBePaid:
     def test_and_is_declined_is_credited_whole_and_closed(self, days: PlatformDays) -> None:
         days.scripted(DECLINED)

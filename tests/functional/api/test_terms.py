@@ -131,6 +131,11 @@ class TestDryRun:
         done["after"]["id"] = done["proration"]["invoice"] = None
         for note in done["proration"]["credit_notes"]:
             note["id"] = None
+        if "anchor_date" in to:
+            assert uuid.UUID(done["new_period"]["invoice"]["id"])
+            done["new_period"]["invoice"]["id"] = None
+        else:
+            assert done["new_period"] is None
         assert preview == done
 
 

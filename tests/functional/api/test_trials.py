@@ -31,6 +31,7 @@ class TestTrial:
 
     def test_is_extended_and_the_anchor_moves_with_it(self, api: ApiClient, trial: Account) -> None:
         answer = shown(asked(api, trial, "trial", ends_on=JAN_20, on=JAN_10))
+        assert answer["new_period"] is None
         assert [answer[name] for name in ("trial_ends_on", "anchor_date", "rebilling_date")] == ["2026-01-20"] * 3
         billed(as_of=datetime.date(2026, 1, 15))
         assert starts(trial) == []
@@ -43,7 +44,14 @@ class TestTrial:
     @pytest.mark.parametrize("ends_on", ["now", "2026-01-10"])
     def test_ended_now_begins_its_first_period_today(self, api: ApiClient, trial: Account, ends_on: str) -> None:
         answer = shown(asked(api, trial, "trial", ends_on=ends_on, on=JAN_10))
-        assert [answer[name] for name in ("trial_ends_on", "anchor_date", "rebilling_date")] == ["2026-01-10"] * 3
+        assert [answer[name] for name in ("trial_ends_on", "anchor_date", "rebilling_date")] == (
+            ["2026-01-10", "2026-01-10", "2026-02-10"]
+        )
+        invoice = answer["new_period"]["invoice"]
+        assert (invoice["issued_on"], invoice["total_minor"], answer["new_period"]["not_billed"]) == (
+            *("2026-01-10", 1999, None),
+        )
+        assert str(trial.invoices.get().id) == invoice["id"]
         billed(as_of=JAN_10)
         assert starts(trial) == [(JAN_10, datetime.date(2026, 2, 10), "CHARGED")]
 

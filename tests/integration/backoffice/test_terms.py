@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import time_machine
@@ -75,6 +76,30 @@ class TestChangeTerms:
         a_plan(code="basic", unit_amount_minor=100_000)
         sentences, _ = previewed(operator, account, said(plan="basic", quantity="1"))
         assert sentences[-1] == "515.61 USD is credited, 515.61 USD of it to the account&#x27;s credit."
+
+    def test_of_another_interval_shows_the_new_period_too(self, operator: Client, account: Account) -> None:
+        a_plan(code="yearly", unit_amount_minor=2_000_000, interval_unit="year")
+        data = said(plan="yearly", quantity="1")
+        before = state()
+        sentences, seen = previewed(operator, account, data)
+        assert state() == before
+        assert sentences[1:] == [
+            "The next billing day is 16 Jan 2027.",
+            "Unused days of Gold, 16 Jan to 31 Jan 2026: -1,031.74 USD.",
+            "1,031.74 USD is credited, 1,031.74 USD of it to the account&#x27;s credit.",
+            "Yearly, 16 Jan 2026 to 15 Jan 2027: 20,000.00 USD.",
+            "The new period is billed now: 20,000.00 USD, of which 18,968.26 USD is to be paid.",
+        ]
+        assert messages_of(operator, path_of(account, "terms"), data | {"seen": seen}) == ["The terms were changed."]
+        assert Invoice.objects.latest("id").outstanding_minor == 1_896_826
+
+    def test_says_where_the_new_period_waits(self, operator: Client, account: Account, settings: Any) -> None:
+        settings.VOLUME_CHECK_MULTIPLE, settings.VOLUME_CHECK_SMALL_RUN = 1, 0
+        a_plan(code="yearly", unit_amount_minor=2_000_000, interval_unit="year")
+        sentences, _ = previewed(operator, account, said(plan="yearly", quantity="1"))
+        assert (
+            sentences[-1] == "The new period isn&#x27;t billed yet: the day&#x27;s run is held, and a person decides."
+        )
 
     def test_offers_the_plans_of_its_currency_that_are_not_retired(self, operator: Client, account: Account) -> None:
         a_plan(code="euro", currency="EUR")

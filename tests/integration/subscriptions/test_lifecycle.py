@@ -19,7 +19,7 @@ from invoices.models import Invoice
 from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
 from payments.models import Payment
-from rebilling.models import Rebilling
+from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.summary import reconciliation_of
 from subscriptions.lifecycle import UnableToClose, UnableToReopen, close_account, reopen_account
 from tests.builders import (
@@ -38,6 +38,7 @@ from tests.builders import (
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, FEB_1, HARD, owing, received, rows, state_of
 from tests.support.refunds import refunded
+from tests.support.terms import pay
 
 JAN_10, JAN_20, FEB_5, FEB_10 = (datetime.date(2026, *day) for day in ((1, 10), (1, 20), (2, 5), (2, 10)))
 DAY = datetime.timedelta(days=1)
@@ -50,7 +51,10 @@ def closed(account: Account, *, on: datetime.date = TODAY) -> Account:
 
 
 def reopened(account: Account, *, on: datetime.date) -> Account:
-    return reopen_account(account_id=account.id, reason="came back", author="test", today=on, now=at(on))
+    """As it was reopened. Where a period begins, what is billed for it is collected, as when that is committed."""
+    answer = reopen_account(account_id=account.id, reason="came back", author="test", today=on, now=at(on)).account
+    pay(account, on=on)
+    return answer
 
 
 def paid(**terms: Any) -> Account:
@@ -184,15 +188,15 @@ class TestARunningPeriod:
         assert periods(account) == [(TODAY, FEB_1, "CHARGED")]
 
     def assert_begins_anew(self, account: Account, *, old: tuple[datetime.date, str], status: str) -> None:
-        """What is left of January, and then a period from the 10th, which is billed that day."""
+        """What is left of January, and then a period from the 10th, which is billed at once."""
         ended_on, old_status = old
-        self.reopened(account)
-        assert dates(account) == (status, JAN_10, JAN_10)
+        assert self.reopened(account).status == status
+        assert dates(account) == ("ACTIVE", JAN_10, FEB_10)
         terms = account.terms.latest("id")
         assert (terms.effective_from, terms.anchor_date, terms.reason) == (JAN_10, JAN_10, "came back")
-        run = billed(as_of=JAN_10)
         assert periods(account) == [(TODAY, ended_on, old_status), (JAN_10, FEB_10, "CHARGED")]
-        assert reconciliation_of(run=run, now=at(JAN_10) + 2 * DAY).clean
+        for run in (billed(as_of=JAN_10), Run.objects.get(kind="on_demand")):
+            assert reconciliation_of(run=run, now=at(JAN_10) + 2 * DAY).clean
         billed(as_of=FEB_1)
         assert account.rebillings.count() == 2
 
@@ -265,9 +269,9 @@ class TestOnTheFirstDayOfAPeriod:
         account = owing()
         give_up(account, on=TODAY)
         closed(account)
-        reopened(account, on=TODAY)
-        assert dates(account) == ("PENDING", TODAY, TODAY)
+        assert reopened(account, on=TODAY).status == "PENDING"
         billed(as_of=TODAY)
+        assert dates(account) == ("ACTIVE", TODAY, FEB_1)
         assert [(start, status) for start, _, status in periods(account)] == [(TODAY, "VOIDED"), (TODAY, "CHARGED")]
         assert newest_invoice(account).status == "PAID"
 
@@ -277,7 +281,7 @@ class TestAPeriodThatIsOver:
         account = paid()
         closed(account, on=JAN_10)
         reopened(account, on=FEB_5)
-        assert dates(account) == ("ACTIVE", FEB_5, FEB_5)
+        assert dates(account) == ("ACTIVE", FEB_5, datetime.date(2026, 3, 5))
         run = billed(as_of=FEB_5)
         # The days between are not billed.
         assert periods(account) == [(TODAY, FEB_1, "CHARGED"), (FEB_5, datetime.date(2026, 3, 5), "CHARGED")]
@@ -335,8 +339,8 @@ class TestAYearlyAccount:
         closed(account, on=day + DAY)
         may = datetime.date(2026, 5, 1)
         reopened(account, on=may)
-        assert dates(account)[1:] == (may, may)
-        assert periods(account) == [(TODAY, day, "CHARGED"), (day, may, "CHARGED")]
+        assert dates(account)[1:] == (may, may.replace(year=2027))
+        assert periods(account)[:2] == [(TODAY, day, "CHARGED"), (day, may, "CHARGED")]
         assert new.number.endswith("-0002")
 
 
@@ -395,16 +399,16 @@ class TestPayingUp:
 class TestReopenAccount:
     def test_is_pending_when_it_never_paid(self) -> None:
         account = closed(an_account())
-        reopened(account, on=JAN_10)
-        assert dates(account) == ("PENDING", JAN_10, JAN_10)
+        assert reopened(account, on=JAN_10).status == "PENDING"
+        assert dates(account) == ("ACTIVE", JAN_10, FEB_10)
 
-    def test_closed_and_reopened_with_its_batch_in_flight_is_charged_once_by_the_next_sweep(self) -> None:
+    def test_closed_and_reopened_with_its_batch_in_flight_is_charged_once(self) -> None:
         account = an_account()
         queue = QueueInHand()
         swept(as_of=TODAY, queue=queue)
         reopened(closed(account), on=TODAY)
         assert delivered(bodies=queue.take()) == []
-        assert statuses_of(account) == [(TODAY, "SKIPPED")]
+        assert sorted(status for _, status in statuses_of(account)) == ["CHARGED", "SKIPPED"]
         run = billed(as_of=TODAY)
         assert sorted(status for _, status in statuses_of(account)) == ["CHARGED", "SKIPPED"]
         assert Entry.objects.filter(type="charge").count() == 1
@@ -418,13 +422,13 @@ class TestReopenAccount:
     def test_after_its_trial_is_billed_from_that_day(self) -> None:
         account = closed(an_account(plan=a_plan(trial_days=14)))
         reopened(account, on=JAN_20)
-        assert dates(account)[1:] == (JAN_20, JAN_20)
+        assert dates(account)[1:] == (JAN_20, datetime.date(2026, 2, 20))
 
     def test_imported_as_inactive_is_anchored_again(self) -> None:
         account = an_account(anchor_date=datetime.date(2020, 5, 20))
         Account.objects.update(status="INACTIVE", inactive_reason="imported")
-        reopened(account, on=JAN_10)
-        assert dates(account) == ("PENDING", JAN_10, JAN_10)
+        assert reopened(account, on=JAN_10).status == "PENDING"
+        assert dates(account)[1:] == (JAN_10, FEB_10)
 
     def test_writes_history(self) -> None:
         account = closed(paid(), on=JAN_10)

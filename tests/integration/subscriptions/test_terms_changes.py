@@ -27,6 +27,7 @@ from rebilling.reconciliation.missing_periods import missing_periods
 from rebilling.reconciliation.reconcile import reconcile
 from subscriptions.agreed_terms import UnableToChangeTerms
 from subscriptions.lifecycle import close_account
+from subscriptions.new_periods import NewPeriod
 from subscriptions.terms_changes import (
     AccountInactive,
 )
@@ -36,6 +37,7 @@ from tests.support.owing import DECLINED, FEB_1, MAR_1, answers, invoices_of, ow
 from tests.support.payments import collected
 from tests.support.terms import JAN_16, JAN_21, billed_account, changed, lines_of, pay
 from tests.support.unchanged import nothing_moves
+from tests.support.upcoming import contents
 
 pytestmark = rolled_back
 
@@ -254,14 +256,19 @@ class TestAnotherInterval:
         account = billed_account()
         yearly = a_plan(interval_unit="year", unit_amount_minor=36500)
         change = changed(account, plan=yearly.code)
-        assert (change.rebilling_date, net_of_changes(account)) == (JAN_16, [(1600, 0)])
+        next_year = datetime.date(2027, 1, 16)
+        assert (change.rebilling_date, net_of_changes(account)) == (next_year, [(1600, 0)])
         account.refresh_from_db()
-        assert (account.anchor_date, account.rebilling_date, account.credit_balance_minor) == (JAN_16, JAN_16, 1600)
-        assert Rebilling.objects.get(account=account).ended_on == JAN_16
+        assert (account.anchor_date, account.rebilling_date, account.credit_balance_minor) == (JAN_16, next_year, 0)
+        first, new = Rebilling.objects.filter(account=account).order_by("period_start")
+        assert (first.ended_on, new.run.kind) == (JAN_16, "on_demand")
+        pay(account)
         billed(as_of=JAN_16)
         invoice = invoices_of(account)[-1]
         assert (invoice.total_minor, invoice.balance_applied_minor, invoice.paid_minor) == (36500, 1600, 34900)
-        assert Rebilling.objects.latest("period_start").period_end == datetime.date(2027, 1, 16)
+        assert change.new_period is not None
+        assert change.new_period.invoice is not None
+        assert (change.new_period.invoice.invoice.id, new.period_end) == (invoice.id, next_year)
         assert discrepancies() == []
         assert list(missing_periods(as_of=MAR_1)) == []
 
@@ -269,8 +276,8 @@ class TestAnotherInterval:
         account = billed_account()
         weekly = a_plan(interval_unit="week", unit_amount_minor=700)
         changed(account, on=TODAY, plan=weekly.code, how={"now": at(TODAY) + datetime.timedelta(hours=1)})
-        assert (Rebilling.objects.get(account=account).status, net_of_changes(account)) == ("VOIDED", [(3100, 0)])
-        billed(as_of=TODAY)
+        first, new = Rebilling.objects.filter(account=account).order_by("id")
+        assert (first.status, new.status, net_of_changes(account)) == ("VOIDED", "CHARGED", [(3100, 0)])
         assert billed_less_credited(account) == 700
         assert discrepancies() == []
 
@@ -291,12 +298,11 @@ class TestAnotherInterval:
         pay(account)
         changed(account, on=JAN_21, plan=a_plan(interval_unit="year").code)
         assert net_of_changes(account)[1] == (2200, 0)
-        assert billed_less_credited(account) == 1500 + 1000
+        assert billed_less_credited(account) == 1500 + 1000 + 2 * 1999
 
     def test_moves_the_billing_day_with_the_same_plan(self) -> None:
         account = billed_account()
         changed(account, anchor_date=JAN_16)
-        billed(as_of=JAN_16)
         assert Rebilling.objects.latest("period_start").period_end == datetime.date(2026, 2, 16)
         assert billed_less_credited(account) == 1500 + 3100
 
@@ -308,6 +314,12 @@ class TestAnotherInterval:
         assert [line[2] for line in lines_of(invoices_of(account)[-1])] == [700, 700]
         assert list(missing_periods(as_of=datetime.date(2026, 2, 8))) == []
         assert discrepancies() == []
+
+
+def contents_of(new: NewPeriod | None) -> Any:
+    """What is billed of a new period, but for ids."""
+    found = new and new.invoice
+    return found and contents(found.invoice, found.lines, found.balance_uses)
 
 
 class TestDryRun:
@@ -327,6 +339,8 @@ class TestDryRun:
         change = changed(account, how={"effective": effective}, **to)
         assert change.after._replace(id=None) == preview.after._replace(id=None)
         assert change.rebilling_date == preview.rebilling_date
+        assert contents_of(change.new_period) == contents_of(preview.new_period)
+        assert (change.new_period is None) == ("anchor_date" not in to)
         if change.billed is None:
             assert preview.billed is None
             return

@@ -14,6 +14,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.locked_accounts import UnknownAccount
 from accounts.models import Account, TaxRate
+from invoices.whole_invoices import WholeInvoice
 from payments.gateways.port import Unknown
 from rebilling.models import Rebilling, Run
 from rebilling.run_review import release_run
@@ -21,7 +22,7 @@ from subscriptions.agreed_terms import TermsChanges
 from subscriptions.lifecycle import close_account
 from subscriptions.pauses import pause_account
 from subscriptions.terms_changes import change_terms
-from subscriptions.upcoming_invoice import NoUpcomingInvoice, UpcomingInvoice, upcoming_invoice
+from subscriptions.upcoming_invoice import NoUpcomingInvoice, upcoming_invoice
 from tests.builders import (
     TODAY,
     QueueInHand,
@@ -127,7 +128,7 @@ class TestNoInvoice:
     def test_is_to_come_for_a_reason(self, why: str, kind: Callable[[], Account]) -> None:
         account = kind()
         assert previewed(account, on=JAN_10) == NoUpcomingInvoice(why)
-        assert not isinstance(previewed(account, on=JAN_10), UpcomingInvoice)
+        assert not isinstance(previewed(account, on=JAN_10), WholeInvoice)
 
     def test_is_to_come_of_an_account_that_does_not_exist(self) -> None:
         with pytest.raises(UnknownAccount):
@@ -144,7 +145,7 @@ class TestHeldRun:
         assert held.status == Run.Status.HELD
         # February is found due by the next sweep after that, and isn't on the same invoice.
         shown = previewed(account, on=FEB_1)
-        assert isinstance(shown, UpcomingInvoice)
+        assert isinstance(shown, WholeInvoice)
         assert [line.period_start for line in shown.lines] == [TODAY]
         queue = QueueInHand()
         with django_capture_on_commit_callbacks(execute=True):
@@ -163,12 +164,13 @@ class TestLookingAtIt:
         kinds = [
             paid,
             parked,
-            catching_up_on_too_much,
             refused,
             lambda: closed(at="period_end"),
+            catching_up_on_too_much,
             about_to_be_cut_while_it_is_collected,
         ]
-        for account in [kind() for kind in kinds]:
+        for kind in kinds:
+            account = kind()
             caplog.clear()
             with caplog.at_level(logging.DEBUG), django_capture_on_commit_callbacks() as callbacks:
                 upcoming_invoice(account_id=account.id, today=JAN_10, now=at(JAN_10))
@@ -178,7 +180,7 @@ class TestLookingAtIt:
     def test_leaves_no_default_rate_behind(self) -> None:
         account = an_account()
         with override_settings(DEFAULT_TAX=("VAT", Decimal(10), False)):
-            assert isinstance(previewed(account, on=TODAY), UpcomingInvoice)
+            assert isinstance(previewed(account, on=TODAY), WholeInvoice)
         assert not TaxRate.objects.exists()
 
     def test_takes_as_many_statements_for_many_periods(self) -> None:
@@ -187,7 +189,7 @@ class TestLookingAtIt:
             account = an_account(anchor_date=start, rebilling_date=start)
             with CaptureQueriesContext(connection) as found:
                 shown = upcoming_invoice(account_id=account.id, today=TODAY - DAY, now=at(TODAY))
-            assert isinstance(shown, UpcomingInvoice)
+            assert isinstance(shown, WholeInvoice)
             assert len(shown.lines) == months
             return len(found)
 
