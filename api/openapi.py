@@ -20,6 +20,8 @@ OPENAPI = {
         "EntryType": "ledger.models.EntryType",
         "IntervalUnit": "accounts.models.Plan.Unit",
         "InvoiceStatus": "invoices.models.Invoice.Status",
+        "ItemBilling": "subscriptions.items.ItemBilling",
+        "ItemStatus": "invoices.models.Item.Status",
         "LineKind": "invoices.models.InvoiceLine.Kind",
         "NotBilledReason": "subscriptions.sign_up.NoFirstInvoice",
         "NoInvoiceReason": "subscriptions.upcoming_invoice.NoUpcomingInvoice",

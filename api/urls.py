@@ -12,6 +12,7 @@ from api.v1.credits import CreditsEndpoint
 from api.v1.discounts import DiscountEndpoint, EndDiscountEndpoint
 from api.v1.invoice_corrections import IssueCreditNoteEndpoint, WriteOffEndpoint
 from api.v1.invoices import AccountInvoicesEndpoint, InvoiceEndpoint, InvoicesEndpoint, PayInvoiceEndpoint
+from api.v1.items import ItemEndpoint, ItemsEndpoint, RemoveItemEndpoint
 from api.v1.ledger import AccountEntriesEndpoint, EntriesEndpoint, EntryEndpoint, ReversalsEndpoint
 from api.v1.lifecycle import CloseAccountEndpoint, LastInvoiceEndpoint, ReopenAccountEndpoint
 from api.v1.pauses import PauseAccountEndpoint, ResumeAccountEndpoint, TakeBackEndpoint
@@ -48,6 +49,9 @@ urlpatterns = [
     path("v1/accounts/<uuid:account_id>/trial", TrialEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/discount", DiscountEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/discount/end", EndDiscountEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/items", ItemsEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/items/<uuid:item_id>", ItemEndpoint.as_view()),
+    path("v1/accounts/<uuid:account_id>/items/<uuid:item_id>/remove", RemoveItemEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/last-invoice", LastInvoiceEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/history", AccountHistoryEndpoint.as_view()),
     path("v1/accounts/<uuid:account_id>/upcoming-invoice", UpcomingInvoiceEndpoint.as_view()),

@@ -18,7 +18,8 @@ from invoices.credits import grant_credit
 from payments.account_updates import update_account
 from payments.offline_payments import record_offline_payment
 from subscriptions.last_invoice import bill_debt
-from subscriptions.terms_changes import NotPending, TermsChange, change_terms, withdraw_terms
+from subscriptions.terms_changes import TermsChange, change_terms
+from subscriptions.terms_withdrawals import NotPending, withdraw_terms
 
 
 def _update(account: Account, data: dict[str, Any], caller: Caller) -> None:

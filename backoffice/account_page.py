@@ -1,10 +1,10 @@
-"""The tables below an account's fields: its terms, invoices, billing periods, payments, refunds, payment method
+"""The tables below an account's fields: its terms, items, invoices, billing periods, payments, refunds, payment method
 sessions, credit notes, ledger and history.
 
 Each table is one statement, and bounded: an account may have thousands of rows.
 """
 
-from django.db.models import F, Sum, Window
+from django.db.models import BooleanField, ExpressionWrapper, F, Sum, Window
 
 from accounts.currencies import display
 from accounts.models import Account, AccountChange
@@ -12,7 +12,7 @@ from accounts.wording import period_in_words
 from backoffice.account_history import in_words
 from backoffice.links import link_to, list_of
 from backoffice.tables import Table, table
-from invoices.models import CreditNote, Invoice
+from invoices.models import PENDING, CreditNote, Invoice
 from ledger.balances import OWED
 from ledger.models import Entry
 from payments.models import Payment, Refund
@@ -23,6 +23,7 @@ def tables_of(account: Account) -> list[Table]:
     """The tables of an account's page, in the order in which they are shown."""
     return [
         _terms(account),
+        _items(account),
         _invoices(account),
         _periods(account),
         _payments(account),
@@ -59,6 +60,30 @@ def _terms(account: Account) -> Table:
             row.reason,
             row.author,
             f"{row.withdrawn_at:%Y-%m-%d %H:%M}" if row.withdrawn_at else "",
+        ),
+    )
+
+
+def _items(account: Account) -> Table:
+    """What waits for the next invoice first."""
+    return table(
+        title="Items",
+        columns=(
+            *("Added", "Description", "Quantity", "Unit price", "Amount", "Status", "Invoiced"),
+            *("Reason", "By", "Removed"),
+        ),
+        rows=account.items.alias(waits=ExpressionWrapper(PENDING, BooleanField())).order_by("-waits", "-id"),
+        cells=lambda row: (
+            f"{row.created_at:%Y-%m-%d %H:%M}",
+            row.description,
+            row.quantity,
+            display(amount_minor=row.unit_amount_minor, currency=account.currency),
+            display(amount_minor=row.amount_minor, currency=account.currency),
+            row.status.value,
+            display(amount_minor=row.invoiced_minor, currency=account.currency),
+            row.reason,
+            row.author,
+            f"{row.removed_at:%Y-%m-%d %H:%M}, {row.removed_by}: {row.removal_reason}" if row.removed_at else "",
         ),
     )
 

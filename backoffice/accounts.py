@@ -30,6 +30,7 @@ from backoffice.account_page import tables_of
 from backoffice.actions import ActingAdmin
 from backoffice.base import money
 from backoffice.discounts import END_DISCOUNT, GIVE_DISCOUNT
+from backoffice.items import ADD_ITEM, REMOVE_ITEM
 from backoffice.lifecycle_actions import CLOSE, CLOSE_AND_REFUND, PAUSE, REOPEN, RESUME, TAKE_BACK, TRIAL
 from backoffice.links import link_to
 from backoffice.lists import titled
@@ -98,7 +99,7 @@ class AccountAdmin(ActingAdmin):
         "created_at",
     )
     page_actions = (
-        *(UPDATE, TERMS, WITHDRAW, GIVE_DISCOUNT, END_DISCOUNT, CREDIT, PAYMENT, BILL_DEBT),
+        *(UPDATE, TERMS, WITHDRAW, GIVE_DISCOUNT, END_DISCOUNT, ADD_ITEM, REMOVE_ITEM, CREDIT, PAYMENT, BILL_DEBT),
         *(TRIAL, PAUSE, RESUME, CLOSE, CLOSE_AND_REFUND, TAKE_BACK, REOPEN),
     )
     linked_lookups = ("dunning_on__lte",)

@@ -28,7 +28,7 @@ _INACTIVE, _PAUSED, _UNPAID = (
 
 
 def _close(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    close_account(account_id=account.id, at=data["at"], **caller.signed(data))
+    close_account(account_id=account.id, at=data["at"], collect=not data["give_up"], **caller.signed(data))
 
 
 def _close_and_refund(account: Account, data: dict[str, Any], caller: Caller) -> None:
@@ -68,9 +68,9 @@ CLOSE = Action(
     name="close",
     label="Close account",
     explanation="The account isn't billed any more, from the day that you choose. Until then it can be taken back. "
-    "What it owes is still collected, and a debt that was carried forward is billed on a last invoice. Its credit "
-    "stays. Closed now, its periods that are due or parked are skipped, and nothing is refunded. One that is to be "
-    "closed already can be closed now; for another day, take that back first.",
+    "What it owes is still collected; items that wait, and a debt that was carried forward, are billed on a last "
+    "invoice. Its credit stays. Closed now, its periods that are due or parked are skipped, and nothing is refunded. "
+    "One that is to be closed already can be closed now; for another day, take that back first.",
     done="The account was closed, or will be on its day.",
     permission="close_account",
     offered=_can_be_closed,

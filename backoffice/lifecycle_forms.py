@@ -31,8 +31,13 @@ class CloseForm(ReasonForm):
         ],
     )
     day = _day_field(required=False, help_text="Periods that start before it are charged whole.")
-    operations_names: dict[str, str] = {"at": "day"}
-    field_order = ("when", "day", "reason")
+    give_up = forms.BooleanField(
+        label="Give up what waits",
+        required=False,
+        help_text="Closed now, items aren't billed, and a credit below zero is written off.",
+    )
+    operations_names: dict[str, str] = {"at": "day", "collect": "give_up"}
+    field_order = ("when", "day", "give_up", "reason")
 
     def clean(self) -> dict[str, Any]:
         """Adds `at`, as the operation takes it."""

@@ -42,6 +42,7 @@ class TermsForm(ReasonForm):
         widget=forms.RadioSelect,
         choices=[
             ("invoice", "Of a change today, bill the days left of the running period anew"),
+            ("next_invoice", "Of a change today, have the next invoice bill them anew"),
             ("none", "Leave the running period as it was billed"),
         ],
         initial="invoice",
@@ -118,6 +119,8 @@ def change_in_words(change: TermsChange) -> list[str]:
         with_tax = f", with {shown(tax_minor)} of tax" if tax_minor else ""
         sentences.append(f"{line.description}: {shown(total_minor)}{with_tax}.")
     net = change.billed.proration.net_minor
+    if change.billed.proration.waits:
+        return [*sentences, f"{shown(net)} waits for the next invoice; nothing is billed now."]
     if net > 0:
         sentences.append(f"{shown(net)} is billed now.")
     elif net == 0:

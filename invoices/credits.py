@@ -66,20 +66,28 @@ def grant_credit(
         if error := amount_error(amount_minor=amount_minor, currency=account.currency):
             raise UnableToCredit("Nothing was credited.", amount_minor=error)
         entry_id = entry_id or new_id()
-        posting = Posting(
-            id=entry_id,
-            type=EntryType.CREDIT,
-            account_id=account.id,
-            amount_minor=amount_minor,
-            currency=account.currency,
-            description=reason,
-            idempotency_key=f"credit:{entry_id}",
-        )
+        posting = credit_posting(account, amount_minor=amount_minor, description=reason, entry_id=entry_id)
         post(postings=[posting], effective_on=today, author=author)
         check_balance(account)
         account.credit_balance_minor += amount_minor
         clear(accounts=[account], today=today, author=author, now=now)
         return Entry.objects.get(id=entry_id)
+
+
+def credit_posting(
+    account: LockedAccount, *, amount_minor: int, description: str, entry_id: uuid.UUID | None = None
+) -> Posting:
+    """The entry of credit that the account is given, in minor units."""
+    entry_id = entry_id or new_id()
+    return Posting(
+        id=entry_id,
+        type=EntryType.CREDIT,
+        account_id=account.id,
+        amount_minor=amount_minor,
+        currency=account.currency,
+        description=description,
+        idempotency_key=f"credit:{entry_id}",
+    )
 
 
 def reverse_entry(

@@ -43,6 +43,7 @@ class NewLine(NamedTuple):
     rebilling_id: uuid.UUID | None = None
     discount_minor: int = 0
     tax_rate_id: uuid.UUID | None = None
+    item_id: uuid.UUID | None = None
 
 
 class IssuedLine(NamedTuple):
@@ -193,6 +194,7 @@ def _line_columns(invoices: Sequence[IssuedInvoice]) -> dict[str, Any]:
         "starts": plain_array([line.period_start for line in lines]),
         "ends": plain_array([line.period_end for line in lines]),
         "rebillings": uuid_array([line.rebilling_id for line in lines]),
+        "items": uuid_array([line.item_id for line in lines]),
     }
 
 

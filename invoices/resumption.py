@@ -88,9 +88,10 @@ def _is_billed_ahead(account: LockedAccount, today: datetime.date) -> bool:
 
 def _goes_on(line: InvoiceLine) -> bool:
     amounts = amounts_of(line.invoice)
-    whole = line.total_minor
-    left = min(whole - line.credited_minor, max(0, amounts.total - amounts.credit_notes - amounts.written_off))
-    return left == whole or (left > 0 and not is_too_small(amount_minor=left, currency=line.invoice.currency))
+    taken_off = amounts.credit_notes + amounts.written_off
+    left = min(line.total_minor - line.credited_minor, max(0, amounts.total - taken_off))
+    # An invoice that a deduction had taken down was paid by it.
+    return not taken_off or (left > 0 and not is_too_small(amount_minor=left, currency=line.invoice.currency))
 
 
 def _statuses(

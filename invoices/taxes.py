@@ -110,6 +110,31 @@ def amount_within(total_minor: int, rate: Rate | None) -> int:
     return amount + 1 if with_tax(amount + 1, rate) <= total_minor else amount
 
 
+def deductible(
+    *,
+    lines: Sequence[tuple[int, uuid.UUID | None]],
+    rate_id: uuid.UUID | None,
+    most_minor: int,
+    rates: Mapping[uuid.UUID, Rate],
+) -> int:
+    """The largest deduction at this rate, at most `most_minor`, after which the lines come to no less than zero, taxes
+    included, as they do before it. Lines are as in `taxed_lines`.
+    """
+
+    def is_too_much(deducted: int) -> bool:
+        taxed = taxed_lines(lines=[*lines, (-deducted, rate_id)], rates=rates)
+        return sum(line.total_minor for line in taxed) < 0
+
+    if not is_too_much(most_minor):
+        return most_minor
+    # What is deducted, and what is too much: the total falls with each unit between them, or stays.
+    deducted, too_much = 0, most_minor
+    while too_much - deducted > 1:
+        middle = (deducted + too_much) // 2
+        deducted, too_much = (deducted, middle) if is_too_much(middle) else (middle, too_much)
+    return deducted
+
+
 def tax_credited(*, tax_minor: int, total_minor: int, credited_minor: int, more_minor: int) -> int:
     """The tax in a credit of `more_minor` of a line of which `credited_minor` was credited before.
 

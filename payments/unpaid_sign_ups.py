@@ -9,6 +9,7 @@ from accounts.terms import terms_of, withdraw
 from invoices.clearing import apply_credit
 from invoices.credit_note_shares import lines_of, shares_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
+from invoices.items import pending_items, remove_items
 from invoices.locked_invoices import open_invoices, save_invoices
 from invoices.write_offs import write_off_posting
 from ledger.posting import post
@@ -60,5 +61,8 @@ def close_unpaid(
             debt, why = -account.credit_balance_minor, reasons[account.id]
             write_offs.append(write_off_posting(account, amount_minor=debt, description=why))
             account.credit_balance_minor = 0
+    items = pending_items([account.id for account in accounts])
+    for account in accounts:
+        remove_items([(account, items[account.id])], reason=reasons[account.id], author=author, now=now)
     post(postings=write_offs, effective_on=today, author=author)
     save_invoices([invoice for _, invoice in open_ones])

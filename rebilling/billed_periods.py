@@ -9,6 +9,7 @@ from accounts.locked_accounts import LockedAccount
 from accounts.models import TaxRate
 from accounts.wording import period_in_words
 from invoices.credit_note_shares import RefundInFlight, left_of
+from invoices.items import PendingItem, items_of_changes
 from invoices.locked_invoices import LockedInvoice, invoices_by_id
 from invoices.models import InvoiceLine
 from invoices.proration import Segment
@@ -16,8 +17,6 @@ from invoices.taxes import Rate, amount_within, rate_of
 from invoices.write_offs import check_not_in_flight
 from rebilling.models import WAITING, Proration, Rebilling
 from rebilling.period_rows import units_in_words
-
-_PERIOD = InvoiceLine.Kind.PERIOD
 
 
 class PeriodNotCharged(Conflict):
@@ -38,7 +37,8 @@ class BilledPeriod:
     """A running period that was charged: by which changes, with which of its account's invoices, newest first.
 
     `described`, `quantity` and `unit_amount_minor` are what it is billed for at present: "Pro x 2"; `tax_rate` is that
-    of what was billed last. Nothing about its invoices is in flight.
+    of what was billed last. `waiting` are the items of its changes that wait for the next invoice, and count as billed.
+    Nothing about its invoices is in flight.
     """
 
     rebilling: Rebilling
@@ -48,6 +48,7 @@ class BilledPeriod:
     unit_amount_minor: int
     tax_rate: TaxRate | None
     invoices: Sequence[tuple[LockedInvoice, Sequence[InvoiceLine]]]
+    waiting: Sequence[PendingItem]
 
     @property
     def segments(self) -> list[Segment]:
@@ -73,7 +74,18 @@ class BilledPeriod:
         return bool(self.changes)
 
     @property
+    def waiting_minor(self) -> int:
+        """What waits for the next invoice comes to, with the taxes of the changes; below zero, it gives back."""
+        totals = {change.id: (change.charge_total_minor, -change.credit_total_minor) for change in self.changes}
+        return sum(totals[item.proration_id][item.amount_minor < 0] for item in self.waiting if item.proration_id)
+
+    @property
     def left_minor(self) -> int:
+        """What may still be given back of it, taxes included, with what waits for the next invoice."""
+        return max(0, self.invoiced_left_minor + self.waiting_minor)
+
+    @property
+    def invoiced_left_minor(self) -> int:
         """What may still be credited of it, taxes included: its lines less what was credited, as far as its invoices
         have it left.
         """
@@ -86,14 +98,16 @@ class BilledPeriod:
         """What may still be credited of its price, without a tax that is added: what was billed less what changes gave
         back, or, once a person has credited some of it, what its lines have left.
         """
-        of_period = sum(line.total_minor for _, lines in self.invoices for line in lines if line.kind == _PERIOD)
-        with_taxes = of_period + sum(change.charge_total_minor - change.credit_total_minor for change in self.changes)
-        if self.left_minor < with_taxes:
+        invoiced = sum(line.total_minor for _, lines in self.invoices for line in lines)
+        noted = sum(change.net_minor for change in self.changes if not change.waits and change.invoice_id is None)
+        if self.left_minor < invoiced + noted + self.waiting_minor:
             return amount_within(self.left_minor, self.rate)
         return self.rebilling.amount_minor + sum(change.charge_minor - change.credit_minor for change in self.changes)
 
     def shares(self, amount_minor: int) -> list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]]:
-        """What to credit of which lines, to credit this amount, at most `left_minor`; the newest invoice first."""
+        """What to credit of which lines, to credit this amount, at most `invoiced_left_minor`; the newest invoice
+        first.
+        """
         found: list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]] = []
         for invoice, lines in self.invoices:
             of_invoice, room = {}, min(amount_minor, _left(invoice, lines))
@@ -150,6 +164,7 @@ def billed_period(account: LockedAccount, rebilling: Rebilling) -> BilledPeriod:
         unit_amount_minor=terms.unit_amount_minor,
         tax_rate=latest.tax_rate,
         invoices=[(invoice, [line for line in lines if line.invoice_id == invoice.id]) for invoice in newest_first],
+        waiting=items_of_changes([change.id for change in prorations if change.waits]),
     )
 
 

@@ -19,11 +19,13 @@ from accounts.bisection import FailedItem, bisect_batch, describe
 from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount, lock_accounts, save_accounts
 from invoices.issuance import InvoiceDraft, NewLine, issue_invoices
+from invoices.items import mark_items_invoiced
 from invoices.models import InvoiceLine
 from payments.first_attempts import submit_first_attempts
 from rebilling.messages.message import PeriodItem
 from rebilling.models import ParkReason
 from rebilling.period_decisions import decide
+from rebilling.period_items import items_with
 from rebilling.period_states import Parking, mark_charged, park, skip
 from rebilling.waiting_periods import WaitingPeriod
 
@@ -85,30 +87,38 @@ def charge(
     """Charge these periods of locked accounts, which were decided to be charged: an invoice and a payment for each
     account. The accounts are saved.
     """
-    drafts = _move_to_charged(due)
+    drafts, invoiced = _move_to_charged(due)
     if not drafts:
         return Charged()
     invoices = issue_invoices(drafts=drafts, today=today, author=SYSTEM, now=now)
+    mark_items_invoiced(invoiced)
     payments = submit_first_attempts(invoices, gateway=gateway, author=SYSTEM, today=today, now=now)
     save_accounts([invoice.account for invoice in invoices], author=SYSTEM, now=now)
-    return Charged({line.rebilling_id for draft in drafts for line in draft.lines if line.rebilling_id}, payments)
+    # Those of changes within a period name it, too; it was charged before.
+    lines = [line for draft in drafts for line in draft.lines if line.kind == InvoiceLine.Kind.PERIOD]
+    return Charged({line.rebilling_id for line in lines if line.rebilling_id}, payments)
 
 
-def _move_to_charged(due: Sequence[tuple[LockedAccount, list[WaitingPeriod]]]) -> list[InvoiceDraft]:
+def _move_to_charged(
+    due: Sequence[tuple[LockedAccount, list[WaitingPeriod]]],
+) -> tuple[list[InvoiceDraft], dict[uuid.UUID, int]]:
     """Move the periods to CHARGED and the accounts' rebilling dates on, and draft an invoice for each account of what
-    moved. Under the locks that is all of it; nothing else is ever invoiced.
+    moved. Under the locks that is all of it; nothing else is ever invoiced, but the items that were fixed to the
+    periods: what is drafted of each, in minor units, comes with the drafts.
     """
     with_ids = [(account, periods, new_id()) for account, periods in due]
     if not with_ids:
-        return []
+        return [], {}
     moved = mark_charged(periods=[(period.id, invoice_id) for _, periods, invoice_id in with_ids for period in periods])
+    items = items_with([period for _, periods in due for period in periods if period.id in moved])
     drafts = []
     for account, periods, invoice_id in with_ids:
         charged = [period for period in periods if period.id in moved]
         if charged:
             account.rebilling_date = charged[-1].period_end
-            drafts.append(InvoiceDraft(invoice_id, account, [_line(period) for period in charged]))
-    return drafts
+            lines = [_line(period) for period in charged]
+            drafts.append(InvoiceDraft(invoice_id, account, items.added_to(lines, charged)))
+    return drafts, items.invoiced
 
 
 def _line(period: WaitingPeriod) -> NewLine:

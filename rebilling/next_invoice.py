@@ -27,9 +27,10 @@ def charge_next(*, account: LockedAccount, gateway: str, day: datetime.date, now
     if all(period.run_passed and not period.is_parked for period in waiting):
         run = Run(as_of=day, status=Run.Status.OPEN, started_at=now, passed_at=now)
         run.save(force_insert=True)
-        rows = rows_due(accounts=[account], run=run, default_tax_rate=default_tax_rate_id(now=now), now=now)
+        rows, items = rows_due(accounts=[account], run=run, default_tax_rate=default_tax_rate_id(now=now), now=now)
         # One that would be parked, being too many, is logged where it is written.
-        write_rows([row for row in rows if row.status == Rebilling.Status.DUE])
+        due = [row for row in rows if row.status == Rebilling.Status.DUE]
+        write_rows(due, items=items if due else [])
         waiting = _waiting(account)
     decision = Decision()
     passed = [period._replace(run_passed=True) for period in waiting]

@@ -16,6 +16,7 @@ from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
 from rebilling.on_demand_runs import lock_run_of_the_day
 from rebilling.period_discounts import discounts_of
+from rebilling.period_items import items_of
 from rebilling.period_rows import due_rows, write_rows
 
 
@@ -41,15 +42,18 @@ def bill_today(*, account: LockedAccount, gateway: str, today: datetime.date, no
     """Invoice the account's period that begins `today`, its rebilling date, as the worker does; in the transaction that
     has locked and saved it, and is to read it again.
 
-    Its row, weighed with its discount, is the day's on-demand run's. Where that run is held, the period is DUE in it,
-    or is left to the next sweep, and nothing is charged. `gateway` is the name of the gateway that is to collect.
+    Its row, weighed with its discount and the items that wait, is the day's on-demand run's. Where that run is held,
+    the period is DUE in it, or is left to the next sweep, and nothing is charged. `gateway` is the name of the gateway
+    that is to collect.
     """
     if account.rebilling_date != today:
         raise ValueError(f"the account's next period begins on {account.rebilling_date}, not on {today}")
+    items = items_of([account])[account.id]
     (row,) = due_rows(
         account=account,
         terms=terms_of([account.id])[account.id],
         discount=discounts_of([account]).get(account.id),
+        items=items,
         default_tax_rate=default_tax_rate_id(now=now),
         run=Run(as_of=today),
         since=today,
@@ -57,11 +61,13 @@ def bill_today(*, account: LockedAccount, gateway: str, today: datetime.date, no
         park_after_limit=False,
         now=now,
     )
-    run = lock_run_of_the_day(today=today, amount_minor=row.amount_minor, currency=account.currency, now=now)
+    run = lock_run_of_the_day(
+        today=today, amount_minor=row.amount_minor + (row.items_minor or 0), currency=account.currency, now=now
+    )
     if run is None:
         return BilledNow(not_billed=NotBilled.RUN_HELD)
     row.run = run
-    write_rows([row])
+    write_rows([row], items=[items])
     if run.status == Run.Status.HELD:
         transaction.on_commit(partial(emit, now=now, due=1))
         return BilledNow(not_billed=NotBilled.RUN_HELD)

@@ -15,6 +15,7 @@ from accounts.tax_rates import default_tax_rate_id
 from accounts.terms import terms_of
 from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.period_discounts import discounts_of
+from rebilling.period_items import items_of
 from rebilling.period_rows import due_rows, write_rows
 from rebilling.period_states import cancel_periods, make_due, skip_by_person
 from rebilling.run_review import UnknownRun, check_sweep_ended
@@ -147,10 +148,12 @@ def _write_next_periods(
 
     Whatever the run's date, nothing that starts after today is due, or from the day of a pending closing or pause on.
     """
+    items = items_of([account])
     rows = due_rows(
         account=account,
         terms=terms_of([account.id])[account.id],
         discount=discounts_of([account]).get(account.id),
+        items=items[account.id],
         default_tax_rate=default_tax_rate_id(now=now),
         run=rebilling.run,
         since=since,
@@ -158,7 +161,7 @@ def _write_next_periods(
         park_after_limit=True,
         now=now,
     )
-    write_rows(rows)
+    write_rows(rows, items=items.values())
 
 
 def _bill_from_now(rows: Collection[Rebilling], now: datetime.datetime) -> None:

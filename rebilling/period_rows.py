@@ -12,6 +12,7 @@ from accounts.wording import period_in_words
 from invoices.taxes import tax_rate_of
 from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.period_discounts import AccountDiscount
+from rebilling.period_items import AccountItems, save_fixed
 from rebilling.period_states import Parking, log_parked
 
 
@@ -39,6 +40,7 @@ def due_rows(
     account: DueAccount,
     terms: TermsHistory,
     discount: AccountDiscount | None,
+    items: AccountItems | None,
     default_tax_rate: uuid.UUID | None,
     run: Run,
     since: datetime.date,
@@ -49,7 +51,8 @@ def due_rows(
     """A DUE row, unsaved, for each period of the account that starts from `since` to `until`, and before the account is
     to be closed or paused.
 
-    The price is fixed here, with its discount and the rate of its tax: what passes the volume check is what is charged.
+    The price is fixed here, with its discount, the rate of its tax, and the items that wait: what passes the volume
+    check is what is charged.
     When there are more than 36 periods, the first is PARKED and the others get no row; with `park_after_limit`, 36 are
     DUE and the one after them is PARKED.
     """
@@ -81,6 +84,8 @@ def due_rows(
     if discount:
         for row in rows:
             discount.take_off(row)
+    if items:
+        items.fix_to(rows)
     return rows
 
 
@@ -100,9 +105,12 @@ def units_in_words(*, plan_name: str, quantity: int) -> str:
     return f"{plan_name} x {quantity}" if quantity > 1 else plan_name
 
 
-def write_rows(rows: Collection[Rebilling]) -> None:
-    """Insert the rows that don't exist yet, by the unique key on (account, period_start)."""
+def write_rows(rows: Collection[Rebilling], *, items: Collection[AccountItems] = ()) -> None:
+    """Insert the rows that don't exist yet, by the unique key on (account, period_start), and which items are fixed to
+    which of them.
+    """
     Rebilling.objects.bulk_create(rows, ignore_conflicts=True)
+    save_fixed(items)
     for row in rows:
         if row.status == Rebilling.Status.PARKED:
             log_parked(Parking(row, ParkReason.TOO_MANY_PERIODS, row.detail))

@@ -18,6 +18,7 @@ from accounts.sql_files import query
 from invoices.models import InvoiceLine
 from rebilling.metrics import emit
 from rebilling.models import WAITING, ParkReason, Rebilling, SkipReason
+from rebilling.period_items import free
 from rebilling.run_states import reopen
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ def make_due(rows: Sequence[Rebilling], *, detail: str, now: datetime.datetime) 
 
 def skip_by_person(rebilling: Rebilling, *, detail: str) -> None:
     """A person has decided that this PARKED period is never charged."""
+    free(Rebilling.objects.filter(id=rebilling.id))
     rebilling.status, rebilling.reason, rebilling.detail = Rebilling.Status.SKIPPED, SkipReason.BY_PERSON, detail
     rebilling.save(update_fields=["status", "reason", "detail"])
 
@@ -116,6 +118,7 @@ def skip_waiting(accounts: Collection[LockedAccount]) -> int:
 
 def _skip(waiting: QuerySet[Rebilling]) -> int:
     reopen(_runs_of_parked(waiting))
+    free(waiting)
     return waiting.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.ACCOUNT_INACTIVE)
 
 
@@ -153,6 +156,7 @@ def cancel_periods(waiting: QuerySet[Rebilling], *, detail: str) -> int:
     behind = Rebilling.objects.filter(waits, Exists(earlier), account__in=waiting.values("account"))
     both = Rebilling.objects.filter(Q(id__in=waiting.values("id")) | Q(id__in=behind.values("id")))
     reopen(_runs_of_parked(both))
+    free(both)
     return both.update(status=Rebilling.Status.SKIPPED, reason=SkipReason.RUN_CANCELLED, detail=detail)
 
 

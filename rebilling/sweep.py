@@ -9,7 +9,7 @@ import logging
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 
-from django.db.models import BooleanField, Exists, F, OuterRef
+from django.db.models import BooleanField, Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
 
 from accounts.billing_calendar import in_range
@@ -30,6 +30,7 @@ from rebilling.messages.sending import send_due
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
 from rebilling.period_discounts import discounts_of
+from rebilling.period_items import AccountItems, has_free_items, items_of
 from rebilling.period_rows import DueAccount, due_rows, write_rows
 from rebilling.period_states import skip_inactive
 from rebilling.sweep_lock import hold_sweep_lock
@@ -105,7 +106,8 @@ def _write_due(*, run: Run, now: datetime.datetime) -> None:
 
     def write(ids: Sequence[uuid.UUID]) -> None:
         accounts = lock_accounts(ids).values()
-        write_rows(rows_due(accounts=accounts, run=run, default_tax_rate=default_tax_rate, now=now))
+        rows, items = rows_due(accounts=accounts, run=run, default_tax_rate=default_tax_rate, now=now)
+        write_rows(rows, items=items)
 
     for ids in _accounts_due(run.as_of):
         for part in bisect_batch(items=ids, work=write):
@@ -134,7 +136,7 @@ def find_due(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[Rebill
     for ids in _accounts_due(as_of):
         accounts = Account.objects.filter(id__in=ids).order_by("id")
         # Taxes aren't part of what is weighed.
-        rows = rows_due(accounts=accounts, run=run, default_tax_rate=None, now=now)
+        rows, _ = rows_due(accounts=accounts, run=run, default_tax_rate=None, now=now)
         existing = _existing(rows)
         yield from (row for row in rows if (row.account_id, row.period_start) not in existing)
 
@@ -167,20 +169,24 @@ def _accounts_due(as_of: datetime.date) -> Iterator[list[uuid.UUID]]:
 
 def rows_due(
     *, accounts: Collection[DueAccount], run: Run, default_tax_rate: uuid.UUID | None, now: datetime.datetime
-) -> list[Rebilling]:
-    """A row for each due period of the accounts; one PARKED row for an account that has too many of them."""
+) -> tuple[list[Rebilling], Collection[AccountItems]]:
+    """A row for each due period of the accounts; one PARKED row for an account that has too many of them. And the items
+    that were fixed to them.
+    """
     # Checked again under the lock: it may have been closed since it was found.
     billed = [account for account in accounts if account.status != Account.Status.INACTIVE]
     terms = terms_of([account.id for account in billed])
     discounts = discounts_of(billed)
-    already_due = _accounts_already_due([account.id for account in billed])
-    return [
+    already_due, with_items = _already_due_and_with_items([account.id for account in billed])
+    items = items_of([account for account in billed if account.id in with_items])
+    rows = [
         row
         for account in billed
         for row in due_rows(
             account=account,
             terms=terms[account.id],
             discount=discounts.get(account.id),
+            items=items.get(account.id),
             default_tax_rate=default_tax_rate,
             run=run,
             since=account.rebilling_date,
@@ -189,14 +195,19 @@ def rows_due(
             now=now,
         )
     ]
+    return rows, items.values()
 
 
-def _accounts_already_due(account_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """The accounts whose next period is already DUE, so that it can't be parked any more."""
+def _already_due_and_with_items(account_ids: Collection[uuid.UUID]) -> tuple[set[uuid.UUID], set[uuid.UUID]]:
+    """The accounts whose next period is already DUE, so that it can't be parked any more; and those with items that no
+    period has yet. Both in one statement.
+    """
     next_due = Rebilling.objects.filter(
-        account_id__in=account_ids, status=Rebilling.Status.DUE, period_start=F("account__rebilling_date")
+        account=OuterRef("pk"), status=Rebilling.Status.DUE, period_start=OuterRef("rebilling_date")
     )
-    return set(next_due.values_list("account_id", flat=True))
+    of_both = Account.objects.filter(id__in=account_ids).annotate(is_due=Exists(next_due), has_items=has_free_items())
+    found = list(of_both.filter(Q(is_due=True) | Q(has_items=True)).values_list("id", "is_due", "has_items"))
+    return {id_ for id_, is_due, _ in found if is_due}, {id_ for id_, _, has_items in found if has_items}
 
 
 def _existing(rows: list[Rebilling]) -> set[tuple[uuid.UUID, datetime.date]]:

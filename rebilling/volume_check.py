@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
+from django.db.models.functions import Coalesce
 
 from accounts.billing_day import billing_day
 from accounts.wording import counted
@@ -87,7 +88,7 @@ def count_account(size: Size, rows: Collection[Rebilling]) -> None:
     size.catching_up += len(rows) - parked >= 2
     for row in rows:
         if row.status != Rebilling.Status.PARKED:
-            size.add(periods=1, amount_minor=row.amount_minor, currency=row.currency)
+            size.add(periods=1, amount_minor=row.weight_minor, currency=row.currency)
 
 
 def predict_hold(*, due: Size, as_of: datetime.date, today: datetime.date) -> str:
@@ -165,13 +166,15 @@ def _count_accounts(due: Size, runs: Collection[uuid.UUID]) -> None:
 
 
 def sizes_of(runs: Iterable[uuid.UUID]) -> list[Size]:
-    """The sizes of the runs: what was charged or is to be. Skipped, parked and voided periods don't count."""
+    """The sizes of the runs: what was charged or is to be, with its items. Skipped, parked and voided periods don't
+    count.
+    """
     sizes: dict[uuid.UUID, Size] = defaultdict(Size)
     rows = (
         Rebilling.objects.filter(run_id__in=runs)
         .exclude(status__in=[Rebilling.Status.SKIPPED, Rebilling.Status.PARKED, Rebilling.Status.VOIDED])
         .values_list("run_id", "currency")
-        .annotate(periods=Count("id"), amount=Sum("amount_minor"))
+        .annotate(periods=Count("id"), amount=Sum(F("amount_minor") + Coalesce("items_minor", 0)))
         .order_by()
     )
     for run_id, currency, periods, amount in rows:

@@ -16,7 +16,7 @@ from accounts.sql_files import query
 class WaitingPeriod(NamedTuple):
     """A rebilling that is DUE or PARKED. Fields are those of `rebilling.models.Rebilling`; amounts in minor units.
 
-    `run_passed`: its run was let through by the volume check or by a person.
+    `has_items`: items were fixed to it. `run_passed`: its run was let through by the volume check or by a person.
     """
 
     id: uuid.UUID
@@ -30,6 +30,7 @@ class WaitingPeriod(NamedTuple):
     discount_minor: int
     amount_minor: int
     tax_rate_id: uuid.UUID | None
+    has_items: bool
     run_passed: bool
 
 

@@ -13,9 +13,10 @@ from accounts.models import Account
 from accounts.reasons import checked_reason
 from accounts.terms import terms_of, withdraw
 from invoices.clearing import clear
+from invoices.items import pending_items, remove_items
 from rebilling.period_states import skip_from, skip_waiting
 from subscriptions.effective_days import At, usable_day
-from subscriptions.last_invoice import bill_balance
+from subscriptions.last_invoice import bill_rest, credit_changes, write_off_balance
 from subscriptions.new_periods import BilledAccount, bill_new_period
 from subscriptions.reactivation import bill_again
 from subscriptions.running_period import (
@@ -24,6 +25,8 @@ from subscriptions.running_period import (
     give_back_running_period,
     period_refund,
 )
+
+_CLOSED = "the account was closed"
 
 
 class UnableToClose(Conflict):
@@ -40,6 +43,12 @@ class RefundNeedsNow(Invalid):
     """Only what is cut off now is given back: a period that runs to its end is used."""
 
     code = "refund-needs-now"
+
+
+class CollectNeedsNow(Invalid):
+    """What is owed on a later day is given up then, if it is."""
+
+    code = "collect-needs-now"
 
 
 class UnableToReopen(Conflict):
@@ -61,27 +70,31 @@ def close_account(
     now: datetime.datetime,
     at: datetime.date | str = At.NOW,
     refund: str = PeriodRefund.NONE,
+    collect: bool = True,
 ) -> Account:
     """Close the account now, at the end of its running period, or on a date: it isn't billed any more. What it owes is
     still collected.
 
     Now: its periods that are DUE or PARKED are skipped, and of its running period nothing, the share of the days left
     or all is given back (`subscriptions/running_period.py`). Later: periods that start before the day are billed whole,
-    and until then it can be taken back (`subscriptions/pending_changes.py`). Closed, a debt that was carried forward is
-    billed on a last invoice, or written off where it is too small to collect; credit stays. Raises `UnknownAccount`,
-    `UnableToClose`, `CancellationPending`, `UnusableDay`, `RefundNeedsNow`, `UnknownRefund`, `InvalidReason`,
-    `PaymentInFlight` and `RefundInFlight`.
+    and until then it can be taken back (`subscriptions/pending_changes.py`). Closed, items that wait and
+    a debt that was carried forward are billed on a last invoice, or written off where that is too small to collect; now
+    and without `collect`, items are removed and the debt is written off. Credit stays. Raises `UnknownAccount`,
+    `UnableToClose`, `CancellationPending`, `UnusableDay`, `RefundNeedsNow`, `CollectNeedsNow`, `UnknownRefund`,
+    `InvalidReason`, `PaymentInFlight` and `RefundInFlight`.
     """
     reason = checked_reason(reason)
     share = period_refund(refund)
     if share != PeriodRefund.NONE and at != At.NOW:
         raise RefundNeedsNow("The account was not closed.", refund="Only what is closed now is refunded.")
+    if not collect and at != At.NOW:
+        raise CollectNeedsNow("The account was not closed.", collect="Only what is closed now is given up.")
     with transaction.atomic():
         account = lock_account(account_id)
         if account.is_inactive and account.inactive_reason not in ("unpaid", "paused"):
             raise UnableToClose(f"The account {account_id} is already inactive ({account.inactive_reason}).")
         if at == At.NOW:
-            _close_now(account, share, reason=reason, author=author, today=today, now=now)
+            _close_now(account, share, collect=collect, reason=reason, author=author, today=today, now=now)
         else:
             day = (
                 end_of_running_period(account, today=today)
@@ -97,6 +110,7 @@ def _close_now(
     account: LockedAccount,
     share: PeriodRefund,
     *,
+    collect: bool = True,
     reason: str,
     author: str,
     today: datetime.date,
@@ -106,7 +120,7 @@ def _close_now(
     if share != PeriodRefund.NONE:
         give_back_running_period(account, share, reason=reason, author=author, today=today, now=now)
         clear(accounts=[account], today=today, author=author, now=now)
-    end_billing([account], author=author, today=today, now=now)
+    end_billing([account], author=author, today=today, now=now, collect=collect)
 
 
 def _close_on(
@@ -135,18 +149,30 @@ def is_closed_by(account: LockedAccount, day: datetime.date, *, today: datetime.
 
 
 def end_billing(
-    accounts: Collection[LockedAccount], *, author: str, today: datetime.date, now: datetime.datetime
+    accounts: Collection[LockedAccount],
+    *,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+    collect: bool = True,
 ) -> None:
     """What follows when accounts are closed: what waits to be charged is skipped, terms that are agreed for a later day
-    are withdrawn, and debts are billed; unsaved.
+    are withdrawn, and items that wait and debts are billed, or given up without `collect`; unsaved.
     """
     skip_waiting(accounts)
     histories = terms_of([account.id for account in accounts])
     pending = [(account, terms) for account in accounts if (terms := histories[account.id].pending(today))]
-    withdraw(pending, reason="the account was closed", now=now)
+    withdraw(pending, reason=_CLOSED, now=now)
+    items = pending_items([account.id for account in accounts])
     for account in accounts:
+        if collect:
+            bill_rest(account, items[account.id], today=today, author=author, now=now)
+            continue
+        remove_items([(account, items[account.id])], reason=_CLOSED, author=author, now=now)
+        if credit_changes(items[account.id], account, today=today, author=author):
+            clear(accounts=[account], today=today, author=author, now=now)
         if account.credit_balance_minor < 0:
-            bill_balance(account, today=today, author=author, now=now)
+            write_off_balance(account, why="Given up when the account was closed", today=today, author=author)
 
 
 def reopen_account(

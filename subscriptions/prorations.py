@@ -1,6 +1,8 @@
-"""Billing a change of terms within a period: one invoice of two lines, or, below zero, credit notes.
+"""Billing a change of terms within a period: one invoice of two lines, or, below zero, credit notes; or two items
+that wait for the next invoice.
 
 The lines say what is given back for the days that aren't used, and what is charged for the days left, in either case.
+What waits of earlier changes of the period is billed with a change that is billed at once.
 """
 
 import datetime
@@ -10,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from accounts.currencies import display
-from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount
 from accounts.models import Terms
 from accounts.tax_rates import default_tax_rate_id, tax_rates_by_id
@@ -18,19 +19,19 @@ from accounts.terms import TermsInForce
 from accounts.wording import day_in_words, period_in_words
 from invoices.clearing import clear
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
-from invoices.issuance import InvoiceDraft, NewLine, issue_invoices
-from invoices.models import CreditNote, InvoiceLine
+from invoices.issuance import NewLine
+from invoices.item_lines import item_line
+from invoices.items import PendingItem, mark_items_invoiced, remove_items
+from invoices.models import CreditNote, InvoiceLine, Item
 from invoices.proration import Prorated, prorate
 from invoices.receipts import note_first_paid
 from invoices.rounding import half_up
 from invoices.taxes import rate_of, tax_rate_of, taxed_lines
-from payments.first_attempts import submit_first_attempts
-from payments.gateways.configured import configured_gateway_name
-from payments.messages.sending import send_payments_when_committed
 from rebilling.billed_periods import BilledPeriod
 from rebilling.models import Proration
 from rebilling.period_discounts import net_price_minor
 from rebilling.period_rows import units_in_words
+from subscriptions.immediate_invoices import invoice_at_once
 
 
 class ChangedLine(NamedTuple):
@@ -43,12 +44,15 @@ class ChangedLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BilledChange:
-    """What a change came to: its lines, and the invoice or the credit notes that have them."""
+    """What a change came to: its lines, with those that had waited, and the invoice, the credit notes or the items that
+    have them.
+    """
 
     proration: Proration
     lines: Sequence[ChangedLine]
-    invoice_id: uuid.UUID | None
-    credit_notes: Sequence[CreditNote]
+    invoice_id: uuid.UUID | None = None
+    credit_notes: Sequence[CreditNote] = ()
+    items: Sequence[Item] = ()
 
 
 def bill_change(
@@ -58,12 +62,13 @@ def bill_change(
     terms: Terms,
     after: TermsInForce | None,
     on: datetime.date,
+    waits: bool = False,
     author: str,
     today: datetime.date,
     now: datetime.datetime,
 ) -> BilledChange:
     """Bill what is left of the period from the day `on` by the terms `after`, or, without them, end it on that day:
-    today, or one that a late run makes up for.
+    today, or one that a late run makes up for. Or, where it `waits`, have the next invoice bill that.
 
     Unused days are given back with the tax of then, the days left charged with the period's discount and the account's
     present tax rate. More to pay is an invoice, issued and sent to be collected at once; less is credit notes on the
@@ -81,8 +86,11 @@ def bill_change(
         left_minor=period.creditable_minor,
     )
     tax_rate_id = tax_rate_of(account, default_id=default_tax_rate_id(now=now)) if after else None
-    lines = _with_taxes(_lines(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on))
-    lines = _within(period.left_minor, lines)
+    own = _lines(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
+    earlier = [] if waits else [_line_of(item) for item in period.waiting]
+    left_minor = period.left_minor if waits else period.invoiced_left_minor
+    lines = _within(left_minor, _with_taxes([*own, *earlier]))
+    own_lines = lines[: len(own)]
     proration = Proration(
         rebilling=row,
         terms=terms,
@@ -92,17 +100,64 @@ def bill_change(
         credit_minor=prorated.credit_minor,
         charge_minor=prorated.charge_minor,
         tax_rate_id=tax_rate_id,
-        credit_total_minor=-sum(changed.total_minor for changed in lines if changed.line.amount_minor < 0),
-        charge_total_minor=sum(changed.total_minor for changed in lines if changed.line.amount_minor > 0),
+        credit_total_minor=-sum(changed.total_minor for changed in own_lines if changed.line.amount_minor < 0),
+        charge_total_minor=sum(changed.total_minor for changed in own_lines if changed.line.amount_minor > 0),
+        waits=waits,
+        taken_along_minor=sum(changed.total_minor for changed in lines[len(own) :]),
     )
+    if waits:
+        proration.save(force_insert=True)
+        items = _add_items(account, proration, own_lines, reason=terms.reason, author=author, now=now)
+        return BilledChange(proration, own_lines, items=items)
     credit_notes: Sequence[CreditNote] = []
     # Where only the tax is another one, the invoice is over nothing, and says so.
     if proration.net_minor > 0 or (proration.net_minor == 0 and sum(changed.tax_minor for changed in lines) != 0):
-        proration.invoice_id = _invoice(account, lines, today=today, author=author, now=now)
+        new_lines = [changed.line for changed in lines]
+        proration.invoice_id = invoice_at_once(account, new_lines, today=today, author=author, now=now).id
+        mark_items_invoiced({item.id: item.amount_minor for item in period.waiting})
+    else:
+        why = f"Netted by the change of terms on {day_in_words(on)}"
+        remove_items([(account, period.waiting)], reason=why, author=author, now=now)
     proration.save(force_insert=True)
     if proration.net_minor < 0:
         credit_notes = _credit(account, period, proration, lines, today=today, author=author, now=now)
     return BilledChange(proration, lines, proration.invoice_id, credit_notes)
+
+
+def _line_of(item: PendingItem) -> NewLine:
+    """What waited of an earlier change; none of it was invoiced yet."""
+    return item_line(item, amount_minor=item.amount_minor, tax_rate_id=item.tax_rate_id)
+
+
+def _add_items(
+    account: LockedAccount,
+    proration: Proration,
+    lines: Sequence[ChangedLine],
+    *,
+    reason: str,
+    author: str,
+    now: datetime.datetime,
+) -> list[Item]:
+    """The credit and the charge wait for the next invoice, with the tax rates that they have today."""
+    return Item.objects.bulk_create(
+        Item(
+            account_id=account.id,
+            description=line.description,
+            quantity=line.quantity,
+            unit_amount_minor=line.unit_amount_minor,
+            discount_minor=line.discount_minor,
+            amount_minor=line.amount_minor,
+            tax_rate_id=line.tax_rate_id,
+            proration_id=proration.id,
+            prorated_id=line.rebilling_id,
+            period_start=line.period_start,
+            period_end=line.period_end,
+            reason=reason,
+            author=author,
+            created_at=now,
+        )
+        for line, *_ in lines
+    )
 
 
 def _lines(
@@ -163,18 +218,10 @@ def _within(left_minor: int, lines: list[ChangedLine]) -> list[ChangedLine]:
     surplus = -left_minor - sum(changed.total_minor for changed in lines)
     if surplus <= 0:
         return lines
-    credit, *others = lines
-    return [ChangedLine(credit.line, credit.tax_minor + surplus, credit.total_minor + surplus), *others]
-
-
-def _invoice(
-    account: LockedAccount, lines: Sequence[ChangedLine], *, today: datetime.date, author: str, now: datetime.datetime
-) -> uuid.UUID:
-    draft = InvoiceDraft(id=new_id(), account=account, lines=[changed.line for changed in lines])
-    invoices = issue_invoices(drafts=[draft], today=today, author=author, now=now)
-    payments = submit_first_attempts(invoices, gateway=configured_gateway_name(), author=author, today=today, now=now)
-    send_payments_when_committed(payment_ids=payments)
-    return draft.id
+    place = next(place for place, changed in enumerate(lines) if changed.line.amount_minor < 0)
+    credit = lines[place]
+    within = ChangedLine(credit.line, credit.tax_minor + surplus, credit.total_minor + surplus)
+    return [*lines[:place], within, *lines[place + 1 :]]
 
 
 def _credit(

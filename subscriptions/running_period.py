@@ -8,13 +8,14 @@ from accounts.billing_calendar import first_start_on_or_after
 from accounts.errors import Invalid
 from accounts.locked_accounts import LockedAccount
 from accounts.terms import terms_of
-from accounts.wording import one_of
+from accounts.wording import one_of, period_in_words
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
+from invoices.items import remove_items
 from invoices.locked_invoices import LockedInvoice
-from invoices.models import InvoiceLine
+from invoices.models import InvoiceLine, Item
 from invoices.proration import prorate
 from invoices.rounding import half_up
-from invoices.taxes import with_tax
+from invoices.taxes import amount_within, with_tax
 from payments.line_refunds import refund_line
 from rebilling.billed_periods import BilledPeriod, billed_period
 from rebilling.models import Rebilling
@@ -91,6 +92,7 @@ def give_back_running_period(
         after={"period_end": today.isoformat()},
     )
     cut_off(accounts=[account], on=today)
+    amount = _less_what_waits(account, billed, amount, reason=reason, author=author, today=today, now=now)
     for invoice, shares in billed.shares(amount):
         for line, share in shares.items():
             _credit(account, invoice, line, amount_minor=share, reason=reason, author=author, today=today, now=now)
@@ -112,6 +114,39 @@ def _for_the_days_left(billed: BilledPeriod, *, today: datetime.date) -> int:
         left_minor=billed.creditable_minor,
     )
     return min(billed.left_minor, with_tax(nothing_more.credit_minor, billed.rate))
+
+
+def _less_what_waits(
+    account: LockedAccount,
+    billed: BilledPeriod,
+    amount_minor: int,
+    *,
+    reason: str,
+    author: str,
+    today: datetime.date,
+    now: datetime.datetime,
+) -> int:
+    """What is left to credit of the period's invoices, once what waits of its changes is netted with what is given
+    back: the items are removed, or, where they come to more, the last invoice has them with a deduction of it.
+    """
+    if billed.waiting_minor <= amount_minor:
+        remove_items([(account, billed.waiting)], reason=reason, author=author, now=now)
+        return amount_minor - billed.waiting_minor
+    deduction = amount_within(amount_minor, billed.rate)
+    if deduction:
+        days = period_in_words(start=today, end=billed.rebilling.period_end)
+        Item.objects.create(
+            account_id=account.id,
+            description=f"Unused days of {billed.described}, {days}",
+            quantity=1,
+            unit_amount_minor=-deduction,
+            amount_minor=-deduction,
+            tax_rate=billed.tax_rate,
+            reason=reason,
+            author=author,
+            created_at=now,
+        )
+    return 0
 
 
 def _credit(

@@ -7,19 +7,20 @@ from typing import Any, Literal
 
 from django.db import transaction
 
-from accounts.errors import Conflict, Missing
+from accounts.errors import Conflict
 from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account, Plan, Terms
 from accounts.reasons import checked_reason
-from accounts.terms import TermsInForce, add_terms, terms_of, withdraw
+from accounts.terms import TermsInForce, add_terms, terms_of
 from rebilling.billed_periods import BilledPeriod, running_period
 from rebilling.period_states import cut_off
 from subscriptions.agreed_terms import Effective, TermsChanges, UnableToChangeTerms, agreed_terms
+from subscriptions.items import check_items_can_wait
 from subscriptions.new_periods import NewPeriod, bill_new_period
 from subscriptions.period_cuts import check_a_period_runs, foreseen_cut
 from subscriptions.prorations import BilledChange, bill_change
 
-ProrationMode = Literal["invoice", "none"]
+ProrationMode = Literal["invoice", "next_invoice", "none"]
 
 
 class AccountInactive(Conflict):
@@ -44,16 +45,6 @@ class ChangedMeanwhile(Conflict):
     """Other terms were agreed while this change was on its way."""
 
     code = "changed-meanwhile"
-
-
-class UnknownTerms(Missing):
-    code = "unknown-terms"
-
-
-class NotPending(Conflict):
-    """The terms are in force already, or were withdrawn."""
-
-    code = "not-pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +76,16 @@ def change_terms(
 ) -> TermsChange:
     """Change the terms from today on ("now"), from the end of the running period, or from a later period's first day.
 
-    Now, what is left of the running period is billed anew at once; with `proration` "none" it stays as it was billed.
-    Another interval, or an anchor date, ends the running period today, credits its rest, and begins a new one, which is
-    billed at once; on a later day within a period the daily run does so (`subscriptions/period_cuts.py`). On a
-    trial, and before the first period, nothing is billed now. A `dry_run` does all that, answers, and is rolled back.
-    Of a period that is cut on a later day it answers what would be credited then, if nothing else changes; nothing
-    where that can't be said yet.
+    Now, what is left of the running period is billed anew at once, or, with `proration` "next_invoice", by two items
+    that wait for the next invoice; with "none" it stays as it was billed. Another interval, or an anchor date, ends the
+    running period today, credits its rest, and begins a new one, which is billed at once; on a later day within a
+    period the daily run does so (`subscriptions/period_cuts.py`). On a trial, and before the first period, nothing is
+    billed now. A `dry_run` does all that, answers, and is rolled back. Of a period that is cut on a later day it
+    answers what would be credited then, if nothing else changes; nothing where that can't be said yet.
 
     Raises `UnknownAccount`, `InvalidReason`, `UnableToChangeTerms`, `AccountInactive`, `TermsPending`,
-    `BillingStops`, `ChangedMeanwhile`, `PeriodNotCharged`, `PeriodGivenBack`, `PaymentInFlight` and `RefundInFlight`.
+    `BillingStops`, `ChangedMeanwhile`, `PeriodNotCharged`, `PeriodGivenBack`, `PaymentInFlight`, `RefundInFlight` and
+    `TooManyItems`.
     """
     reason = checked_reason(reason)
     seen = _newest_terms(account_id)
@@ -113,33 +105,6 @@ def change_terms(
                 change = replace(change, billed=foreseen_cut(account, change.after, now=now))
             transaction.set_rollback(True)
         return change
-
-
-def withdraw_terms(
-    *,
-    account_id: uuid.UUID,
-    terms_id: uuid.UUID,
-    reason: str,
-    author: str,
-    today: datetime.date,
-    now: datetime.datetime,
-) -> None:
-    """Take back a change that is agreed for a later day: the present terms stay in force.
-
-    Raises `UnknownAccount`, `UnknownTerms`, `NotPending` and `InvalidReason`.
-    """
-    reason = checked_reason(reason)
-    with transaction.atomic():
-        account = lock_account(account_id)
-        terms = Terms.objects.filter(account_id=account_id, id=terms_id).first()
-        if terms is None:
-            raise UnknownTerms(f"The account has no terms {terms_id}.")
-        pending = terms_of([account_id])[account_id].pending(today)
-        if pending is None or pending.id != terms_id:
-            why = "were withdrawn before" if terms.withdrawn_at else f"are in force since {terms.effective_from}"
-            raise NotPending(f"These terms {why}.")
-        withdraw([(account, pending)], reason=reason, now=now)
-        save_accounts([account], author=author, now=now)
 
 
 def _newest_terms(account_id: uuid.UUID) -> Any:
@@ -173,15 +138,11 @@ def _change(
         raise UnableToChangeTerms(
             "The terms were not changed.", anchor_date="The account is on a trial: move the trial's end instead."
         )
-    if begins_anew and proration != "invoice":
-        raise UnableToChangeTerms(
-            "The terms were not changed.",
-            proration='Must be "invoice": the running period ends, and its rest is credited.',
-        )
+    _check_mode(proration, begins_anew=begins_anew, cuts_later=after.cuts_period)
     if after.cuts_period:
         check_a_period_runs(account, after, field="effective" if changes.anchor_date is None else "anchor_date")
-    is_billed_now = after.effective_from == today and proration == "invoice"
-    period = running_period(account, today=today) if is_billed_now else None
+    is_prorated = after.effective_from == today and proration != "none"
+    period = running_period(account, today=today) if is_prorated else None
     if begins_now and not period and changes.anchor_date is None:
         # On a trial, and before the first period, that one is the first to have the new interval.
         after = after._replace(anchor_date=account.rebilling_date)
@@ -189,12 +150,16 @@ def _change(
     _note(account, before, after, reason=reason)
     billed = None
     if period:
+        waits = proration == "next_invoice"
+        if waits:
+            check_items_can_wait(account)
         billed = bill_change(
             account,
             period,
             terms=terms,
             after=None if begins_anew else after,
             on=today,
+            waits=waits,
             author=author,
             today=today,
             now=now,
@@ -203,6 +168,17 @@ def _change(
         _begin_anew(account, period, after, reason=reason)
     next_day = min(account.rebilling_date, after.effective_from) if after.cuts_period else account.rebilling_date
     return TermsChange(account.id, account.currency, before, after._replace(id=terms.id), next_day, billed)
+
+
+def _check_mode(proration: ProrationMode, *, begins_anew: bool, cuts_later: bool) -> None:
+    """Where a period ends, its rest is credited. Raises `UnableToChangeTerms`."""
+    if cuts_later and proration != "invoice":
+        error = 'Must be "invoice": on that day the period ends, and its rest is credited.'
+    elif begins_anew and proration == "none":
+        error = 'Must be "invoice" or "next_invoice": the running period ends, and its rest is credited.'
+    else:
+        return
+    raise UnableToChangeTerms("The terms were not changed.", proration=error)
 
 
 def _is_on_trial(account: LockedAccount, today: datetime.date) -> bool:

@@ -91,7 +91,7 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     position = WholeNumber(read_only=True, least=1, most=MAX_POSITION)
     kind = serializers.ChoiceField(InvoiceLine.Kind.choices, read_only=True)
     quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
-    unit_amount_minor = Amount()
+    unit_amount_minor = Amount(least=-MAX_BALANCE_MINOR)
     discount_minor = Amount()
     amount_minor = Amount(
         least=-MAX_BALANCE_MINOR,
@@ -107,6 +107,7 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     period_start = serializers.DateField(read_only=True, allow_null=True)
     period_end = serializers.DateField(read_only=True, allow_null=True, help_text="The day after the last one.")
     rebilling = serializers.UUIDField(source="rebilling_id", read_only=True, allow_null=True)
+    item = serializers.UUIDField(source="item_id", read_only=True, allow_null=True)
 
     class Meta:
         model = InvoiceLine
@@ -126,6 +127,7 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
             "period_start",
             "period_end",
             "rebilling",
+            "item",
         )
         read_only_fields = fields
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body
-from api.fields import Choice, Text, WordOrDay
+from api.fields import Choice, Text, WordOrDay, YesOrNo
 from api.idempotency import MOVES_MONEY
 from api.models import Scope
 from api.schema import call
@@ -46,6 +46,12 @@ class CloseAccountSerializer(ReasonSerializer):
         help_text="Of the running period, where it is closed now: nothing (`none`, the default), the share of the days "
         "left (`prorated`), or all (`full`). Needs the scope `ledger:write` and an Idempotency-Key.",
     )
+    collect = YesOrNo(
+        required=False,
+        help_text="Whether items that wait, and a credit balance below zero, are billed on a last invoice (the "
+        "default). False, where it is closed now: items are removed and the debt is written off. That needs the scope "
+        "`ledger:write`.",
+    )
 
 
 class CloseAccountEndpoint(AccountCall):
@@ -57,7 +63,8 @@ class CloseAccountEndpoint(AccountCall):
         summary="Close an account",
         description="It isn't charged any more, from now, from the end of its running period or from a day on. What it "
         "owes is still collected. What is refunded goes to what is outstanding of the period's invoice, then back to "
-        "its payments; what came from the credit balance, or was paid offline, becomes credit.",
+        "its payments; what came from the credit balance, or was paid offline, becomes credit. What waits for the "
+        "next invoice is billed on a last one.",
         scope=Scope.ACCOUNTS_WRITE,
         request=CloseAccountSerializer,
         response=AccountSerializer,
@@ -78,6 +85,8 @@ class CloseAccountEndpoint(AccountCall):
         moves_money = given.get("refund", PeriodRefund.NONE) != PeriodRefund.NONE
         if moves_money and Scope.LEDGER_WRITE not in self.api_key.scopes:
             raise PermissionDenied(f"With a refund, this key lacks the scope {Scope.LEDGER_WRITE}.")
+        if not given.get("collect", True) and Scope.LEDGER_WRITE not in self.api_key.scopes:
+            raise PermissionDenied(f"Without collecting, this key lacks the scope {Scope.LEDGER_WRITE}.")
 
         change = partial(
             close_account, account_id=account_id, **given, author=self.author, today=self.today, now=self.now

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.account_opening import MAX_QUANTITY
+from accounts.amounts import MAX_BALANCE_MINOR
 from api.endpoints import Endpoint, ListEndpoint
 from api.fields import Amount, TextOrNull, WholeNumber
 from api.filters import ChoiceFilter, DayFilter, FilterSet, IdFilter
@@ -40,6 +41,12 @@ class RebillingSerializer(serializers.ModelSerializer[Rebilling]):
     unit_amount_minor = Amount()
     discount_minor = Amount(help_text="What its discount takes off.")
     amount_minor = Amount(help_text="After the discount, and before a tax that is added to it.")
+    items_minor = Amount(
+        least=-MAX_BALANCE_MINOR,
+        allow_null=True,
+        help_text="What the one-off items come to that were to be invoiced with it when it was found due; null where "
+        "there were none.",
+    )
     tax_rate = serializers.UUIDField(
         source="tax_rate_id", read_only=True, allow_null=True, help_text="The id of the rate of its tax, or null."
     )
@@ -62,6 +69,7 @@ class RebillingSerializer(serializers.ModelSerializer[Rebilling]):
             "discount_minor",
             "amount_minor",
             "tax_rate",
+            "items_minor",
             "currency",
             "invoice",
             "due_since",

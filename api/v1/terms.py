@@ -24,9 +24,10 @@ from api.v1.new_periods import NewPeriodSerializer, new_period_contents
 from subscriptions.agreed_terms import Effective, TermsChanges
 from subscriptions.effective_days import At
 from subscriptions.prorations import BilledChange
-from subscriptions.terms_changes import TermsChange, change_terms, withdraw_terms
+from subscriptions.terms_changes import TermsChange, change_terms
+from subscriptions.terms_withdrawals import withdraw_terms
 
-PRORATION_MODES = [("invoice", "invoice"), ("none", "none")]
+PRORATION_MODES = [(word, word) for word in ("invoice", "next_invoice", "none")]
 _DEDUCTION = -MAX_BALANCE_MINOR
 
 
@@ -53,7 +54,7 @@ class ChangeTermsSerializer(Body):
         PRORATION_MODES,
         required=False,
         help_text="Of a change now, `invoice` (the default) bills the days left of the running period anew, at once; "
-        "`none` leaves the period as it was billed.",
+        "`next_invoice` has the next invoice bill them, by two items; `none` leaves the period as it was billed.",
     )
     dry_run = YesOrNo(required=False, help_text="Answer what the change would bill, and change nothing.")
     reason = Text(max_length=MAX_REASON_LENGTH)
@@ -89,10 +90,17 @@ class BilledChangeSerializer(serializers.Serializer[Any]):
 
     credit_minor = Amount(help_text="Given back for the days that aren't used, with its tax.")
     charge_minor = Amount(help_text="Charged for the days left, with its tax.")
-    net_minor = Amount(least=_DEDUCTION, help_text="Charge less credit: to be paid, or, below zero, credited.")
+    net_minor = Amount(
+        least=_DEDUCTION,
+        help_text="Charge less credit, with what had waited of earlier changes: to be paid, or, below zero, credited.",
+    )
     lines = ProrationLineSerializer(many=True)
     invoice = serializers.UUIDField(allow_null=True, help_text="Where more is to be paid. Null in a dry run.")
     credit_notes = CreditedInvoiceSerializer(many=True, help_text="Where less is to be paid.")
+    items = serializers.ListField(
+        child=serializers.UUIDField(),
+        help_text="The items that wait for the next invoice instead. Empty in a dry run.",
+    )
 
 
 class TermsChangeSerializer(serializers.Serializer[Any]):
@@ -223,6 +231,7 @@ def _billed(billed: BilledChange, *, dry_run: bool) -> dict[str, Any]:
         "charge_minor": row.charge_total_minor,
         "net_minor": row.net_minor,
         "lines": billed.lines,
+        "items": [] if dry_run else [item.id for item in billed.items],
         "invoice": None if dry_run else billed.invoice_id,
         "credit_notes": [
             {

@@ -30,6 +30,7 @@ ACTIONS = [
     ("reopen_account", "Can reopen an account"),
     ("pause_account", "Can pause and resume an account"),
     ("give_discount", "Can give an account a discount, and end it"),
+    ("bill_item", "Can add and remove an account's items"),
     ("grant_credit", "Can grant an account credit"),
     ("record_offline_payment", "Can record an offline payment"),
     ("credit_invoice", "Can issue a credit note"),

@@ -202,6 +202,62 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="Item",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(default=accounts.ids.new_id, editable=False, primary_key=True, serialize=False),
+                ),
+                ("description", models.CharField(max_length=500)),
+                ("quantity", models.PositiveIntegerField()),
+                ("unit_amount_minor", models.BigIntegerField()),
+                ("amount_minor", models.BigIntegerField()),
+                ("reason", models.CharField(max_length=500)),
+                ("author", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField()),
+                ("proration_id", models.UUIDField(null=True)),
+                ("prorated_id", models.UUIDField(null=True)),
+                ("period_start", models.DateField(null=True)),
+                ("period_end", models.DateField(null=True)),
+                ("discount_minor", models.BigIntegerField(default=0)),
+                ("rebilling_id", models.UUIDField(null=True)),
+                ("invoiced_minor", models.BigIntegerField(default=0)),
+                ("removed_at", models.DateTimeField(null=True)),
+                ("removed_by", models.CharField(blank=True, default="", max_length=200)),
+                ("removal_reason", models.CharField(blank=True, default="", max_length=500)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="items",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "tax_rate",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.taxrate",
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="invoiceline",
+            name="item",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="lines",
+                to="invoices.item",
+            ),
+        ),
+        migrations.CreateModel(
             name="NumberSeries",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -431,11 +487,147 @@ class Migration(migrations.Migration):
             model_name="balanceuse",
             constraint=models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="balance_use_positive"),
         ),
+        migrations.AddConstraint(
+            model_name="creditnoteline",
+            constraint=models.UniqueConstraint(fields=("credit_note", "line"), name="credit_note_line_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="creditnoteline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gt", 0)), name="credit_note_line_positive"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="creditnoteline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tax_minor__gte", 0), ("tax_minor__lte", models.F("amount_minor"))),
+                name="credit_note_line_has_its_tax",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="item",
+            index=models.Index(fields=["account", "-id"], name="item_by_account"),
+        ),
+        migrations.AddIndex(
+            model_name="item",
+            index=models.Index(
+                condition=models.Q(
+                    ("removed_at__isnull", True), models.Q(("invoiced_minor", models.F("amount_minor")), _negated=True)
+                ),
+                fields=["account", "id"],
+                name="item_pending",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="item",
+            index=models.Index(
+                condition=models.Q(("rebilling_id__isnull", False)), fields=["rebilling_id"], name="item_by_rebilling"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="item",
+            index=models.Index(
+                condition=models.Q(("proration_id__isnull", False)), fields=["proration_id"], name="item_by_proration"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="item",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        (
+                            "amount_minor",
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("quantity"), "*", models.F("unit_amount_minor")
+                            ),
+                        ),
+                        ("discount_minor", 0),
+                    ),
+                    ("proration_id__isnull", False),
+                    _connector="OR",
+                ),
+                name="item_costs_what_its_units_do",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="item",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("discount_minor__gte", 0), ("quantity__gte", 1)), name="item_units_not_negative"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="item",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("prorated_id__isnull", True),
+                        ("proration_id__isnull", True),
+                        ("period_end__isnull", True),
+                        ("period_start__isnull", True),
+                    ),
+                    models.Q(
+                        ("period_end__gt", models.F("period_start")),
+                        ("prorated_id__isnull", False),
+                        ("proration_id__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="item_of_a_change_names_its_period",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="item",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("amount_minor__gt", 0), ("invoiced_minor__in", [0, models.F("amount_minor")])),
+                    models.Q(
+                        ("amount_minor__lt", 0),
+                        ("invoiced_minor__gte", models.F("amount_minor")),
+                        ("invoiced_minor__lte", 0),
+                    ),
+                    _connector="OR",
+                ),
+                name="item_invoiced_up_to_its_amount",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="item",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("removal_reason", ""), ("removed_at__isnull", True), ("removed_by", "")),
+                    models.Q(
+                        ("removed_at__isnull", False),
+                        models.Q(("removed_by", ""), _negated=True),
+                        models.Q(("removal_reason", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="item_removed_for_a_reason",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="item",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("rebilling_id__isnull", True),
+                    models.Q(
+                        ("removed_at__isnull", True),
+                        models.Q(("invoiced_minor", models.F("amount_minor")), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="item_pending_of_a_period",
+            ),
+        ),
         migrations.AddIndex(
             model_name="invoiceline",
             index=models.Index(
                 condition=models.Q(("rebilling_id__isnull", False)), fields=["rebilling_id"], name="line_by_rebilling"
             ),
+        ),
+        migrations.AddIndex(
+            model_name="invoiceline",
+            index=models.Index(condition=models.Q(("item__isnull", False)), fields=["item"], name="line_by_item"),
         ),
         migrations.AddConstraint(
             model_name="invoiceline",
@@ -514,20 +706,15 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
-            model_name="creditnoteline",
-            constraint=models.UniqueConstraint(fields=("credit_note", "line"), name="credit_note_line_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="creditnoteline",
+            model_name="invoiceline",
             constraint=models.CheckConstraint(
-                condition=models.Q(("amount_minor__gt", 0)), name="credit_note_line_positive"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="creditnoteline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("tax_minor__gte", 0), ("tax_minor__lte", models.F("amount_minor"))),
-                name="credit_note_line_has_its_tax",
+                condition=models.Q(
+                    models.Q(("item__isnull", False), ("kind", "item")),
+                    models.Q(("item__isnull", True), ("kind", "period")),
+                    ("kind", "proration"),
+                    _connector="OR",
+                ),
+                name="invoice_line_of_an_item_names_it",
             ),
         ),
     ]

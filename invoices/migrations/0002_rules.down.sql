@@ -1,8 +1,8 @@
 -- What was granted of columns goes with what was granted of the table.
 REVOKE ALL ON invoices_invoice, invoices_invoiceline, invoices_balanceuse, invoices_creditnote,
-    invoices_creditnoteline FROM :application_role;
+    invoices_creditnoteline, invoices_item FROM :application_role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON invoices_invoice, invoices_invoiceline, invoices_balanceuse, invoices_creditnote,
-    invoices_creditnoteline TO :application_role;
+    invoices_creditnoteline, invoices_item TO :application_role;
 DROP TRIGGER invoices_invoice_moves ON invoices_invoice;
 DROP TRIGGER invoices_invoice_starts ON invoices_invoice;
 ALTER TABLE invoices_creditnote DROP CONSTRAINT credit_note_of_its_accounts_invoice;

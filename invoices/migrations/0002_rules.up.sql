@@ -29,11 +29,13 @@ CREATE TRIGGER invoices_invoice_moves BEFORE UPDATE OF status ON invoices_invoic
     )
     EXECUTE FUNCTION refuse_state();
 
--- What was issued stays as it was issued; only what became of it changes. Nothing is deleted.
+-- What was issued stays as it was issued, an item as it was added; only what became of it changes. Nothing is deleted.
 REVOKE UPDATE, DELETE ON invoices_invoice, invoices_invoiceline, invoices_balanceuse, invoices_creditnote,
-    invoices_creditnoteline FROM :application_role;
+    invoices_creditnoteline, invoices_item FROM :application_role;
 GRANT UPDATE (
     status, credited_minor, credited_to_balance_minor, credited_to_refund_minor, balance_applied_minor, paid_minor,
     refunded_minor, refunding_minor, written_off_minor, in_flight, declined_on
 ) ON invoices_invoice TO :application_role;
 GRANT UPDATE (credited_minor) ON invoices_invoiceline TO :application_role;
+GRANT UPDATE (rebilling_id, invoiced_minor, removed_at, removed_by, removal_reason) ON invoices_item
+    TO :application_role;

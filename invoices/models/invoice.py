@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from accounts.ids import new_id
 from accounts.models import Account, TaxRate
+from invoices.models.item import Item
 
 _CREDITED = F("credited_minor") + F("credited_to_balance_minor") + F("credited_to_refund_minor")
 _COVERED = F("credited_minor") + F("balance_applied_minor") + F("paid_minor")
@@ -127,7 +128,8 @@ class InvoiceLine(models.Model):
     `total_minor` is what the line comes to with its tax.
 
     A line for a billing period, or for a change within it, names its rebilling (a foreign key in the database, added by
-    rebilling). Below zero it is a deduction: it lowers the invoice's total, and isn't credited itself.
+    rebilling), and one for an item the item. Below zero it is a deduction: it lowers the invoice's total, and isn't
+    credited itself.
     """
 
     class Kind(models.TextChoices):
@@ -151,6 +153,7 @@ class InvoiceLine(models.Model):
     period_start = models.DateField(null=True)
     period_end = models.DateField(null=True)
     rebilling_id = models.UUIDField(null=True)
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, null=True, related_name="lines", db_index=False)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -180,10 +183,18 @@ class InvoiceLine(models.Model):
                 | ~Q(kind__in=["period", "proration"]),
                 name="invoice_line_of_a_period_names_it",
             ),
+            models.CheckConstraint(
+                condition=Q(kind="item", item__isnull=False)
+                | Q(kind="period", item__isnull=True)
+                | Q(kind="proration"),
+                name="invoice_line_of_an_item_names_it",
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             # invoices/resumption.py: the lines of periods that run; rebilling/books.py: the line of each period.
             models.Index(fields=["rebilling_id"], condition=Q(rebilling_id__isnull=False), name="line_by_rebilling"),
+            # rebilling/books.py: the lines of each item.
+            models.Index(fields=["item"], condition=Q(item__isnull=False), name="line_by_item"),
         ]
 
     def __str__(self) -> str:

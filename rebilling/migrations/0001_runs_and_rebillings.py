@@ -154,6 +154,7 @@ class Migration(migrations.Migration):
                 ("unit_amount_minor", models.BigIntegerField()),
                 ("discount_minor", models.BigIntegerField(default=0)),
                 ("amount_minor", models.BigIntegerField()),
+                ("items_minor", models.BigIntegerField(null=True)),
                 ("currency", models.CharField(max_length=3)),
                 ("due_since", models.DateTimeField()),
                 (
@@ -216,6 +217,8 @@ class Migration(migrations.Migration):
                 ("charge_minor", models.BigIntegerField()),
                 ("credit_total_minor", models.BigIntegerField()),
                 ("charge_total_minor", models.BigIntegerField()),
+                ("waits", models.BooleanField(default=False)),
+                ("taken_along_minor", models.BigIntegerField(default=0)),
                 (
                     "invoice",
                     models.ForeignKey(
@@ -263,11 +266,26 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
+                            models.Q(("invoice__isnull", True), ("taken_along_minor", 0), ("waits", True)),
                             models.Q(
-                                ("charge_total_minor__gte", models.F("credit_total_minor")), ("invoice__isnull", False)
+                                (
+                                    "charge_total_minor__gte",
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("credit_total_minor"), "-", models.F("taken_along_minor")
+                                    ),
+                                ),
+                                ("invoice__isnull", False),
+                                ("waits", False),
                             ),
                             models.Q(
-                                ("charge_total_minor__lte", models.F("credit_total_minor")), ("invoice__isnull", True)
+                                (
+                                    "charge_total_minor__lte",
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("credit_total_minor"), "-", models.F("taken_along_minor")
+                                    ),
+                                ),
+                                ("invoice__isnull", True),
+                                ("waits", False),
                             ),
                             _connector="OR",
                         ),

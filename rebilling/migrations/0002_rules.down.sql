@@ -11,4 +11,7 @@ DROP TRIGGER rebilling_rebilling_overlaps_none ON rebilling_rebilling;
 DROP FUNCTION rebilling_rebilling_refuse_overlap();
 ALTER TABLE invoices_creditnote DROP CONSTRAINT credit_note_names_a_proration;
 ALTER TABLE invoices_invoiceline DROP CONSTRAINT invoice_line_names_a_rebilling;
+ALTER TABLE invoices_item DROP CONSTRAINT item_names_a_prorated_period;
+ALTER TABLE invoices_item DROP CONSTRAINT item_names_a_proration;
+ALTER TABLE invoices_item DROP CONSTRAINT item_names_a_rebilling;
 ALTER TABLE rebilling_rebilling DROP CONSTRAINT rebilling_discount_is_its_accounts;

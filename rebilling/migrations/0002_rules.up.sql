@@ -5,6 +5,16 @@ ALTER TABLE invoices_invoiceline ADD CONSTRAINT invoice_line_names_a_rebilling
 ALTER TABLE invoices_creditnote ADD CONSTRAINT credit_note_names_a_proration
     FOREIGN KEY (proration_id) REFERENCES rebilling_proration (id) DEFERRABLE INITIALLY DEFERRED;
 
+-- An item that is to be invoiced with a period names its rebilling.
+ALTER TABLE invoices_item ADD CONSTRAINT item_names_a_rebilling
+    FOREIGN KEY (rebilling_id) REFERENCES rebilling_rebilling (id) DEFERRABLE INITIALLY DEFERRED;
+
+-- One for a change within a period names the change and the period.
+ALTER TABLE invoices_item ADD CONSTRAINT item_names_a_proration
+    FOREIGN KEY (proration_id) REFERENCES rebilling_proration (id) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE invoices_item ADD CONSTRAINT item_names_a_prorated_period
+    FOREIGN KEY (prorated_id) REFERENCES rebilling_rebilling (id) DEFERRABLE INITIALLY DEFERRED;
+
 -- A discount is taken off its own account's periods.
 ALTER TABLE rebilling_rebilling ADD CONSTRAINT rebilling_discount_is_its_accounts
     FOREIGN KEY (discount_id, account_id) REFERENCES accounts_discount (id, account_id) DEFERRABLE INITIALLY DEFERRED;

@@ -35,7 +35,8 @@ class Rebilling(models.Model):
 
     What it costs is fixed when it is found due, so that what was checked and approved is what is charged:
     `description`, `quantity` and `unit_amount_minor`, what a discount takes off, and `amount_minor`, which is what is
-    left; in minor units. So is the rate of its tax. Charged, it names its invoice.
+    left; in minor units. So is the rate of its tax. Charged, it names its invoice. `items_minor` is what the one-off
+    items come to that are fixed to be invoiced with it, deductions stopping at zero; None where there are none.
     `ended_on` is its end, and moves earlier where the period is cut short: it covers `[period_start, ended_on)`.
     `due_since` is when it was found due, or was made due again by a person: it may not stay DUE long.
     """
@@ -63,6 +64,7 @@ class Rebilling(models.Model):
     discount_minor = models.BigIntegerField(default=0)
     amount_minor = models.BigIntegerField()
     tax_rate = models.ForeignKey(TaxRate, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    items_minor = models.BigIntegerField(null=True)
     currency = models.CharField(max_length=3)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="rebillings")
     due_since = models.DateTimeField()
@@ -118,6 +120,11 @@ class Rebilling(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} {self.period_start} to {self.period_end}"
+
+    @property
+    def weight_minor(self) -> int:
+        """What the volume check weighs: its price and its items, in minor units."""
+        return self.amount_minor + (self.items_minor or 0)
 
 
 WAITING = [Rebilling.Status.DUE, Rebilling.Status.PARKED]

@@ -138,11 +138,51 @@ GROUP BY discount.id, discount.account_id, discount.periods
 HAVING count(*) > discount.periods
 
 UNION ALL
-SELECT 'line_of_no_period', invoice.account_id,
-    format('line %%s of invoice %%s is for no billing period', line.position, invoice.number)
+SELECT 'line_of_no_item', invoice.account_id,
+    format('line %%s of invoice %%s is for no item of the account, or is for a removed one', line.position,
+        invoice.number)
 FROM invoices AS invoice
 JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
-WHERE line.kind NOT IN ('period', 'proration')
+LEFT JOIN invoices_item AS item ON item.id = line.item_id AND item.account_id = invoice.account_id
+WHERE line.kind = 'item' AND (item.id IS NULL OR item.removed_at < invoice.created_at)
+
+UNION ALL
+SELECT 'item_is_not_its_lines', item.account_id,
+    format('the item %%s: %%s of it is invoiced, and its lines say %%s', item.description,
+        as_money(item.invoiced_minor, account.currency), as_money(line.amount, account.currency))
+FROM invoices_item AS item
+JOIN accounts_account AS account ON account.id = item.account_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount_minor), 0)::bigint AS amount FROM invoices_invoiceline WHERE item_id = item.id
+) AS line
+WHERE (%(accounts)s::uuid[] IS NULL OR item.account_id = ANY(%(accounts)s::uuid[]))
+    AND item.invoiced_minor <> line.amount
+
+UNION ALL
+SELECT 'item_of_no_waiting_period', item.account_id,
+    format('the item %%s is to be invoiced with the period from %%s, which is %%s', item.description,
+        claim.period_start, claim.status)
+FROM invoices_item AS item
+JOIN rebilling_rebilling AS claim ON claim.id = item.rebilling_id
+WHERE (%(accounts)s::uuid[] IS NULL OR item.account_id = ANY(%(accounts)s::uuid[]))
+    AND (claim.status NOT IN ('DUE', 'PARKED') OR claim.account_id <> item.account_id OR claim.items_minor IS NULL)
+
+UNION ALL
+SELECT 'proration_is_not_its_items', claim.account_id,
+    format('the change of terms on %%s: credit %%s, charge %%s, which the items that wait don''t say',
+        proration.changed_on, as_money(proration.credit_minor, claim.currency),
+        as_money(proration.charge_minor, claim.currency))
+FROM claims AS claim
+JOIN rebilling_proration AS proration ON proration.rebilling_id = claim.id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount_minor) FILTER (WHERE amount_minor > 0), 0)::bigint AS charged,
+        coalesce(sum(-amount_minor) FILTER (WHERE amount_minor < 0), 0)::bigint AS credited
+    FROM invoices_item
+    WHERE proration_id = proration.id
+) AS item
+WHERE (item.charged, item.credited) <> CASE
+    WHEN proration.waits THEN (proration.charge_minor, proration.credit_minor) ELSE (0::bigint, 0::bigint)
+END
 
 UNION ALL
 SELECT 'line_of_no_proration', invoice.account_id,
@@ -151,7 +191,12 @@ FROM invoices AS invoice
 JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
 WHERE line.kind = 'proration' AND NOT EXISTS (
     SELECT FROM rebilling_proration AS proration
-    WHERE proration.invoice_id = invoice.id AND proration.rebilling_id = line.rebilling_id
+    LEFT JOIN invoices_item AS item ON item.id = line.item_id
+    WHERE proration.rebilling_id = line.rebilling_id
+        AND CASE
+            WHEN line.item_id IS NULL THEN proration.invoice_id = invoice.id
+            ELSE proration.id = item.proration_id AND item.account_id = invoice.account_id
+        END
 )
 
 UNION ALL
@@ -167,14 +212,15 @@ CROSS JOIN LATERAL (
         coalesce(sum(-amount_minor) FILTER (WHERE amount_minor < 0), 0) AS credited,
         coalesce(sum(-total_minor) FILTER (WHERE amount_minor < 0), 0) AS credited_total
     FROM invoices_invoiceline
-    WHERE invoice_id = proration.invoice_id AND rebilling_id = claim.id AND kind = 'proration'
+    WHERE invoice_id = proration.invoice_id AND rebilling_id = claim.id AND kind = 'proration' AND item_id IS NULL
 ) AS line
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount_minor), 0) AS credited FROM invoices_creditnote WHERE proration_id = proration.id
 ) AS noted
 WHERE CASE
+    WHEN proration.waits THEN noted.credited <> 0
     WHEN proration.invoice_id IS NULL
-        THEN noted.credited <> proration.credit_total_minor - proration.charge_total_minor
+        THEN noted.credited <> proration.credit_total_minor - proration.charge_total_minor - proration.taken_along_minor
     ELSE noted.credited <> 0 OR (line.charged, line.charged_total, line.credited, line.credited_total) <> (
         proration.charge_minor, proration.charge_total_minor, proration.credit_minor, proration.credit_total_minor
     )

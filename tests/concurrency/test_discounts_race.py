@@ -49,9 +49,9 @@ class TestSweep:
     def test_that_is_writing_makes_the_discount_wait_for_the_next_period(self) -> None:
         account, gate = an_account(), Gate()
 
-        def pausing(write: Callable[..., Any], *args: Any) -> Any:
+        def pausing(write: Callable[..., Any], *args: Any, **given: Any) -> Any:
             gate.pass_through()
-            return write(*args)
+            return write(*args, **given)
 
         with threads() as start, wrapped("rebilling.sweep.write_rows", pausing):
             sweeping = start(partial(swept, as_of=TODAY, queue=QueueInHand()))

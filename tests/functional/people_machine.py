@@ -16,6 +16,7 @@ from accounts.models import Account, Plan
 from accounts.terms import terms_of
 from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit, reverse_entry
+from invoices.models import PENDING, Item
 from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
 from payments.account_updates import update_account
@@ -29,11 +30,13 @@ from payments.reviews import mark_resolved, resolve_payment, resolve_refund
 from rebilling.models import Rebilling
 from subscriptions.agreed_terms import TermsChanges
 from subscriptions.discounts import end_discount, give_discount
+from subscriptions.items import NewItem, add_item, remove_item
 from subscriptions.lifecycle import close_account, reopen_account
 from subscriptions.pauses import pause_account, resume_account
 from subscriptions.pending_changes import take_back
 from subscriptions.sign_up import SignedUp, sign_up
-from subscriptions.terms_changes import change_terms, withdraw_terms
+from subscriptions.terms_changes import change_terms
+from subscriptions.terms_withdrawals import withdraw_terms
 from subscriptions.trials import move_trial_end
 from tests.functional.transaction_machine import TransactionMachine
 from tests.support.signatures import undated
@@ -193,11 +196,11 @@ class PeopleMachine(TransactionMachine):
         if unless_refused(lambda: move_trial_end(**given)):
             assert Account.objects.get(id=account.id).rebilling_date == ends_on
 
-    @rule(which=positions, quantity=st.integers(1, 3))
-    def change_quantity(self, which: int, quantity: int) -> None:
-        """Now: billed anew where it can be."""
-        changes = TermsChanges(quantity=quantity)
-        unless_refused(lambda: change_terms(account_id=self.any_account(which), changes=changes, **self.signed))
+    @rule(which=positions, quantity=st.integers(1, 3), proration=st.sampled_from(["invoice", "next_invoice"]))
+    def change_quantity(self, which: int, quantity: int, proration: Any) -> None:
+        """Now: billed anew where it can be, at once or by the next invoice."""
+        given: dict[str, Any] = {"account_id": self.any_account(which), "proration": proration} | self.signed
+        unless_refused(lambda: change_terms(changes=TermsChanges(quantity=quantity), **given))
 
     @rule(which=positions, unit_amount_minor=st.integers(0, 4000), proration=st.sampled_from(["invoice", "none"]))
     def change_price(self, which: int, unit_amount_minor: int, proration: Any) -> None:
@@ -234,6 +237,28 @@ class PeopleMachine(TransactionMachine):
         if not unless_refused(lambda: give_discount(**given, **self.signed)):
             ended = end_discount(account_id=account_id, reason="looked into", author="test", now=self.now)
             assert ended.discount_id is None
+
+    @rule(
+        which=positions,
+        amount_minor=st.sampled_from([1, 60, 680, 10_000, -1, -680, -5000]),
+        billing=st.sampled_from(["next_invoice", "next_invoice", "now"]),
+    )
+    def add_an_item(self, which: int, amount_minor: int, billing: str) -> None:
+        account = Account.objects.get(id=self.any_account(which))
+        given: dict[str, Any] = {"account_id": account.id, "billing": billing, **self.signed}
+        new = NewItem(description="Item", unit_amount_minor=amount_minor)
+        is_done = unless_refused(lambda: add_item(new=new, **given))
+        assert is_done == (amount_minor > 0 if billing == "now" else account.status != "INACTIVE")
+        self._send_submitted()
+
+    @rule(which=positions)
+    def remove_an_item(self, which: int) -> None:
+        pending = list(Item.objects.filter(PENDING).order_by("id"))
+        if pending:
+            item = pending[which % len(pending)]
+            given: dict[str, Any] = {"account_id": item.account_id, "item_id": item.id, **self.signed}
+            is_done = unless_refused(lambda: remove_item(**given))
+            assert is_done == (not item.proration_id and (item.amount_minor > 0 or item.rebilling_id is None))
 
     @rule(which=positions, method=st.sampled_from(["automatic", "send_invoice"]))
     def change_the_collection_method(self, which: int, method: str) -> None:

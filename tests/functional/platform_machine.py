@@ -150,10 +150,10 @@ class PlatformMachine(PeopleMachine):
         """Its open transaction is rolled back; what it wrote before stays, and hasn't been through the volume check."""
         written = itertools.count(1)
 
-        def write_or_crash(rows: list[Rebilling]) -> None:
+        def write_or_crash(rows: list[Rebilling], **given: Any) -> None:
             if next(written) == batches:
                 raise Crash
-            write_rows(rows)
+            write_rows(rows, **given)
 
         with (
             mock.patch("rebilling.sweep.BATCH_ACCOUNTS", 1),

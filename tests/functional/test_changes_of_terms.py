@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from accounts.account_changes import AccountChanges
 from accounts.models import Account
 from accounts.tax_rates import create_tax_rate
-from invoices.models import CreditNote, Invoice
+from invoices.models import PENDING, CreditNote, Invoice, Item
 from payments.account_updates import update_account
 from payments.models import Payment
 from rebilling.books import discrepancies
@@ -42,7 +42,8 @@ RATES = st.integers(0, len(VAT)).map(lambda rate: [rate]) | st.lists(st.integers
 DISCOUNTS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [{}, {}, {"percent": Decimal("12.5")}, {"percent": Decimal(100)}, {"amount_minor": 150}]
 )
-CHANGES = st.lists(st.tuples(st.integers(0, 999), PRICES, st.integers(1, 3)), min_size=1, max_size=4)
+MODES = st.sampled_from(["invoice", "invoice", "next_invoice"])
+CHANGES = st.lists(st.tuples(st.integers(0, 999), PRICES, st.integers(1, 3), MODES), min_size=1, max_size=4)
 
 
 def amounts_of(change: TermsChange) -> Any:
@@ -56,9 +57,17 @@ def amounts_of(change: TermsChange) -> Any:
 
 
 def net_billed(account: Account) -> int:
-    """What the account's invoices come to, less their credit notes."""
+    """What the account's invoices come to, less their credit notes, with what waits of changes for the next one."""
     totals = Invoice.objects.filter(account=account).values_list("total_minor", flat=True)
-    return sum(totals) - sum(CreditNote.objects.filter(account=account).values_list("amount_minor", flat=True))
+    noted = CreditNote.objects.filter(account=account).values_list("amount_minor", flat=True)
+    return sum(totals) - sum(noted) + waiting(account)
+
+
+def waiting(account: Account) -> int:
+    """What the items of changes that wait come to, with their taxes."""
+    pending = Item.objects.filter(PENDING, account=account).values_list("proration_id", flat=True)
+    rows = Proration.objects.filter(id__in=set(pending))
+    return sum(row.charge_total_minor - row.credit_total_minor for row in rows)
 
 
 def after_discount(price: int, discount: dict[str, Any]) -> int:
@@ -71,7 +80,7 @@ def play(
     start: datetime.date,
     interval: tuple[str, int],
     first: int,
-    changes: list[tuple[int, int, int]],
+    changes: list[tuple[int, int, int, str]],
     rates: list[int],
     discount: dict[str, Any],
 ) -> None:
@@ -89,9 +98,10 @@ def play(
     length = (period.period_end - start).days
     taken_off = discount if first else {}
     prices, minutes = [(start, after_discount(first, taken_off))], itertools.count(1)
-    for part, unit_amount_minor, quantity in sorted(changes, key=lambda change: change[0]):
+    for part, unit_amount_minor, quantity, mode in sorted(changes, key=lambda change: change[0]):
         day = start + datetime.timedelta(days=length * part // 1000)
         signed: dict[str, Any] = {"reason": "asked", "author": "ann", "today": day}
+        how: dict[str, Any] = {"proration": mode}
         signed["now"] = at(day) + datetime.timedelta(minutes=next(minutes))
         rate = next(of_changes)
         as_changed: AccountChanges = {"tax_rate": rate.id if rate else None}
@@ -99,11 +109,16 @@ def play(
         wanted = TermsChanges(unit_amount_minor=unit_amount_minor, quantity=quantity)
         before = net_billed(account)
         try:
-            preview = change_terms(account_id=account.id, changes=wanted, dry_run=True, **signed)
+            preview = change_terms(account_id=account.id, changes=wanted, dry_run=True, **how, **signed)
         except UnableToChangeTerms:
             continue  # They are its terms already.
         assert net_billed(account) == before
-        change = change_terms(account_id=account.id, changes=wanted, **signed)
+        documents = Invoice.objects.count() + CreditNote.objects.count()
+        change = change_terms(account_id=account.id, changes=wanted, **how, **signed)
+        if mode == "next_invoice":
+            assert Invoice.objects.count() + CreditNote.objects.count() == documents
+        else:
+            assert waiting(account) == 0
         assert amounts_of(preview) == amounts_of(change)
         if submitted := Payment.objects.filter(account=account, status="SUBMITTED").first():
             collected(submitted.id, day=day)
@@ -121,6 +136,10 @@ def play(
         assert abs(exact - net_billed(account)) <= 1 + Fraction(len(prices), 2 if percent else 10**9)
     assert rows.count() == len(prices) - 1
     assert discrepancies(accounts=[account.id]) == []
+    # The next invoice has what waits, down to zero.
+    billed(as_of=period.period_end)
+    assert not Item.objects.filter(PENDING, account=account, amount_minor__gt=0).exists()
+    assert discrepancies(accounts=[account.id]) == []
 
 
 @rolled_back
@@ -136,7 +155,7 @@ def test_each_preview_is_what_is_billed_and_each_day_costs_its_price(
     start: datetime.date,
     interval: tuple[str, int],
     first: int,
-    changes: list[tuple[int, int, int]],
+    changes: list[tuple[int, int, int, str]],
     rates: list[int],
     discount: dict[str, Any],
 ) -> None:

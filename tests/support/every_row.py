@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
 from accounts.models import Account
-from invoices.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine
+from invoices.models import CreditNote, CreditNoteLine, Invoice, InvoiceLine, Item
 from ledger.models import Entry
 from payments.models import Payment, Refund
 from rebilling.models import Proration, Rebilling
@@ -23,6 +23,7 @@ class Rows:
         self.invoices = list(Invoice.objects.order_by("id"))
         self.invoices_by_account = grouped(self.invoices, lambda invoice: invoice.account_id)
         self.lines = list(InvoiceLine.objects.select_related("tax_rate").order_by("invoice_id", "position"))
+        self.items = list(Item.objects.order_by("id"))
         self.credit_notes = list(CreditNote.objects.order_by("id"))
         self.credit_note_lines = list(CreditNoteLine.objects.order_by("id"))
         self.prorations = list(Proration.objects.order_by("id"))

@@ -45,6 +45,7 @@ class Soundness:
         _check_invoices(rows)
         _check_numbers(rows)
         _check_lines(rows)
+        _check_items(rows)
         _check_what_was_given_back(rows)
         _check_changes_of_terms(rows)
         _check_credit_notes(rows)
@@ -193,6 +194,24 @@ def _check_lines(rows: Rows) -> None:
         assert line.credited_minor == credited[line.id] <= max(0, line.total_minor)
 
 
+def _check_items(rows: Rows) -> None:
+    """Each is on lines of its account's invoices, up to its amount, or still waits; no invoice is below zero."""
+    owners = {invoice.id: invoice.account_id for invoice in rows.invoices}
+    waiting = {row.id: row.account_id for row in rows.rebillings if row.status in {"DUE", "PARKED"}}
+    lines = grouped([line for line in rows.lines if line.item_id], lambda line: line.item_id)
+    for item in rows.items:
+        of_item = lines.pop(item.id, [])
+        assert {owners[line.invoice_id] for line in of_item} <= {item.account_id}
+        assert item.invoiced_minor == sum(line.amount_minor for line in of_item)
+        assert item.rebilling_id is None or waiting[item.rebilling_id] == item.account_id
+        if item.amount_minor > 0:
+            assert len(of_item) == (item.status == "invoiced")
+    assert not lines
+    closed = {account.id for account in rows.accounts if account.inactive_reason == "closed"}
+    assert [item for item in rows.items if item.status == "pending" and item.account_id in closed] == []
+    assert min((invoice.total_minor for invoice in rows.invoices), default=0) >= 0
+
+
 def _check_what_was_given_back(rows: Rows) -> None:
     """A period is VOIDED where it was cut off on its first day, or all that was billed for it was credited; but not by
     a change of terms. Of an invoice that was credited whole nothing is left.
@@ -221,6 +240,9 @@ def _check_changes_of_terms(rows: Rows) -> None:
     changes = grouped(rows.prorations, lambda row: row.rebilling_id)
     credited = {share.line_id for share in rows.credit_note_lines if share.credit_note_id not in rows.notes_of_changes}
     lines = grouped(rows.lines, lambda line: line.rebilling_id)
+    # What an item took off an invoice isn't given back.
+    deducted = {line.invoice_id for line in rows.lines if line.kind == "item" and line.amount_minor < 0}
+    credited |= {line.id for line in rows.lines if line.invoice_id in deducted}
     for row in rows.rebillings:
         if row.id in changes and not any(line.id in credited for line in lines[row.id]):
             billed = row.amount_minor + sum(change.charge_minor - change.credit_minor for change in changes[row.id])

@@ -18,6 +18,7 @@ from payments.gateways.port import Declined
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed, takes
 from tests.support.api_client import ApiClient
 from tests.support.databases import rolled_back
+from tests.support.items import added
 from tests.support.method_sessions import opened_session
 from tests.support.project_files import ROOT
 from tests.support.refunds import refunded
@@ -27,13 +28,10 @@ PART = {"amount_minor": 500, "reason": "A week of outage."}
 WHY = {"reason": "A mistake."}
 TRANSFER = {"amount_minor": 500, "reference": "SEPA 17", "reason": "Paid by transfer."}
 
-
-AN, ON, OF, A = (
-    "/v1/accounts/{account_id}",
-    "/v1/invoices/{invoice_id}",
-    "/v1/payments/{payment_id}",
-    "/v1/refunds/{refund_id}",
-)
+AN = "/v1/accounts/{account_id}"
+ON = "/v1/invoices/{invoice_id}"
+OF = "/v1/payments/{payment_id}"
+A = "/v1/refunds/{refund_id}"
 CALLS: list[tuple[Any, ...]] = [
     ("get", "/healthz", None),
     ("get", "/v1/plans", None),
@@ -62,6 +60,10 @@ CALLS: list[tuple[Any, ...]] = [
     ("get", f"{AN}/history", None),
     ("get", f"{AN}/upcoming-invoice", None),
     ("get", f"{AN}/invoices", None),
+    ("post", f"{AN}/items", WHY | {"description": "Setup", "unit_amount_minor": 5}),
+    ("get", f"{AN}/items", None),
+    ("get", f"{AN}/items/{{item_id}}", None),
+    ("post", f"{AN}/items/{{item_id}}/remove", WHY),
     ("get", f"{AN}/ledger", None),
     ("get", f"{AN}/payments", None),
     ("post", f"{AN}/payments", TRANSFER),
@@ -122,8 +124,7 @@ def _ids(api: ApiClient) -> dict[str, Any]:
     run = billed(as_of=TODAY)
     refund = refunded(account.payments.get(), 1)
     goodwill = api.post(f"/v1/accounts/{account.id}/credits", SORRY, once="goodwill").json()
-    waiting = an_account()
-    later = WHY | {"quantity": 2, "effective": "period_end"}
+    waiting, later = an_account(), WHY | {"quantity": 2, "effective": "period_end"}
     pending = api.post(f"/v1/accounts/{waiting.id}/terms", later, once="pending").json()["after"]
     return {
         "account_id": account.id,
@@ -133,6 +134,7 @@ def _ids(api: ApiClient) -> dict[str, Any]:
         "entry_id": account.entries.get(type="charge").id,
         "goodwill": goodwill["id"],
         "invoice_id": account.invoices.get().id,
+        "item_id": added(account, 500).id,
         "owed": owing.invoices.get().id,
         "payment_id": account.payments.get().id,
         "rebilling_id": account.rebillings.get().id,
@@ -210,6 +212,7 @@ class TestSchema:
         assert needed.keys() == unsafe
         assert [path for path, required in needed.items() if required] == [
             "/v1/accounts/{account_id}/credits",
+            "/v1/accounts/{account_id}/items",
             "/v1/accounts/{account_id}/last-invoice",
             "/v1/accounts/{account_id}/payments",
             "/v1/accounts/{account_id}/terms",
@@ -225,6 +228,7 @@ class TestSchema:
     def test_takes_no_fields_beyond_those_that_it_names(self, schema: dict[str, Any]) -> None:
         requests = {name: body for name, body in schema["components"]["schemas"].items() if name.endswith("Request")}
         assert sorted(requests) == [
+            "AddItemRequest",
             "ChangeAccountRequest",
             "ChangeTermsRequest",
             "CloseAccountRequest",
@@ -243,11 +247,11 @@ class TestSchema:
             "ResumeAccountRequest",
             "TakeBackRequest",
         ]
-        assert [body["additionalProperties"] for body in requests.values()] == [False] * 17
+        assert [body["additionalProperties"] for body in requests.values()] == [False] * 18
 
     def test_names_each_call_once(self, schema: dict[str, Any]) -> None:
         names = [call["operationId"] for methods in schema["paths"].values() for call in methods.values()]
-        assert len(names) == len(set(names)) == 56
+        assert len(names) == len(set(names)) == 60
 
     def test_gives_examples_that_work(self, api: ApiClient, schema: dict[str, Any]) -> None:
         for path in ("/v1/plans", "/v1/accounts"):
@@ -384,6 +388,8 @@ class TestNames:
             "InactiveReason",
             "IntervalUnit",
             "InvoiceStatus",
+            "ItemBilling",
+            "ItemStatus",
             "LineKind",
             "NoInvoiceReason",
             "NotBilledReason",
@@ -450,7 +456,7 @@ class TestDescription:
             if "Location" in answer.get("headers", {})
         }
         assert {status for _, status in made} == {"201", "202"}
-        assert len(made) == 14
+        assert len(made) == 15
 
     def test_has_no_body_for_calls_without_one(self, schema: dict[str, Any]) -> None:
         unsafe = {

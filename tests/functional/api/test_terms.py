@@ -47,6 +47,28 @@ def worth(amount_minor: int) -> dict[str, int]:
     return {"amount_minor": amount_minor, "total_minor": amount_minor}
 
 
+class TestTheNextInvoice:
+    def test_bills_it_by_two_items(self, api: ApiClient, account: Account) -> None:
+        proration = change(api, account, quantity=3, proration="next_invoice").json()["proration"]
+        assert (proration["net_minor"], proration["invoice"], proration["credit_notes"]) == (3200, None, [])
+        items = api.get(f"/v1/accounts/{account.id}/items").json()["results"]
+        assert [item["id"] for item in items] == list(reversed(proration["items"]))
+        shown = [(item["amount_minor"], item["period_start"], item["period_end"], item["status"]) for item in items]
+        assert shown == [
+            (4800, "2026-01-16", "2026-02-01", "pending"),
+            (-1600, "2026-01-16", "2026-02-01", "pending"),
+        ]
+        with nothing_moves(but=IdempotentAnswer):
+            refused = api.post(f"/v1/accounts/{account.id}/items/{items[0]['id']}/remove", WHY)
+        problem_of(refused, status=409, slug="item-of-a-change")
+
+    def test_is_in_a_dry_run_and_nothing_moves(self, api: ApiClient, account: Account) -> None:
+        with nothing_moves():
+            answer = change(api, account, None, quantity=3, proration="next_invoice", dry_run=True)
+        proration = answer.json()["proration"]
+        assert (proration["net_minor"], proration["items"], len(proration["lines"])) == (3200, [], 2)
+
+
 class TestChangeNow:
     def test_answers_what_was_billed_line_by_line(self, api: ApiClient, account: Account) -> None:
         response = change(api, account, quantity=3)
@@ -75,6 +97,7 @@ class TestChangeNow:
             "net_minor": 3200,
             "invoice": str(invoice.id),
             "credit_notes": [],
+            "items": [],
         }
         lines = api.get(f"/v1/invoices/{invoice.id}").json()["lines"]
         assert [(each["kind"], each["amount_minor"]) for each in lines] == [("proration", -1600), ("proration", 4800)]

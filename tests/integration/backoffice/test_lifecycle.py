@@ -13,6 +13,7 @@ from tests.builders import TODAY, a_plan, an_account, billed
 from tests.integration.backoffice.action_requests import messages_of, path_of, state
 from tests.integration.backoffice.conftest import Billed, logged_in, page
 from tests.support.databases import rolled_back
+from tests.support.items import added, items_of
 from tests.support.lifecycle import status_of
 from tests.support.owing import FEB_1, MAR_1
 
@@ -91,6 +92,14 @@ class TestClose:
         assert state() == before
         done(operator, account, "close", when="now")
         assert (status_of(account), account.closes_on) == (("INACTIVE", "closed"), None)
+
+    @pytest.mark.parametrize(("given", "status"), [({}, "invoiced"), ({"give_up": "on"}, "removed")])
+    def test_now_bills_what_waits_or_gives_it_up(
+        self, operator: Client, account: Account, given: dict[str, str], status: str
+    ) -> None:
+        added(account, 500)
+        done(operator, account, "close", when="now", **given)
+        assert [item[-1] for item in items_of(account)] == [status]
 
     @pytest.mark.parametrize(
         ("said", "errors"),

@@ -49,7 +49,7 @@ class TestStatements:
     def test_of_an_accounts_page_are_bounded(self, billed_account: Billed) -> None:
         with CaptureQueriesContext(connection) as found:
             tables_of(billed_account.account)
-        assert len(found) == 9
+        assert len(found) == 10
         assert all(query["sql"].endswith(f"LIMIT {MAX_ROWS + 1}") for query in found)
 
     def test_of_an_invoices_page(self, support: Client) -> None:

@@ -72,6 +72,15 @@ class TestChangeTerms:
         assert sentences[-1] == "2,063.48 USD is billed now."
         assert state() == before
 
+    def test_that_waits_says_what_the_next_invoice_has(self, operator: Client, account: Account) -> None:
+        data = said(proration="next_invoice")
+        sentences, seen = previewed(operator, account, data)
+        assert sentences[-1] == "1,031.74 USD waits for the next invoice; nothing is billed now."
+        assert messages_of(operator, path_of(account, "terms"), data | {"seen": seen}) == ["The terms were changed."]
+        content = page(operator, f"accounts/account/{account.id}/change/")
+        assert ("2,063.48 USD" in content, "Remove an item" in content) == (True, False)
+        assert Invoice.objects.count() == 1
+
     def test_to_less_says_what_is_credited(self, operator: Client, account: Account) -> None:
         a_plan(code="basic", unit_amount_minor=100_000)
         sentences, _ = previewed(operator, account, said(plan="basic", quantity="1"))

@@ -12,7 +12,7 @@ from accounts.locked_accounts import lock_accounts, save_accounts
 from accounts.models import Account
 from invoices.credits import grant_credit
 from invoices.issuance import InvoiceDraft, IssuedInvoice, NewLine, issue_invoices
-from invoices.models import Invoice, InvoiceLine
+from invoices.models import Invoice, InvoiceLine, Item
 from ledger.balances import balance, book_totals
 from ledger.models import Entry
 from payments.account_updates import update_account
@@ -34,11 +34,17 @@ def issued(*lines: tuple[Account, list[int]], today: datetime.date = TODAY) -> l
     """An invoice of items for each account, with a line of each amount; in one batch."""
     with transaction.atomic():
         locked = lock_accounts(account.id for account, _ in lines)
+        item = {"description": "Any", "quantity": 1, "unit_amount_minor": 1, "amount_minor": 1, "created_at": NOW}
+        items = {account.id: Item(account=account, **item) for account, _ in lines}
+        Item.objects.bulk_create(items.values())
         drafts = [
             InvoiceDraft(
                 new_id(),
                 locked[account.id],
-                [NewLine(InvoiceLine.Kind.ITEM, f"Item {amount}", 1, amount, amount) for amount in amounts],
+                [
+                    NewLine(InvoiceLine.Kind.ITEM, f"Item {amount}", 1, amount, amount, item_id=items[account.id].id)
+                    for amount in amounts
+                ],
             )
             for account, amounts in lines
         ]

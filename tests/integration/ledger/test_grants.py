@@ -26,6 +26,7 @@ GRANTED = {
     "ledger_entry": {READ},  # and INSERT of all columns but `created_at`
     "invoices_invoice": {READ, ADD},
     "invoices_invoiceline": {READ, ADD},
+    "invoices_item": {READ, ADD},
     "invoices_creditnote": {READ, ADD},
     "invoices_creditnoteline": {READ, ADD},
     "payments_payment": {READ, ADD},
@@ -63,6 +64,7 @@ CHANGED = {
         *("in_flight", "declined_on"),
     },
     "invoices_invoiceline": {"credited_minor"},
+    "invoices_item": {"rebilling_id", "invoiced_minor", "removed_at", "removed_by", "removal_reason"},
     "payments_payment": {
         *("status", "decline_code", "needs_review", "review_reason", "resolution", "resolved_by"),
         *("gateway_reference", "first_called_at", "leased_until", "completed_at", "excess_minor", "refunded_minor"),
@@ -105,6 +107,8 @@ REFUSED = {
     "a period's discount is not edited": "UPDATE rebilling_rebilling SET discount_minor = 0",
     "a line's description is not edited": "UPDATE invoices_invoiceline SET description = 'other'",
     "a line is not deleted": "DELETE FROM invoices_invoiceline",
+    "an item's amount is not edited": "UPDATE invoices_item SET amount_minor = 1",
+    "an item is not deleted": "DELETE FROM invoices_item",
     "a credit note is not edited": "UPDATE invoices_creditnote SET amount_minor = 1",
     "a credit note is not deleted": "DELETE FROM invoices_creditnote",
     "a credit note's line is not edited": "UPDATE invoices_creditnoteline SET amount_minor = 1",

@@ -14,7 +14,8 @@ from subscriptions.agreed_terms import UnableToChangeTerms
 from subscriptions.due_changes import apply_due_changes
 from subscriptions.lifecycle import close_account, reopen_account
 from subscriptions.pauses import pause_account, resume_account
-from subscriptions.terms_changes import BillingStops, NotPending, TermsPending, UnknownTerms, withdraw_terms
+from subscriptions.terms_changes import BillingStops, TermsPending
+from subscriptions.terms_withdrawals import NotPending, UnknownTerms, withdraw_terms
 from subscriptions.trials import move_trial_end
 from tests.builders import TODAY, a_plan, an_account, at, billed
 from tests.support.databases import rolled_back

@@ -27,12 +27,13 @@ from subscriptions.discounts import give_discount
 from subscriptions.lifecycle import close_account
 from subscriptions.pauses import pause_account, resume_account
 from subscriptions.pending_changes import take_back
-from subscriptions.terms_changes import BillingStops, TermsChange, TermsPending, withdraw_terms
+from subscriptions.terms_changes import BillingStops, TermsChange, TermsPending
+from subscriptions.terms_withdrawals import withdraw_terms
 from tests.builders import TODAY, QueueInHand, a_plan, an_account, at, billed, swept
 from tests.support.databases import rolled_back
 from tests.support.lifecycle import DAY, JAN_10, starts, status_of
 from tests.support.owing import DECLINED, FEB_1, MAR_1, answers, invoices_of, owing, rows, state_of
-from tests.support.terms import JAN_16, JAN_21, billed_account, changed, lines_of
+from tests.support.terms import JAN_16, JAN_21, billed_account, changed, lines_of, pay
 from tests.support.unchanged import nothing_moves
 
 FEB_10, FEB_16 = datetime.date(2026, 2, 10), datetime.date(2026, 2, 16)
@@ -213,6 +214,7 @@ class TestOnItsDay:
                 else:
                     preview = changed(account, on=day, how={"dry_run": True}, anchor_date=day, quantity=2)
                     changed(account, on=day, anchor_date=day, quantity=2)
+                    pay(account, on=day)
                 billed(as_of=day)
                 assert_sound(account, day=day)
                 assert preview.billed is not None

@@ -306,6 +306,13 @@ class TestAnotherInterval:
         assert Rebilling.objects.latest("period_start").period_end == datetime.date(2026, 2, 16)
         assert billed_less_credited(account) == 1500 + 3100
 
+    def test_is_for_the_next_sweep_to_find_and_not_for_the_one_before(self) -> None:
+        account = billed_account()
+        run = billed(as_of=JAN_16)
+        changed(account, anchor_date=JAN_16)
+        (found,) = reconcile(runs=[run], now=at(JAN_16))
+        assert found.unexplained.periods == 0
+
     def test_at_the_periods_end_counts_from_there(self) -> None:
         account = billed_account()
         weekly = a_plan(interval_unit="week", unit_amount_minor=700)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoices.taxes import Rate, amount_within, tax_credited, tax_rate_of, taxed_lines, with_tax
+from invoices.taxes import Rate, amount_within, deductible, tax_credited, tax_rate_of, taxed_lines, with_tax
 
 ADDED, INCLUDED, OTHER = (uuid.UUID(int=number) for number in (1, 2, 3))
 
@@ -161,3 +161,47 @@ class TestTaxCredited:
             shares.append(tax_credited(tax_minor=tax, total_minor=total, credited_minor=before, more_minor=part))
             assert 0 <= shares[-1] <= part
         assert sum(shares) == tax
+
+
+class TestDeductible:
+    @given(
+        lines=st.lists(st.tuples(st.integers(0, 10**12), st.sampled_from([None, ADDED, INCLUDED])), max_size=5),
+        rate_id=st.sampled_from([None, ADDED, INCLUDED, OTHER]),
+        most=st.integers(1, 10**13),
+        rates=st.fixed_dictionaries(dict.fromkeys((ADDED, INCLUDED, OTHER), rates)),
+    )
+    def test_is_the_largest_after_which_the_total_is_not_below_zero(
+        self,
+        lines: list[tuple[int, uuid.UUID | None]],
+        rate_id: uuid.UUID | None,
+        most: int,
+        rates: dict[uuid.UUID, Rate],
+    ) -> None:
+        def total(deducted: int) -> int:
+            return sum(tax.total_minor for tax in taxed_lines(lines=[*lines, (-deducted, rate_id)], rates=rates))
+
+        found = deductible(lines=lines, rate_id=rate_id, most_minor=most, rates=rates)
+        assert 0 <= found <= most
+        assert total(found) >= 0
+        assert found == most or total(found + 1) < 0
+
+    @pytest.mark.parametrize(
+        ("lines", "rate_id", "most", "expected"),
+        [
+            ([(1999, None)], None, 5000, 1999),
+            ([(1999, None)], None, 1998, 1998),
+            ([(1000, ADDED)], ADDED, 5000, 1000),
+            # 12.10 is what 10.00 comes to; without tax as much can be deducted.
+            ([(1000, ADDED)], None, 5000, 1210),
+            # 8.26 with 1.73 of tax is 9.99, and 8.27 with 1.74 of tax 10.01.
+            ([(1000, None)], ADDED, 5000, 826),
+            ([(1000, ADDED)], INCLUDED, 5000, 1210),
+            ([], ADDED, 5000, 0),
+            ([(0, ADDED)], None, 1, 0),
+        ],
+    )
+    def test_is_known_where_it_is_known(
+        self, lines: list[tuple[int, uuid.UUID | None]], rate_id: uuid.UUID | None, most: int, expected: int
+    ) -> None:
+        rates = {ADDED: Rate(21_000, is_inclusive=False), INCLUDED: Rate(21_000, is_inclusive=True)}
+        assert deductible(lines=lines, rate_id=rate_id, most_minor=most, rates=rates) == expected
