@@ -121,16 +121,20 @@ def periods_left(discount: Discount) -> int | None:
 
 def discount_in_words(discount: Discount, currency: str) -> str:
     """It, as people read it: "25% off, for 3 periods from 1 Mar 2026"."""
-    if discount.percent is not None:
-        off = f"{shown_percent(discount.percent)}% off"
-    else:
-        off = f"{display(amount_minor=discount.amount_minor or 0, currency=currency)} off"
+    off = off_in_words(discount, currency)
     since = day_in_words(discount.starts_on)
     if discount.periods is not None:
         return f"{off}, for {counted(discount.periods, 'period')} from {since}"
     if discount.until is not None:
         return f"{off}, for periods from {since} that start before {day_in_words(discount.until)}"
     return f"{off}, for good, from {since}"
+
+
+def off_in_words(discount: Discount, currency: str) -> str:
+    """What it takes off each period: "25% off"."""
+    if discount.percent is not None:
+        return f"{shown_percent(discount.percent)}% off"
+    return f"{display(amount_minor=discount.amount_minor or 0, currency=currency)} off"
 
 
 def _value_errors(account: LockedAccount, *, percent: Decimal | None, amount_minor: int | None) -> dict[str, str]:

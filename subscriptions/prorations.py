@@ -31,6 +31,7 @@ from rebilling.billed_periods import BilledPeriod
 from rebilling.models import Proration
 from rebilling.period_discounts import net_price_minor
 from rebilling.period_rows import units_in_words
+from subscriptions.discounts import off_in_words
 from subscriptions.immediate_invoices import invoice_at_once
 
 
@@ -179,8 +180,9 @@ def _lines(
     }
     lines = []
     if prorated.credit_minor:
+        billed_with = f" ({off_in_words(row.discount, row.currency)})" if row.discount else ""
         credit = NewLine(
-            description=f"Unused days of {period.described}, {days}",
+            description=f"Unused days of {period.described}{billed_with}, {days}",
             quantity=period.quantity,
             unit_amount_minor=period.unit_amount_minor,
             amount_minor=-prorated.credit_minor,

@@ -179,6 +179,8 @@ class TestDiscount:
         _, invoice = invoices_of(account)
         assert amounts_of(invoice) == [(-1440, 0, -1440), (2880, 0, 2880)]
         assert list(invoice.lines.order_by("position").values_list("discount_minor", flat=True)) == [0, 320]
+        unused = invoice.lines.get(position=1).description
+        assert unused == f"Unused days of {account.terms.get(quantity=1).plan.name} (10% off), 16 Jan to 31 Jan 2026"
         assert books_agree()
 
     def test_of_an_amount_is_taken_off_the_new_price_once(self) -> None:
@@ -188,6 +190,7 @@ class TestDiscount:
         # Of 27.90 and of 58.90 a month, 16 of 31 days.
         assert amounts_of(invoice) == [(-1440, 0, -1440), (3040, 0, 3040)]
         assert list(invoice.lines.order_by("position").values_list("discount_minor", flat=True)) == [0, 160]
+        assert " (3.10 USD off), " in invoice.lines.get(position=1).description
         assert books_agree()
 
     def test_of_an_amount_never_goes_below_a_price_of_nothing(self) -> None:
