@@ -72,20 +72,20 @@ class Draft:
 
     def opening(self, *, now: datetime.datetime) -> AccountChange:
         """The first row of the account's history, not saved yet."""
-        after = {"status": self.account.status} | shown_terms(self.terms)
-        if self.account.on_decline != Account.OnDecline.DUN:
-            after["on_decline"] = self.account.on_decline
-        if self.account.tax_rate_id:
-            after["tax_rate"] = str(self.account.tax_rate)
-        if self.account.credit_balance_minor:
-            after["credit_balance_minor"] = self.account.credit_balance_minor
+        given: dict[str, Any] = {
+            "status": self.account.status,
+            "trial_ends_on": str(self.account.trial_ends_on or ""),
+            "on_decline": "" if self.account.on_decline == Account.OnDecline.DUN else self.account.on_decline,
+            "tax_rate": str(self.account.tax_rate) if self.account.tax_rate_id else "",
+            "credit_balance_minor": self.account.credit_balance_minor,
+        }
         return AccountChange(
             account=self.account,
             reason=self.terms.reason,
             author=self.terms.author,
             changed_at=now,
             before={},
-            after=after,
+            after={name: value for name, value in given.items() if value} | shown_terms(self.terms),
         )
 
 

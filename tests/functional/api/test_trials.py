@@ -27,6 +27,8 @@ class TestTrial:
     def test_is_seen_on_the_account(self, api: ApiClient, trial: Account) -> None:
         answer = api.get(f"/v1/accounts/{trial.id}").json()
         assert (answer["trial_ends_on"], answer["rebilling_date"]) == ("2026-01-15", "2026-01-15")
+        (opening,) = api.get(f"/v1/accounts/{trial.id}/history").json()["results"]
+        assert opening["after"]["trial_ends_on"] == "2026-01-15"
         assert api.get(f"/v1/accounts/{an_account().id}").json()["trial_ends_on"] is None
 
     def test_is_extended_and_the_anchor_moves_with_it(self, api: ApiClient, trial: Account) -> None:
