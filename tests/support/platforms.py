@@ -118,7 +118,13 @@ class Api:
         return found
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        request = urllib.request.Request(self.base + path, data=json.dumps(body).encode())
+        return self._send("POST", path, body)
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return self._send("PATCH", path, body)
+
+    def _send(self, method: str, path: str, body: dict[str, Any]) -> Any:
+        request = urllib.request.Request(self.base + path, data=json.dumps(body).encode(), method=method)
         request.add_header("Content-Type", "application/json")
         request.add_header("Idempotency-Key", str(uuid.uuid4()))
         return self._answer(request)
