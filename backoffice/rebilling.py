@@ -218,6 +218,7 @@ class RebillingAdmin(ActingAdmin):
         "unit_price",
         "discount_taken_off",
         "amount",
+        "items",
         "tax_rate",
         "ended_on",
         "invoice_link",
@@ -236,6 +237,10 @@ class RebillingAdmin(ActingAdmin):
     unit_price = money("unit_amount_minor", description="unit price")
     discount_taken_off = money("discount_minor", description="discount")
     amount = money("amount_minor", description="price per period")
+
+    @admin.display(description="items invoiced with it")
+    def items(self, row: Rebilling) -> str | None:
+        return None if row.items_minor is None else display(amount_minor=row.items_minor, currency=row.currency)
 
     @admin.display(description="period", ordering="period_start")
     def period(self, rebilling: Rebilling) -> str:

@@ -123,6 +123,8 @@ class TestRemove:
         assert ", staff:olga: a mistake" in table_of(operator, account)
         billed(as_of=NOW.date())
         assert Invoice.objects.get(account=account).lines.count() == 2
+        period = account.rebillings.get()
+        assert "-41.00 USD" in page(operator, f"rebilling/rebilling/{period.id}/change/")
 
     def test_refuses_an_item_that_does_not_wait(self, operator: Client, account: Account) -> None:
         data = said(billing="now")
