@@ -90,6 +90,8 @@ def credit_changes(items: Sequence[PendingItem], account: LockedAccount, *, toda
     with its tax; unsaved. Returns it, in minor units.
     """
     of_changes = [item for item in items if item.is_of_a_change]
+    if all(item.left_minor > 0 for item in of_changes):
+        return 0
     rates = deduction_rates(of_changes, [])
     totals = [with_tax(item.left_minor, rates[item.tax_rate_id] if item.tax_rate_id else None) for item in of_changes]
     credit = max(0, -sum(totals))

@@ -134,7 +134,7 @@ def _less_what_waits(
         return amount_minor - billed.waiting_minor
     deduction = amount_within(amount_minor, billed.rate)
     if deduction:
-        days = period_in_words(start=today, end=billed.rebilling.period_end)
+        days = period_in_words(start=today, end=billed.rebilling.ended_on)
         Item.objects.create(
             account_id=account.id,
             description=f"Unused days of {billed.described}, {days}",

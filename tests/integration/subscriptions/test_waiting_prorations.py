@@ -225,6 +225,13 @@ class TestClosing:
         assert (amounts_of(account), state_of(account)) == ([[6200]], ("INACTIVE", 0, 1600))
         assert discrepancies() == []
 
+    def test_without_collecting_gives_up_what_is_only_charged(self) -> None:
+        rate = create_tax_rate(name="VAT", percent=Decimal(21), now=NOW)
+        account = billed_account(unit_amount_minor=0, tax_rate=rate.id)
+        waiting(account, unit_amount_minor=3100)
+        closed(account, collect=False)
+        assert (items_of(account), state_of(account)) == ([(1600, 0, "removed")], ("INACTIVE", 0, 0))
+
     @pytest.mark.parametrize(
         ("quantity", "refund", "given_back"),
         [
