@@ -316,8 +316,7 @@ class TestDunning:
         days.post(f"/v1/invoices/{invoice['id']}/write-off", WHY)
         days.go_to(feb(10))
         account = days.post(f"/v1/accounts/{account_id}/reopen", WHY)
-        assert (account["anchor_date"], account["rebilling_date"]) == ("2026-02-10", "2026-02-10")
-        days.sweep()
+        assert (account["anchor_date"], account["rebilling_date"]) == ("2026-02-10", "2027-02-10")
         _, second = days.invoices(account_id)
         (line,) = second["lines"]
         assert (line["period_start"], line["period_end"], line["amount_minor"]) == ("2026-02-10", "2027-02-10", 1999)
