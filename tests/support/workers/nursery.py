@@ -25,6 +25,9 @@ from django.core.management import call_command
 
 from localcloud.sqs.poller import Poller
 
+MEETING_SECONDS = 20
+"""How long a worker waits for another. Who is alone goes on then, and the test says so."""
+
 
 def main() -> None:
     _load_the_product()
@@ -82,6 +85,8 @@ def _work(order: dict[str, Any]) -> Never:
             setattr(owner, attribute, value)
         if order["crash"] is not None:
             _arm(**order["crash"])
+        if order["meet"] is not None:
+            _meet(**order["meet"])
         _announce_the_first_message(Path(order["begun"]))
         if order["now"] is not None:
             time_machine.travel(datetime.datetime.fromisoformat(order["now"])).start()
@@ -115,6 +120,24 @@ def _arm(*, at: str, when: str, nth: int) -> None:
         return answer
 
     setattr(owner, attribute, cut_off)
+
+
+def _meet(*, at: str, folder: str, pause_seconds: float) -> None:
+    """Before the first call of the function waits for the other one, who does the same."""
+    owner, attribute = _resolve(at)
+    original: Callable[..., Any] = getattr(owner, attribute)
+    calls = itertools.count(1)
+
+    def met(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == 1:
+            Path(folder, str(os.getpid())).touch()
+            deadline = time.monotonic() + MEETING_SECONDS
+            while len(os.listdir(folder)) < 2 and time.monotonic() < deadline:
+                time.sleep(0.0005)
+            time.sleep(pause_seconds)
+        return original(*args, **kwargs)
+
+    setattr(owner, attribute, met)
 
 
 def _announce_the_first_message(path: Path) -> None:

@@ -58,6 +58,17 @@ class Seam:
 
 
 @dataclass(frozen=True)
+class Meeting:
+    """Two workers wait for each other before the first call that each makes of a function, and one of them for so much
+    longer.
+    """
+
+    at: str
+    folder: Path
+    pause_seconds: float = 0
+
+
+@dataclass(frozen=True)
 class Worker:
     """One forked process. Its id stays its own until it was waited for."""
 
@@ -93,6 +104,7 @@ class Workers:
         self,
         *argv: str,
         seam: Seam | None = None,
+        meeting: Meeting | None = None,
         constants: Mapping[str, object] | None = None,
         now: datetime.datetime | None = None,
     ) -> Worker:
@@ -104,13 +116,21 @@ class Workers:
         begun = self.log.with_name(f"begun-{uuid.uuid4()}")
         files = {"log": str(self.log), "begun": str(begun)}
         clock = now.isoformat() if now else None
-        pid = self.ask({"argv": argv, "crash": crash, "constants": dict(constants or {}), "now": clock, **files})
+        meet = meeting and {"at": meeting.at, "folder": str(meeting.folder), "pause_seconds": meeting.pause_seconds}
+        known = {"argv": argv, "crash": crash, "meet": meet, "now": clock}
+        pid = self.ask({**known, "constants": dict(constants or {}), **files})
         assert pid
         return Worker(pid, begun, self)
 
-    def run(self, *argv: str, seam: Seam | None = None, constants: Mapping[str, object] | None = None) -> int:
+    def run(
+        self,
+        *argv: str,
+        seam: Seam | None = None,
+        constants: Mapping[str, object] | None = None,
+        now: datetime.datetime | None = None,
+    ) -> int:
         """Runs a command to its end: its exit code, or the negative number of the signal that ended it."""
-        return self.start(*argv, seam=seam, constants=constants).wait()
+        return self.start(*argv, seam=seam, constants=constants, now=now).wait()
 
     def work_off_the_queue(self, *, workers: int = 1) -> None:
         """Works until no message is left, waiting for those that come back and putting dead ones back."""
