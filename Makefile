@@ -58,8 +58,10 @@ bench: $(VENV)/dev.stamp  ## the worker against hand-written SQL, and what batch
 soak: export SOAK_ACCOUNTS ?= 5000
 soak: export SOAK_KILLS ?= 50
 soak: export TERM_HISTORIES ?= 2000
+soak: export TERM_RACES ?= 200
 soak: $(VENV)/dev.stamp  ## half a year of trouble, a quarter of an hour (SOAK_SEED)
-	$(RUN) -m pytest -q -s tests/soak tests/functional/test_changes_of_terms.py
+	$(RUN) -m pytest -q -s tests/soak tests/functional/test_changes_of_terms.py \
+		tests/concurrency/test_terms_race_in_processes.py
 
 # Everything but the tests themselves. The database that some of these look at is the tests' own.
 check: export BILLING_DATA := .local-test

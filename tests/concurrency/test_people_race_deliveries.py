@@ -1,6 +1,7 @@
 """A person collects or resolves a payment while deliveries, the sweep and other people work on it."""
 
 import datetime
+import threading
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +11,6 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 
-from accounts.locked_accounts import lock_account
 from invoices.credit_notes import issue_credit_note
 from invoices.credits import grant_credit
 from invoices.models import Invoice
@@ -70,15 +70,30 @@ class DueAgain:
         }
 
     def raced(self, order: str) -> dict[str, Any]:
-        """All wait for the account's lock, in this order, before any has it. What each returned or refused."""
-        with threads() as start:
-            with transaction.atomic():
-                lock_account(self.account.id)
-                waiting = {}
-                for number, name in enumerate(order.split(), start=1):
-                    waiting[name] = start(partial(outcome_of, self.named[name]))
-                    wait_until_blocked(sessions=number)
-            ended = {name: future.result() for name, future in waiting.items()}
+        """All come to the account's lock before any has it, and get it in this order. What each returned or refused.
+
+        PostgreSQL promises no order: after an UPDATE any of those that wait may be the next.
+        """
+        gates = {name: Gate() for name in order.split()}
+        own = threading.local()
+
+        def acted(name: str) -> Any:
+            own.gate = gates[name]
+            return outcome_of(self.named[name])
+
+        def at_the_lock(original: Operation, *args: Any) -> Any:
+            own.gate.pass_through()
+            return original(*args)
+
+        with threads() as start, wrapped("accounts.locked_accounts.query", at_the_lock):
+            waiting = {}
+            for name, gate in gates.items():
+                waiting[name] = start(partial(acted, name))
+                gate.wait_for_somebody()
+            ended = {}
+            for name, gate in gates.items():
+                gate.open()
+                ended[name] = waiting[name].result()
         self.deliver()
         return ended
 

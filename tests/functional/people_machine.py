@@ -208,10 +208,11 @@ class PeopleMachine(TransactionMachine):
         changes = TermsChanges(unit_amount_minor=unit_amount_minor)
         unless_refused(lambda: change_terms(changes=changes, **given))
 
-    @rule(which=positions)
-    def move_the_billing_day_to_today(self, which: int) -> None:
-        changes = TermsChanges(anchor_date=self.today)
-        unless_refused(lambda: change_terms(account_id=self.any_account(which), changes=changes, **self.signed))
+    @rule(which=positions, days=st.sampled_from([0, 0, 1, 2, 5, 20]))
+    def move_the_billing_day(self, which: int, days: int) -> None:
+        day = self.today + datetime.timedelta(days)
+        given: dict[str, Any] = {"account_id": self.any_account(which), "effective": day} | self.signed
+        unless_refused(lambda: change_terms(changes=TermsChanges(anchor_date=day), **given))
 
     @rule(which=positions, quantity=st.integers(1, 3))
     def change_quantity_at_the_periods_end_or_take_that_back(self, which: int, quantity: int) -> None:

@@ -462,7 +462,7 @@ def _check_nothing_is_forgotten(rows: Rows) -> None:
 
 def assert_nothing_was_missed(*, as_of: datetime.date) -> None:
     """Every period that the textbook says was due by then has its row, but where an account is closed or parked; and
-    none has that starts when it is to be closed or paused, or later.
+    none has that starts when it is to be closed or paused, or later, nor on the day on which a period waits to be cut.
     """
     accounts = list(Account.objects.exclude(status="INACTIVE"))
     terms = terms_of([account.id for account in accounts])
@@ -473,6 +473,8 @@ def assert_nothing_was_missed(*, as_of: datetime.date) -> None:
         interval = terms[account.id].in_force(as_of).interval
         stops_on = account.billing_stops_on
         until = as_of if stops_on is None else min(as_of, stops_on - datetime.timedelta(days=1))
+        if cut := terms[account.id].cut:
+            until = min(until, cut.effective_from - datetime.timedelta(days=1))
         starts = itertools.takewhile(lambda day: day <= as_of, oracle_starts(account.anchor_date, interval))
         due = [day for day in starts if account.first_rebilling_date <= day <= until]
         found: Any = rows.filter(period_start__gte=account.first_rebilling_date)
