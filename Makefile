@@ -54,12 +54,13 @@ bench: $(VENV)/dev.stamp  ## the worker against hand-written SQL, and what batch
 	$(RUN) -m benchmarks.worker
 	$(RUN) -m benchmarks.batches
 
-# The long form of tests/soak: about a quarter of an hour. SOAK_SEED repeats a run's choices.
+# The long form of tests/soak, and of what is played and raced of changes of terms: twenty minutes and more. SOAK_SEED
+# and RACE_SEED repeat a run's choices.
 soak: export SOAK_ACCOUNTS ?= 5000
 soak: export SOAK_KILLS ?= 50
 soak: export TERM_HISTORIES ?= 2000
 soak: export TERM_RACES ?= 200
-soak: $(VENV)/dev.stamp  ## half a year of trouble, a quarter of an hour (SOAK_SEED)
+soak: $(VENV)/dev.stamp  ## half a year of trouble, and changes of terms that race, twenty minutes (SOAK_SEED)
 	$(RUN) -m pytest -q -s tests/soak tests/functional/test_changes_of_terms.py \
 		tests/concurrency/test_terms_race_in_processes.py
 
