@@ -13,7 +13,8 @@ from accounts.billing_day import billing_day
 from accounts.errors import OperationError
 from subscriptions.agreed_terms import TermsChanges
 from subscriptions.sign_up import sign_up
-from subscriptions.terms_changes import change_terms, withdraw_terms
+from subscriptions.terms_changes import change_terms
+from subscriptions.terms_withdrawals import withdraw_terms
 from tests.support.workers.processes import Meeting, Seam, Worker, Workers
 
 DONE = "done"
