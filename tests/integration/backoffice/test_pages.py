@@ -134,7 +134,7 @@ class TestPages:
         self, support: Client, billed_account: Billed, owing: Owing
     ) -> None:
         refunded(billed_account.payment, 199_900)
-        _, invoices, *_ = tables_of(billed_account.account)
+        _, _, invoices, *_ = tables_of(billed_account.account)
         assert (
             dict(zip(invoices.columns, invoices.rows[-1], strict=True)).items()
             >= {
@@ -151,7 +151,7 @@ class TestPages:
         for label in ("credited off what was owed", "credited to the balance", "credited with refunds"):
             assert f"<label>{label}:</label>" in content
         write_off_invoice(invoice_id=owing.january.id, **SORRY)
-        _, invoices, *_ = tables_of(owing.account)
+        _, _, invoices, *_ = tables_of(owing.account)
         assert [dict(zip(invoices.columns, row, strict=True))["Written off"] for row in invoices.rows] == [
             "0.00 USD",
             "19.99 USD",
