@@ -134,7 +134,7 @@ class Race:
         return Path(self.order["answer"]).read_text()
 
     def again(self) -> str:
-        """What a client does that was told to wait."""
+        """What a client does when the refusal will pass."""
         assert start(self.workers, order=self.order).wait() == 0
         return self._answer()
 
