@@ -53,6 +53,7 @@ class TestInvoice:
             "period_start": "2026-01-01",
             "period_end": "2026-02-01",
             "rebilling": line["rebilling"],
+            "item": None,
         }
         assert "1 Jan to 31 Jan 2026" in line["description"]
         assert invoice.pop("credit_notes") == invoice.pop("balance_uses") == invoice.pop("taxes") == []

@@ -252,6 +252,7 @@ class TestRebilling:
             "discount_minor": 0,
             "amount_minor": 3998,
             "tax_rate": None,
+            "items_minor": None,
             "currency": "USD",
             "invoice": invoice["id"],
             "due_since": "2026-01-01T06:00:00Z",

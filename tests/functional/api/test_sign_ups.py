@@ -219,7 +219,7 @@ class TestSignUpThatMustBePaid:
         account_id = opened(days, on_decline="close")["id"]
         reopened = days.post(f"/v1/accounts/{account_id}/reopen", {"reason": "they called"})
         assert (reopened["status"], reopened["on_decline"]) == ("PENDING", "dun")
-        days.sweep(datetime.date(2026, 1, 2))
+        days.work()
         assert days.account(account_id)["status"] == "PAST_DUE"
 
     def test_needs_a_key_since_a_decline_frees_its_reference(self, days: PlatformDays) -> None:
