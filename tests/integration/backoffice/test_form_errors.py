@@ -1,5 +1,6 @@
 """Errors in an action's form are shown at their fields, and nothing moves."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, bill
 from tests.integration.backoffice.action_requests import messages_of, path_of, state
 from tests.integration.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
+from tests.support.items import added
 from tests.support.refunds import refunded, requested
 
 pytestmark = rolled_back
@@ -45,7 +47,11 @@ SAID = {
     "email": "ada@engine.example",
     "quantity": "1",
     "plan": "gold",
-    "unit_price": "",
+    "unit_price": "20.50",
+    "description": "Setup",
+    "kind": "charge",
+    "billing": "next_invoice",
+    "item": "0193aaaa-0000-7000-8000-000000000001",
     "effective": "now",
     "proration": "invoice",
     "collection_method": "automatic",
@@ -57,6 +63,7 @@ SAID = {
 def rows(billed_account: Billed, owing: Owing) -> dict[type[models.Model], models.Model]:
     """A row of each kind that has pages of its own."""
     refund = refunded(billed_account.payment, 100)
+    added(owing.account, 500, item_id=uuid.UUID(SAID["item"]))
     return {
         Account: owing.account,
         Invoice: owing.january,
@@ -101,7 +108,7 @@ class TestReason:
     ) -> None:
         before = state()
         paths = every_action(rows)
-        assert len(paths) == 38
+        assert len(paths) == 40
         for path in paths:
             assert errors_of(operator, path, SAID | {"reason": reason}) == {"reason": [message]}, path
         assert state() == before
