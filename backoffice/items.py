@@ -12,7 +12,8 @@ from backoffice.actions import Action, Caller
 from backoffice.amounts import example_of, minor_from
 from backoffice.forms import OneLineField, ReasonForm, SubmissionForm
 from invoices.items import PendingItem, pending_items
-from subscriptions.items import MAX_DESCRIPTION_LENGTH, AddedItem, ItemBilling, NewItem, add_item, remove_item
+from subscriptions.item_removals import remove_item
+from subscriptions.items import MAX_DESCRIPTION_LENGTH, AddedItem, ItemBilling, NewItem, add_item
 
 _CHARGE, _DEDUCT = "charge", "deduct"
 

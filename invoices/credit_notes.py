@@ -18,6 +18,7 @@ from accounts.locked_accounts import LockedAccount
 from accounts.reasons import checked_reason
 from invoices.clearing import clear
 from invoices.credit_note_shares import NOT_CREDITED, UnableToCreditInvoice, left_of, lines_of, shares_of
+from invoices.items import items_of_prorated, remove_items
 from invoices.locked_invoices import LockedInvoice, lock_invoice, save_invoices
 from invoices.models import CreditNote, CreditNoteLine, InvoiceLine
 from invoices.numbers import credit_note_numbers
@@ -168,7 +169,9 @@ class CreditNotes:
         )
 
     def _void_periods(self) -> None:
-        """A period of which nothing is left is VOIDED, unless other terms took its place."""
+        """A period of which nothing is left is VOIDED, unless other terms took its place; what waits of its changes is
+        never invoiced then.
+        """
         given_back = {
             line.rebilling_id
             for draft, _ in self._drafts
@@ -178,7 +181,15 @@ class CreditNotes:
         }
         if given_back:
             accounts = {draft.account.id: draft.account for draft, _ in self._drafts}
-            period_claims().void(accounts=list(accounts.values()), rebilling_ids=given_back)
+            voided = period_claims().void(accounts=list(accounts.values()), rebilling_ids=given_back)
+            waiting = items_of_prorated(voided)
+            why = "Its billing period was given back"
+            remove_items(
+                [(accounts[account_id], items) for account_id, items in waiting.items()],
+                reason=why,
+                author=self._drafts[0][0].author,
+                now=self._now,
+            )
 
     def _postings(self, note: CreditNote, shares: Mapping[InvoiceLine, int]) -> list[Posting]:
         """Entries for the credit of each line and for the tax in it; what was written off is recovered, since it isn't

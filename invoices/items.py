@@ -94,6 +94,11 @@ def items_of_changes(proration_ids: Collection[uuid.UUID]) -> list[PendingItem]:
     return [PendingItem(*row) for row in items.values_list(*_FIELDS)]
 
 
+def items_of_prorated(rebilling_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[PendingItem]]:
+    """What waits of changes within these periods, by account; no statement for no ids."""
+    return _by_account(Item.objects.filter(PENDING, prorated_id__in=rebilling_ids)) if rebilling_ids else {}
+
+
 def fix_items(periods: Mapping[uuid.UUID, uuid.UUID]) -> None:
     """Each of these items is to be invoiced with its period: the ids of periods by those of items."""
     if not periods:

@@ -13,8 +13,8 @@ from accounts.locked_accounts import LockedAccount
 class PeriodClaims(Protocol):
     """The claims on billing periods of locked accounts."""
 
-    def void(self, *, accounts: Collection[LockedAccount], rebilling_ids: Collection[uuid.UUID]) -> None:
-        """Lines of these periods were credited whole: those of which nothing is left are void."""
+    def void(self, *, accounts: Collection[LockedAccount], rebilling_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        """Lines of these periods were credited whole: those of which nothing is left are void. Returns them."""
         ...
 
     def running(self, *, accounts: Collection[LockedAccount], on: datetime.date) -> list[uuid.UUID]:

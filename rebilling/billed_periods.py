@@ -89,19 +89,30 @@ class BilledPeriod:
         """What may still be credited of it, taxes included: its lines less what was credited, as far as its invoices
         have it left.
         """
-        lines = [line for _, of_invoice in self.invoices for line in of_invoice]
-        net = sum(line.total_minor - line.credited_minor for line in lines)
-        return max(0, min(net, sum(_left(invoice, of_invoice) for invoice, of_invoice in self.invoices)))
+        left = sum(_left(invoice, of_invoice) for invoice, of_invoice in self.invoices)
+        return max(0, min(self._uncredited_minor, left))
+
+    @property
+    def _uncredited_minor(self) -> int:
+        """Its lines less what was credited of them. A deduction of something else may have paid for them."""
+        return sum(line.total_minor - line.credited_minor for _, lines in self.invoices for line in lines)
+
+    @property
+    def is_paid_by_deductions(self) -> bool:
+        """Whether its invoices have less left than its lines: what a deduction paid for can't become a credit note."""
+        return self.invoiced_left_minor < self._uncredited_minor
 
     @property
     def creditable_minor(self) -> int:
-        """What may still be credited of its price, without a tax that is added: what was billed less what changes gave
-        back, or, once a person has credited some of it, what its lines have left.
+        """What unused days may give back of its price, without a tax that is added: what was billed less what changes
+        gave back, or, once a person has credited some of it, what its lines have left. Where a deduction has paid for
+        them, less of it can become a credit note.
         """
         invoiced = sum(line.total_minor for _, lines in self.invoices for line in lines)
         noted = sum(change.net_minor for change in self.changes if not change.waits and change.invoice_id is None)
-        if self.left_minor < invoiced + noted + self.waiting_minor:
-            return amount_within(self.left_minor, self.rate)
+        left = max(0, self._uncredited_minor + self.waiting_minor)
+        if left < invoiced + noted + self.waiting_minor:
+            return amount_within(left, self.rate)
         return self.rebilling.amount_minor + sum(change.charge_minor - change.credit_minor for change in self.changes)
 
     def shares(self, amount_minor: int) -> list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]]:

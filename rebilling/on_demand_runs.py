@@ -10,6 +10,7 @@ from dataclasses import asdict
 from functools import partial
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from rebilling.models import Run
 from rebilling.run_states import hold, reopen
@@ -25,13 +26,7 @@ def lock_run_of_the_day(
 
     Locked, or begun, by the present transaction, which has locked the account before: one after the other is weighed.
     """
-    days_runs = Run.objects.filter(kind=Run.Kind.ON_DEMAND, as_of=today)
-    if not days_runs.exists():
-        first = _new_run(today=today, now=now)
-        first.passed_at = now
-        # Another may begin it at the same time; then this one waits for it.
-        Run.objects.bulk_create([first], ignore_conflicts=True)
-    days_runs.select_for_update(no_key=True).get(held_because="")
+    days_runs = lock_billing_of_the_day(today=today, now=now)
     # Read once that is locked, so that what the last one did is seen.
     runs = list(days_runs.exclude(status=Run.Status.CANCELLED).order_by("id"))
     if any(run.status == Run.Status.HELD for run in runs):
@@ -46,6 +41,20 @@ def lock_run_of_the_day(
         # The day has just ended.
         reopen([run.id])
     return run
+
+
+def lock_billing_of_the_day(*, today: datetime.date, now: datetime.datetime) -> QuerySet[Run]:
+    """The day's on-demand runs, with the first of them locked, or begun. What issues an invoice before it bills a
+    period at once comes here first: the run is locked before a number is taken of the company's series.
+    """
+    days_runs = Run.objects.filter(kind=Run.Kind.ON_DEMAND, as_of=today)
+    if not days_runs.exists():
+        first = _new_run(today=today, now=now)
+        first.passed_at = now
+        # Another may begin it at the same time; then this one waits for it.
+        Run.objects.bulk_create([first], ignore_conflicts=True)
+    days_runs.select_for_update(no_key=True).get(held_because="")
+    return days_runs
 
 
 def _new_run(*, today: datetime.date, now: datetime.datetime) -> Run:

@@ -58,9 +58,9 @@ def mark_charged(*, periods: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> set[uuid.
         return {id_ for (id_,) in cursor.fetchall()}
 
 
-def mark_voided(*, accounts: Collection[LockedAccount], ids: Collection[uuid.UUID]) -> None:
+def mark_voided(*, accounts: Collection[LockedAccount], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Those of the accounts' periods that are CHARGED, and of whose lines nothing is left to credit, are VOIDED. Of an
-    invoice that was credited whole nothing is left, whatever its deductions were for.
+    invoice that was credited whole nothing is left, whatever its deductions were for. Returns those that moved.
     """
     charged = _of(accounts).filter(id__in=ids, status=Rebilling.Status.CHARGED)
     credited = F("invoice__credited_minor") + F("invoice__credited_to_balance_minor")
@@ -71,7 +71,9 @@ def mark_voided(*, accounts: Collection[LockedAccount], ids: Collection[uuid.UUI
         .annotate(left=Sum(F("total_minor") - F("credited_minor")))
         .filter(left__gt=0)
     )
-    charged.filter(~Exists(left)).update(status=Rebilling.Status.VOIDED)
+    voided = set(charged.filter(~Exists(left)).values_list("id", flat=True))
+    charged.filter(id__in=voided).update(status=Rebilling.Status.VOIDED)
+    return voided
 
 
 def cut_off(*, accounts: Collection[LockedAccount], on: datetime.date) -> None:

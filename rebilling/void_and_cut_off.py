@@ -12,9 +12,9 @@ from rebilling.period_states import cut_off, mark_voided
 class RebillingClaims:
     """The claims on billing periods, as invoices know them; of locked accounts."""
 
-    def void(self, *, accounts: Collection[LockedAccount], rebilling_ids: Collection[uuid.UUID]) -> None:
+    def void(self, *, accounts: Collection[LockedAccount], rebilling_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
         """Lines of theirs were credited whole: of which nothing is left, they are VOIDED. They count as covered."""
-        mark_voided(accounts=accounts, ids=rebilling_ids)
+        return mark_voided(accounts=accounts, ids=rebilling_ids)
 
     def running(self, *, accounts: Collection[LockedAccount], on: datetime.date) -> list[uuid.UUID]:
         """The accounts' periods that were charged and go on after this day begins: neither VOIDED nor cut off."""

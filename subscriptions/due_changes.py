@@ -28,6 +28,8 @@ from subscriptions.reactivation import bill_again
 logger = logging.getLogger(__name__)
 
 BATCH_ACCOUNTS = 500
+MAX_WAIT = datetime.timedelta(days=3)
+"""A period that waits longer to be cut, so that its account isn't billed, is logged as an error, and rings."""
 
 Reasons = dict[uuid.UUID, dict[str, Pending]]
 
@@ -74,7 +76,9 @@ def _apply(ids: Sequence[uuid.UUID], *, as_of: datetime.date, today: datetime.da
     done = carry_out(list(lock_accounts(ids).values()), as_of=as_of, today=today, now=now)
     for account_id, cut in done.waiting.items():
         about = {"event": "account.cut_waits", "account": str(account_id), "day": cut.day.isoformat()}
-        logger.warning("a period waits to be cut", extra=about | {"because": cut.because})
+        late = as_of - cut.day > MAX_WAIT
+        level = logging.ERROR if late else logging.WARNING
+        logger.log(level, "a period waits to be cut", extra=about | {"because": str(cut.because)})
     return done.changed
 
 

@@ -17,7 +17,7 @@ from accounts.text import text_error
 from accounts.wording import one_of
 from invoices.issuance import IssuedInvoice
 from invoices.item_lines import item_line
-from invoices.items import PendingItem, item_in_words, mark_items_invoiced, pending_items, remove_items
+from invoices.items import PendingItem, item_in_words, mark_items_invoiced
 from invoices.models import PENDING, Item
 from invoices.taxes import rate_of, tax_rate_of, taxed_lines
 from subscriptions.immediate_invoices import invoice_at_once
@@ -41,6 +41,13 @@ class NoNextInvoice(Conflict):
     code = "no-next-invoice"
 
 
+class SignUpUnpaid(Conflict):
+    """The account's sign-up must be paid, and wasn't yet: an invoice that is paid before would count as that."""
+
+    code = "sign-up-unpaid"
+    passing = True
+
+
 class TooManyItems(Conflict):
     code = "too-many-items"
 
@@ -53,27 +60,6 @@ class ItemAdded(Conflict):
 
 class UnknownItem(Missing):
     code = "unknown-item"
-
-
-class ItemNotPending(Conflict):
-    """It was invoiced or removed before."""
-
-    code = "item-not-pending"
-
-
-class ItemOfAChange(Conflict):
-    """It bills a change of terms, which is taken back by another change."""
-
-    code = "item-of-a-change"
-
-
-class DeductionFixed(Conflict):
-    """A period that is due is to be invoiced with the deduction: without it, more would be charged than was
-    approved.
-    """
-
-    code = "deduction-of-a-due-period"
-    passing = True
 
 
 class ItemBilling(models.TextChoices):
@@ -127,7 +113,8 @@ def add_item(
 
     A deduction can't be billed now, and an INACTIVE account has no next invoice. `item_id` is made by a client that may
     send the request twice. A `dry_run` does all that, answers, and is rolled back. Raises `UnknownAccount`,
-    `UnableToAddItem` (errors by field), `NoNextInvoice`, `TooManyItems`, `ItemAdded` and `InvalidReason`.
+    `UnableToAddItem` (errors by field), `NoNextInvoice`, `SignUpUnpaid`, `TooManyItems`, `ItemAdded` and
+    `InvalidReason`.
     """
     reason = checked_reason(reason)
     with refined({"invoices_item_pkey": ItemAdded("This item was added before.")}), transaction.atomic():
@@ -136,6 +123,8 @@ def add_item(
             raise UnableToAddItem(_NOT_ADDED, **errors)
         if billing == ItemBilling.NEXT_INVOICE:
             check_items_can_wait(account)
+        elif account.closes_on_decline:
+            raise SignUpUnpaid("The sign-up must be paid first: wait for its outcome, or let the next invoice have it.")
         item = Item.objects.create(
             id=item_id or new_id(),
             account_id=account.id,
@@ -154,29 +143,6 @@ def add_item(
         if dry_run:
             transaction.set_rollback(True)
         return added
-
-
-def remove_item(
-    *, account_id: uuid.UUID, item_id: uuid.UUID, reason: str, author: str, today: datetime.date, now: datetime.datetime
-) -> Item:
-    """What isn't invoiced of the item never is. A deduction stays while a period that it was fixed to is due.
-
-    Raises `UnknownAccount`, `UnknownItem`, `ItemNotPending`, `ItemOfAChange`, `DeductionFixed` and `InvalidReason`.
-    """
-    reason = checked_reason(reason)
-    with transaction.atomic():
-        account = lock_account(account_id)
-        item = item_of(account_id, item_id)
-        if item.status != Item.Status.PENDING:
-            raise ItemNotPending(f"The item was {item.status} before.")
-        if item.proration_id:
-            raise ItemOfAChange("The item bills a change of terms: change the terms back, or grant credit.")
-        if item.rebilling_id and item.amount_minor < 0:
-            raise DeductionFixed("A period that is due is to be charged less by this deduction: wait until it is.")
-        (pending,) = [each for each in pending_items([account.id])[account.id] if each.id == item_id]
-        remove_items([(account, [pending])], reason=reason, author=author, now=now)
-        save_accounts([account], author=author, now=now)
-        return Item.objects.get(id=item_id)
 
 
 def item_of(account_id: uuid.UUID, item_id: uuid.UUID) -> Item:

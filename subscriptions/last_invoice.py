@@ -60,7 +60,6 @@ def bill_rest(
     today: datetime.date,
     author: str,
     now: datetime.datetime,
-    why_removed: str = "the account was closed",
 ) -> None:
     """Bill on one invoice what waits of the account's items, and its balance below zero; what is too small to collect
     is written off. What a deduction has left then is removed, and, of a change of terms, is credit. The account is
@@ -82,7 +81,7 @@ def bill_rest(
         why = "Too small to collect, and no next invoice brings it forward"
         write_off_balance(account, why=why, today=today, author=author)
     mark_items_invoiced(invoiced)
-    remove_items([(account, left)], reason=why_removed, author=author, now=now)
+    remove_items([(account, left)], reason="the account was closed", author=author, now=now)
 
 
 def credit_changes(items: Sequence[PendingItem], account: LockedAccount, *, today: datetime.date, author: str) -> int:

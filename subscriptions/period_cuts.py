@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from accounts.authors import SYSTEM
+from accounts.errors import OperationError
 from accounts.locked_accounts import LockedAccount
 from accounts.models import CUT_PENDING, Terms
 from accounts.terms import TermsInForce, terms_of, withdraw
@@ -27,7 +28,12 @@ class WaitingCut(NamedTuple):
     """The day as of which a period is to be cut, and why it can't be yet."""
 
     day: datetime.date
-    because: str
+    because: OperationError
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether it waits for a payment or a refund, and not for the period to be charged."""
+        return not isinstance(self.because, PeriodNotCharged)
 
 
 def check_a_period_runs(account: LockedAccount, after: TermsInForce, *, field: str) -> None:
@@ -73,7 +79,7 @@ def cut_periods(
         try:
             _cut(account, terms, today=today, now=now)
         except (PeriodNotCharged, PaymentInFlight, RefundInFlight) as error:
-            waiting[account.id] = WaitingCut(terms.effective_from, str(error))
+            waiting[account.id] = WaitingCut(terms.effective_from, error)
     return waiting
 
 

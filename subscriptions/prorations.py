@@ -20,19 +20,19 @@ from accounts.wording import day_in_words, period_in_words
 from invoices.clearing import clear
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
 from invoices.issuance import NewLine
-from invoices.item_lines import item_line
-from invoices.items import PendingItem, mark_items_invoiced, remove_items
+from invoices.items import mark_items_invoiced, remove_items
 from invoices.models import CreditNote, InvoiceLine, Item
 from invoices.proration import Prorated, prorate
 from invoices.receipts import note_first_paid
 from invoices.rounding import half_up
-from invoices.taxes import rate_of, tax_rate_of, taxed_lines
+from invoices.taxes import amount_within, rate_of, tax_rate_of, taxed_lines
 from rebilling.billed_periods import BilledPeriod
 from rebilling.models import Proration
 from rebilling.period_discounts import net_price_minor
 from rebilling.period_rows import units_in_words
 from subscriptions.discounts import off_in_words
 from subscriptions.immediate_invoices import invoice_at_once
+from subscriptions.waiting_changes import add_waiting_items, waiting_line
 
 
 class ChangedLine(NamedTuple):
@@ -69,7 +69,8 @@ def bill_change(
     now: datetime.datetime,
 ) -> BilledChange:
     """Bill what is left of the period from the day `on` by the terms `after`, or, without them, end it on that day:
-    today, or one that a late run makes up for. Or, where it `waits`, have the next invoice bill that.
+    today, or one that a late run makes up for. Or, where it `waits`, have the next invoice bill that, unless it gives
+    back, with what waited before.
 
     Unused days are given back with the tax of then, the days left charged with the period's discount and the account's
     present tax rate. More to pay is an invoice, issued and sent to be collected at once; less is credit notes on the
@@ -88,9 +89,18 @@ def bill_change(
     )
     tax_rate_id = tax_rate_of(account, default_id=default_tax_rate_id(now=now)) if after else None
     own = _lines(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
-    earlier = [] if waits else [_line_of(item) for item in period.waiting]
-    left_minor = period.left_minor if waits else period.invoiced_left_minor
-    lines = _within(left_minor, _with_taxes([*own, *earlier]))
+    earlier = [waiting_line(item) for item in period.waiting]
+    lines = _with_taxes([*own, *earlier])
+    # What gives back in all is credit notes: it doesn't wait.
+    waits = waits and sum(changed.total_minor for changed in lines) >= 0
+    if waits:
+        lines = _with_taxes(own)
+    elif period.is_paid_by_deductions:
+        prorated = _affordable(period, prorated, earlier)
+        own = _lines(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
+        lines = _with_taxes([*own, *earlier])
+    if not waits:
+        lines = _within(period.invoiced_left_minor, lines)
     own_lines = lines[: len(own)]
     proration = Proration(
         rebilling=row,
@@ -108,8 +118,23 @@ def bill_change(
     )
     if waits:
         proration.save(force_insert=True)
-        items = _add_items(account, proration, own_lines, reason=terms.reason, author=author, now=now)
+        items = add_waiting_items(
+            account, proration, [changed.line for changed in own_lines], reason=terms.reason, author=author, now=now
+        )
         return BilledChange(proration, own_lines, items=items)
+    return _issue(account, period, proration, lines, today=today, author=author, now=now)
+
+
+def _issue(
+    account: LockedAccount,
+    period: BilledPeriod,
+    proration: Proration,
+    lines: Sequence[ChangedLine],
+    *,
+    today: datetime.date,
+    author: str,
+    now: datetime.datetime,
+) -> BilledChange:
     credit_notes: Sequence[CreditNote] = []
     # Where only the tax is another one, the invoice is over nothing, and says so.
     if proration.net_minor > 0 or (proration.net_minor == 0 and sum(changed.tax_minor for changed in lines) != 0):
@@ -117,7 +142,7 @@ def bill_change(
         proration.invoice_id = invoice_at_once(account, new_lines, today=today, author=author, now=now).id
         mark_items_invoiced({item.id: item.amount_minor for item in period.waiting})
     else:
-        why = f"Netted by the change of terms on {day_in_words(on)}"
+        why = f"Netted by the change of terms on {day_in_words(proration.changed_on)}"
         remove_items([(account, period.waiting)], reason=why, author=author, now=now)
     proration.save(force_insert=True)
     if proration.net_minor < 0:
@@ -125,40 +150,10 @@ def bill_change(
     return BilledChange(proration, lines, proration.invoice_id, credit_notes)
 
 
-def _line_of(item: PendingItem) -> NewLine:
-    """What waited of an earlier change; none of it was invoiced yet."""
-    return item_line(item, amount_minor=item.amount_minor, tax_rate_id=item.tax_rate_id)
-
-
-def _add_items(
-    account: LockedAccount,
-    proration: Proration,
-    lines: Sequence[ChangedLine],
-    *,
-    reason: str,
-    author: str,
-    now: datetime.datetime,
-) -> list[Item]:
-    """The credit and the charge wait for the next invoice, with the tax rates that they have today."""
-    return Item.objects.bulk_create(
-        Item(
-            account_id=account.id,
-            description=line.description,
-            quantity=line.quantity,
-            unit_amount_minor=line.unit_amount_minor,
-            discount_minor=line.discount_minor,
-            amount_minor=line.amount_minor,
-            tax_rate_id=line.tax_rate_id,
-            proration_id=proration.id,
-            prorated_id=line.rebilling_id,
-            period_start=line.period_start,
-            period_end=line.period_end,
-            reason=reason,
-            author=author,
-            created_at=now,
-        )
-        for line, *_ in lines
-    )
+def _affordable(period: BilledPeriod, prorated: Prorated, earlier: Sequence[NewLine]) -> Prorated:
+    """No more is given back than is charged, and is left of the period's invoices: a deduction paid for the rest."""
+    room = amount_within(period.invoiced_left_minor, period.rate) + sum(line.amount_minor for line in earlier)
+    return prorated._replace(credit_minor=min(prorated.credit_minor, max(0, prorated.charge_minor + room)))
 
 
 def _lines(

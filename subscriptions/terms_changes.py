@@ -13,6 +13,7 @@ from accounts.models import Account, Plan, Terms
 from accounts.reasons import checked_reason
 from accounts.terms import TermsInForce, add_terms, terms_of
 from rebilling.billed_periods import BilledPeriod, running_period
+from rebilling.on_demand_runs import lock_billing_of_the_day
 from rebilling.period_states import cut_off
 from subscriptions.agreed_terms import Effective, TermsChanges, UnableToChangeTerms, agreed_terms
 from subscriptions.items import check_items_can_wait
@@ -138,11 +139,11 @@ def _change(
         raise UnableToChangeTerms(
             "The terms were not changed.", anchor_date="The account is on a trial: move the trial's end instead."
         )
-    _check_mode(proration, begins_anew=begins_anew, cuts_later=after.cuts_period)
     if after.cuts_period:
         check_a_period_runs(account, after, field="effective" if changes.anchor_date is None else "anchor_date")
-    is_prorated = after.effective_from == today and proration != "none"
+    is_prorated = after.effective_from == today and (proration != "none" or begins_anew)
     period = running_period(account, today=today) if is_prorated else None
+    _check_mode(proration, ends_now=begins_now and period is not None, ends_later=after.cuts_period)
     if begins_now and not period and changes.anchor_date is None:
         # On a trial, and before the first period, that one is the first to have the new interval.
         after = after._replace(anchor_date=account.rebilling_date)
@@ -150,6 +151,8 @@ def _change(
     _note(account, before, after, reason=reason)
     billed = None
     if period:
+        if begins_now:
+            lock_billing_of_the_day(today=today, now=now)
         waits = proration == "next_invoice"
         if waits:
             check_items_can_wait(account)
@@ -170,11 +173,11 @@ def _change(
     return TermsChange(account.id, account.currency, before, after._replace(id=terms.id), next_day, billed)
 
 
-def _check_mode(proration: ProrationMode, *, begins_anew: bool, cuts_later: bool) -> None:
+def _check_mode(proration: ProrationMode, *, ends_now: bool, ends_later: bool) -> None:
     """Where a period ends, its rest is credited. Raises `UnableToChangeTerms`."""
-    if cuts_later and proration != "invoice":
+    if ends_later and proration != "invoice":
         error = 'Must be "invoice": on that day the period ends, and its rest is credited.'
-    elif begins_anew and proration == "none":
+    elif ends_now and proration == "none":
         error = 'Must be "invoice" or "next_invoice": the running period ends, and its rest is credited.'
     else:
         return

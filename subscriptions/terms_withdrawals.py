@@ -16,6 +16,12 @@ class UnknownTerms(Missing):
     code = "unknown-terms"
 
 
+class StopsWithThem(Conflict):
+    """The account is to be closed or paused on the day on which these terms cut its period."""
+
+    code = "account-stops-with-terms"
+
+
 class NotPending(Conflict):
     """The terms are in force already, or were withdrawn."""
 
@@ -33,7 +39,7 @@ def withdraw_terms(
 ) -> None:
     """Take back a change that is agreed for a later day: the present terms stay in force.
 
-    Raises `UnknownAccount`, `UnknownTerms`, `NotPending` and `InvalidReason`.
+    Raises `UnknownAccount`, `UnknownTerms`, `NotPending`, `StopsWithThem` and `InvalidReason`.
     """
     reason = checked_reason(reason)
     with transaction.atomic():
@@ -45,5 +51,11 @@ def withdraw_terms(
         if pending is None or pending.id != terms_id:
             why = "were withdrawn before" if terms.withdrawn_at else f"are in force since {terms.effective_from}"
             raise NotPending(f"These terms {why}.")
+        if pending.cuts_period and account.billing_stops_on == pending.effective_from:
+            stops_on = account.billing_stops_on
+            raise StopsWithThem(
+                f"The account is to be closed or paused on {stops_on}, where these terms end its period. Take that "
+                "back first: without them the period runs on."
+            )
         withdraw([(account, pending)], reason=reason, now=now)
         save_accounts([account], author=author, now=now)

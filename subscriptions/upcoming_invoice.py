@@ -78,7 +78,8 @@ def _next_invoice(
         if next_day is None:
             return _why_none(account, reason_before)
         day = in_range(max(day, next_day))
-        if carry_out([account], as_of=day, today=day, now=now).waiting:
+        waiting = carry_out([account], as_of=day, today=day, now=now).waiting
+        if any(cut.is_in_flight for cut in waiting.values()):
             return NoUpcomingInvoice.IN_FLIGHT
         if account.invoices_issued == issued and _is_billed_by(account, day):
             charged = charge_next(account=account, gateway=configured_gateway_name(), day=day, now=now)

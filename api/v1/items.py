@@ -21,7 +21,8 @@ from api.v1.account_answers import AccountListEndpoint
 from api.v1.accounts import TAG
 from api.v1.lifecycle import ReasonSerializer
 from invoices.models import Item
-from subscriptions.items import MAX_DESCRIPTION_LENGTH, ItemBilling, NewItem, add_item, item_of, remove_item
+from subscriptions.item_removals import remove_item
+from subscriptions.items import MAX_DESCRIPTION_LENGTH, ItemBilling, NewItem, add_item, item_of
 
 _DEDUCTION = -MAX_BALANCE_MINOR
 

@@ -80,7 +80,8 @@ class UpcomingSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="Why no invoice is to come, or null. `closed`, `paused`, `unpaid`, `imported`: the account is "
         "INACTIVE for that reason, and nothing is to change that. `to_be_closed`, `to_be_paused`: before another "
-        "period begins. `parked`: its next period waits for a person, or would. `out_of_range`: it is later than any "
+        "period begins. `parked`: its next period waits for a person, or would. `in_flight`: its period is to be cut, "
+        "and a payment or a refund in flight decides what is credited. `out_of_range`: it is later than any "
         "billing day.",
     )
 

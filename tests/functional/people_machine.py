@@ -30,7 +30,8 @@ from payments.reviews import mark_resolved, resolve_payment, resolve_refund
 from rebilling.models import Rebilling
 from subscriptions.agreed_terms import TermsChanges
 from subscriptions.discounts import end_discount, give_discount
-from subscriptions.items import NewItem, add_item, remove_item
+from subscriptions.item_removals import remove_item
+from subscriptions.items import NewItem, add_item
 from subscriptions.lifecycle import close_account, reopen_account
 from subscriptions.pauses import pause_account, resume_account
 from subscriptions.pending_changes import take_back

@@ -115,7 +115,8 @@ def play(
         assert net_billed(account) == before
         documents = Invoice.objects.count() + CreditNote.objects.count()
         change = change_terms(account_id=account.id, changes=wanted, **how, **signed)
-        if mode == "next_invoice":
+        assert change.billed is None or change.billed.proration.waits is False or mode == "next_invoice"
+        if change.billed and change.billed.proration.waits:
             assert Invoice.objects.count() + CreditNote.objects.count() == documents
         else:
             assert waiting(account) == 0

@@ -239,6 +239,15 @@ class TestUpcomingInvoice:
         assert (shown.invoice.issued_on, shown.invoice.total_minor, list(shown.lines)) == (FEB_1, 0, [])
         assert shown.invoice.outstanding_minor == 600
 
+    def test_of_a_day_that_was_missed_is_of_the_period_before_the_cut(self) -> None:
+        account = paid()
+        day = datetime.date(2026, 2, 10)
+        to = TermsChanges(anchor_date=day)
+        change_terms(account_id=account.id, changes=to, effective=day, **signed(JAN_10))
+        # Nothing ran from 1 to 11 February.
+        shown = shows_what_is_billed(account, on=datetime.date(2026, 2, 12))
+        assert [str(line.period_start) for line in shown.lines] == ["2026-02-01"]
+
     def test_counts_as_declined_where_the_method_can_not_be_used(self) -> None:
         account = an_account()
         with override_settings(DUNNING_DAYS=[365]):

@@ -5,7 +5,8 @@ from typing import Any
 
 from accounts.models import Account
 from invoices.models import InvoiceLine, Item
-from subscriptions.items import AddedItem, NewItem, add_item, remove_item
+from subscriptions.item_removals import remove_item
+from subscriptions.items import AddedItem, NewItem, add_item
 from tests.builders import TODAY, at
 
 

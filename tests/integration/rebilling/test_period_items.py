@@ -17,7 +17,7 @@ from rebilling.parked_periods import release_parked, skip_parked
 from rebilling.run_review import cancel_run, release_run
 from rebilling.sweep import find_due
 from rebilling.volume_check import sizes_of
-from subscriptions.items import DeductionFixed
+from subscriptions.item_removals import DeductionFixed
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, delivered, due, swept
 from tests.support.batches import deactivate
 from tests.support.databases import rolled_back

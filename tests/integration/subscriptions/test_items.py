@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from accounts.account_opening import NewAccount
 from accounts.errors import OperationError
 from accounts.locked_accounts import UnknownAccount
 from accounts.models import Account
@@ -17,20 +18,20 @@ from ledger.models import Entry
 from payments.gateways.port import Declined
 from rebilling.books import discrepancies
 from subscriptions import items
+from subscriptions.item_removals import DeductionFixed, ItemNotPending, remove_item
 from subscriptions.items import (
-    DeductionFixed,
     ItemAdded,
-    ItemNotPending,
     NewItem,
     NoNextInvoice,
+    SignUpUnpaid,
     TooManyItems,
     UnableToAddItem,
     UnknownItem,
     add_item,
-    remove_item,
 )
 from subscriptions.lifecycle import CollectNeedsNow, close_account, reopen_account
 from subscriptions.pauses import pause_account, resume_account
+from subscriptions.sign_up import sign_up
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, billed, swept
 from tests.support.databases import rolled_back
 from tests.support.items import added, adding, amounts_of, fixed_items, items_of, removed
@@ -207,6 +208,13 @@ class TestRefused:
         closed(account)
         with nothing_moves(), pytest.raises(NoNextInvoice):
             added(account, 500)
+
+    def test_is_what_is_billed_before_a_sign_up_that_must_be_paid(self) -> None:
+        new = NewAccount(name="Ada", email="ada@example.com", plan=a_plan().code, on_decline="close")
+        account = sign_up(new=new, author="test", today=TODAY, now=NOW).account
+        with nothing_moves(), pytest.raises(SignUpUnpaid):
+            added(account, 500, billing="now")
+        assert added(account, 500).status == "pending"
 
     def test_is_an_unknown_account_and_a_reason_that_says_nothing(self) -> None:
         new = NewItem(description="Setup", unit_amount_minor=500)

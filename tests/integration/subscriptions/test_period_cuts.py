@@ -28,7 +28,7 @@ from subscriptions.lifecycle import close_account
 from subscriptions.pauses import pause_account, resume_account
 from subscriptions.pending_changes import take_back
 from subscriptions.terms_changes import BillingStops, TermsChange, TermsPending
-from subscriptions.terms_withdrawals import withdraw_terms
+from subscriptions.terms_withdrawals import StopsWithThem, withdraw_terms
 from tests.builders import TODAY, QueueInHand, a_plan, an_account, at, billed, swept
 from tests.support.databases import rolled_back
 from tests.support.lifecycle import DAY, JAN_10, starts, status_of
@@ -129,6 +129,17 @@ class TestAgreed:
             (JAN_16 + 7 * DAY, JAN_16 + 14 * DAY, "CHARGED"),
         ]
         assert_sound(account, day=JAN_16 + 7 * DAY)
+
+
+class TestWithdrawn:
+    @pytest.mark.parametrize("stop", [close_account, pause_account])
+    def test_is_refused_where_the_account_stops_on_that_day(self, stop: Any) -> None:
+        account = billed_account()
+        change = moving(account)
+        stop(account_id=account.id, at="period_end", **signed(JAN_10))
+        assert change.after.id is not None
+        with nothing_moves(), pytest.raises(StopsWithThem, match="to be closed or paused on 2026-01-16"):
+            withdraw_terms(account_id=account.id, terms_id=change.after.id, **signed(JAN_10))
 
 
 class TestOnItsDay:

@@ -9,17 +9,19 @@ import pytest
 from accounts.locked_accounts import lock_account
 from accounts.models import Account
 from accounts.tax_rates import create_tax_rate
+from invoices.credit_notes import issue_credit_note
 from invoices.models import CreditNote, InvoiceLine
 from payments.account_updates import update_account
 from rebilling.billed_periods import running_period
 from rebilling.books import discrepancies
 from rebilling.models import Proration
 from subscriptions import items
-from subscriptions.items import ItemOfAChange, TooManyItems
+from subscriptions.item_removals import ItemOfAChange
+from subscriptions.items import TooManyItems
 from subscriptions.lifecycle import close_account
 from subscriptions.pauses import pause_account, resume_account
 from subscriptions.terms_changes import TermsChange
-from tests.builders import NOW, at, billed
+from tests.builders import NOW, TODAY, a_plan, an_account, at, billed
 from tests.support.databases import rolled_back
 from tests.support.items import added, amounts_of, fixed_items, items_of, removed
 from tests.support.owing import FEB_1, MAR_1, invoices_of, rows, state_of
@@ -104,22 +106,72 @@ class TestAnUpgrade:
 
 
 class TestADowngrade:
-    def test_is_a_deduction_of_the_next_invoice(self) -> None:
+    def test_is_credit_notes_at_once(self) -> None:
         account = billed_account(quantity=2)
-        waiting(account, quantity=1)
+        change = waiting(account, quantity=1)
+        assert change.billed is not None
+        assert (change.billed.proration.waits, items_of(account), notes_of(account)) == (False, [], [1600])
         billed(as_of=FEB_1)
-        assert (amounts_of(account), notes_of(account)) == ([[6200], [3100, -3200, 1600]], [])
+        assert amounts_of(account) == [[6200], [3100]]
         assert account.payments.latest("id").amount_minor == 1500
         assert (state_of(account), discrepancies()) == (("ACTIVE", 0, 0), [])
 
-    def test_of_more_than_the_next_invoice_goes_on_with_the_one_after(self) -> None:
-        account = billed_account(quantity=4)
-        waiting(account, unit_amount_minor=310, quantity=1)
+    def test_of_less_than_what_waits_waits_with_it(self) -> None:
+        account = billed_account()
+        waiting(account, quantity=3)
+        waiting(account, quantity=2)
+        assert [amount for amount, *_ in items_of(account)] == [-1600, 4800, -4800, 3200]
         billed(as_of=FEB_1)
-        billed(as_of=MAR_1)
-        assert amounts_of(account) == [[12_400], [310, -470, 160], [310, -310]]
-        assert items_of(account)[0] == (-6400, -780, "pending")
-        assert (state_of(account), discrepancies()) == (("ACTIVE", 0, 0), [])
+        assert (amounts_of(account)[1], notes_of(account)) == ([6200, -1600, 4800, -4800, 3200], [])
+        assert discrepancies() == []
+
+    def test_of_more_than_what_waits_is_credit_notes_for_the_net(self) -> None:
+        account = billed_account()
+        waiting(account, quantity=2)
+        waiting(account, quantity=1, unit_amount_minor=0)
+        assert (notes_of(account), [status for *_, status in items_of(account)]) == ([1600], ["removed", "removed"])
+        assert discrepancies() == []
+
+
+class TestAPeriodThatIsGivenBack:
+    def test_takes_what_waits_of_its_changes_along(self) -> None:
+        account = billed_account()
+        waiting(account, quantity=2)
+        (invoice,) = invoices_of(account)
+        issue_credit_note(invoice_id=invoice.id, reason="a mistake", author="bo", today=JAN_21, now=at(JAN_21))
+        assert [status for *_, status in items_of(account)] == ["removed", "removed"]
+        assert set(account.items.values_list("removal_reason", flat=True)) == {"Its billing period was given back"}
+        billed(as_of=FEB_1)
+        assert (amounts_of(account), discrepancies()) == ([[3100], [6200]], [])
+
+    def test_in_part_goes_on(self) -> None:
+        account = billed_account()
+        waiting(account, quantity=2)
+        (invoice,) = invoices_of(account)
+        part: dict[str, Any] = {"amount_minor": 1000, "reason": "an outage", "author": "bo"}
+        issue_credit_note(invoice_id=invoice.id, today=JAN_21, now=at(JAN_21), **part)
+        assert [status for *_, status in items_of(account)] == ["pending", "pending"]
+
+
+class TestAPeriodThatADeductionPaid:
+    def test_gives_unused_days_back_all_the_same(self) -> None:
+        account = an_account(plan=a_plan(unit_amount_minor=3100))
+        added(account, -3100, on=TODAY)
+        billed(as_of=TODAY)
+        assert amounts_of(account) == [[3100, -3100]]
+        changed(account, quantity=2)
+        pay(account)
+        assert amounts_of(account)[1] == [-1600, 3200]
+        changed(account, quantity=1)
+        # Back on the same day: nothing is left to pay.
+        assert (notes_of(account), discrepancies()) == ([1600], [])
+
+    def test_gives_no_more_back_than_its_invoices_came_to(self) -> None:
+        account = an_account(plan=a_plan(unit_amount_minor=3100))
+        added(account, -3000, on=TODAY)
+        billed(as_of=TODAY)
+        changed(account, unit_amount_minor=0)
+        assert (notes_of(account), discrepancies()) == ([100], [])
 
 
 class TestALaterChange:
@@ -185,11 +237,12 @@ class TestALaterChange:
 
 
 class TestAnotherInterval:
-    def test_has_the_new_periods_invoice_give_back_what_is_unused(self) -> None:
+    def test_gives_back_what_is_unused_to_the_new_periods_invoice(self) -> None:
         account = billed_account()
         waiting(account, anchor_date=JAN_16)
-        assert (items_of(account), notes_of(account)) == ([(-1600, -1600, "invoiced")], [])
-        assert (amounts_of(account), discrepancies()) == ([[3100], [3100, -1600]], [])
+        assert (items_of(account), notes_of(account)) == ([], [1600])
+        _, new = invoices_of(account)
+        assert (new.total_minor, new.balance_applied_minor, discrepancies()) == (3100, 1600, [])
 
     def test_that_is_billed_now_takes_along_what_had_waited(self) -> None:
         account = billed_account()
@@ -210,21 +263,6 @@ class TestClosing:
         assert (amounts_of(account), state_of(account)) == ([[3100], [-1600, 3200]], ("INACTIVE", 1600, 0))
         assert discrepancies() == []
 
-    def test_gives_what_a_downgrade_has_left_as_credit(self) -> None:
-        account = billed_account(quantity=2)
-        waiting(account, quantity=1)
-        closed(account)
-        assert amounts_of(account) == [[6200], [-1600, 1600]]
-        assert [(amount, status) for amount, _, status in items_of(account)] == [(-3200, "removed"), (1600, "invoiced")]
-        assert (state_of(account), discrepancies()) == (("INACTIVE", 0, 1600), [])
-
-    def test_without_collecting_gives_back_no_less(self) -> None:
-        account = billed_account(quantity=2)
-        waiting(account, quantity=1)
-        closed(account, collect=False)
-        assert (amounts_of(account), state_of(account)) == ([[6200]], ("INACTIVE", 0, 1600))
-        assert discrepancies() == []
-
     def test_without_collecting_gives_up_what_is_only_charged(self) -> None:
         rate = create_tax_rate(name="VAT", percent=Decimal(21), now=NOW)
         account = billed_account(unit_amount_minor=0, tax_rate=rate.id)
@@ -238,18 +276,14 @@ class TestClosing:
             # 47.00 was billed, 22.00 of it for the days left; 16.00 of it had waited.
             (2, "prorated", 600),
             (2, "full", 3100),
-            # 15.00 was billed and 16.00 given back, none of which had been done.
-            (0, "prorated", 1600),
-            (0, "full", 3100),
         ],
     )
     def test_with_a_refund_nets_them_with_what_is_given_back(self, quantity: int, refund: str, given_back: int) -> None:
         account = billed_account()
-        to: dict[str, Any] = {"quantity": quantity} if quantity else {"unit_amount_minor": 0}
-        waiting(account, **to)
+        waiting(account, quantity=quantity)
         closed(account, refund=refund)
         assert account.refunds.get().amount_minor == given_back
-        assert [status for *_, status in items_of(account)] in (["removed"], ["removed", "removed"])
+        assert [status for *_, status in items_of(account)] == ["removed", "removed"]
         assert sent(account.refunds.get(), today=JAN_21, now=at(JAN_21)) == []
         assert (len(invoices_of(account)), state_of(account)) == (1, ("INACTIVE", 0, 0))
         assert discrepancies() == []

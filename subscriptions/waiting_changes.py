@@ -1,0 +1,47 @@
+"""Changes of terms that wait for the next invoice: the lines of each are items of the account."""
+
+import datetime
+from collections.abc import Sequence
+
+from accounts.locked_accounts import LockedAccount
+from invoices.issuance import NewLine
+from invoices.item_lines import item_line
+from invoices.items import PendingItem
+from invoices.models import Item
+from rebilling.models import Proration
+
+
+def waiting_line(item: PendingItem) -> NewLine:
+    """What waited of an earlier change; none of it was invoiced yet."""
+    return item_line(item, amount_minor=item.amount_minor, tax_rate_id=item.tax_rate_id)
+
+
+def add_waiting_items(
+    account: LockedAccount,
+    proration: Proration,
+    lines: Sequence[NewLine],
+    *,
+    reason: str,
+    author: str,
+    now: datetime.datetime,
+) -> list[Item]:
+    """The credit and the charge wait for the next invoice, with the tax rates that they have today."""
+    return Item.objects.bulk_create(
+        Item(
+            account_id=account.id,
+            description=line.description,
+            quantity=line.quantity,
+            unit_amount_minor=line.unit_amount_minor,
+            discount_minor=line.discount_minor,
+            amount_minor=line.amount_minor,
+            tax_rate_id=line.tax_rate_id,
+            proration_id=proration.id,
+            prorated_id=line.rebilling_id,
+            period_start=line.period_start,
+            period_end=line.period_end,
+            reason=reason,
+            author=author,
+            created_at=now,
+        )
+        for line in lines
+    )
