@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django import forms
 from accounts.models import MAX_DISCOUNT_PERIODS, Account
 from backoffice.actions import Action, Caller
 from backoffice.amounts import example_of, minor_from
+from backoffice.foreseen import foreseen
 from backoffice.forms import ReasonForm
 from subscriptions.discounts import end_discount, give_discount
 
@@ -71,6 +73,7 @@ GIVE_DISCOUNT = Action(
     permission="give_discount",
     offered=lambda account: True,
     perform=_give,
+    preview=partial(foreseen, _give),
     form=DiscountForm,
 )
 END_DISCOUNT = Action(

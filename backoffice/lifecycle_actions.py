@@ -1,11 +1,13 @@
 """What people do about a subscription's life: close, reopen, pause and resume an account, move its trial's end."""
 
+from functools import partial
 from typing import Any
 
 from accounts import clock
 from accounts.billing_day import billing_day
 from accounts.models import Account
 from backoffice.actions import Action, Caller
+from backoffice.foreseen import foreseen
 from backoffice.lifecycle_forms import (
     CloseForm,
     PauseForm,
@@ -16,6 +18,7 @@ from backoffice.lifecycle_forms import (
     pending_choices,
 )
 from subscriptions.lifecycle import close_account, reopen_account
+from subscriptions.new_periods import BilledAccount
 from subscriptions.pauses import pause_account, resume_account
 from subscriptions.pending_changes import take_back
 from subscriptions.trials import move_trial_end
@@ -35,24 +38,24 @@ def _close_and_refund(account: Account, data: dict[str, Any], caller: Caller) ->
     close_account(account_id=account.id, refund=data["refund"], **caller.signed(data))
 
 
-def _reopen(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    reopen_account(account_id=account.id, **caller.signed(data))
+def _reopen(account: Account, data: dict[str, Any], caller: Caller) -> BilledAccount:
+    return reopen_account(account_id=account.id, **caller.signed(data))
 
 
 def _pause(account: Account, data: dict[str, Any], caller: Caller) -> None:
     pause_account(account_id=account.id, at=data["at"], until=data["until"], **caller.signed(data))
 
 
-def _resume(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    resume_account(account_id=account.id, on=data["on"], **caller.signed(data))
+def _resume(account: Account, data: dict[str, Any], caller: Caller) -> BilledAccount:
+    return resume_account(account_id=account.id, on=data["on"], **caller.signed(data))
 
 
 def _take_back(account: Account, data: dict[str, Any], caller: Caller) -> None:
     take_back(account_id=account.id, change=data["change"], **caller.signed(data))
 
 
-def _move_trial_end(account: Account, data: dict[str, Any], caller: Caller) -> None:
-    move_trial_end(account_id=account.id, ends_on=data["ends_on"], **caller.signed(data))
+def _move_trial_end(account: Account, data: dict[str, Any], caller: Caller) -> BilledAccount:
+    return move_trial_end(account_id=account.id, ends_on=data["ends_on"], **caller.signed(data))
 
 
 def _can_be_closed(account: Account) -> bool:
@@ -75,6 +78,7 @@ CLOSE = Action(
     permission="close_account",
     offered=_can_be_closed,
     perform=_close,
+    preview=partial(foreseen, _close),
     form=CloseForm,
 )
 CLOSE_AND_REFUND = Action(
@@ -88,6 +92,7 @@ CLOSE_AND_REFUND = Action(
     other_permission="refund_payment",
     offered=_can_be_closed,
     perform=_close_and_refund,
+    preview=partial(foreseen, _close_and_refund),
     form=RefundPeriodForm,
 )
 REOPEN = Action(
@@ -99,6 +104,7 @@ REOPEN = Action(
     permission="reopen_account",
     offered=lambda account: account.status == _INACTIVE and account.inactive_reason != _PAUSED,
     perform=_reopen,
+    preview=partial(foreseen, _reopen),
 )
 PAUSE = Action(
     name="pause",
@@ -109,6 +115,7 @@ PAUSE = Action(
     permission="pause_account",
     offered=lambda account: account.status != _INACTIVE and account.pauses_on is None,
     perform=_pause,
+    preview=partial(foreseen, _pause),
     form=PauseForm,
 )
 RESUME = Action(
@@ -120,6 +127,7 @@ RESUME = Action(
     permission="pause_account",
     offered=lambda account: account.inactive_reason == _PAUSED,
     perform=_resume,
+    preview=partial(foreseen, _resume),
     form=ResumeForm,
 )
 TAKE_BACK = Action(
@@ -144,5 +152,6 @@ TRIAL = Action(
     permission="update_account",
     offered=_is_on_trial,
     perform=_move_trial_end,
+    preview=partial(foreseen, _move_trial_end),
     form=TrialForm,
 )

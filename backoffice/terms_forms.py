@@ -86,10 +86,11 @@ class TermsForm(ReasonForm):
         return data
 
 
-_WAITS: dict[NotBilled, str] = {
+WAITS: dict[NotBilled, str] = {
     NotBilled.RUN_HELD: "The new period isn't billed yet: the day's run is held, and a person decides.",
     NotBilled.PARKED: "The new period isn't billed yet: its invoice is refused, and a person decides.",
 }
+"""Why a period that begins today isn't billed at once."""
 
 
 def _present(account: Account) -> TermsInForce:
@@ -136,7 +137,7 @@ def _new_period_in_words(new: NewPeriod | None) -> list[str]:
     if new is None:
         return []
     if new.invoice is None:
-        return [_WAITS[new.not_billed]] if new.not_billed else []
+        return [WAITS[new.not_billed]] if new.not_billed else []
     invoice = new.invoice.invoice
     total, outstanding = (
         display(amount_minor=amount, currency=invoice.currency)
