@@ -3,6 +3,7 @@ offline. What they do about its
 life is in `backoffice/lifecycle_actions.py`.
 """
 
+from functools import partial
 from typing import Any
 
 from accounts import clock
@@ -11,6 +12,7 @@ from accounts.models import Account
 from accounts.terms import TermsInForce, terms_of
 from backoffice.account_form import AccountForm
 from backoffice.actions import Action, Caller
+from backoffice.foreseen import foreseen
 from backoffice.forms import AmountForm
 from backoffice.offline_payment_forms import AccountPaymentForm
 from backoffice.terms_forms import TermsForm, change_in_words
@@ -130,6 +132,7 @@ BILL_DEBT = Action(
     permission="close_account",
     offered=lambda account: account.status == Account.Status.INACTIVE and account.credit_balance_minor < 0,
     perform=_bill_debt,
+    preview=partial(foreseen, _bill_debt),
 )
 CREDIT = Action(
     name="credit",

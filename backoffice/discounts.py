@@ -84,4 +84,5 @@ END_DISCOUNT = Action(
     permission="give_discount",
     offered=lambda account: account.discount_id is not None,
     perform=_end,
+    preview=partial(foreseen, _end),
 )

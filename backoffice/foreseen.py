@@ -67,14 +67,15 @@ def _before(account_id: uuid.UUID) -> _Before:
 
 def _in_words(before: _Before, result: object, caller: Caller) -> list[str]:
     account = Account.objects.get(id=before.account.id)
+    new_period = result.new_period if isinstance(result, BilledAccount) else None
+    waits = new_period.not_billed if new_period else None
     return [
         *_changes(before),
         *_skipped(before),
         *money_in_words(account, since=before.mark),
         *_removed(before),
-        *_not_billed(result),
         *_balance(before.account, account),
-        *_next(before.account, account, caller),
+        *([WAITS[waits]] if waits else _next(before.account, account, caller)),
     ]
 
 
@@ -93,9 +94,9 @@ def _changes(before: _Before) -> Iterator[str]:
 
 
 _SENTENCES: dict[str, tuple[str, str]] = {
-    "closes_on": ("It is to be closed on {}.", "It isn't to be closed on a later day any more."),
-    "pauses_on": ("It is to be paused on {}.", "It isn't to be paused on a later day any more."),
-    "resumes_on": ("It is to resume on {}.", "No day is set on which it resumes."),
+    "closes_on": ("It is to be closed on {}.", "The day on which it was to be closed is dropped."),
+    "pauses_on": ("It is to be paused on {}.", "The day on which it was to be paused is dropped."),
+    "resumes_on": ("It is to resume on {}.", "The day on which it was to resume is dropped."),
     "trial_ends_on": ("Its trial ends on {}.", ""),
     "anchor_date": ("Its periods are counted from {}.", ""),
     "period_end": ("Its running period ends on {}.", ""),
@@ -127,12 +128,6 @@ def _removed(before: _Before) -> Iterator[str]:
     for item in items.order_by("id"):
         left = display(amount_minor=item.amount_minor - item.invoiced_minor, currency=before.account.currency)
         yield f"{item.description}: {left} is removed, and isn't billed."
-
-
-def _not_billed(result: object) -> Iterator[str]:
-    new_period = result.new_period if isinstance(result, BilledAccount) else None
-    if new_period and new_period.not_billed:
-        yield WAITS[new_period.not_billed]
 
 
 def _balance(before: Account, after: Account) -> Iterator[str]:

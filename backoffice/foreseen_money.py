@@ -46,18 +46,19 @@ def _refunds(account: Account, since: uuid.UUID) -> Iterator[str]:
 
 def _invoice(whole: WholeInvoice) -> Iterator[str]:
     invoice, currency = whole.invoice, whole.invoice.currency
+    yield f"An invoice over {_money(invoice.total_minor, currency)} is issued now."
     for line in whole.lines:
         with_tax = f", with {_money(line.tax_minor, currency)} of tax" if line.tax_minor else ""
         yield f"{line.description}: {_money(line.total_minor, currency)}{with_tax}."
     for use in whole.balance_uses:
         yield _USES[use.kind].format(_money(use.amount_minor, currency))
-    yield f"An invoice over {_money(invoice.total_minor, currency)} is issued now. {_to_collect(invoice)}"
+    yield _to_collect(invoice)
 
 
 _USES: dict[str, str] = {
     BalanceUse.Kind.CREDIT: "{} of it comes from the account's credit.",
-    BalanceUse.Kind.BROUGHT_FORWARD: "{} that is owed from before is collected with it.",
-    BalanceUse.Kind.CARRIED_FORWARD: "{} of it is too small to collect, and is owed from before then.",
+    BalanceUse.Kind.BROUGHT_FORWARD: "{} is owed from before, and collected with it.",
+    BalanceUse.Kind.CARRIED_FORWARD: "{} of it is too small to collect, and goes to the next invoice.",
 }
 
 
@@ -76,7 +77,8 @@ def _credit_used(account: Account, since: uuid.UUID) -> Iterator[str]:
         invoice__account=account, invoice__id__lte=since, id__gt=since, kind=BalanceUse.Kind.CREDIT
     )
     for use in uses.select_related("invoice").order_by("id"):
-        yield f"{_money(use.amount_minor, account.currency)} of the account's credit goes to {use.invoice.number}."
+        amount = _money(use.amount_minor, account.currency)
+        yield f"{amount} of the account's credit goes to invoice {use.invoice.number}."
 
 
 def _entries(account: Account, since: uuid.UUID) -> Iterator[str]:

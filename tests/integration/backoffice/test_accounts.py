@@ -13,7 +13,14 @@ from ledger.balances import balance
 from ledger.models import EntryType
 from payments.models import Payment
 from tests.builders import a_plan, an_account
-from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state, submission_of
+from tests.integration.backoffice.action_requests import (
+    logged,
+    messages_of,
+    path_of,
+    performed,
+    state,
+    submission_of,
+)
 from tests.integration.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
 from tests.support.owing import rows, state_of
@@ -48,7 +55,7 @@ class TestCloseAndReopen:
 
     def test_closing_twice_is_refused(self, operator: Client, billed_account: Billed) -> None:
         account = billed_account.account
-        operator.post(path_of(account, "close"), NOW)
+        performed(operator, path_of(account, "close"), NOW)
         before = state()
 
         assert messages_of(operator, path_of(account, "close"), NOW) == [
@@ -58,7 +65,7 @@ class TestCloseAndReopen:
 
     def test_reopens(self, operator: Client, billed_account: Billed) -> None:
         account = billed_account.account
-        operator.post(path_of(account, "close"), NOW)
+        performed(operator, path_of(account, "close"), NOW)
 
         assert messages_of(operator, path_of(account, "reopen"), {"reason": "back"}) == ["The account was reopened."]
 

@@ -9,7 +9,7 @@ from accounts.models import Account
 from invoices.credits import grant_credit
 from rebilling.models import Rebilling, Run
 from tests.builders import NOW, TODAY
-from tests.integration.backoffice.action_requests import messages_of, path_of, state
+from tests.integration.backoffice.action_requests import messages_of, path_of, performed, state
 from tests.integration.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
 from tests.support.refunds import refunded
@@ -112,7 +112,7 @@ class TestEveryAction:
         monkeypatch.setattr(LogEntry.objects, "log_actions", fail)
         before = state()
         with pytest.raises(RuntimeError):
-            operator.post(path_of(billed_account.account, "close"), SAID)
+            performed(operator, path_of(billed_account.account, "close"), SAID)
         assert state() == before
 
 

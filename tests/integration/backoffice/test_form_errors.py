@@ -17,7 +17,7 @@ from payments.messages import sending
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, billed
-from tests.integration.backoffice.action_requests import messages_of, path_of, state
+from tests.integration.backoffice.action_requests import messages_of, path_of, performed, state
 from tests.integration.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
 from tests.support.items import added
@@ -232,7 +232,7 @@ class TestTheSameFormSentTwice:
         """The second time's messages; the first has worked, and the second moves nothing."""
         path = path_of(row, action)
         before = state()
-        assert client.post(path, SAID)["Location"] == path_of(row, "change")
+        assert performed(client, path, SAID)["Location"] == path_of(row, "change")
         once = state()
         assert once != before
         messages = messages_of(client, path, SAID)

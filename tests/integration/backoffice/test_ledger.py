@@ -11,7 +11,7 @@ from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
 from payments.gateways.port import Declined
 from tests.builders import NOW, TODAY, ScriptedGateway, billed
-from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state
+from tests.integration.backoffice.action_requests import logged, messages_of, path_of, performed, state
 from tests.integration.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
 from tests.support.owing import rows, state_of
@@ -70,7 +70,7 @@ class TestReverse:
         billed(as_of=datetime.date(2026, 2, 1), gateway=ScriptedGateway(Declined(code="amount_too_small")))
         reverse_entry(entry_id=credit.id, **SAID)
         grant_credit(account_id=account.id, amount_minor=199_870, **SAID)
-        operator.post(path_of(account, "close"), {"reason": "moved away", "when": "now"})
+        performed(operator, path_of(account, "close"), {"reason": "moved away", "when": "now"})
         entry = Entry.objects.get(type="write_off")
         assert (entry.amount_minor, entry.invoice_id) == (30, None)
         assert path_of(entry, "reverse") not in operator.get(path_of(entry, "change")).content.decode()

@@ -10,7 +10,7 @@ from accounts.models import Account
 from backoffice.models import User
 from payments.models import Refund
 from tests.builders import TODAY, a_plan, an_account, billed
-from tests.integration.backoffice.action_requests import messages_of, path_of, state
+from tests.integration.backoffice.action_requests import messages_of, path_of, performed, state
 from tests.integration.backoffice.conftest import Billed, logged_in, page
 from tests.support.databases import rolled_back
 from tests.support.items import added, items_of
@@ -125,7 +125,7 @@ class TestClose:
 
     def test_with_a_refund_needs_both_permissions(self, account: Account) -> None:
         client = refused_without(account, "close-and-refund", "close_account", "refund_payment", refund="full")
-        assert client.post(path_of(account, "close-and-refund"), WHY | {"refund": "full"}).status_code == 302
+        assert performed(client, path_of(account, "close-and-refund"), WHY | {"refund": "full"}).status_code == 302
 
 
 class TestPauseAndResume:
