@@ -10,6 +10,7 @@ from backoffice.account_page import tables_of
 from backoffice.tables import MAX_ROWS
 from payments.models import Payment
 from tests.builders import a_plan, an_account, billed
+from tests.integration.backoffice.action_requests import path_of, previewed
 from tests.integration.backoffice.conftest import LISTS, Billed, page
 from tests.support.databases import rolled_back
 from tests.support.refunds import refunded
@@ -51,6 +52,16 @@ class TestStatements:
             tables_of(billed_account.account)
         assert len(found) == 10
         assert all(query["sql"].endswith(f"LIMIT {MAX_ROWS + 1}") for query in found)
+
+    def test_of_a_preview(self, operator: Client, billed_account: Billed) -> None:
+        def preview() -> None:
+            assert previewed(operator, path_of(billed_account.account, "close"), {"reason": "left", "when": "now"})
+
+        preview()
+        few = statements(preview)
+        for month in range(2, 7):
+            billed(as_of=datetime.date(2026, month, 1))
+        assert statements(preview) == few
 
     def test_of_an_invoices_page(self, support: Client) -> None:
         def shown(months: int) -> int:
