@@ -129,7 +129,8 @@ class TestButtons:
         credit = grant_credit(
             account_id=billed_account.account.id, amount_minor=1, reason="r", author="test", today=TODAY, now=NOW
         )
-        of_accounts = {"update", "terms", "discount", "credit", "payment", "close", "close-and-refund", "pause"}
+        of_accounts = {"update", "terms", "discount", "item", "credit", "payment"}
+        of_accounts |= {"close", "close-and-refund", "pause"}
         offered = {
             billed_account.account: of_accounts,
             owing.account: of_accounts,
