@@ -10,7 +10,7 @@ export PYTHONUTF8 := 1
 export VENV
 
 .NOTPARALLEL:
-.PHONY: help demo setup bench soak check test test-deploy test-all test-core openapi lock audit package zappa-settings clean
+.PHONY: help demo setup bench soak check test test-deploy test-all test-core openapi lock audit bootstrap deploy release rollback destroy manage package zappa-settings clean
 
 ENVIRONMENT ?= production
 
@@ -46,9 +46,30 @@ package: $(VENV)/dev.stamp  ## the Lambda zip (ENVIRONMENT, EXTRAS, RUNTIME, ARC
 	@$(RUN) -m deploy package --environment $(ENVIRONMENT) \
 		$(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
-# Fills zappa_settings.json from Terraform's outputs, or from a file: OUTPUTS=outputs.json.
-zappa-settings: $(VENV)/dev.stamp  ## zappa_settings.json, filled from Terraform's outputs (ENVIRONMENT, OUTPUTS)
+# What a command prints comes in the function's answer and in no log: a key and a password too.
+manage: export COMMAND := $(COMMAND)
+manage: $(VENV)/dev.stamp  ## a manage.py command, on the function whose duty it is (ENVIRONMENT, COMMAND)
+	@$(RUN) -m deploy manage --environment $(ENVIRONMENT) "$$COMMAND"
+
+# Fills zappa_settings.json from Terraform's outputs, or from a file (OUTPUTS=outputs.json), into a file in build/.
+zappa-settings: $(VENV)/dev.stamp  ## Zappa's settings, filled from Terraform's outputs (ENVIRONMENT, OUTPUTS)
 	@$(RUN) -m deploy zappa-settings --environment $(ENVIRONMENT) $(if $(OUTPUTS),--outputs $(OUTPUTS))
+
+# Each is safe to repeat, and goes on where it was cut off. YES=1 answers the question before Terraform's plan is applied.
+bootstrap: $(VENV)/dev.stamp  ## the bucket of Terraform's state, in the account of terraform/ENVIRONMENT.tfvars
+	@$(RUN) -m deploy bootstrap --environment $(ENVIRONMENT)
+
+deploy: $(VENV)/dev.stamp  ## an environment, from its package to its first reconciliation (ENVIRONMENT, YES)
+	@$(RUN) -m deploy deploy --environment $(ENVIRONMENT) $(if $(YES),--yes)
+
+release: $(VENV)/dev.stamp  ## this clone's version to an environment that is deployed (ENVIRONMENT, YES)
+	@$(RUN) -m deploy release --environment $(ENVIRONMENT) $(if $(YES),--yes)
+
+rollback: $(VENV)/dev.stamp  ## the release before, or the kept one that TO names (ENVIRONMENT, TO, YES)
+	@$(RUN) -m deploy rollback --environment $(ENVIRONMENT) $(if $(TO),--to $(TO)) $(if $(YES),--yes)
+
+destroy: $(VENV)/dev.stamp  ## takes an environment down, once its name is typed (ENVIRONMENT, CONFIRM)
+	@$(RUN) -m deploy destroy --environment $(ENVIRONMENT) $(if $(CONFIRM),--confirm $(CONFIRM))
 
 bench: $(VENV)/dev.stamp  ## the worker against hand-written SQL, and what batches save, as ratios
 	$(RUN) -m benchmarks.worker

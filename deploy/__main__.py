@@ -1,88 +1,106 @@
-"""`make package` and `make zappa-settings`."""
+"""What an operator types by `make`: `python -m deploy COMMAND`."""
 
 import argparse
+import datetime
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from billing_site.lambda_function.commands import ALLOWED
+from deploy.cloud import the_cloud
+from deploy.deployment import deploy
 from deploy.environment import BUILD, ROOT
 from deploy.errors import UnableToShip
-from deploy.target import python_for, read_settings, retargeted, target_of, whole_stage
-from deploy.zappa_settings import Stages, as_text, filled
-
-SETTINGS = ROOT / "zappa_settings.json"
+from deploy.functions import Functions
+from deploy.package import make_package
+from deploy.removal import destroy
+from deploy.rollback import roll_back
+from deploy.settings_files import SETTINGS, generated_settings, write_generated
+from deploy.state_bucket import bootstrap
+from deploy.variables import read_variables
 
 
 def main() -> None:
+    options = _parser().parse_args()
+    # As Ctrl-C: what runs is ended in an orderly way.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run(options)
+    except UnableToShip as refusal:
+        sys.exit(f"error: {refusal}")
+    except KeyboardInterrupt:
+        sys.exit("cut off: the same command goes on from here")
+    except OSError as error:
+        sys.exit(f"error: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy")
     commands = parser.add_subparsers(dest="command", required=True)
     package = commands.add_parser("package", help="makes build/billing-ENVIRONMENT.zip, with Zappa")
-    fill = commands.add_parser("zappa-settings", help="fills zappa_settings.json from Terraform's outputs")
-    for command in (package, fill):
+    fill = commands.add_parser("zappa-settings", help="fills Zappa's settings from Terraform's outputs")
+    first = commands.add_parser("bootstrap", help="makes the bucket of Terraform's state")
+    whole = commands.add_parser("deploy", help="deploys an environment, from its package to its first reconciliation")
+    again = commands.add_parser("release", help="deploys a new version")
+    back = commands.add_parser("rollback", help="deploys the release before")
+    command_line = commands.add_parser("manage", help="runs a manage.py command on the function that may")
+    away = commands.add_parser("destroy", help="takes an environment down")
+    for command in (package, fill, first, whole, again, back, command_line, away):
         command.add_argument("--environment", default="production")
     package.add_argument("--runtime", help="of Lambda, instead of the settings'; they have it from then on")
     package.add_argument("--architecture", help="the same of the machine: x86_64 or arm64")
     fill.add_argument("--outputs", type=Path, help="a file with `terraform output -json zappa_settings`")
-    options = parser.parse_args()
-    try:
-        if options.command == "package":
-            make_package(environment=options.environment, runtime=options.runtime, architecture=options.architecture)
-        else:
-            fill_settings(environment=options.environment, outputs=options.outputs)
-    except UnableToShip as refusal:
-        sys.exit(f"error: {refusal}")
+    for command in (whole, again, back):
+        command.add_argument("--yes", action="store_const", const="yes", help="go on without a question")
+    back.add_argument("--to", metavar="RELEASE", help="the name of a kept release, instead of the one before")
+    command_line.add_argument("line", help="as after `manage.py`, in quotes")
+    away.add_argument("--confirm", metavar="NAME", help="the environment's name, as where nobody can type it")
+    return parser
 
 
-def make_package(
-    *, environment: str, settings: Path = SETTINGS, runtime: str | None = None, architecture: str | None = None
-) -> Path:
-    """One zip for the environment's three functions. What it is made of is in `zappa_hooks`.
-
-    With another runtime or architecture than the settings' these are changed, once the package is made: Zappa deploys
-    by them. Raises UnableToShip, and then changes nothing.
-    """
-    held = read_settings(settings)
-    wanted = retargeted(settings=held, environment=environment, runtime=runtime, architecture=architecture)
-    target = target_of(whole_stage(wanted, environment))
-    try:
-        python_for(target)
-    except UnableToShip as refusal:
-        raise UnableToShip(f"the package is for {target.runtime.name}. {refusal}") from refusal
-    BUILD.mkdir(exist_ok=True)
-    zip_path = BUILD / f"billing-{environment}.zip"
-    zip_path.unlink(missing_ok=True)
-    with _written_beside(settings, wanted) as unfinished:
-        _run_zappa_package(environment=environment, settings=unfinished, zip_path=zip_path)
-        if wanted != held:
-            unfinished.replace(settings)
-            what = f"{target.runtime.name} on {target.architecture.name}"
-            print(f"{settings.name} has the functions of {environment} run {what} from now on")
-    return zip_path
+def _run(options: argparse.Namespace) -> None:
+    environment, now = options.environment, datetime.datetime.now(datetime.UTC)
+    match options.command:
+        case "package":
+            make_package(environment=environment, runtime=options.runtime, architecture=options.architecture)
+        case "zappa-settings":
+            fill_settings(environment=environment, outputs=options.outputs)
+        case "bootstrap":
+            variables = read_variables(environment=environment)
+            bootstrap(variables=variables, cloud=the_cloud(variables))
+        case "deploy" | "release":
+            deploy(environment=environment, agreed=options.yes, again=options.command == "release", now=now)
+        case "rollback":
+            roll_back(environment=environment, named=options.to, agreed=options.yes)
+        case "manage":
+            print(manage(environment=environment, line=options.line), end="")
+        case "destroy":
+            destroy(environment=environment, confirmed=options.confirm)
 
 
-def _run_zappa_package(*, environment: str, settings: Path, zip_path: Path) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-W", "ignore", "-m", "zappa.cli", "package", environment),
-            *("--output", str(zip_path), "--settings_file", str(settings), "--disable_progress"),
-        ],
-        cwd=ROOT,
-        # Nothing is asked of AWS, but Zappa makes its clients all the same.
-        env={"AWS_DEFAULT_REGION": "us-east-1", **os.environ, "VIRTUAL_ENV": sys.prefix},
-        check=False,
+def manage(*, environment: str, line: str) -> str:
+    """What a command of `manage.py` prints, run by the function whose duty it is. Raises UnableToShip."""
+    verb = line.split(maxsplit=1)[0] if line.strip() else ""
+    duties = [duty.value for duty, allowed in ALLOWED.items() if verb in allowed]
+    if not duties:
+        raise UnableToShip(f"no function runs {verb or 'nothing'}: {', '.join(sorted(set().union(*ALLOWED.values())))}")
+    variables = read_variables(environment=environment)
+    functions = Functions(
+        cloud=the_cloud(variables),
+        project=variables.project,
+        settings=generated_settings(environment),
+        log=BUILD / f"manage-{environment}.log",
     )
-    if done.returncode != 0 or not zip_path.is_file():
-        zip_path.unlink(missing_ok=True)
-        raise UnableToShip("no package was made")
+    stage = environment if duties[0] == "api" else f"{environment}_{duties[0]}"
+    return functions.manage(stage, line)
 
 
-def fill_settings(*, environment: str, outputs: Path | None, settings: Path = SETTINGS) -> None:
-    """Writes the filled settings in the place of the old ones. Raises UnableToShip, and then changes nothing."""
+def fill_settings(*, environment: str, outputs: Path | None, settings: Path = SETTINGS, build: Path = BUILD) -> Path:
+    """Writes an environment's filled settings; their path. Raises UnableToShip, and then changes nothing."""
     try:
         text = _terraform_output() if outputs is None else outputs.read_text(encoding="utf-8")
         given: Any = json.loads(text)
@@ -92,23 +110,9 @@ def fill_settings(*, environment: str, outputs: Path | None, settings: Path = SE
         raise UnableToShip("the outputs aren't JSON: is this `terraform output -json zappa_settings`?") from error
     if not isinstance(given, dict):
         raise UnableToShip("the outputs aren't an object of stages")
-    wanted = filled(settings=read_settings(settings), outputs=given, environment=environment)
-    with _written_beside(settings, wanted) as unfinished:
-        unfinished.replace(settings)
-    print(f"filled the stages of {environment} in {settings.name}")
-
-
-@contextmanager
-def _written_beside(settings: Path, wanted: Stages) -> Iterator[Path]:
-    """A file of the settings that are wanted, to take the place of the held ones in one step: a file that is cut off
-    would be a broken deployment. Gone when the block ends.
-    """
-    unfinished = settings.with_suffix(".unfinished.json")
-    unfinished.write_text(as_text(wanted), encoding="utf-8")
-    try:
-        yield unfinished
-    finally:
-        unfinished.unlink(missing_ok=True)
+    generated = write_generated(environment=environment, outputs=given, settings=settings, build=build)
+    print(f"filled the stages of {environment} in {os.path.relpath(generated, ROOT)}")
+    return generated
 
 
 def _terraform_output() -> str:

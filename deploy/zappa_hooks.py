@@ -22,9 +22,10 @@ from billing_site.lambda_function.runtimes import warning_of  # noqa: E402
 from deploy.contents import NO_AUTHORITIES, faults_of, modules_of_the_checkout, report_of  # noqa: E402
 from deploy.environment import BUILD, let_zappa_find_packages, runtime_environment  # noqa: E402
 from deploy.errors import UnableToShip  # noqa: E402
+from deploy.settings_files import generated_settings  # noqa: E402
 from deploy.source import AUTHORITIES, staged_source  # noqa: E402
-from deploy.target import Target, python_for, target_of  # noqa: E402
-from deploy.zappa_settings import NEEDED_TO_DEPLOY, secrets_in  # noqa: E402
+from deploy.target import Target, python_for, read_settings, target_of  # noqa: E402
+from deploy.zappa_settings import FILLED, NEEDED_TO_DEPLOY, filled, secrets_in, with_stages  # noqa: E402
 from deploy.zip_file import write_reproducibly  # noqa: E402
 
 DEPLOYING = {"deploy", "update"}
@@ -37,6 +38,7 @@ def before_anything(zappa: Any) -> None:
     """
     # Zappa looks through every file below this folder for websockets, and finds its own in an environment of any name
     # that it doesn't know: it would make a websocket API for them.
+    _take_filled_settings(zappa)
     zappa.use_websocket = None
     found = secrets_in(zappa.zappa_settings)
     if found:
@@ -63,6 +65,29 @@ def before_anything(zappa: Any) -> None:
     if given and "://" not in given:
         _refuse_unfit(Path(given), target=_target(zappa), variables=_variables(zappa))
         _mention_another_release(Path(given))
+
+
+def _take_filled_settings(zappa: Any) -> None:
+    """Goes by the environment's filled settings, where no others were named: what is typed needs no file's name."""
+    environment = zappa.api_stage.partition("_")[0]
+    generated = generated_settings(environment)
+    if zappa.vargs.get("settings_file") or zappa.command == "package" or not generated.is_file():
+        return
+    held = read_settings(generated)
+    given = {name: {key: stage[key] for key in stage.keys() & FILLED} for name, stage in held.items()}
+    own = {name: stage for name, stage in given.items() if name.partition("_")[0] == environment}
+    try:
+        wanted = filled(
+            settings=with_stages(zappa.zappa_settings, environment=environment), outputs=own, environment=environment
+        )
+    except UnableToShip:
+        wanted = {}
+    if wanted != held:
+        raise ClickException(
+            f"{generated.relative_to(ROOT)} was filled before zappa_settings.json changed: run `make zappa-settings "
+            f"ENVIRONMENT={environment}`"
+        )
+    zappa.load_settings(str(generated))
 
 
 def _target(zappa: Any) -> Target:

@@ -1,6 +1,6 @@
 """`zappa_settings.json`, filled from Terraform's output `zappa_settings`: what only Terraform knows, and no secret.
 
-The repository holds the fixed part. Filling is idempotent: it replaces what an earlier one wrote.
+The repository holds the fixed part. What is filled is a file of its own (`settings_files`).
 """
 
 import json
@@ -12,8 +12,10 @@ from deploy.errors import UnableToShip
 
 Stages = dict[str, dict[str, Any]]
 
-FILLED = {"s3_bucket", "aws_region", "role_arn", "vpc_config", "aws_environment_variables", "lambda_concurrency"}
-"""The keys that Terraform may give a stage."""
+FILLED = {
+    *("s3_bucket", "aws_region", "role_arn", "vpc_config", "aws_environment_variables", "lambda_concurrency", "tags"),
+}
+"""The keys that Terraform may give a stage. A concurrency of null reserves none."""
 NEEDED_TO_DEPLOY = {"s3_bucket", "aws_region", "role_arn", "vpc_config", "aws_environment_variables"}
 FIXED_VARIABLES = {"DJANGO_SETTINGS_MODULE", "FUNCTION_DUTY", "INSTANTIATE_LAMBDA_HANDLER_ON_IMPORT"}
 """Variables that the repository decides about. Terraform may repeat them, not change them."""
@@ -37,6 +39,20 @@ _RANDOM = re.compile(r"(?=\S*[0-9])(?=\S*[a-z])(?=\S*[A-Z])[A-Za-z0-9+/_=!#$%^&*
 
 def stages_of(environment: str) -> list[str]:
     return [environment, f"{environment}_worker", f"{environment}_migrate"]
+
+
+def with_stages(settings: Stages, *, environment: str) -> Stages:
+    """The settings with the three stages of an environment that the file doesn't name: as production's are."""
+    result = dict(settings)
+    for stage, model in zip(stages_of(environment), stages_of("production"), strict=True):
+        if stage not in result:
+            variables = {
+                name: value
+                for name, value in settings[model]["aws_environment_variables"].items()
+                if name in FIXED_VARIABLES | DEFAULT_VARIABLES
+            }
+            result[stage] = {"extends": model, "aws_environment_variables": variables}
+    return result
 
 
 def filled(*, settings: Stages, outputs: Mapping[str, Any], environment: str) -> Stages:

@@ -1,11 +1,13 @@
-# A function in a VPC without NAT reaches AWS's services only here. Logs need none: Lambda itself delivers them.
+# A function in a VPC without NAT reaches AWS's services only here. Logs need none: Lambda itself delivers them. Nor does
+# S3: no function uses it.
 
 locals {
   # Who may use an endpoint, and so reach its security group.
-  endpoint_users = {
+  all_endpoint_users = {
     sqs            = ["api", "worker"]
     secretsmanager = ["api", "worker", "migrate"]
   }
+  endpoint_users = length(local.endpoint_zones) == 0 ? {} : local.all_endpoint_users
   endpoint_statements = {
     sqs = [
       {
@@ -14,7 +16,7 @@ locals {
         Principal = "*"
         Action    = local.send_actions
         Resource  = aws_sqs_queue.rebilling.arn
-        Condition = { ArnEquals = { "aws:PrincipalArn" = [for duty in local.endpoint_users.sqs : aws_iam_role.function[duty].arn] } }
+        Condition = { ArnEquals = { "aws:PrincipalArn" = [for duty in local.all_endpoint_users.sqs : aws_iam_role.function[duty].arn] } }
       },
       {
         Sid       = "Redrive"
@@ -33,7 +35,7 @@ locals {
           Principal = "*"
           Action    = ["secretsmanager:GetSecretValue"]
           Resource  = concat(local.application_secret_arns, [local.master_secret_arn])
-          Condition = { ArnEquals = { "aws:PrincipalArn" = [for duty in local.endpoint_users.secretsmanager : aws_iam_role.function[duty].arn] } }
+          Condition = { ArnEquals = { "aws:PrincipalArn" = [for duty in local.all_endpoint_users.secretsmanager : aws_iam_role.function[duty].arn] } }
         },
         {
           Sid       = "Rotate"
@@ -70,25 +72,4 @@ resource "aws_vpc_endpoint" "interface" {
   policy              = jsonencode({ Version = "2012-10-17", Statement = local.endpoint_statements[each.key] })
 
   tags = { Name = "${local.name}-${each.key}" }
-}
-
-# Free. It lets nothing but the package's own bucket through, and nothing but reading.
-resource "aws_vpc_endpoint" "s3" {
-  vpc_id            = aws_vpc.main.id
-  service_name      = "com.amazonaws.${var.aws_region}.s3"
-  vpc_endpoint_type = "Gateway"
-  route_table_ids   = [for table in aws_route_table.function : table.id]
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid       = "ReadPackages"
-      Effect    = "Allow"
-      Principal = "*"
-      Action    = ["s3:GetObject"]
-      Resource  = "${aws_s3_bucket.package.arn}/*"
-      Condition = { ArnEquals = { "aws:PrincipalArn" = [for role in aws_iam_role.function : role.arn] } }
-    }]
-  })
-
-  tags = { Name = "${local.name}-s3" }
 }

@@ -18,7 +18,7 @@ variable "import_function_subnet_ids" {
   default     = {}
 
   validation {
-    condition     = alltrue([for letter, id in var.import_function_subnet_ids : contains(var.zone_letters, letter) && startswith(id, "subnet-")])
+    condition     = alltrue([for letter, id in var.import_function_subnet_ids : contains(local.zone_letters, letter) && startswith(id, "subnet-")])
     error_message = "Ids that start with subnet-, by letters of zone_letters."
   }
 }
@@ -29,7 +29,7 @@ variable "import_database_subnet_ids" {
   default     = {}
 
   validation {
-    condition     = alltrue([for letter, id in var.import_database_subnet_ids : contains(var.zone_letters, letter) && startswith(id, "subnet-")])
+    condition     = alltrue([for letter, id in var.import_database_subnet_ids : contains(local.zone_letters, letter) && startswith(id, "subnet-")])
     error_message = "Ids that start with subnet-, by letters of zone_letters."
   }
 }

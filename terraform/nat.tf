@@ -1,10 +1,11 @@
 # The way to a payment provider on the internet. Off unless var.nat_gateways says otherwise; the database's subnets have
-# no route to it, and only the worker, which alone talks to the provider, may use it.
+# no route to it. Only the worker, which alone talks to the provider, may use it; without interface endpoints all three
+# functions have to, since AWS's services are then reached by it too.
 
 locals {
   nat_zones    = { for letter, zone in local.zones : letter => zone if zone.index < var.nat_gateways }
-  nat_of_zone  = var.nat_gateways == 0 ? {} : { for letter, zone in local.zones : letter => var.zone_letters[min(zone.index, var.nat_gateways - 1)] }
-  nat_function = var.nat_gateways == 0 ? [] : ["worker"]
+  nat_of_zone  = var.nat_gateways == 0 ? {} : { for letter, zone in local.zones : letter => local.zone_letters[min(zone.index, var.nat_gateways - 1)] }
+  nat_function = var.nat_gateways == 0 ? [] : length(local.endpoint_zones) == 0 ? keys(local.functions) : ["worker"]
 }
 
 resource "aws_internet_gateway" "main" {
@@ -85,5 +86,5 @@ resource "aws_vpc_security_group_egress_rule" "function_to_internet" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
-  description       = "The payment provider, by NAT"
+  description       = "By NAT: the payment provider, and AWS's services where they have no endpoints"
 }

@@ -1,6 +1,28 @@
+# Those that every account may use: no local zones.
+data "aws_availability_zones" "available" {
+  state = "available"
+
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
+}
+
+# The zones as they were chosen, kept from the first apply on: a zone that AWS adds must not move a subnet.
+resource "terraform_data" "zone_letters" {
+  input = [for name in slice(sort(data.aws_availability_zones.available.names), 0, 2) : trimprefix(name, var.aws_region)]
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
 locals {
-  zones          = { for index, letter in var.zone_letters : letter => { name = "${var.aws_region}${letter}", index = index } }
-  endpoint_zones = slice(var.zone_letters, 0, var.endpoint_zones)
+  zone_letters = coalescelist(var.zone_letters == null ? [] : var.zone_letters, terraform_data.zone_letters.input)
+  zones        = { for index, letter in local.zone_letters : letter => { name = "${var.aws_region}${letter}", index = index } }
+  # As available as the database, and no more; with a NAT gateway AWS's services are reached by that.
+  default_endpoint_zones = var.nat_gateways > 0 ? 0 : var.database_multi_az ? 2 : 1
+  endpoint_zones         = slice(local.zone_letters, 0, var.endpoint_zones == null ? local.default_endpoint_zones : var.endpoint_zones)
 }
 
 resource "aws_vpc" "main" {

@@ -13,9 +13,9 @@ locals {
     REBILLING_DLQ_URL                    = aws_sqs_queue.dead_letters.url
     BILLING_TIME_ZONE                    = var.billing_time_zone
     PAYMENT_GATEWAY                      = var.payment_gateway
-    ALLOWED_HOSTS                        = join(",", var.allowed_hosts)
+    ALLOWED_HOSTS                        = join(",", local.allowed_hosts)
     # A host with a leading dot stands for all below it; Django writes that with a star here.
-    CSRF_TRUSTED_ORIGINS = join(",", [for host in var.allowed_hosts : startswith(host, ".") ? "https://*${host}" : "https://${host}"])
+    CSRF_TRUSTED_ORIGINS = join(",", [for host in local.allowed_hosts : startswith(host, ".") ? "https://*${host}" : "https://${host}"])
   }
   # Where the package has RDS's bundle, unpacked by Lambda. With it the functions verify in full.
   verifying_variables   = var.database_verify_certificate ? { DATABASE_SSLROOTCERT = "/var/task/certificates/rds.pem" } : {}
@@ -41,14 +41,25 @@ output "zappa_settings" {
       aws_region         = var.aws_region
       s3_bucket          = aws_s3_bucket.package.bucket
       role_arn           = aws_iam_role.function[duty].arn
-      lambda_concurrency = function.concurrency
+      lambda_concurrency = var.reserve_concurrency ? function.concurrency : null
       vpc_config = {
-        SubnetIds        = [for letter in var.zone_letters : aws_subnet.function[letter].id]
+        SubnetIds        = [for letter in local.zone_letters : aws_subnet.function[letter].id]
         SecurityGroupIds = [aws_security_group.function[duty].id]
       }
+      tags                      = { Project = var.project, Environment = var.environment, ManagedBy = "zappa" }
       aws_environment_variables = merge(var.application_settings, local.common_variables, local.verifying_variables, local.own_variables[duty], { FUNCTION_DUTY = duty })
     }
   }
+}
+
+output "monthly_cost" {
+  description = "What a month costs when nobody is billed, in US dollars by the list prices of us-east-1 (docs/costs.md): its parts, and the total."
+  value       = merge(local.monthly_cost, { total = local.instance_price == null ? null : sum(values(local.monthly_cost)) })
+}
+
+output "api_domain" {
+  description = "The API's host name, and what its record has to point at; null without domain_name."
+  value       = one([for domain in aws_api_gateway_domain_name.api : { name = domain.domain_name, target = domain.regional_domain_name }])
 }
 
 output "function_names" {

@@ -78,15 +78,3 @@ resource "aws_vpc_security_group_ingress_rule" "endpoint_from_function" {
   to_port                      = 443
   description                  = "The ${each.value.duty} function"
 }
-
-# A gateway endpoint has no group: S3's own prefix list stands for it.
-resource "aws_vpc_security_group_egress_rule" "function_to_s3" {
-  for_each = local.functions
-
-  security_group_id = aws_security_group.function[each.key].id
-  prefix_list_id    = aws_vpc_endpoint.s3.prefix_list_id
-  ip_protocol       = "tcp"
-  from_port         = 443
-  to_port           = 443
-  description       = "S3, by its gateway endpoint"
-}

@@ -21,7 +21,8 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "package" {
   }
 }
 
-# Zappa deletes the package once Lambda has it; what it leaves behind when it is cut off goes after a month.
+# Zappa deletes the package once Lambda has it; what it leaves behind when it is cut off goes after a month. Releases are
+# kept to roll back to.
 resource "aws_s3_bucket_lifecycle_configuration" "package" {
   bucket = aws_s3_bucket.package.id
 
@@ -29,11 +30,33 @@ resource "aws_s3_bucket_lifecycle_configuration" "package" {
     id     = "leftovers"
     status = "Enabled"
 
-    filter {}
+    filter {
+      prefix = "${local.name}-"
+    }
 
     expiration {
       days = 30
     }
+  }
+
+  rule {
+    id     = "releases"
+    status = "Enabled"
+
+    filter {
+      prefix = "releases/"
+    }
+
+    expiration {
+      days = 400
+    }
+  }
+
+  rule {
+    id     = "uploads"
+    status = "Enabled"
+
+    filter {}
 
     abort_incomplete_multipart_upload {
       days_after_initiation = 1

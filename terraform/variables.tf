@@ -34,19 +34,19 @@ variable "project" {
 }
 
 variable "environment" {
-  description = "Which of the two environments this is; the stages of zappa_settings.json are named after it."
+  description = "Which environment this is: production, staging, or any other name. Zappa's stages are named after it."
   type        = string
 
   validation {
-    condition     = contains(["staging", "production"], var.environment)
-    error_message = "zappa_settings.json has the environments staging and production."
+    condition     = can(regex("^[a-z][a-z0-9]{0,14}$", var.environment))
+    error_message = "At most 15 lower-case letters and digits, a letter first."
   }
 }
 
 variable "functions_deployed" {
-  description = "False on the first apply, before `zappa deploy`; true on the second, which connects the functions: schedules, queue, rotation."
+  description = "Whether the functions are there, and are connected: schedules, queue, rotation. `make deploy` sets it to false as long as they aren't."
   type        = bool
-  default     = false
+  default     = true
 }
 
 # --- The application ---
@@ -74,12 +74,13 @@ variable "sweep_time" {
 }
 
 variable "allowed_hosts" {
-  description = "Host names that the API and the admin answer to. Before there is a domain: the API's own, <id>.execute-api.<region>.amazonaws.com, or with a leading dot any of the region's."
+  description = "Host names that the API and the admin answer to, besides domain_name. None at all: any API's of the region, .execute-api.<region>.amazonaws.com; narrow it to your own, <id>.execute-api.<region>.amazonaws.com."
   type        = list(string)
+  default     = []
 
   validation {
-    condition     = length(var.allowed_hosts) > 0 && alltrue([for host in var.allowed_hosts : can(regex("^\\.?[a-z0-9-]+(\\.[a-z0-9-]+)+$", host))])
-    error_message = "Name at least one host, in lower case, without scheme, port or path; `*` is no host."
+    condition     = alltrue([for host in var.allowed_hosts : can(regex("^\\.?[a-z0-9-]+(\\.[a-z0-9-]+)+$", host))])
+    error_message = "Host names in lower case, without scheme, port or path; `*` is no host."
   }
 }
 

@@ -22,6 +22,12 @@ variable "worker_concurrency" {
   }
 }
 
+variable "reserve_concurrency" {
+  description = "Whether each function's concurrency is reserved for it. False for a new account, which may run 10 functions at once and can reserve none: a burst of requests then holds up the worker and the sweep, which try again, and api_concurrency and worker_concurrency bound nothing."
+  type        = bool
+  default     = true
+}
+
 variable "conn_max_age_seconds" {
   description = "Seconds that a function keeps a database connection between invocations."
   type        = number

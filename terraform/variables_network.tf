@@ -10,24 +10,29 @@ variable "vpc_cidr" {
 }
 
 variable "zone_letters" {
-  description = "The two availability zones, by the letter that follows the region's name. Named, not looked up: a zone that AWS adds must not move a subnet."
+  description = "The two availability zones, by the letter that follows the region's name. Null: the first two of the region's own list, as it was at the first apply."
   type        = list(string)
-  default     = ["a", "b"]
+  default     = null
 
   validation {
-    condition     = length(var.zone_letters) == 2 && length(distinct(var.zone_letters)) == 2 && alltrue([for letter in var.zone_letters : can(regex("^[a-z]$", letter))])
+    condition     = var.zone_letters == null || try(length(var.zone_letters) == 2 && length(distinct(var.zone_letters)) == 2 && alltrue([for letter in var.zone_letters : can(regex("^[a-z]$", letter))]), false)
     error_message = "Two different letters."
   }
 }
 
 variable "endpoint_zones" {
-  description = "In how many zones the interface endpoints stand, at about 14.60 USD a month for each zone (us-east-1). In one: cheaper, and down when that zone is."
+  description = "In how many zones the interface endpoints stand, at about 14.60 USD a month for each zone (us-east-1). Null: in as many as the database, so 1, or 2 with database_multi_az; and with a NAT gateway in none, as the way to SQS and Secrets Manager leads by it. 0 needs a NAT gateway."
   type        = number
-  default     = 2
+  default     = null
 
   validation {
-    condition     = contains([1, 2], var.endpoint_zones)
-    error_message = "1 or 2."
+    condition     = var.endpoint_zones == null || try(contains([0, 1, 2], var.endpoint_zones), false)
+    error_message = "0, 1 or 2."
+  }
+
+  validation {
+    condition     = var.endpoint_zones != 0 || var.nat_gateways > 0
+    error_message = "Without endpoints the functions reach SQS and Secrets Manager by a NAT gateway alone: set nat_gateways."
   }
 }
 

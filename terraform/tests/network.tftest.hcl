@@ -50,7 +50,6 @@ run "private_by_default" {
       for rule in concat(
         values(aws_vpc_security_group_ingress_rule.database_from_function), values(aws_vpc_security_group_egress_rule.function_to_database),
         values(aws_vpc_security_group_ingress_rule.endpoint_from_function), values(aws_vpc_security_group_egress_rule.function_to_endpoint),
-        values(aws_vpc_security_group_egress_rule.function_to_s3),
       ) : rule.cidr_ipv4 == null && rule.cidr_ipv6 == null
     ])
     error_message = "No rule names addresses."
@@ -87,11 +86,6 @@ run "private_by_default" {
   }
 
   assert {
-    condition     = alltrue([for rule in aws_vpc_security_group_egress_rule.function_to_s3 : rule.prefix_list_id == "pl-s3" && rule.from_port == 443 && rule.to_port == 443])
-    error_message = "S3 is reached by its prefix list."
-  }
-
-  assert {
     condition     = aws_default_security_group.main.vpc_id == "vpc-main" && length(aws_default_security_group.main.ingress) == 0 && length(aws_default_security_group.main.egress) == 0
     error_message = "The VPC's default group is emptied."
   }
@@ -105,18 +99,13 @@ run "private_by_default" {
   }
 
   assert {
-    condition     = alltrue([for service, endpoint in aws_vpc_endpoint.interface : endpoint.security_group_ids == toset(["sg-${service}"]) && endpoint.subnet_ids == toset(["subnet-function-a", "subnet-function-b"])])
-    error_message = "Each endpoint has its own group and stands in both zones."
-  }
-
-  assert {
-    condition     = aws_vpc_endpoint.s3.vpc_endpoint_type == "Gateway" && aws_vpc_endpoint.s3.route_table_ids == toset(["rtb-function-a", "rtb-function-b"])
-    error_message = "S3 is reached by the free gateway endpoint, from the functions' subnets."
+    condition     = alltrue([for service, endpoint in aws_vpc_endpoint.interface : endpoint.security_group_ids == toset(["sg-${service}"]) && endpoint.subnet_ids == toset(["subnet-function-a"])])
+    error_message = "Each endpoint has its own group, and stands in one zone, as the database does."
   }
 
   assert {
     condition = alltrue([
-      for endpoint in [aws_vpc_endpoint.interface["sqs"], aws_vpc_endpoint.interface["secretsmanager"], aws_vpc_endpoint.s3] : alltrue([
+      for endpoint in [aws_vpc_endpoint.interface["sqs"], aws_vpc_endpoint.interface["secretsmanager"]] : alltrue([
         for statement in jsondecode(endpoint.policy).Statement : length(statement.Condition.ArnEquals["aws:PrincipalArn"]) > 0
       ])
     ])
@@ -137,14 +126,37 @@ run "private_by_default" {
   }
 }
 
-run "endpoints_in_one_zone_when_lean" {
+run "endpoints_in_both_zones_with_multi_az" {
   variables {
+    database_multi_az = true
+  }
+
+  assert {
+    condition     = length(aws_vpc_endpoint.interface) == 2 && alltrue([for endpoint in aws_vpc_endpoint.interface : endpoint.subnet_ids == toset(["subnet-function-a", "subnet-function-b"])])
+    error_message = "Endpoints stand where the database does."
+  }
+}
+
+run "endpoints_beside_nat_where_wanted" {
+  variables {
+    nat_gateways   = 1
     endpoint_zones = 1
   }
 
   assert {
-    condition     = alltrue([for endpoint in aws_vpc_endpoint.interface : endpoint.subnet_ids == toset(["subnet-function-a"])])
-    error_message = "Endpoints stand in the first zone."
+    condition     = length(aws_vpc_endpoint.interface) == 2 && toset(keys(aws_vpc_security_group_egress_rule.function_to_internet)) == toset(["worker"])
+    error_message = "With endpoints only the worker, which talks to the provider, goes out."
+  }
+}
+
+run "zones_as_they_are_named" {
+  variables {
+    zone_letters = ["c", "a"]
+  }
+
+  assert {
+    condition     = { for letter, subnet in aws_subnet.database : letter => subnet.availability_zone } == { a = "us-east-1a", c = "us-east-1c" }
+    error_message = "Named zones are taken."
   }
 }
 
@@ -159,8 +171,13 @@ run "one_nat_gateway_serves_both_zones" {
   }
 
   assert {
-    condition     = toset(keys(aws_vpc_security_group_egress_rule.function_to_internet)) == toset(["worker"]) && alltrue([for rule in aws_vpc_security_group_egress_rule.function_to_internet : rule.from_port == 443 && rule.to_port == 443])
-    error_message = "Only the worker, which talks to the provider, goes out, by HTTPS alone."
+    condition     = length(aws_vpc_endpoint.interface) == 0 && length(aws_security_group.endpoint) == 0
+    error_message = "With NAT there are no interface endpoints to pay for."
+  }
+
+  assert {
+    condition     = toset(keys(aws_vpc_security_group_egress_rule.function_to_internet)) == toset(["api", "worker", "migrate"]) && alltrue([for rule in aws_vpc_security_group_egress_rule.function_to_internet : rule.from_port == 443 && rule.to_port == 443])
+    error_message = "Without endpoints all three go out, by HTTPS alone."
   }
 }
 

@@ -35,6 +35,21 @@ run "zappas_settings" {
   }
 
   assert {
+    condition     = alltrue([for settings in output.zappa_settings : settings.tags == { Project = "billing", Environment = "production", ManagedBy = "zappa" }])
+    error_message = "Each function is tagged with its environment."
+  }
+
+  assert {
+    condition     = format("%.2f", output.monthly_cost.total) == "42.66"
+    error_message = "What it costs by default."
+  }
+
+  assert {
+    condition     = output.api_domain == null && length(data.aws_api_gateway_rest_api.zappas) == 0
+    error_message = "Without a domain nothing is made for one."
+  }
+
+  assert {
     condition     = alltrue([for settings in output.zappa_settings : settings.aws_region == "us-east-1" && settings.s3_bucket == "billing-production-package-123456789012"])
     error_message = "All are in one region and use one bucket."
   }
@@ -124,6 +139,71 @@ run "further_settings_reach_every_function" {
   }
 }
 
+run "with_stripe" {
+  variables {
+    payment_gateway      = "payments.gateways.stripe.gateway.StripeGateway"
+    create_stripe_secret = true
+    nat_gateways         = 1
+  }
+
+  assert {
+    condition     = format("%.2f", output.monthly_cost.total) == "64.96"
+    error_message = "What it costs with Stripe."
+  }
+}
+
+run "a_new_account_reserves_nothing" {
+  variables {
+    reserve_concurrency = false
+    allowed_hosts       = []
+  }
+
+  assert {
+    condition     = [for settings in output.zappa_settings : settings.lambda_concurrency if settings.lambda_concurrency != null] == []
+    error_message = "No concurrency is reserved where none can be."
+  }
+
+  assert {
+    condition     = output.zappa_settings.production.aws_environment_variables.ALLOWED_HOSTS == ".execute-api.us-east-1.amazonaws.com"
+    error_message = "Without a host name any API's of the region is one."
+  }
+}
+
+run "a_host_name_in_a_zone_of_route_53" {
+  variables {
+    domain_name    = "billing.example.com"
+    hosted_zone_id = "Z0123456789ABC"
+    allowed_hosts  = []
+  }
+
+  assert {
+    condition     = aws_acm_certificate.api["Z0123456789ABC"].validation_method == "DNS" && aws_route53_record.api["Z0123456789ABC"].name == "billing.example.com" && aws_route53_record.api["Z0123456789ABC"].zone_id == "Z0123456789ABC"
+    error_message = "Its certificate and its record are made in the zone."
+  }
+
+  assert {
+    condition     = aws_api_gateway_base_path_mapping.api["billing.example.com"].stage_name == "production" && one(data.aws_api_gateway_rest_api.zappas["billing.example.com"][*].name) == "billing-production"
+    error_message = "It leads to the stage that Zappa makes."
+  }
+
+  assert {
+    condition     = output.zappa_settings.production.aws_environment_variables.ALLOWED_HOSTS == "billing.example.com"
+    error_message = "The functions answer to it."
+  }
+}
+
+run "a_host_name_with_a_certificate_of_its_own" {
+  variables {
+    domain_name     = "billing.example.com"
+    certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/a"
+  }
+
+  assert {
+    condition     = length(aws_route53_record.api) == 0 && aws_api_gateway_domain_name.api["billing.example.com"].regional_certificate_arn == "arn:aws:acm:us-east-1:123456789012:certificate/a"
+    error_message = "Without a zone the certificate is the one that was named, and no record is made."
+  }
+}
+
 run "the_database_is_verified_when_asked_for" {
   variables {
     database_verify_certificate = true
@@ -142,6 +222,8 @@ run "the_database_is_verified_when_asked_for" {
 
 run "before_the_functions_are_there" {
   variables {
+    domain_name        = "billing.example.com"
+    certificate_arn    = "arn:aws:acm:us-east-1:123456789012:certificate/a"
     functions_deployed = false
   }
 
@@ -153,6 +235,11 @@ run "before_the_functions_are_there" {
   assert {
     condition     = length(aws_secretsmanager_secret_rotation.application) == 0 && length(aws_lambda_permission.rotation) == 0
     error_message = "On the first apply nothing is rotated."
+  }
+
+  assert {
+    condition     = length(aws_api_gateway_base_path_mapping.api) == 0
+    error_message = "On the first apply no host name leads anywhere."
   }
 
   assert {

@@ -13,7 +13,7 @@ run "what_no_variable_takes" {
   command = plan
 
   variables {
-    environment                  = "test"
+    environment                  = "Test"
     allowed_hosts                = ["*"]
     aws_account_id               = "12345"
     aws_region                   = "frankfurt"
@@ -34,7 +34,6 @@ run "what_no_variable_takes" {
     package_bucket_name          = "Packages"
     vpc_cidr                     = "10.0.0.0/8"
     zone_letters                 = ["a", "a"]
-    endpoint_zones               = 0
     database_instance_class      = "t4g.small"
     database_engine_version      = "16.4"
     database_max_connections     = 10
@@ -45,6 +44,10 @@ run "what_no_variable_takes" {
     database_owner               = "rdsadmin"
     database_subnet_group_name   = "Group"
     database_snapshot_identifier = "-"
+    hosted_zone_id               = "example.com"
+    certificate_arn              = "billing.example.com"
+    github_repository            = "https://github.com/example/billing"
+    github_oidc_provider_arn     = "github"
     import_vpc_id                = "billing"
     import_log_group_duties      = ["sweep"]
     import_dashboard_name        = ""
@@ -56,10 +59,11 @@ run "what_no_variable_takes" {
     var.rotation_days, var.api_concurrency, var.worker_concurrency, var.conn_max_age_seconds,
     var.max_receive_count, var.alarm_emails, var.log_retention_days,
     var.oldest_message_alarm_seconds, var.package_bucket_name, var.vpc_cidr,
-    var.zone_letters, var.endpoint_zones, var.database_instance_class,
+    var.zone_letters, var.database_instance_class,
     var.database_engine_version, var.database_max_connections, var.database_storage_gib,
     var.database_backup_days, var.database_identifier, var.database_name, var.database_owner,
     var.database_subnet_group_name, var.database_snapshot_identifier, var.import_vpc_id,
+    var.hosted_zone_id, var.certificate_arn, var.github_repository, var.github_oidc_provider_arn,
     var.import_log_group_duties, var.import_dashboard_name,
   ]
 }
@@ -69,7 +73,7 @@ run "what_does_not_go_together" {
   command = plan
 
   variables {
-    allowed_hosts                     = []
+    domain_name                       = "billing.example.com"
     conn_max_age_seconds              = 299.5
     billing_time_zone                 = "Europe/Athens"
     sweep_time                        = "03:30"
@@ -89,9 +93,30 @@ run "what_does_not_go_together" {
   }
 
   expect_failures = [
-    var.allowed_hosts, var.conn_max_age_seconds, var.sweep_time, var.nat_gateways, var.queue_batch_size, var.database_most_storage_gib, var.import_function_subnet_ids,
+    var.domain_name, var.conn_max_age_seconds, var.sweep_time, var.nat_gateways, var.queue_batch_size, var.database_most_storage_gib, var.import_function_subnet_ids,
     var.import_database_subnet_ids, var.import_database_identifier, var.import_database_subnet_group_name,
     var.import_queue_url, var.import_dead_letter_queue_url, var.import_application_secret_arn, var.import_package_bucket_name,
     var.import_event_source_mapping_uuid,
   ]
+}
+
+run "what_is_no_number_of_zones_and_no_host_name" {
+  command = plan
+
+  variables {
+    endpoint_zones = 3
+    domain_name    = "https://billing.example.com"
+  }
+
+  expect_failures = [var.endpoint_zones, var.domain_name]
+}
+
+run "no_way_to_the_services_of_aws" {
+  command = plan
+
+  variables {
+    endpoint_zones = 0
+  }
+
+  expect_failures = [var.endpoint_zones]
 }

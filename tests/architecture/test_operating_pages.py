@@ -60,7 +60,14 @@ def commands(page: str, program: str) -> Iterator[list[str]]:
 
 
 def managed(page: str) -> Iterator[tuple[str, list[str]]]:
-    """A stage and the words of a `manage.py` command that is run there, by Zappa or by invoking its function."""
+    """A stage and the words of a `manage.py` command that is run there: by Zappa, by invoking its function, or by
+    `make manage`, which finds the function.
+    """
+    for words in commands(page, "make"):
+        if words[:1] == ["manage"] and len(words) > 1:
+            (line,) = [word.removeprefix("COMMAND=") for word in words if word.startswith("COMMAND=")]
+            verb = line.split()[0]
+            yield from [(stage, shlex.split(line)) for stage, duty in DUTIES.items() if verb in ALLOWED[duty]][:1]
     for words in commands(page, "zappa"):
         if words[0] == "manage" and len(words) > 1:
             assert len(words) == 3, f"quote what follows the stage: {words}"
@@ -106,7 +113,7 @@ class TestPage:
         assert {words[0] for words in commands(name, "make")} <= targets
         for words in commands(name, "make"):
             assert {word.split("=")[0] for word in words[1:]} <= {
-                *("ENVIRONMENT", "OUTPUTS", "EXTRAS", "RUNTIME", "ARCHITECTURE")
+                *("ENVIRONMENT", "OUTPUTS", "EXTRAS", "RUNTIME", "ARCHITECTURE", "COMMAND", "YES", "TO", "CONFIRM")
             }
 
     def test_asks_aws_for_what_it_has(self, name: str) -> None:
@@ -186,9 +193,9 @@ class TestPage:
         variables = set(re.findall(r'^variable "(\w+)"', text, re.MULTILINE))
         named = {code.split(" = ")[0] for code in code_of(name)}
         suspects = {word for word in named if re.fullmatch(r"[a-z]+(_[a-z]+)+", word)}
-        # One is a file's, one an attribute that the rehearsal leaves out, one a column.
+        # One is a file's, one a column.
         others = get_commands().keys() | SETTINGS.keys() | discrepancy_names()
-        others |= {"zappa_settings", "redrive_allow_policy", "review_reason"}
+        others |= {"zappa_settings", "review_reason"}
         assert suspects - variables - outputs - others == set()
 
 

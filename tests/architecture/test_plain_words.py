@@ -34,7 +34,9 @@ REPLACED = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(_WORDS)})(?![A-Za-z])", re.IG
 
 ABOUT_TLS = re.compile(r"certificates?", re.IGNORECASE)
 """A certificate of a server or an authority is one."""
-CERTIFICATES = re.compile(r"TLS|PEM|RDS|\.pem|authorit|verif|x509|domain|server|Certificate Manager", re.IGNORECASE)
+CERTIFICATES = re.compile(
+    r"TLS|PEM|RDS|\.pem|authorit|verif|x509|domain|server|Certificate Manager|acm|certificate_arn", re.IGNORECASE
+)
 OF_TOOLS = {
     # The tool that measures which lines the tests run.
     "coverage": {
@@ -44,10 +46,15 @@ OF_TOOLS = {
     # A queue's, a client's or a provider's own. A declined payment has steps of dunning.
     "retries": {
         *("terraform/schedule.tf", "tests/deploy/terraform/broken_copies.py", "tests/deploy/terraform/test_applied.py"),
-        *("payments/messages/queue.py", "billing_site/lambda_function/readiness.py", "billing_site/secrets/store.py"),
+        *(
+            "payments/messages/queue.py",
+            "billing_site/lambda_function/readiness.py",
+            "billing_site/secrets/store.py",
+        ),
         *("payments/gateways/stripe/call.py", "payments/gateways/stripe/declines.py", "docs/stripe.md"),
         *("billing_site/database/rotation.py", "requirements/environment"),
         "tests/unit/requirements/test_environment.py",
+        "deploy/cloud.py",
     },
     # Python's own module for binary data.
     "pack": {"localcloud/simulated_stripe/server.py"},

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.__main__ import SETTINGS, make_package
 from deploy.environment import ROOT, install_for
+from deploy.package import make_package
+from deploy.settings_files import SETTINGS
 from deploy.target import Target, python_for, read_settings, target_of, whole_stage
 from localcloud.sqs.endpoint import REGION
 from tests.deploy.runtime_api import Function

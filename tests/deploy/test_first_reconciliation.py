@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deploy.__main__ import SETTINGS, fill_settings
+from deploy.__main__ import fill_settings
 from localcloud.sqs.poller import Poller
 from tests.deploy.aws_server import AwsServer, aws_server
 from tests.deploy.runtime_api import Function
@@ -91,10 +91,9 @@ def deployed_site(
             # The local PostgreSQL has no TLS, and clients have to be sent here: that is no setting of a deployment.
             local = {name for name in variables if name.startswith("AWS_")} | {"DATABASE_SSLMODE"} | NOT_TERRAFORMS
             outputs[stage]["aws_environment_variables"] = {n: v for n, v in variables.items() if n not in local}
-        settings, given = folder / "zappa_settings.json", folder / "outputs.json"
-        settings.write_bytes(SETTINGS.read_bytes())
+        given = folder / "outputs.json"
         given.write_text(json.dumps(outputs))
-        fill_settings(environment="production", outputs=given, settings=settings)
+        settings = fill_settings(environment="production", outputs=given, build=folder)
         account = Account(aws, outputs, settings)
         surroundings = {"AWS_ENDPOINT_URL": made.queue.endpoint.endpoint_url, "DATABASE_SSLMODE": "disable"}
         functions = Lambda(aws, start_function, surroundings, stack)

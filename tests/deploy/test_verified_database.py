@@ -53,10 +53,10 @@ def account(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         outputs = terraform_outputs(aws)
         for settings in outputs.values():
             settings["aws_environment_variables"]["DATABASE_SSLROOTCERT"] = f"{TASK_ROOT}/{BUNDLE}"
-        given, settings_file = clone.parent / "outputs.json", clone / "zappa_settings.json"
+        given = clone.parent / "outputs.json"
         given.write_text(json.dumps(outputs))
-        fill_settings(environment="production", outputs=given, settings=settings_file)
-        yield Account(aws, outputs, settings_file, clone)
+        filled = fill_settings(environment="production", outputs=given, build=clone / "build")
+        yield Account(aws, outputs, filled, clone)
 
 
 def make_package(clone: Path) -> "subprocess.CompletedProcess[str]":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.__main__ import SETTINGS, fill_settings
+from deploy.__main__ import fill_settings
 from tests.deploy.aws_server import aws_server
 from tests.deploy.surroundings import needs_the_package
 from tests.deploy.zappa_account import BUCKET, CONCURRENCY, DUTIES, NAMES, Account, terraform_outputs
@@ -21,11 +21,9 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     with aws_server() as aws:
         outputs = terraform_outputs(aws)
         folder = tmp_path_factory.mktemp("settings")
-        settings = folder / "zappa_settings.json"
-        settings.write_bytes(SETTINGS.read_bytes())
         given = folder / "outputs.json"
         given.write_text(json.dumps(outputs))
-        fill_settings(environment="production", outputs=given, settings=settings)
+        settings = fill_settings(environment="production", outputs=given, build=folder)
         yield Account(aws, outputs, settings)
 
 

@@ -7,6 +7,12 @@ mock_data "aws_caller_identity" {
   }
 }
 
+mock_data "aws_availability_zones" {
+  defaults = {
+    names = ["us-east-1b", "us-east-1a", "us-east-1c"]
+  }
+}
+
 mock_data "aws_partition" {
   defaults = {
     partition = "aws"
@@ -199,13 +205,6 @@ override_resource {
 }
 
 override_resource {
-  target = aws_vpc_endpoint.s3
-  values = {
-    prefix_list_id = "pl-s3"
-  }
-}
-
-override_resource {
   target = aws_secretsmanager_secret.application
   values = {
     arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:application"
@@ -255,5 +254,18 @@ override_resource {
   values = {
     address            = "billing-production.example.us-east-1.rds.amazonaws.com"
     master_user_secret = [{ secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:master" }]
+  }
+}
+
+override_resource {
+  target = aws_acm_certificate.api["Z0123456789ABC"]
+  values = {
+    arn = "arn:aws:acm:us-east-1:123456789012:certificate/made"
+    domain_validation_options = [{
+      domain_name           = "billing.example.com"
+      resource_record_name  = "_a.billing.example.com"
+      resource_record_type  = "CNAME"
+      resource_record_value = "_b.acm-validations.aws"
+    }]
   }
 }

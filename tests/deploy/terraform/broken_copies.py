@@ -310,9 +310,15 @@ _OUTPUTS = [
             "Each stage stands in the private subnets, in its own group.",
         ),
         (
-            "lambda_concurrency = function.concurrency",
+            "lambda_concurrency = var.reserve_concurrency ? function.concurrency : null",
             "lambda_concurrency = 1",
             "Each stage has its concurrency.",
+            "No concurrency is reserved where none can be.",
+        ),
+        (
+            'tags                      = { Project = var.project, Environment = var.environment, ManagedBy = "zappa" }',
+            "tags                      = { Project = var.project }",
+            "Each function is tagged with its environment.",
         ),
         (
             "s3_bucket          = aws_s3_bucket.package.bucket",
@@ -385,6 +391,50 @@ _OUTPUTS = [
         ),
     ),
     *breaks(
+        "costs",
+        ("730 * 0.01 * length", "730 * 0.02 * length", "What it costs by default."),
+        ("var.create_stripe_secret ? 4 : 3", "3", "What it costs with Stripe."),
+    ),
+    *breaks(
+        "domain",
+        (
+            'resource "aws_api_gateway_domain_name" "api" {\n  for_each = toset(var.domain_name[*])',
+            'resource "aws_api_gateway_domain_name" "api" {\n'
+            '  for_each = toset([coalesce(var.domain_name, "a.example.com")])',
+            "Without a domain nothing is made for one.",
+        ),
+        (
+            '[".execute-api.${var.aws_region}.amazonaws.com"]',
+            '["localhost"]',
+            "Without a host name any API's of the region is one.",
+        ),
+        (
+            "concat(var.domain_name[*], var.allowed_hosts)",
+            "concat([], var.allowed_hosts)",
+            "The functions answer to it.",
+        ),
+        (
+            "name    = var.domain_name\n",
+            'name    = "www.${var.domain_name}"\n',
+            "Its certificate and its record are made in the zone.",
+        ),
+        (
+            "stage_name  = local.functions.api.stage",
+            'stage_name  = "prod"',
+            "It leads to the stage that Zappa makes.",
+        ),
+        (
+            "var.domain_name == null || !var.functions_deployed ? toset([]) : toset([var.domain_name])",
+            "toset(var.domain_name[*])",
+            "On the first apply no host name leads anywhere.",
+        ),
+        (
+            "var.hosted_zone_id == null ? var.certificate_arn :",
+            'var.hosted_zone_id == null ? "arn:aws:acm:us-east-1:123456789012:certificate/b" :',
+            "Without a zone the certificate is the one that was named, and no record is made.",
+        ),
+    ),
+    *breaks(
         "alarms_silence",
         (
             "for_each = var.functions_deployed ? local.silence_alarms : {}",
@@ -394,7 +444,33 @@ _OUTPUTS = [
     ),
 ]
 
+_CI = breaks(
+    "ci",
+    (
+        "repo:${var.github_repository}:pull_request",
+        "repo:${var.github_repository}:*",
+        "A pull request may plan, and what is approved may deploy.",
+    ),
+    (
+        '"ec2:DescribeAvailabilityZones", "apigateway:GET"',
+        '"secretsmanager:GetSecretValue"',
+        "A plan on a pull request reads, and reads no secret.",
+    ),
+    (
+        '"iam:GetOpenIDConnectProvider"',
+        '"iam:PutRolePolicy"',
+        "A workflow gives no role more than it has.",
+    ),
+    ('"rds:DeleteDBInstance", ', "", "A workflow never deletes the database."),
+    (
+        "ci_repositories = toset(var.github_repository[*])",
+        'ci_repositories = toset([coalesce(var.github_repository, "a/b")])',
+        "Without a repository there is nothing for one.",
+    ),
+)
+
 BROKEN: dict[str, list[Break]] = {
+    "ci": _CI,
     "connections": CONNECTIONS,
     "database": DATABASE,
     "function_role": _ROLES,

@@ -133,7 +133,7 @@ STATE: list[Break] = [
     *breaks(
         "outputs",
         (
-            "lambda_concurrency = function.concurrency",
+            "lambda_concurrency = var.reserve_concurrency ? function.concurrency : null",
             "lambda_concurrency = 1",
             "Its own variables may change.",
         ),

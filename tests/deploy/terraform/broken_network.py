@@ -15,6 +15,16 @@ NETWORK: list[Break] = [
             "The functions' subnets stand in two zones.",
         ),
         (
+            "var.database_multi_az ? 2 : 1",
+            "1",
+            "Endpoints stand where the database does.",
+        ),
+        (
+            "var.zone_letters == null ? [] : var.zone_letters",
+            "[]",
+            "Named zones are taken.",
+        ),
+        (
             "cidrsubnet(var.vpc_cidr, 3, 2 + each.value.index)\n  map_public_ip_on_launch = false",
             "cidrsubnet(var.vpc_cidr, 3, 2 + each.value.index)\n  map_public_ip_on_launch = true",
             "Nothing in a private subnet gets a public address.",
@@ -72,11 +82,6 @@ NETWORK: list[Break] = [
             "  referenced_security_group_id = aws_security_group.database.id\n",
             "Functions may go to the endpoints that they use, on 443.",
         ),
-        (
-            "prefix_list_id    = aws_vpc_endpoint.s3.prefix_list_id",
-            'prefix_list_id    = "pl-everything"',
-            "S3 is reached by its prefix list.",
-        ),
     ),
     *breaks(
         "endpoints",
@@ -88,17 +93,17 @@ NETWORK: list[Break] = [
         (
             "security_group_ids  = [aws_security_group.endpoint[each.key].id]",
             "security_group_ids  = [aws_security_group.database.id]",
-            "Each endpoint has its own group and stands in both zones.",
+            "Each endpoint has its own group, and stands in one zone, as the database does.",
         ),
         (
-            'vpc_endpoint_type = "Gateway"',
-            'vpc_endpoint_type = "Interface"',
-            "S3 is reached by the free gateway endpoint, from the functions' subnets.",
-        ),
-        (
-            "[for role in aws_iam_role.function : role.arn]",
-            "[]",
+            '{ "aws:PrincipalArn" = [for duty in local.all_endpoint_users.sqs : aws_iam_role.function[duty].arn] }',
+            '{ "aws:PrincipalArn" = [] }',
             "Endpoints serve our own roles alone.",
+        ),
+        (
+            "length(local.endpoint_zones) == 0 ? {} : local.all_endpoint_users",
+            "local.all_endpoint_users",
+            "With NAT there are no interface endpoints to pay for.",
         ),
         (
             "        Action    = local.consume_actions\n        Resource  = aws_sqs_queue.dead_letters.arn",
@@ -109,11 +114,6 @@ NETWORK: list[Break] = [
             "Resource  = concat(local.application_secret_arns, [local.master_secret_arn])",
             'Resource  = "*"',
             "The endpoint of Secrets Manager leads to our secrets alone.",
-        ),
-        (
-            "for letter in local.endpoint_zones :",
-            "for letter in var.zone_letters :",
-            "Endpoints stand in the first zone.",
         ),
     ),
     *breaks(
@@ -129,15 +129,16 @@ NETWORK: list[Break] = [
             "Both zones go out by the first one's gateway; the database's route table has no way out.",
         ),
         (
-            "var.zone_letters[min(zone.index, var.nat_gateways - 1)]",
-            "var.zone_letters[0]",
+            "local.zone_letters[min(zone.index, var.nat_gateways - 1)]",
+            "local.zone_letters[0]",
             "Each zone goes out by its own.",
         ),
         (
-            'var.nat_gateways == 0 ? [] : ["worker"]',
+            'var.nat_gateways == 0 ? [] : length(local.endpoint_zones) == 0 ? keys(local.functions) : ["worker"]',
             '["api", "worker"]',
             "Without NAT no rule leads out.",
-            "Only the worker, which talks to the provider, goes out, by HTTPS alone.",
+            "Without endpoints all three go out, by HTTPS alone.",
+            "With endpoints only the worker, which talks to the provider, goes out.",
         ),
     ),
 ]

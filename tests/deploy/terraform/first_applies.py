@@ -12,6 +12,7 @@ allowed_hosts     = ["billing.example.com"]
 alarm_emails      = ["billing@example.com"]
 billing_time_zone = "Europe/Berlin"
 payment_gateway   = "payments.gateways.logging_gateway.LoggingGateway"
+database_multi_az = true
 """
 # The provider waits 80 seconds for an RDS instance, and for ever for a redrive allow policy, which moto doesn't know.
 # Nor does it know of recursive loops. All three are asserted on by `terraform test`.
@@ -52,13 +53,11 @@ def apply_in_two_steps(*, terraform: Terraform, cloud: Cloud) -> Applied:
     """Everything but what is connected to the functions; the functions, as Zappa makes them; then the rest."""
     (terraform.folder / "terraform.tfvars").write_text(VARIABLES)
     (terraform.folder / "moto_override.tf").write_text(OVERRIDES)
-    terraform.run("apply", "-auto-approve", "-parallelism=30")
+    terraform.run("apply", "-auto-approve", "-parallelism=30", "-var=functions_deployed=false")
     output = terraform.output()
     schedules = cloud.client("scheduler").list_schedules()["Schedules"]
     mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     deploy_functions(cloud=cloud, settings=output["zappa_settings"], names=output["function_names"])
-    with (terraform.folder / "terraform.tfvars").open("a") as variables:
-        variables.write("functions_deployed = true\n")
     terraform.run("apply", "-auto-approve", "-parallelism=30")
     return Applied(
         terraform=terraform,

@@ -52,7 +52,7 @@ def moto_cloud() -> Iterator[Cloud]:
         else:
             raise AssertionError(f"moto didn't start: {''.join(printed)}")
         with _drained(server):
-            _without_docker(found[1])
+            without_docker(found[1])
             yield Cloud(endpoint=found[1])
     finally:
         server.terminate()
@@ -74,7 +74,7 @@ def _drained(server: "subprocess.Popen[str]") -> Iterator[None]:
         reader.join(timeout=30)
 
 
-def _without_docker(endpoint: str) -> None:
+def without_docker(endpoint: str) -> None:
     """Secrets Manager tries a rotation out by calling its function: moto answers for it, and starts no container."""
     request = urllib.request.Request(f"{endpoint}/moto-api/config", data=b'{"lambda": {"use_docker": false}}')
     with urllib.request.urlopen(request, timeout=30) as answer:

@@ -181,8 +181,8 @@ class TestNetwork:
             groups = self.groups(applied)
             rules = [rule for group in groups for rule in [*group["IpPermissions"], *group["IpPermissionsEgress"]]]
             assert len(groups) == 7
-            # To and from the database 3 each, the endpoints 5 each, and 3 to S3.
-            assert sum(len(rule["UserIdGroupPairs"]) + len(rule["PrefixListIds"]) for rule in rules) == 19
+            # To and from the database 3 each, and the endpoints 5 each.
+            assert sum(len(rule["UserIdGroupPairs"]) + len(rule["PrefixListIds"]) for rule in rules) == 16
             assert [rule for rule in rules if rule["IpRanges"] or rule["Ipv6Ranges"]] == []
 
         check()
@@ -212,7 +212,7 @@ class TestNetwork:
             check, by=client.authorize_security_group_ingress(GroupId=database["GroupId"], IpPermissions=[rule])
         )
 
-    def test_has_the_three_endpoints_for_our_own_roles_alone(self, applied: Applied) -> None:
+    def test_has_the_two_endpoints_for_our_own_roles_alone(self, applied: Applied) -> None:
         client = applied.cloud.client("ec2")
 
         def endpoints() -> dict[str, dict[str, Any]]:
@@ -222,7 +222,7 @@ class TestNetwork:
             found = endpoints()
             prefix = "com.amazonaws.us-east-1."
             kinds = {service.removeprefix(prefix): one["VpcEndpointType"] for service, one in found.items()}
-            assert kinds == {"sqs": "Interface", "secretsmanager": "Interface", "s3": "Gateway"}
+            assert kinds == {"sqs": "Interface", "secretsmanager": "Interface"}
             roles = {f"arn:aws:iam::{ACCOUNT}:role/{NAME}-{duty}" for duty in ("api", "worker", "migrate")}
             for service, one in found.items():
                 for statement in json.loads(one["PolicyDocument"])["Statement"]:

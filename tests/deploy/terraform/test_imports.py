@@ -66,7 +66,7 @@ def importing(terraform: Terraform, empty_cloud: Cloud, tmp_path_factory: pytest
     def copy(**of_the_database: Any) -> Terraform:
         folder = tmp_path_factory.mktemp("imports") / "configuration"
         made = copied(terraform=terraform, folder=folder, endpoint=empty_cloud.endpoint)
-        (folder / "terraform.tfvars").write_text(VARIABLES)
+        (folder / "terraform.tfvars").write_text(f"{VARIABLES}functions_deployed = false\n")
         (folder / "moto_override.tf").write_text(OVERRIDES.split("locals {")[0])
         variables = made_by_hand(empty_cloud, **of_the_database)
         (folder / "hand_made.auto.tfvars.json").write_text(json.dumps(variables))

@@ -11,14 +11,15 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from deploy import __main__ as commands
+from deploy import package as packages
 from deploy import target as target_module
 from deploy import zappa_hooks
 from deploy.errors import UnableToShip
+from deploy.settings_files import SETTINGS as SETTINGS_FILE
 from deploy.target import python_for, read_settings, retargeted, target_of, whole_stage
 from tests.unit.requirements.scripts import a_script
 
-SETTINGS = read_settings(commands.SETTINGS)
+SETTINGS = read_settings(SETTINGS_FILE)
 
 
 def a_target(runtime: str = "python3.13", architecture: str = "x86_64") -> target_module.Target:
@@ -68,17 +69,17 @@ class TestPythonFor:
         (tmp_path / "message").write_text(f"make: {message}\n")
         a_script(tmp_path / "find", f"cat {tmp_path}/message >&2; exit 1")
         monkeypatch.setattr(target_module, "FIND_PYTHON", tmp_path / "find")
-        monkeypatch.setattr(commands, "BUILD", tmp_path / "build")
+        monkeypatch.setattr(packages, "BUILD", tmp_path / "build")
         settings = tmp_path / "zappa_settings.json"
-        settings.write_bytes(commands.SETTINGS.read_bytes())
+        settings.write_bytes(SETTINGS_FILE.read_bytes())
         kept = tmp_path / "build" / "billing-production.zip"
         kept.parent.mkdir()
         kept.touch()
         with pytest.raises(UnableToShip) as refused:
-            commands.make_package(environment="production", settings=settings, runtime="python3.12")
+            packages.make_package(environment="production", settings=settings, runtime="python3.12")
         assert str(refused.value) == f"the package is for python3.12. {message}"
         assert (capfd.readouterr(), kept.exists()) == (("", ""), True)
-        assert settings.read_bytes() == commands.SETTINGS.read_bytes()
+        assert settings.read_bytes() == SETTINGS_FILE.read_bytes()
 
 
 class TestRetargeted:
@@ -102,22 +103,23 @@ class TestRetargeted:
     def test_is_written_only_once_the_package_is_made(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         settings = tmp_path / "zappa_settings.json"
         settings.write_text(json.dumps(SETTINGS), encoding="utf-8")
-        monkeypatch.setattr(commands, "BUILD", tmp_path / "build")
-        monkeypatch.setattr(commands, "python_for", lambda _: Path(sys.executable))
+        monkeypatch.setattr(packages, "BUILD", tmp_path / "build")
+        monkeypatch.setattr(packages, "python_for", lambda _: Path(sys.executable))
         zapped: list[dict[str, Any]] = []
 
         def fail(**_: Any) -> None:
             raise UnableToShip("no package was made")
 
-        def succeed(*, settings: Path, **_: Any) -> None:
+        def succeed(*, settings: Path, zip_path: Path, **_: Any) -> None:
+            zip_path.touch()
             zapped.append(whole_stage(read_settings(settings), "production_worker"))
 
-        monkeypatch.setattr(commands, "_run_zappa_package", fail)
+        monkeypatch.setattr(packages, "_run_zappa_package", fail)
         with pytest.raises(UnableToShip):
-            commands.make_package(environment="production", settings=settings, runtime="python3.12")
+            packages.make_package(environment="production", settings=settings, runtime="python3.12")
         assert read_settings(settings) == SETTINGS
-        monkeypatch.setattr(commands, "_run_zappa_package", succeed)
-        commands.make_package(environment="production", settings=settings, runtime="python3.12")
+        monkeypatch.setattr(packages, "_run_zappa_package", succeed)
+        packages.make_package(environment="production", settings=settings, runtime="python3.12")
         assert (
             zapped[0]["runtime"] == whole_stage(read_settings(settings), "production_worker")["runtime"] == "python3.12"
         )

@@ -1,4 +1,4 @@
-"""`make zappa-settings`: what Terraform knows goes into the file, and nothing else does."""
+"""`make zappa-settings`: what Terraform knows goes beside what is fixed, and nothing else does."""
 
 import copy
 import json
@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from deploy.__main__ import SETTINGS, fill_settings
+from deploy.__main__ import fill_settings
 from deploy.errors import UnableToShip
-from deploy.zappa_settings import as_text, filled, secrets_in
+from deploy.settings_files import SETTINGS
+from deploy.zappa_settings import as_text, filled, secrets_in, with_stages
 
 HELD: dict[str, Any] = json.loads(SETTINGS.read_text(encoding="utf-8"))
 SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!db-0a1b2c3d-AbCdEf"
@@ -99,6 +100,16 @@ class TestRefusing:
         with pytest.raises(UnableToShip, match="no stage canary"):
             filled(settings=HELD, outputs=outputs(), environment="canary")
 
+    def test_are_given_to_an_environment_of_any_name(self) -> None:
+        """As staging's are, which the file has."""
+        assert with_stages(HELD, environment="staging") == HELD
+        canary = with_stages(HELD, environment="canary")
+        for duty in ("", "_worker", "_migrate"):
+            assert canary[f"canary{duty}"]["extends"] == f"production{duty}"
+            variables = canary[f"canary{duty}"]["aws_environment_variables"]
+            assert variables == HELD[f"production{duty}"]["aws_environment_variables"]
+        assert {name: canary[name] for name in HELD} == HELD
+
     def test_names_a_key_that_is_not_terraforms(self) -> None:
         assert refusal(lambda_handler="evil.handler") == "production_worker: lambda_handler isn't Terraform's to give"
         assert refusal(environment_variables={}) == "production_worker: environment_variables isn't Terraform's to give"
@@ -142,24 +153,29 @@ class TestTheCommand:
         path.write_text(as_text(HELD), encoding="utf-8")
         return path
 
-    def test_writes_the_file(self, settings: Path, tmp_path: Path) -> None:
+    def test_writes_a_file_of_its_own(self, settings: Path, tmp_path: Path) -> None:
+        """The fixed part is committed, and stays as it is."""
         given = tmp_path / "outputs.json"
         given.write_text(json.dumps(outputs()))
-        fill_settings(environment="production", outputs=given, settings=settings)
+        generated = fill_settings(environment="production", outputs=given, settings=settings, build=tmp_path / "build")
         expected = as_text(filled(settings=HELD, outputs=outputs(), environment="production"))
-        assert settings.read_text(encoding="utf-8") == expected
+        assert generated == tmp_path / "build" / "zappa-production.json"
+        assert generated.read_text(encoding="utf-8") == expected
+        assert settings.read_text(encoding="utf-8") == as_text(HELD)
+        assert [path.name for path in generated.parent.iterdir()] == ["zappa-production.json"]
 
     @pytest.mark.parametrize("text", ["", "[]", "{", json.dumps({"production": {}})])
-    def test_leaves_the_file_as_it_is_when_the_outputs_are_none(
+    def test_leaves_the_filled_file_as_it_is_when_the_outputs_are_none(
         self, settings: Path, tmp_path: Path, text: str
     ) -> None:
-        given = tmp_path / "outputs.json"
+        given, before = tmp_path / "outputs.json", tmp_path / "zappa-production.json"
         given.write_text(text)
+        before.write_text("{}")
         with pytest.raises(UnableToShip):
-            fill_settings(environment="production", outputs=given, settings=settings)
-        assert settings.read_text(encoding="utf-8") == as_text(HELD)
-        assert {path.name for path in tmp_path.iterdir()} == {"outputs.json", "zappa_settings.json"}
+            fill_settings(environment="production", outputs=given, settings=settings, build=tmp_path)
+        assert before.read_text(encoding="utf-8") == "{}"
+        assert {path.name for path in tmp_path.iterdir()} == {given.name, before.name, settings.name}
 
     def test_says_that_the_outputs_are_not_there(self, settings: Path, tmp_path: Path) -> None:
         with pytest.raises(UnableToShip, match="No such file"):
-            fill_settings(environment="production", outputs=tmp_path / "none.json", settings=settings)
+            fill_settings(environment="production", outputs=tmp_path / "none.json", settings=settings, build=tmp_path)

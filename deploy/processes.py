@@ -1,0 +1,72 @@
+"""Commands that a deployment runs. Cut off, it lets them end in an orderly way: Terraform then keeps what it knows."""
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.environment import ROOT
+from deploy.errors import UnableToShip
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command ended, and what it printed on both streams."""
+
+    code: int
+    printed: str
+
+    def last_lines(self, *, most: int = 12) -> str:
+        return "\n".join(self.printed.strip().splitlines()[-most:])
+
+
+def run(command: Sequence[str], *, log: Path, variables: Mapping[str, str] | None = None) -> Ended:
+    """Runs a command to its end, at the root of the project. What it prints is added to the log.
+
+    `variables` are added to this process's. Interrupted, it interrupts the command once, waits for its end, and raises
+    KeyboardInterrupt. Raises UnableToShip for a program that isn't installed.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(variables or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            # The terminal's Ctrl-C would reach it besides ours, and of two Terraform ends at once.
+            start_new_session=True,
+            preexec_fn=_interrupted_with_its_parent,  # noqa: PLW1509
+        )
+    except FileNotFoundError as error:
+        raise UnableToShip(f"{command[0]} isn't installed") from error
+    printed: list[str] = []
+    interrupted = False
+    with log.open("a", encoding="utf-8") as kept:
+        kept.write(f"\n$ {' '.join(command)}\n")
+        while True:
+            try:
+                for line in process.stdout or []:
+                    printed.append(line)
+                    kept.write(line)
+                code = process.wait()
+                break
+            except KeyboardInterrupt:
+                if not interrupted:
+                    process.send_signal(signal.SIGINT)
+                interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    return Ended(code=code, printed="".join(printed))
+
+
+def _interrupted_with_its_parent() -> None:
+    """In the child: when this process is killed, the command is interrupted, as if by hand."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
