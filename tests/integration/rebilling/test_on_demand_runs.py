@@ -4,7 +4,9 @@ import datetime
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now as real_now
 
 from accounts.account_opening import NewAccount
@@ -18,6 +20,7 @@ from subscriptions.sign_up import NoFirstInvoice, SignedUp, sign_up
 from tests.builders import TODAY, QueueInHand, a_plan, an_account, at, billed, due, swept
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, answers
+from tests.support.terms import JAN_16, billed_account, changed
 
 JAN_2 = datetime.date(2026, 1, 2)
 
@@ -103,6 +106,26 @@ class TestRunOfTheDay:
 
 
 @rolled_back
+class TestTheDaysLock:
+    @override_settings(INVOICE_NUMBERING="company")
+    def test_comes_before_the_companys_numbers(self) -> None:
+        """A sign-up takes them in this order. So does a change that issues an invoice before it bills a new period."""
+        account = billed_account()
+        changed(account, how={"proration": "next_invoice"}, quantity=3)
+        with CaptureQueriesContext(connection) as queries:
+            change = changed(account, anchor_date=JAN_16, quantity=3)
+        assert change.new_period is not None
+        assert change.billed is not None
+        assert change.billed.invoice_id is None
+        taken = [place for place, query in enumerate(queries) if "invoices_numberseries" in query["sql"]]
+        locked = [place for place, query in enumerate(queries) if _locks_the_run(query["sql"])]
+        assert min(locked) < min(taken)
+
+
+def _locks_the_run(statement: str) -> bool:
+    return "rebilling_run" in statement and "FOR NO KEY UPDATE" in statement
+
+
 class TestBillToday:
     def test_refuses_an_account_whose_next_period_begins_on_another_day(self) -> None:
         account = an_account(anchor_date=JAN_2)

@@ -160,6 +160,14 @@ class TestADeduction:
         assert invoice.total_minor == 1000 + 1000 - 1826 - 173
         assert discrepancies() == []
 
+    def test_that_is_fixed_to_a_parked_period_is_removed_when_a_person_has_decided(self) -> None:
+        start = TODAY - datetime.timedelta(days=40)
+        account = an_account(plan=a_plan(interval_unit="day"), anchor_date=start, rebilling_date=start)
+        item = added(account, -5000)
+        swept(as_of=TODAY, queue=QueueInHand())
+        with nothing_moves(), pytest.raises(DeductionFixed, match=r"which is PARKED.*when a person has decided"):
+            removed(item)
+
     def test_that_is_fixed_is_not_removed_before_the_period_is_charged(self) -> None:
         account = an_account()
         item = added(account, -5000)

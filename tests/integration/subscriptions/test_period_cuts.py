@@ -252,6 +252,9 @@ class TestThatCannotBeCreditedYet:
             assert_sound(account, day=day)
         assert [day for day, _ in waits(caplog)] == ["2026-01-16"] * 3
         assert "at the gateway" in waits(caplog)[0][1]
+        # The first only warns. What lasts longer than three days rings.
+        levels = [record.levelname for record in caplog.records if getattr(record, "event", "") == "account.cut_waits"]
+        assert levels == ["WARNING", "ERROR", "ERROR"]
         with nothing_moves(), pytest.raises(TermsPending):
             changed(account, on=FEB_1, quantity=2)
         taken(account, on=FEB_1 + DAY)
