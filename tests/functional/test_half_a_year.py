@@ -106,7 +106,7 @@ class TestHalfAYear:
         assert "2026-07-31" not in admin.page(f"/admin/accounts/account/{passed.decliner}/change/")
         given_up_on = payments_of(passed, passed.decliner)[-1]["submitted_at"][:10]
         assert given_up_on in admin.page(f"/admin/accounts/account/{passed.decliner}/change/")
-        admin.submit(f"{page}close/", when="now", reason="moved away")
+        admin.act(f"{page}close/", when="now", reason="moved away")
         real_day = datetime.datetime.now(datetime.UTC).date().isoformat()
         for shown in (admin.page(f"{page}change/"), admin.page(f"{page}history/")):
             assert ("moved away" in shown or "Close account" in shown, "2026-07-31" in shown) == (True, True)

@@ -151,7 +151,13 @@ class Admin:
 
     def submit(self, path: str, **fields: str) -> str:
         """Fills the form of a page in and sends it, with what is hidden in it."""
-        form = self.page(path)
+        return self._send(path, self.page(path), fields)
+
+    def act(self, path: str, **fields: str) -> str:
+        """Takes an action that shows first what it would do."""
+        return self._send(path, self.submit(path, **fields), fields)
+
+    def _send(self, path: str, form: str, fields: dict[str, str]) -> str:
         hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
         data = urllib.parse.urlencode(hidden | fields).encode()
         with self._opener.open(urllib.request.Request(self.base + path, data=data), timeout=30) as answer:
