@@ -114,7 +114,8 @@ class Race:
 
     def run(self, choices: random.Random) -> str:
         """Both at once. Returns what became of the change."""
-        lock = "subscriptions.terms_changes.lock_account"
+        withdraws = self.kind in ("withdrawn", "cut_or_withdrawn")
+        lock = f"subscriptions.{'terms_withdrawals' if withdraws else 'terms_changes'}.lock_account"
         met = choices.choice(OPPONENTS[self.opponent])
         if self.kind == "cut_or_withdrawn" and self.opponent == "sweep":
             met = "subscriptions.due_changes.lock_accounts"

@@ -23,7 +23,7 @@ JAN_16 = datetime.date(2026, 1, 16)
 UP = [
     "accounts.terms.Terms.objects.bulk_create",
     "invoices.issuance.post",
-    "subscriptions.prorations.submit_first_attempts",
+    "subscriptions.immediate_invoices.submit_first_attempts",
     "subscriptions.prorations.Proration.save",
     "subscriptions.terms_changes.save_accounts",
 ]
