@@ -168,7 +168,7 @@ class TestDeploy:
         """Steps 7 and 8."""
         login, key, export, plan, account, sweep, reconcile = lines_of("The eight steps")[7:]
         assert "anna" in deployed.does(login)
-        (secret,) = re.findall(r"sk_\w+", deployed.does(key))
+        (secret,) = re.findall(r"sk_[\w-]+", deployed.does(key))
         typed = export.replace("https://billing.example.com", deployed.cloud.api).replace("sk_...", secret)
         opened = deployed.does(f"{typed}\n{plan}\n{account}")
         assert '"status":"PENDING"' in opened
