@@ -83,6 +83,10 @@ class LockedAccount:
             return self.pauses_on
         return self.closes_on if self.pauses_on is None else min(self.closes_on, self.pauses_on)
 
+    def bills_from(self, day: datetime.date) -> bool:
+        """Whether a period that begins on this day is billed: it isn't INACTIVE, nor to be closed or paused by then."""
+        return not self.is_inactive and (self.billing_stops_on is None or day < self.billing_stops_on)
+
     def become(self, status: Account.Status, *, reason: str, inactive_reason: str = "") -> None:
         """Give the account another status, and note it for its history. The same status again is no change.
 

@@ -117,6 +117,15 @@ def withdraw(pending: Sequence[tuple[LockedAccount, TermsInForce]], *, reason: s
         )
 
 
+def withdraw_pending(
+    accounts: Collection[LockedAccount], *, reason: str, today: datetime.date, now: datetime.datetime
+) -> None:
+    """Take back what is agreed for a later day of these accounts, as `withdraw`."""
+    histories = terms_of([account.id for account in accounts])
+    pending = [(account, terms) for account in accounts if (terms := histories[account.id].pending(today))]
+    withdraw(pending, reason=reason, now=now)
+
+
 def on_plan(accounts: QuerySet[Account], *, plan_id: uuid.UUID, today: datetime.date) -> QuerySet[Account]:
     """Those of the accounts whose terms in force today are of this plan."""
     newest = Terms.objects.filter(account=OuterRef("account"), effective_from__lte=today, withdrawn_at__isnull=True)

@@ -19,11 +19,9 @@ from backoffice.foreseen_money import money_in_words
 from backoffice.terms_forms import WAITS
 from invoices.models import PENDING
 from invoices.whole_invoices import WholeInvoice
-from rebilling.models import Rebilling
+from rebilling.models import WAITING, Rebilling
 from subscriptions.new_periods import BilledAccount
 from subscriptions.upcoming_invoice import upcoming_invoice
-
-_WAITING = (Rebilling.Status.DUE, Rebilling.Status.PARKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def _before(account_id: uuid.UUID) -> _Before:
         account=account,
         mark=new_id(),
         items=list(account.items.filter(PENDING).values_list("id", flat=True)),
-        periods=list(account.rebillings.filter(status__in=_WAITING).values_list("id", flat=True)),
+        periods=list(account.rebillings.filter(status__in=WAITING).values_list("id", flat=True)),
     )
 
 

@@ -58,6 +58,11 @@ def item_in_words(description: str, amount_minor: int, *, currency: str) -> str:
     return f"{description}: {display(amount_minor=amount_minor, currency=currency)}"
 
 
+def pending_item(item_id: uuid.UUID) -> PendingItem:
+    """One that waits, by its id."""
+    return PendingItem(*Item.objects.values_list(*_FIELDS).get(PENDING, id=item_id))
+
+
 def pending_items(account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[PendingItem]]:
     """What waits for the next invoice of each account, oldest first; in one statement."""
     return _by_account(Item.objects.filter(PENDING, account_id__in=account_ids))

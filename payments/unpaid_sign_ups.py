@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from accounts.locked_accounts import LockedAccount
 from accounts.models import Account
-from accounts.terms import terms_of, withdraw
+from accounts.terms import withdraw_pending
 from invoices.clearing import apply_credit
 from invoices.credit_note_shares import lines_of, shares_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
@@ -40,9 +40,7 @@ def close_unpaid(
     for account in accounts:
         # A paused one, too: it would resume, and be charged anew.
         account.become(Account.Status.INACTIVE, reason=reasons[account.id], inactive_reason=_CLOSED)
-    histories = terms_of([account.id for account in accounts])
-    pending = [(account, terms) for account in accounts if (terms := histories[account.id].pending(today))]
-    withdraw(pending, reason="the account was closed", now=now)
+    withdraw_pending(accounts, reason="the account was closed", today=today, now=now)
     credit_notes = CreditNotes(today=today, now=now)
     for account, invoice in open_ones:
         if left := invoice.amounts.left_to_credit:

@@ -9,15 +9,13 @@ from django.db import models, transaction
 
 from accounts.locked_accounts import LockedAccount
 from accounts.tax_rates import default_tax_rate_id
-from accounts.terms import terms_of
 from rebilling.invoice_periods import invoice_periods
 from rebilling.messages.message import PeriodItem
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
 from rebilling.on_demand_runs import lock_run_of_the_day
-from rebilling.period_discounts import discounts_of
-from rebilling.period_items import items_of
-from rebilling.period_rows import due_rows, write_rows
+from rebilling.period_rows import write_rows
+from rebilling.sweep import rows_due
 
 
 class NotBilled(models.TextChoices):
@@ -48,18 +46,8 @@ def bill_today(*, account: LockedAccount, gateway: str, today: datetime.date, no
     """
     if account.rebilling_date != today:
         raise ValueError(f"the account's next period begins on {account.rebilling_date}, not on {today}")
-    items = items_of([account])[account.id]
-    (row,) = due_rows(
-        account=account,
-        terms=terms_of([account.id])[account.id],
-        discount=discounts_of([account]).get(account.id),
-        items=items,
-        default_tax_rate=default_tax_rate_id(now=now),
-        run=Run(as_of=today),
-        since=today,
-        until=today,
-        park_after_limit=False,
-        now=now,
+    (row,), items = rows_due(
+        accounts=[account], run=Run(as_of=today), default_tax_rate=default_tax_rate_id(now=now), now=now
     )
     run = lock_run_of_the_day(
         today=today, amount_minor=row.amount_minor + (row.items_minor or 0), currency=account.currency, now=now
@@ -67,7 +55,7 @@ def bill_today(*, account: LockedAccount, gateway: str, today: datetime.date, no
     if run is None:
         return BilledNow(not_billed=NotBilled.RUN_HELD)
     row.run = run
-    write_rows([row], items=[items])
+    write_rows([row], items=items)
     if run.status == Run.Status.HELD:
         transaction.on_commit(partial(emit, now=now, due=1))
         return BilledNow(not_billed=NotBilled.RUN_HELD)

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.errors import Conflict
 from accounts.locked_accounts import lock_account, save_accounts
 from accounts.reasons import checked_reason
-from invoices.items import pending_items, remove_items
+from invoices.items import pending_item, remove_items
 from invoices.models import Item
 from rebilling.models import WAITING, Rebilling
 from subscriptions.items import item_of
@@ -53,8 +53,7 @@ def remove_item(
             raise ItemOfAChange("The item bills a change of terms: change the terms back, or grant credit.")
         if item.amount_minor < 0:
             _check_not_approved(item)
-        (pending,) = [each for each in pending_items([account.id])[account.id] if each.id == item_id]
-        remove_items([(account, [pending])], reason=reason, author=author, now=now)
+        remove_items([(account, [pending_item(item_id)])], reason=reason, author=author, now=now)
         save_accounts([account], author=author, now=now)
         return Item.objects.get(id=item_id)
 

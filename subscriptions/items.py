@@ -17,7 +17,7 @@ from accounts.text import text_error
 from accounts.wording import one_of
 from invoices.issuance import IssuedInvoice
 from invoices.item_lines import item_line
-from invoices.items import PendingItem, item_in_words, mark_items_invoiced
+from invoices.items import item_in_words, mark_items_invoiced, pending_item
 from invoices.models import PENDING, Item
 from invoices.taxes import rate_of, tax_rate_of, taxed_lines
 from subscriptions.immediate_invoices import invoice_at_once
@@ -196,15 +196,7 @@ def _billed(
             lines=[(item.amount_minor, tax_rate_id)], rates={id_: rate_of(rate) for id_, rate in rates.items()}
         )
         return AddedItem(item, account.currency, tax, total, None)
-    pending = PendingItem(
-        id=item.id,
-        account_id=account.id,
-        description=item.description,
-        quantity=item.quantity,
-        unit_amount_minor=item.unit_amount_minor,
-        amount_minor=item.amount_minor,
-    )
-    line = item_line(pending, amount_minor=item.amount_minor, tax_rate_id=tax_rate_id)
+    line = item_line(pending_item(item.id), amount_minor=item.amount_minor, tax_rate_id=tax_rate_id)
     invoice = invoice_at_once(account, [line], today=today, author=author, now=now)
     mark_items_invoiced({item.id: item.amount_minor})
     item.invoiced_minor = item.amount_minor

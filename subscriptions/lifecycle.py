@@ -11,7 +11,7 @@ from accounts.errors import Conflict, Invalid, refined
 from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account
 from accounts.reasons import checked_reason
-from accounts.terms import terms_of, withdraw
+from accounts.terms import withdraw_pending
 from invoices.clearing import clear
 from invoices.items import pending_items, remove_items
 from rebilling.period_states import skip_from, skip_waiting
@@ -160,9 +160,7 @@ def end_billing(
     are withdrawn, and items that wait and debts are billed, or given up without `collect`; unsaved.
     """
     skip_waiting(accounts)
-    histories = terms_of([account.id for account in accounts])
-    pending = [(account, terms) for account in accounts if (terms := histories[account.id].pending(today))]
-    withdraw(pending, reason=_CLOSED, now=now)
+    withdraw_pending(accounts, reason=_CLOSED, today=today, now=now)
     items = pending_items([account.id for account in accounts])
     for account in accounts:
         if collect:

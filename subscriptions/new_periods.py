@@ -33,13 +33,8 @@ def bill_new_period(account: LockedAccount, *, today: datetime.date, now: dateti
 
     The account has been saved, and has to be read again.
     """
-    if not _begins(account, today):
+    if account.rebilling_date != today or not account.bills_from(today):
         return None
     billed = bill_today(account=account, gateway=configured_gateway_name(), today=today, now=now)
     send_payments_when_committed(payment_ids=billed.payments)
     return NewPeriod(whole_invoice(billed.invoice_id) if billed.invoice_id else None, billed.not_billed)
-
-
-def _begins(account: LockedAccount, today: datetime.date) -> bool:
-    stops_on = account.billing_stops_on
-    return not account.is_inactive and account.rebilling_date == today and (stops_on is None or today < stops_on)

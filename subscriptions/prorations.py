@@ -7,7 +7,7 @@ What waits of earlier changes of the period is billed with a change that is bill
 
 import datetime
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from invoices.models import CreditNote, InvoiceLine, Item
 from invoices.proration import Prorated, prorate
 from invoices.receipts import note_first_paid
 from invoices.rounding import half_up
-from invoices.taxes import amount_within, rate_of, tax_rate_of, taxed_lines
+from invoices.taxes import Rate, amount_within, rate_of, tax_rate_of, taxed_lines
 from rebilling.billed_periods import BilledPeriod
 from rebilling.models import Proration
 from rebilling.period_discounts import net_price_minor
@@ -90,15 +90,16 @@ def bill_change(
     tax_rate_id = tax_rate_of(account, default_id=default_tax_rate_id(now=now)) if after else None
     own = _lines(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
     earlier = [waiting_line(item) for item in period.waiting]
-    lines = _with_taxes([*own, *earlier])
+    rates = _rates_of([*own, *earlier])
+    lines = _with_taxes([*own, *earlier], rates)
     # What gives back in all is credit notes: it doesn't wait.
     waits = waits and sum(changed.total_minor for changed in lines) >= 0
     if waits:
-        lines = _with_taxes(own)
+        lines = _with_taxes(own, rates)
     elif period.is_paid_by_deductions:
         prorated = _affordable(period, prorated, earlier)
         own = _lines(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
-        lines = _with_taxes([*own, *earlier])
+        lines = _with_taxes([*own, *earlier], rates)
     if not waits:
         lines = _within(period.invoiced_left_minor, lines)
     own_lines = lines[: len(own)]
@@ -200,13 +201,14 @@ def _lines(
     return lines
 
 
-def _with_taxes(lines: Sequence[NewLine]) -> list[ChangedLine]:
-    """As the invoice would have them."""
+def _rates_of(lines: Sequence[NewLine]) -> dict[uuid.UUID, Rate]:
     tax_rates = tax_rates_by_id({line.tax_rate_id for line in lines if line.tax_rate_id})
-    taxes = taxed_lines(
-        lines=[(line.amount_minor, line.tax_rate_id) for line in lines],
-        rates={id_: rate_of(tax_rate) for id_, tax_rate in tax_rates.items()},
-    )
+    return {id_: rate_of(tax_rate) for id_, tax_rate in tax_rates.items()}
+
+
+def _with_taxes(lines: Sequence[NewLine], rates: Mapping[uuid.UUID, Rate]) -> list[ChangedLine]:
+    """As the invoice would have them."""
+    taxes = taxed_lines(lines=[(line.amount_minor, line.tax_rate_id) for line in lines], rates=rates)
     return [ChangedLine(line, *tax) for line, tax in zip(lines, taxes, strict=True)]
 
 

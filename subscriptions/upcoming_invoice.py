@@ -81,7 +81,7 @@ def _next_invoice(
         waiting = carry_out([account], as_of=day, today=day, now=now).waiting
         if any(cut.is_in_flight for cut in waiting.values()):
             return NoUpcomingInvoice.IN_FLIGHT
-        if account.invoices_issued == issued and _is_billed_by(account, day):
+        if account.invoices_issued == issued and account.rebilling_date <= day and _is_billed(account):
             charged = charge_next(account=account, gateway=configured_gateway_name(), day=day, now=now)
             if not charged:
                 return NoUpcomingInvoice.PARKED
@@ -102,7 +102,7 @@ def _next_day(account: LockedAccount) -> datetime.date | None:
     come.
     """
     days = [account.closes_on, account.resumes_on if account.is_paused else account.pauses_on, _cut_on(account)]
-    if not account.is_inactive and _is_before_stop(account):
+    if _is_billed(account):
         days.append(account.rebilling_date)
     return min((day for day in days if day is not None), default=None)
 
@@ -112,9 +112,6 @@ def _cut_on(account: LockedAccount) -> datetime.date | None:
     return cut.effective_from if cut else None
 
 
-def _is_billed_by(account: LockedAccount, day: datetime.date) -> bool:
-    return not account.is_inactive and account.rebilling_date <= day and _is_before_stop(account)
-
-
-def _is_before_stop(account: LockedAccount) -> bool:
-    return account.billing_stops_on is None or account.rebilling_date < account.billing_stops_on
+def _is_billed(account: LockedAccount) -> bool:
+    """Whether its next period is billed, as things are."""
+    return account.bills_from(account.rebilling_date)
