@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import amount_error, charge_error
@@ -37,6 +37,17 @@ class TermsChanges:
     anchor_date: datetime.date | None = None
 
 
+class Agreed(NamedTuple):
+    """The new terms, and whether periods are counted anew from their first day."""
+
+    terms: TermsInForce
+    begins_anew: bool
+
+    def begins_anew_on(self, day: datetime.date) -> bool:
+        """Whether a new period begins on this day because of them."""
+        return self.begins_anew and self.terms.effective_from == day
+
+
 def agreed_terms(
     account: LockedAccount,
     present: TermsInForce,
@@ -45,7 +56,7 @@ def agreed_terms(
     plans: Mapping[str, Plan],
     effective: Effective,
     today: datetime.date,
-) -> TermsInForce:
+) -> Agreed:
     """The account's terms with these changes, from their first day on. `plans` are those that are named, by code.
 
     Another interval, or an anchor date, counts periods anew from that day; a later one may lie within a period, which
@@ -72,10 +83,10 @@ def agreed_terms(
     ):
         raise UnableToChangeTerms(_NOTHING, **{_named(changes): error})
     if begins_anew:
-        return agreed._replace(anchor_date=day, cuts_period=cuts_period)
+        return Agreed(agreed._replace(anchor_date=day, cuts_period=cuts_period), begins_anew=True)
     if agreed == present._replace(effective_from=day):
         raise UnableToChangeTerms("These are the account's terms already.")
-    return agreed
+    return Agreed(agreed, begins_anew=False)
 
 
 def _with(changes: TermsChanges, plan: Plan | None, present: TermsInForce) -> TermsInForce:

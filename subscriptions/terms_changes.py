@@ -15,7 +15,7 @@ from accounts.terms import TermsInForce, add_terms, terms_of
 from rebilling.billed_periods import BilledPeriod, running_period
 from rebilling.on_demand_runs import lock_billing_of_the_day
 from rebilling.period_states import cut_off
-from subscriptions.agreed_terms import Effective, TermsChanges, UnableToChangeTerms, agreed_terms
+from subscriptions.agreed_terms import Agreed, Effective, TermsChanges, UnableToChangeTerms, agreed_terms
 from subscriptions.items import check_items_can_wait
 from subscriptions.new_periods import NewPeriod, bill_new_period
 from subscriptions.period_cuts import check_a_period_runs, foreseen_cut
@@ -95,12 +95,6 @@ def change_terms(
         if _newest_terms(account_id) != seen:
             raise ChangedMeanwhile("The account's terms were changed just now: look at them, and decide again.")
         change = _change(account, changes, effective, proration, reason=reason, author=author, today=today, now=now)
-        save_accounts([account], author=author, now=now)
-        begins_anew = change.after.interval != change.before.interval or changes.anchor_date is not None
-        begins_now = begins_anew and change.after.effective_from == today
-        if begins_now and (new_period := bill_new_period(account, today=today, now=now)):
-            next_day = Account.objects.values_list("rebilling_date", flat=True).get(id=account_id)
-            change = replace(change, rebilling_date=next_day, new_period=new_period)
         if dry_run:
             if change.after.cuts_period:
                 change = replace(change, billed=foreseen_cut(account, change.after, now=now))
@@ -124,32 +118,17 @@ def _change(
     today: datetime.date,
     now: datetime.datetime,
 ) -> TermsChange:
-    if account.is_inactive:
-        raise AccountInactive("The account is INACTIVE: resume or reopen it first.")
-    history = terms_of([account.id])[account.id]
-    if pending := history.pending(today):
-        raise TermsPending(f"Other terms are agreed for {pending.effective_from}: withdraw them first.")
-    before = history.in_force(today)
-    plans = {plan.code: plan for plan in Plan.objects.filter(code=changes.plan)}
-    after = agreed_terms(account, before, changes=changes, plans=plans, effective=effective, today=today)
-    begins_anew = after.interval != before.interval or changes.anchor_date is not None
-    begins_now = begins_anew and after.effective_from == today
-    _check_billing_goes_on(account, after, cuts=begins_now or after.cuts_period)
-    if changes.anchor_date is not None and _is_on_trial(account, today):
-        raise UnableToChangeTerms(
-            "The terms were not changed.", anchor_date="The account is on a trial: move the trial's end instead."
-        )
-    if after.cuts_period:
-        check_a_period_runs(account, after, field="effective" if changes.anchor_date is None else "anchor_date")
-    is_prorated = after.effective_from == today and (proration != "none" or begins_anew)
-    period = running_period(account, today=today) if is_prorated else None
+    before, agreed = _agreed(account, changes, effective, today=today)
+    after, begins_now = agreed.terms, agreed.begins_anew_on(today)
+    is_billed_now = begins_now or (after.effective_from == today and proration != "none")
+    period = running_period(account, today=today) if is_billed_now else None
     _check_mode(proration, ends_now=begins_now and period is not None, ends_later=after.cuts_period)
     if begins_now and not period and changes.anchor_date is None:
         # On a trial, and before the first period, that one is the first to have the new interval.
         after = after._replace(anchor_date=account.rebilling_date)
     (terms,) = add_terms(terms={account.id: after}, reason=reason, author=author, now=now)
     _note(account, before, after, reason=reason)
-    billed = None
+    billed = new_period = None
     if period:
         if begins_now:
             lock_billing_of_the_day(today=today, now=now)
@@ -160,7 +139,7 @@ def _change(
             account,
             period,
             terms=terms,
-            after=None if begins_anew else after,
+            after=None if begins_now else after,
             on=today,
             waits=waits,
             author=author,
@@ -169,8 +148,47 @@ def _change(
         )
     if begins_now:
         _begin_anew(account, period, after, reason=reason)
-    next_day = min(account.rebilling_date, after.effective_from) if after.cuts_period else account.rebilling_date
-    return TermsChange(account.id, account.currency, before, after._replace(id=terms.id), next_day, billed)
+    save_accounts([account], author=author, now=now)
+    if begins_now:
+        new_period = bill_new_period(account, today=today, now=now)
+    return TermsChange(
+        account_id=account.id,
+        currency=account.currency,
+        before=before,
+        after=after._replace(id=terms.id),
+        rebilling_date=_next_day(account.id, after),
+        billed=billed,
+        new_period=new_period,
+    )
+
+
+def _agreed(
+    account: LockedAccount, changes: TermsChanges, effective: Effective, *, today: datetime.date
+) -> tuple[TermsInForce, Agreed]:
+    """The terms in force, and the new ones."""
+    if account.is_inactive:
+        raise AccountInactive("The account is INACTIVE: resume or reopen it first.")
+    history = terms_of([account.id])[account.id]
+    if pending := history.pending(today):
+        raise TermsPending(f"Other terms are agreed for {pending.effective_from}: withdraw them first.")
+    before = history.in_force(today)
+    plans = {plan.code: plan for plan in Plan.objects.filter(code=changes.plan)}
+    agreed = agreed_terms(account, before, changes=changes, plans=plans, effective=effective, today=today)
+    after = agreed.terms
+    _check_billing_goes_on(account, after, cuts=agreed.begins_anew_on(today) or after.cuts_period)
+    if changes.anchor_date is not None and _is_on_trial(account, today):
+        raise UnableToChangeTerms(
+            "The terms were not changed.", anchor_date="The account is on a trial: move the trial's end instead."
+        )
+    if after.cuts_period:
+        check_a_period_runs(account, after, field="effective" if changes.anchor_date is None else "anchor_date")
+    return before, agreed
+
+
+def _next_day(account_id: uuid.UUID, after: TermsInForce) -> datetime.date:
+    """The account's next billing day: it may have been billed just now, and its period may be cut before its end."""
+    day = Account.objects.values_list("rebilling_date", flat=True).get(id=account_id)
+    return min(day, after.effective_from) if after.cuts_period else day
 
 
 def _check_mode(proration: ProrationMode, *, ends_now: bool, ends_later: bool) -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from accounts.errors import Conflict, Missing
 from accounts.locked_accounts import lock_account, save_accounts
-from accounts.models import Terms
+from accounts.models import Account, Terms
 from accounts.reasons import checked_reason
 from accounts.terms import terms_of, withdraw
 
@@ -36,7 +36,7 @@ def withdraw_terms(
     author: str,
     today: datetime.date,
     now: datetime.datetime,
-) -> None:
+) -> Account:
     """Take back a change that is agreed for a later day: the present terms stay in force.
 
     Raises `UnknownAccount`, `UnknownTerms`, `NotPending`, `StopsWithThem` and `InvalidReason`.
@@ -59,3 +59,4 @@ def withdraw_terms(
             )
         withdraw([(account, pending)], reason=reason, now=now)
         save_accounts([account], author=author, now=now)
+        return Account.objects.get(id=account_id)

@@ -1,6 +1,7 @@
 """Changing what an account is billed: its terms."""
 
 import uuid
+from functools import partial
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -10,14 +11,14 @@ from rest_framework.request import Request
 
 from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import MAX_BALANCE_MINOR
-from accounts.locked_accounts import get_account
 from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body, Endpoint
 from api.fields import Amount, Choice, Day, Movement, Text, WholeNumber, WordOrDay, YesOrNo
 from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
-from api.v1.account_answers import AccountSerializer, AgreedTermsSerializer, account_as_json
+from api.v1.account_answers import AccountSerializer, AgreedTermsSerializer
+from api.v1.account_calls import AccountCall
 from api.v1.accounts import TAG
 from api.v1.lifecycle import ReasonSerializer
 from api.v1.new_periods import NewPeriodSerializer, new_period_contents
@@ -177,7 +178,7 @@ class TermsEndpoint(Endpoint):
         return self.once(work, needs_key="" if dry_run else MOVES_MONEY)
 
 
-class WithdrawTermsEndpoint(Endpoint):
+class WithdrawTermsEndpoint(AccountCall):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -194,19 +195,16 @@ class WithdrawTermsEndpoint(Endpoint):
     )
     def post(self, request: Request, account_id: uuid.UUID, terms_id: uuid.UUID) -> HttpResponse:
         reason = self.body(ReasonSerializer)["reason"]
-
-        def work() -> Answer:
-            withdraw_terms(
-                account_id=account_id,
-                terms_id=terms_id,
-                reason=reason,
-                author=self.author,
-                today=self.today,
-                now=self.now,
-            )
-            return Answer(200, account_as_json(get_account(account_id), today=self.today))
-
-        return self.once(work)
+        change = partial(
+            withdraw_terms,
+            account_id=account_id,
+            terms_id=terms_id,
+            reason=reason,
+            author=self.author,
+            today=self.today,
+            now=self.now,
+        )
+        return self.account_after(change)
 
 
 def _as_json(change: TermsChange, *, dry_run: bool) -> Any:
