@@ -96,11 +96,15 @@ class Functions:
 
     def api_address(self, stage: str) -> str:
         with one_line_errors():
-            apis = self.cloud.client("apigateway").get_rest_apis(limit=500)["items"]
-        found = [each["id"] for each in apis if each["name"] == self.name(stage)]
+            found = self._apis(stage)
         if not found:
             raise UnableToShip(f"there is no REST API {self.name(stage)}")
         return f"{found[0]}.execute-api.{self.cloud.region}.amazonaws.com"
+
+    def _apis(self, stage: str) -> list[str]:
+        """The ids of the REST APIs of its name."""
+        apis = self.cloud.client("apigateway").get_rest_apis(limit=500)["items"]
+        return [each["id"] for each in apis if each["name"] == self.name(stage)]
 
     def _configuration(self, stage: str) -> dict[str, Any] | None:
         try:
@@ -115,7 +119,7 @@ class Functions:
 
     def _is_in_place(self, stage: str, found: Mapping[str, Any], package: Path) -> bool:
         """Code and configuration as they are wanted. What isn't compared here only a change of both changes."""
-        wanted = whole_stage(read_settings(self.settings), stage)
+        wanted = self._wanted(stage)
         concurrency = self.cloud.client("lambda").get_function_concurrency(FunctionName=self.name(stage))
         return (
             found["CodeSha256"] == sha256_of(package)
@@ -131,18 +135,25 @@ class Functions:
 
     def _tag(self, stage: str) -> None:
         """Zappa tags a function only when it makes it."""
-        client, tags = self.cloud.client("lambda"), whole_stage(read_settings(self.settings), stage).get("tags", {})
+        client, tags = self.cloud.client("lambda"), self._wanted(stage).get("tags", {})
         arn = client.get_function_configuration(FunctionName=self.name(stage))["FunctionArn"]
         if not tags.items() <= client.list_tags(Resource=arn)["Tags"].items():
             client.tag_resource(Resource=arn, Tags=tags)
 
     def _has_api(self, stage: str) -> bool:
-        return bool(whole_stage(read_settings(self.settings), stage).get("apigateway_enabled", True))
+        return bool(self._wanted(stage).get("apigateway_enabled", True))
+
+    def _wanted(self, stage: str) -> Mapping[str, Any]:
+        """A stage's settings, with what it has of others."""
+        return whole_stage(read_settings(self.settings), stage)
 
     def _is_served(self, stage: str) -> bool:
         client = self.cloud.client("apigateway")
-        apis = [each["id"] for each in client.get_rest_apis(limit=500)["items"] if each["name"] == self.name(stage)]
-        return any(found["stageName"] == stage for api in apis for found in client.get_stages(restApiId=api)["item"])
+        return any(
+            found["stageName"] == stage
+            for api in self._apis(stage)
+            for found in client.get_stages(restApiId=api)["item"]
+        )
 
     def _api_is_whole(self, stage: str) -> bool:
         """Whether its stack was made to the end; one that is being made is waited for."""

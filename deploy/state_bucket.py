@@ -13,8 +13,11 @@ from deploy.variables import TERRAFORM, Variables
 
 BACKEND = TERRAFORM / "backend.tf"
 _EXPIRY_DAYS = 365
-_NAMED = {name: re.compile(rf'^\s*{name}\s*=\s*\[?"([^"]+)"', re.MULTILINE) for name in ("bucket", "region", "account")}
-_NAMED["account"] = re.compile(r'^\s*allowed_account_ids\s*=\s*\["([0-9]+)"\]', re.MULTILINE)
+_NAMED = {
+    "bucket": re.compile(r'^\s*bucket\s*=\s*"([^"]+)"', re.MULTILINE),
+    "region": re.compile(r'^\s*region\s*=\s*"([^"]+)"', re.MULTILINE),
+    "account": re.compile(r'^\s*allowed_account_ids\s*=\s*\["([0-9]+)"\]', re.MULTILINE),
+}
 
 
 def bootstrap(*, variables: Variables, cloud: Cloud, backend: Path = BACKEND) -> str:
