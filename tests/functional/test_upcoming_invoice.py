@@ -39,17 +39,12 @@ from tests.builders import (
     swept,
 )
 from tests.support.databases import rolled_back
-from tests.support.upcoming import contents, previewed
+from tests.support.lifecycle import DAY, JAN_10, JAN_20, paid_account
+from tests.support.upcoming import contents, previewed, signed
 
-DAY = datetime.timedelta(days=1)
-JAN_10, JAN_20 = datetime.date(2026, 1, 10), datetime.date(2026, 1, 20)
 FEB_1, MAR_1 = datetime.date(2026, 2, 1), datetime.date(2026, 3, 1)
 
 pytestmark = rolled_back
-
-
-def signed(day: datetime.date = TODAY) -> dict[str, Any]:
-    return {"reason": "as agreed", "author": "test", "today": day, "now": at(day)}
 
 
 def invoices(account: Account) -> list[Invoice]:
@@ -81,12 +76,6 @@ def shows_what_is_billed(account: Account, *, on: datetime.date) -> WholeInvoice
     return shown
 
 
-def paid(**given: Any) -> Account:
-    account = an_account(**given)
-    billed(as_of=TODAY)
-    return account
-
-
 def indebted(amount_minor: int, **given: Any) -> Account:
     """Goodwill that January used, taken back."""
     account = an_account(**given)
@@ -97,7 +86,7 @@ def indebted(amount_minor: int, **given: Any) -> Account:
 
 
 def credited(amount_minor: int, **given: Any) -> Account:
-    account = paid(**given)
+    account = paid_account(**given)
     grant_credit(account_id=account.id, amount_minor=amount_minor, **signed())
     return account
 
@@ -111,7 +100,7 @@ def discounted(given: dict[str, Any], **account: Any) -> Account:
 
 def taxed(percent: str, *, inclusive: bool = False, **given: Any) -> Account:
     rate = create_tax_rate(name="VAT", percent=Decimal(percent), inclusive=inclusive, now=at(TODAY))
-    return paid(tax_rate=rate.id, **given)
+    return paid_account(tax_rate=rate.id, **given)
 
 
 def on_trial(**given: Any) -> Account:
@@ -126,7 +115,7 @@ def with_terms_of_its_first_period() -> Account:
 
 
 def with_pending_terms(**to: Any) -> Account:
-    account = paid()
+    account = paid_account()
     if to.get("plan"):
         a_plan(code=to["plan"], unit_amount_minor=700, interval_unit="week")
     change_terms(account_id=account.id, changes=TermsChanges(**to), effective="period_end", **signed(JAN_10))
@@ -134,7 +123,7 @@ def with_pending_terms(**to: Any) -> Account:
 
 
 def with_a_billing_day_that_moves(**to: Any) -> Account:
-    account = paid()
+    account = paid_account()
     change_terms(
         account_id=account.id, changes=TermsChanges(anchor_date=JAN_20, **to), effective=JAN_20, **signed(JAN_10)
     )
@@ -142,13 +131,13 @@ def with_a_billing_day_that_moves(**to: Any) -> Account:
 
 
 def changed_within_its_period() -> Account:
-    account = paid()
+    account = paid_account()
     change_terms(account_id=account.id, changes=TermsChanges(quantity=2), **signed(JAN_10))
     return account
 
 
 def paused(*, at_: str = "period_end", until: datetime.date, **given: Any) -> Account:
-    account = paid(**given)
+    account = paid_account(**given)
     pause_account(account_id=account.id, at=at_, until=until, **signed())
     return account
 
@@ -172,12 +161,12 @@ def found_due_before_its_discount() -> Account:
 
 
 KINDS: dict[str, Callable[[], Account]] = {
-    "a month": paid,
-    "three days": lambda: paid(plan=a_plan(interval_unit="day", interval_count=3)),
-    "nothing": lambda: paid(unit_amount_minor=0),
+    "a month": paid_account,
+    "three days": lambda: paid_account(plan=a_plan(interval_unit="day", interval_count=3)),
+    "nothing": lambda: paid_account(unit_amount_minor=0),
     "an anchor at the month's end": lambda: an_account(anchor_date=datetime.date(2026, 1, 31)),
-    "many units": lambda: paid(quantity=7, unit_amount_minor=333),
-    "a sent invoice": lambda: paid(collection_method="send_invoice", net_days=14),
+    "many units": lambda: paid_account(quantity=7, unit_amount_minor=333),
+    "a sent invoice": lambda: paid_account(collection_method="send_invoice", net_days=14),
     "a percentage off": lambda: discounted({"percent": Decimal("12.5")}),
     "an amount off, for two periods": lambda: discounted({"amount_minor": 250, "periods": 2}),
     "a discount that is used up": lambda: discounted({"percent": Decimal(50), "periods": 1}),
@@ -197,13 +186,13 @@ KINDS: dict[str, Callable[[], Account]] = {
     "a pause within what is paid": lambda: paused(at_="now", until=JAN_20),
     "a pause beyond what is paid": lambda: paused(at_="now", until=datetime.date(2026, 2, 10)),
     "a pause, and an end": paused_and_closed_later,
-    "an end after another period": lambda: closed(datetime.date(2026, 2, 15), paid()),
+    "an end after another period": lambda: closed(datetime.date(2026, 2, 15), paid_account()),
     "a last invoice": lambda: closed("period_end", indebted(600)),
     "a credit for some of it": lambda: credited(500),
     "a credit that leaves too little to collect": lambda: credited(1980),
     "a credit for more than it": lambda: credited(5000),
     "a debt": lambda: indebted(600),
-    "a small rest that is carried": lambda: paid(unit_amount_minor=30),
+    "a small rest that is carried": lambda: paid_account(unit_amount_minor=30),
     "a debt of a sent invoice": lambda: indebted(600, collection_method="send_invoice"),
     "periods found due already": found_due_before_its_discount,
 }
@@ -240,7 +229,7 @@ class TestUpcomingInvoice:
         assert shown.invoice.outstanding_minor == 600
 
     def test_of_a_day_that_was_missed_is_of_the_period_before_the_cut(self) -> None:
-        account = paid()
+        account = paid_account()
         day = datetime.date(2026, 2, 10)
         to = TermsChanges(anchor_date=day)
         change_terms(account_id=account.id, changes=to, effective=day, **signed(JAN_10))
@@ -265,7 +254,7 @@ class TestUpcomingInvoice:
     @override_settings(DEFAULT_TAX=("VAT", Decimal(10), False), INVOICE_NUMBERING="company")
     def test_goes_by_the_settings(self) -> None:
         # The rate is there from the first sweep on.
-        assert shows_what_is_billed(paid(), on=JAN_10).invoice.tax_minor == 200
+        assert shows_what_is_billed(paid_account(), on=JAN_10).invoice.tax_minor == 200
 
 
 STARTS = st.sampled_from([datetime.date(2026, 1, 1), datetime.date(2026, 1, 31), datetime.date(2024, 2, 29)])

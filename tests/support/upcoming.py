@@ -7,8 +7,13 @@ from accounts.models import Account
 from invoices.models import Invoice
 from invoices.whole_invoices import WholeInvoice
 from subscriptions.upcoming_invoice import NoUpcomingInvoice, upcoming_invoice
-from tests.builders import at
+from tests.builders import TODAY, at
 from tests.support.unchanged import nothing_moves
+
+
+def signed(day: datetime.date = TODAY) -> dict[str, Any]:
+    """What goes with an operation of this day."""
+    return {"reason": "as agreed", "author": "test", "today": day, "now": at(day)}
 
 
 def contents(invoice: Invoice, lines: Any, uses: Any) -> dict[str, Any]:

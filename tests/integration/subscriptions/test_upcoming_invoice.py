@@ -30,40 +30,27 @@ from tests.builders import (
     a_plan,
     an_account,
     at,
-    billed,
     delivered,
     statuses_of,
     swept,
 )
 from tests.integration.rebilling.test_refused_batches import in_the_way
 from tests.support.databases import rolled_back
+from tests.support.lifecycle import DAY, JAN_10, JAN_20, paid_account
 from tests.support.owing import DECLINED, FEB_1, owing
-from tests.support.upcoming import contents, previewed
-
-DAY = datetime.timedelta(days=1)
-JAN_10, JAN_20 = datetime.date(2026, 1, 10), datetime.date(2026, 1, 20)
+from tests.support.upcoming import contents, previewed, signed
 
 pytestmark = rolled_back
 
 
-def signed(day: datetime.date = TODAY) -> dict[str, Any]:
-    return {"reason": "as agreed", "author": "test", "today": day, "now": at(day)}
-
-
-def paid(**given: Any) -> Account:
-    account = an_account(**given)
-    billed(as_of=TODAY)
-    return account
-
-
 def closed(**given: Any) -> Account:
-    account = paid()
+    account = paid_account()
     close_account(account_id=account.id, **given, **signed())
     return account
 
 
 def paused(**given: Any) -> Account:
-    account = paid()
+    account = paid_account()
     pause_account(account_id=account.id, **given, **signed())
     return account
 
@@ -119,7 +106,7 @@ WHY: dict[str, list[Callable[[], Account]]] = {
     "to_be_paused": [paused],
     "parked": [parked, catching_up_on_too_much, refused],
     "in_flight": [about_to_be_cut_while_it_is_collected],
-    "out_of_range": [lambda: paid(plan=a_plan(interval_unit="year", interval_count=200))],
+    "out_of_range": [lambda: paid_account(plan=a_plan(interval_unit="year", interval_count=200))],
 }
 
 
@@ -162,7 +149,7 @@ class TestLookingAtIt:
         self, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
     ) -> None:
         kinds = [
-            paid,
+            paid_account,
             parked,
             refused,
             lambda: closed(at="period_end"),

@@ -263,6 +263,19 @@ class TestClosing:
         assert (amounts_of(account), state_of(account)) == ([[3100], [-1600, 3200]], ("INACTIVE", 1600, 0))
         assert discrepancies() == []
 
+    @pytest.mark.parametrize("collect", [True, False])
+    def test_gives_what_a_larger_deduction_kept_off_an_invoice_as_credit(self, collect: bool) -> None:
+        """A deduction that was agreed before took February down to zero: no room was left for the days of January."""
+        account = billed_account()
+        added(account, -10_000, on=JAN_16)
+        waiting(account, quantity=2)
+        billed(as_of=FEB_1)
+        assert amounts_of(account)[1] == [6200, -9400, 3200]
+        assert items_of(account)[1] == (-1600, 0, "pending")
+        closed(account, on=MAR_1 - datetime.timedelta(days=1), collect=collect)
+        assert [status for *_, status in items_of(account)] == ["removed", "removed", "invoiced"]
+        assert (state_of(account), discrepancies()) == (("INACTIVE", 0, 1600), [])
+
     def test_without_collecting_gives_up_what_is_only_charged(self) -> None:
         rate = create_tax_rate(name="VAT", percent=Decimal(21), now=NOW)
         account = billed_account(unit_amount_minor=0, tax_rate=rate.id)

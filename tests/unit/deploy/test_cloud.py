@@ -16,7 +16,7 @@ from deploy.cloud import SIGN_IN, Cloud, one_line_errors
 from deploy.errors import UnableToShip
 from deploy.infrastructure import Infrastructure
 from deploy.state_bucket import state_bucket
-from deploy.variables import Variables
+from tests.support.deployments import some_variables
 from tests.support.project_files import ROOT
 
 CLOUD = Cloud(account="123456789012", region="us-east-1")
@@ -91,18 +91,7 @@ Lock Info:
   Version:   1.11.4
   Created:   2026-11-30 12:03:04.5 +0000 UTC
 """
-        variables = Variables(
-            file=Path("a.tfvars"),
-            environment="production",
-            project="billing",
-            region="us-east-1",
-            account=None,
-            payment_gateway="a.B",
-            connect=True,
-            reserve_concurrency=True,
-            concurrency=31,
-        )
-        said = Infrastructure(variables=variables, log=ROOT / "build" / "a.log")._refusal("apply", printed)
+        said = Infrastructure(variables=some_variables(), log=ROOT / "build" / "a.log")._refusal("apply", printed)
         assert said == (
             "the state is locked by anna@laptop since 2026-11-30 12:03:04.5 +0000 UTC: wait. If nothing runs there any "
             "more: terraform -chdir=terraform force-unlock b6a7e8f0-1111-2222-3333-444455556666"

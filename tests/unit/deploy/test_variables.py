@@ -10,6 +10,7 @@ from botocore.stub import Stubber
 from deploy.errors import UnableToShip
 from deploy.quota import check_quota
 from deploy.variables import TERRAFORM, Variables, one_line, read_variables
+from tests.support.deployments import some_variables
 
 needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="NOT TESTED, Terraform is missing")
 GIVEN = 'environment = "trial"\npayment_gateway = "payments.gateways.logging_gateway.LoggingGateway"\n'
@@ -88,24 +89,11 @@ class TestOneLine:
 
 
 class TestCheckQuota:
-    def variables(self, *, reserve: bool) -> Variables:
-        return Variables(
-            file=Path("a.tfvars"),
-            environment="production",
-            project="billing",
-            region="us-east-1",
-            account=None,
-            payment_gateway="a.B",
-            connect=True,
-            reserve_concurrency=reserve,
-            concurrency=31,
-        )
-
     def check(self, limit: int, *, reserve: bool = True) -> None:
         client = boto3.client("lambda", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
         with Stubber(client) as stub:
             stub.add_response("get_account_settings", {"AccountLimit": {"ConcurrentExecutions": limit}})
-            check_quota(lambda_client=client, variables=self.variables(reserve=reserve))
+            check_quota(lambda_client=client, variables=some_variables(reserve_concurrency=reserve))
 
     def test_refuses_a_new_account_before_anything_is_made(self) -> None:
         with pytest.raises(UnableToShip) as refused:

@@ -12,7 +12,7 @@ from invoices.proration import Prorated, Segment, prorate, weighted_total
 
 JAN_1, JAN_16, FEB_1 = datetime.date(2026, 1, 1), datetime.date(2026, 1, 16), datetime.date(2026, 2, 1)
 
-LONGEST = {IntervalUnit.DAY: 366, IntervalUnit.WEEK: 52, IntervalUnit.MONTH: 12, IntervalUnit.YEAR: 3}
+MAX_COUNTS = {IntervalUnit.DAY: 366, IntervalUnit.WEEK: 52, IntervalUnit.MONTH: 12, IntervalUnit.YEAR: 3}
 ANCHORS = st.dates(datetime.date(2023, 1, 1), datetime.date(2029, 12, 31)) | st.sampled_from(
     [datetime.date(2024, 2, 29), datetime.date(2026, 1, 31), datetime.date(2027, 12, 31)]
 )
@@ -23,7 +23,7 @@ PRICES = st.integers(0, 5) | st.integers(0, 10**6) | st.integers(0, 10**12)
 def histories(draw: st.DrawFn) -> tuple[datetime.date, datetime.date, int, list[tuple[datetime.date, int]]]:
     """A period with the price that it was billed at, and the changes that fall into it: the day and the new price."""
     unit = draw(st.sampled_from(IntervalUnit))
-    interval = Interval(count=draw(st.integers(1, LONGEST[unit])), unit=unit)
+    interval = Interval(count=draw(st.integers(1, MAX_COUNTS[unit])), unit=unit)
     found = period(anchor=draw(ANCHORS), interval=interval, index=draw(st.integers(0, 13)))
     length = (found.end - found.start).days
     days = sorted(draw(st.lists(st.integers(0, length - 1), max_size=8)))
