@@ -144,6 +144,13 @@ class Amount(WholeNumber):
         super().__init__(least=least, most=MAX_BALANCE_MINOR, read_only=True, **kwargs)
 
 
+class SignedAmount(Amount):
+    """One that may be below zero: a deduction, a debt."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(least=-MAX_BALANCE_MINOR, **kwargs)
+
+
 @extend_schema_field({"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3})?$"})
 class Percent(serializers.Field[Decimal, str, str, Any]):
     """A percentage as a text, which no reader rounds: "21", "8.875". The operation checks its bounds."""

@@ -1,11 +1,11 @@
-"""Amounts as people type them: in major units, with a point or a comma before the fraction."""
+"""Amounts as people type them, in major units with a point or a comma before the fraction, and as they read them."""
 
 import re
 
 from django import forms
 
 from accounts.amounts import amount_error
-from accounts.currencies import EXPONENTS
+from accounts.currencies import EXPONENTS, display
 
 
 def minor_from(*, text: str, currency: str) -> int:
@@ -32,3 +32,9 @@ def example_of(currency: str) -> str:
     """An amount in that currency, as it may be typed."""
     exponent = EXPONENTS[currency]
     return f"20.{'5'.ljust(exponent, '0')}" if exponent else "20"
+
+
+def line_in_words(description: str, *, total_minor: int, tax_minor: int, currency: str) -> str:
+    """A line of an invoice, as people read it: "Pro, 1 Feb to 28 Feb 2026: 12.10 USD, with 2.10 USD of tax."."""
+    with_tax = f", with {display(amount_minor=tax_minor, currency=currency)} of tax" if tax_minor else ""
+    return f"{description}: {display(amount_minor=total_minor, currency=currency)}{with_tax}."

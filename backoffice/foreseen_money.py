@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from accounts.currencies import display
 from accounts.models import Account
 from accounts.wording import day_in_words
+from backoffice.amounts import line_in_words
 from invoices.models import BalanceUse, CreditNote, Invoice
 from invoices.whole_invoices import WholeInvoice, whole_invoice
 from ledger.models import Entry, EntryType
@@ -48,8 +49,7 @@ def _invoice(whole: WholeInvoice) -> Iterator[str]:
     invoice, currency = whole.invoice, whole.invoice.currency
     yield f"An invoice over {_money(invoice.total_minor, currency)} is issued now."
     for line in whole.lines:
-        with_tax = f", with {_money(line.tax_minor, currency)} of tax" if line.tax_minor else ""
-        yield f"{line.description}: {_money(line.total_minor, currency)}{with_tax}."
+        yield line_in_words(line.description, total_minor=line.total_minor, tax_minor=line.tax_minor, currency=currency)
     for use in whole.balance_uses:
         yield _USES[use.kind].format(_money(use.amount_minor, currency))
     yield _to_collect(invoice)

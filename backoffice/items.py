@@ -9,7 +9,7 @@ from accounts.account_opening import MAX_QUANTITY
 from accounts.currencies import display
 from accounts.models import Account
 from backoffice.actions import Action, Caller
-from backoffice.amounts import example_of, minor_from
+from backoffice.amounts import example_of, line_in_words, minor_from
 from backoffice.forms import OneLineField, ReasonForm, SubmissionForm
 from invoices.items import PendingItem, pending_items
 from subscriptions.item_removals import remove_item
@@ -93,8 +93,9 @@ def _preview(account: Account, data: dict[str, Any], caller: Caller) -> list[str
     def shown(amount_minor: int) -> str:
         return display(amount_minor=amount_minor, currency=added.currency)
 
-    with_tax = f", with {shown(added.tax_minor)} of tax" if added.tax_minor else ""
-    comes_to = f"{added.item.description}: {shown(added.total_minor)}{with_tax}."
+    comes_to = line_in_words(
+        added.item.description, total_minor=added.total_minor, tax_minor=added.tax_minor, currency=added.currency
+    )
     if added.invoice is None:
         return [comes_to, "It waits for the next invoice, and can be removed until then."]
     credit = added.total_minor - added.invoice.amounts.outstanding

@@ -11,7 +11,7 @@ from accounts.currencies import display
 from accounts.models import Account, Plan
 from accounts.terms import TermsInForce, terms_of
 from accounts.wording import day_in_words
-from backoffice.amounts import example_of, minor_from
+from backoffice.amounts import example_of, line_in_words, minor_from
 from backoffice.forms import ReasonForm
 from rebilling.on_demand import NotBilled
 from subscriptions.agreed_terms import TermsChanges
@@ -116,9 +116,10 @@ def change_in_words(change: TermsChange) -> list[str]:
         return sentences
     if after.cuts_period:
         sentences.append(f"On {day_in_words(after.effective_from)}, if nothing else changes until then:")
-    for line, tax_minor, total_minor in change.billed.lines:
-        with_tax = f", with {shown(tax_minor)} of tax" if tax_minor else ""
-        sentences.append(f"{line.description}: {shown(total_minor)}{with_tax}.")
+    sentences += [
+        line_in_words(line.description, total_minor=total_minor, tax_minor=tax_minor, currency=change.currency)
+        for line, tax_minor, total_minor in change.billed.lines
+    ]
     net = change.billed.proration.net_minor
     if change.billed.proration.waits:
         return [*sentences, f"{shown(net)} waits for the next invoice; nothing is billed now."]

@@ -9,14 +9,13 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.account_opening import MAX_QUANTITY
-from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.contact import CONTACT_FIELDS
 from accounts.locked_accounts import get_account
 from accounts.models import MAX_DISCOUNT_PERIODS, MAX_NET_DAYS, Account, Discount
 from accounts.pending_changes import pending_changes
 from accounts.terms import TermsHistory, TermsInForce, terms_of
 from api.endpoints import ListEndpoint
-from api.fields import Amount, Metadata, Percent, TextOrNull, WholeNumber
+from api.fields import Amount, Metadata, Percent, SignedAmount, TextOrNull, WholeNumber
 from ledger.balances import balances
 from rebilling.period_discounts import periods_having
 
@@ -98,8 +97,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
     anchor_date = serializers.SerializerMethodField(help_text="The day from which periods are counted today.")
     pending_terms = serializers.SerializerMethodField(help_text="Terms that are agreed for a later day, or null.")
     balance_minor = serializers.SerializerMethodField(help_text="What it owes now. Below zero, it has credit.")
-    credit_balance_minor = Amount(
-        least=-MAX_BALANCE_MINOR,
+    credit_balance_minor = SignedAmount(
         help_text="The customer's own money with you, for the next invoice. Below zero, the next invoice brings it "
         "forward.",
     )
@@ -208,7 +206,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
         pending = history.pending(self.context["today"])
         return AgreedTermsSerializer(pending).data if pending else None
 
-    @extend_schema_field(Amount(least=-MAX_BALANCE_MINOR))
+    @extend_schema_field(SignedAmount())
     def get_balance_minor(self, account: Account) -> int:
         return int(self.context["balances"][account.id])
 

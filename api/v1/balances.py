@@ -10,11 +10,10 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.billing_calendar import DayOutOfRange, in_range
 from accounts.locked_accounts import get_account
 from api.endpoints import Endpoint
-from api.fields import Amount, day_from
+from api.fields import SignedAmount, day_from
 from api.models import Scope
 from api.schema import DAY, DAYS, call
 from api.v1.ledger import TAG
@@ -26,7 +25,7 @@ class BalanceSerializer(serializers.Serializer[Any]):
 
     account = serializers.UUIDField()
     as_of = serializers.DateField(allow_null=True, help_text="The balance is as of the end of this day; null for now.")
-    balance_minor = Amount(least=-MAX_BALANCE_MINOR)
+    balance_minor = SignedAmount()
     currency = serializers.CharField()
 
 

@@ -7,9 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.account_opening import MAX_QUANTITY
-from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.models import Account
-from api.fields import Amount, Percent, TextOrNull, WholeNumber
+from api.fields import Amount, Percent, SignedAmount, TextOrNull, WholeNumber
 from api.v1.payments import PaymentSerializer
 from invoices.locked_invoices import UnknownInvoice
 from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine
@@ -26,14 +25,12 @@ class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
         Account.CollectionMethod.choices, read_only=True, help_text="The account's when it was issued."
     )
     total_minor = Amount(help_text="The sum of its lines, taxes included.")
-    tax_minor = Amount(
-        least=-MAX_BALANCE_MINOR, help_text="The tax in it. Below zero where a deduction gives back more than there is."
-    )
+    tax_minor = SignedAmount(help_text="The tax in it. Below zero where a deduction gives back more than there is.")
     credited_minor = Amount(help_text="What credit notes took off what was outstanding or written off.")
     credited_to_balance_minor = Amount(help_text="What credit notes gave to the account's credit balance.")
     credited_to_refund_minor = Amount(help_text="What credit notes sent back to the customer.")
-    balance_applied_minor = Amount(
-        least=-MAX_BALANCE_MINOR, help_text="From the credit balance. Below zero, a debt that was brought forward."
+    balance_applied_minor = SignedAmount(
+        help_text="From the credit balance. Below zero, a debt that was brought forward."
     )
     paid_minor = Amount(help_text="What was collected or received for it, refunds included.")
     refunded_minor = Amount(help_text="What was sent back of it since.")
@@ -91,18 +88,17 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     position = WholeNumber(read_only=True, least=1, most=MAX_POSITION)
     kind = serializers.ChoiceField(InvoiceLine.Kind.choices, read_only=True)
     quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
-    unit_amount_minor = Amount(least=-MAX_BALANCE_MINOR)
+    unit_amount_minor = SignedAmount()
     discount_minor = Amount()
-    amount_minor = Amount(
-        least=-MAX_BALANCE_MINOR,
+    amount_minor = SignedAmount(
         help_text="After the discount. It contains the tax where the rate is inclusive. Below zero it is a deduction, "
         "such as for unused days.",
     )
     tax_rate = serializers.UUIDField(
         source="tax_rate_id", read_only=True, allow_null=True, help_text="The id of the rate of its tax, or null."
     )
-    tax_minor = Amount(least=-MAX_BALANCE_MINOR)
-    total_minor = Amount(least=-MAX_BALANCE_MINOR, help_text="What it comes to with its tax.")
+    tax_minor = SignedAmount()
+    total_minor = SignedAmount(help_text="What it comes to with its tax.")
     credited_minor = Amount(help_text="What credit notes took off it, tax included.")
     period_start = serializers.DateField(read_only=True, allow_null=True)
     period_end = serializers.DateField(read_only=True, allow_null=True, help_text="The day after the last one.")
@@ -205,8 +201,8 @@ class RateTotalSerializer(serializers.Serializer[Any]):
     percent = Percent(source="rate.percent", read_only=True)
     inclusive = serializers.BooleanField(source="rate.inclusive", read_only=True)
     exemption_reason = TextOrNull(source="rate.exemption_reason")
-    net_minor = Amount(least=-MAX_BALANCE_MINOR, help_text="Its lines at this rate, without their tax.")
-    tax_minor = Amount(least=-MAX_BALANCE_MINOR)
+    net_minor = SignedAmount(help_text="Its lines at this rate, without their tax.")
+    tax_minor = SignedAmount()
 
 
 class WholeInvoiceSerializer(InvoiceSerializer):

@@ -13,7 +13,7 @@ from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body, Endpoint
-from api.fields import Amount, Choice, Movement, Text, TextOrNull, WholeNumber
+from api.fields import Amount, Choice, Movement, SignedAmount, Text, TextOrNull, WholeNumber
 from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
@@ -24,8 +24,6 @@ from invoices.models import Item
 from subscriptions.item_removals import remove_item
 from subscriptions.items import MAX_DESCRIPTION_LENGTH, ItemBilling, NewItem, add_item, item_of
 
-_DEDUCTION = -MAX_BALANCE_MINOR
-
 
 class AddItemSerializer(Body):
     """An item to add."""
@@ -33,7 +31,7 @@ class AddItemSerializer(Body):
     description = Text(max_length=MAX_DESCRIPTION_LENGTH, help_text="What the invoice's line says.")
     quantity = WholeNumber(required=False, least=1, most=MAX_QUANTITY, help_text="Default: 1.")
     unit_amount_minor = Movement(
-        least=_DEDUCTION,
+        least=-MAX_BALANCE_MINOR,
         help_text="In minor units of the account's currency, without a tax that is added to it. Below zero it is a "
         "deduction.",
     )
@@ -56,16 +54,14 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
     )
     currency = serializers.CharField(source="account.currency", read_only=True)
     quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
-    unit_amount_minor = Amount(least=_DEDUCTION)
+    unit_amount_minor = SignedAmount()
     discount_minor = Amount(help_text="Of a change of terms that waits, the discount that its period has.")
-    amount_minor = Amount(least=_DEDUCTION, help_text="Below zero it is a deduction.")
+    amount_minor = SignedAmount(help_text="Below zero it is a deduction.")
     period_start = serializers.DateField(
         read_only=True, allow_null=True, help_text="Of a change of terms that waits, the first of the days it is for."
     )
     period_end = serializers.DateField(read_only=True, allow_null=True, help_text="The day after the last one.")
-    invoiced_minor = Amount(
-        least=_DEDUCTION, help_text="What invoices have of it: of a deduction that stopped at zero, a part."
-    )
+    invoiced_minor = SignedAmount(help_text="What invoices have of it: of a deduction that stopped at zero, a part.")
     invoices = serializers.SerializerMethodField(help_text="The ids of those invoices, the oldest first.")
     rebilling = serializers.UUIDField(
         source="rebilling_id",

@@ -9,9 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.account_opening import MAX_QUANTITY
-from accounts.amounts import MAX_BALANCE_MINOR
 from api.endpoints import Endpoint, ListEndpoint
-from api.fields import Amount, TextOrNull, WholeNumber
+from api.fields import Amount, SignedAmount, TextOrNull, WholeNumber
 from api.filters import ChoiceFilter, DayFilter, FilterSet, IdFilter
 from api.models import Scope
 from api.schema import call
@@ -41,8 +40,7 @@ class RebillingSerializer(serializers.ModelSerializer[Rebilling]):
     unit_amount_minor = Amount()
     discount_minor = Amount(help_text="What its discount takes off.")
     amount_minor = Amount(help_text="After the discount, and before a tax that is added to it.")
-    items_minor = Amount(
-        least=-MAX_BALANCE_MINOR,
+    items_minor = SignedAmount(
         allow_null=True,
         help_text="What the one-off items come to that were to be invoiced with it when it was found due; null where "
         "there were none.",

@@ -10,10 +10,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.account_opening import MAX_QUANTITY
-from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body, Endpoint
-from api.fields import Amount, Choice, Day, Movement, Text, WholeNumber, WordOrDay, YesOrNo
+from api.fields import Amount, Choice, Day, Movement, SignedAmount, Text, WholeNumber, WordOrDay, YesOrNo
 from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
@@ -29,7 +28,6 @@ from subscriptions.terms_changes import TermsChange, change_terms
 from subscriptions.terms_withdrawals import withdraw_terms
 
 PRORATION_MODES = [(word, word) for word in ("invoice", "next_invoice", "none")]
-_DEDUCTION = -MAX_BALANCE_MINOR
 
 
 class ChangeTermsSerializer(Body):
@@ -68,10 +66,10 @@ class ProrationLineSerializer(serializers.Serializer[Any]):
     quantity = WholeNumber(source="line.quantity", read_only=True, least=1, most=MAX_QUANTITY)
     unit_amount_minor = Amount(source="line.unit_amount_minor")
     discount_minor = Amount(source="line.discount_minor")
-    amount_minor = Amount(source="line.amount_minor", least=_DEDUCTION, help_text="After the discount.")
+    amount_minor = SignedAmount(source="line.amount_minor", help_text="After the discount.")
     tax_rate = serializers.UUIDField(source="line.tax_rate_id", allow_null=True, help_text="The id of its rate.")
-    tax_minor = Amount(least=_DEDUCTION)
-    total_minor = Amount(least=_DEDUCTION, help_text="With its tax.")
+    tax_minor = SignedAmount()
+    total_minor = SignedAmount(help_text="With its tax.")
     period_start = serializers.DateField(source="line.period_start")
     period_end = serializers.DateField(source="line.period_end", help_text="The day after the last one.")
 
@@ -91,8 +89,7 @@ class BilledChangeSerializer(serializers.Serializer[Any]):
 
     credit_minor = Amount(help_text="Given back for the days that aren't used, with its tax.")
     charge_minor = Amount(help_text="Charged for the days left, with its tax.")
-    net_minor = Amount(
-        least=_DEDUCTION,
+    net_minor = SignedAmount(
         help_text="Charge less credit, with what had waited of earlier changes: to be paid, or, below zero, credited.",
     )
     lines = ProrationLineSerializer(many=True)

@@ -9,10 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.account_opening import MAX_QUANTITY
-from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.models import Account
 from api.endpoints import Endpoint
-from api.fields import Amount, WholeNumber
+from api.fields import Amount, SignedAmount, WholeNumber
 from api.models import Scope
 from api.schema import call
 from api.v1.accounts import TAG
@@ -22,8 +21,6 @@ from invoices.taxes_by_rate import taxes_by_rate
 from invoices.whole_invoices import WholeInvoice
 from subscriptions.upcoming_invoice import NoUpcomingInvoice, upcoming_invoice
 
-_DEDUCTION = -MAX_BALANCE_MINOR
-
 
 class UpcomingLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     """One amount of the upcoming invoice, and what it is for."""
@@ -32,12 +29,12 @@ class UpcomingLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
     unit_amount_minor = Amount()
     discount_minor = Amount()
-    amount_minor = Amount(least=_DEDUCTION, help_text="After the discount. Below zero it is a deduction.")
+    amount_minor = SignedAmount(help_text="After the discount. Below zero it is a deduction.")
     tax_rate = serializers.UUIDField(
         source="tax_rate_id", read_only=True, allow_null=True, help_text="The id of the rate of its tax, or null."
     )
-    tax_minor = Amount(least=_DEDUCTION)
-    total_minor = Amount(least=_DEDUCTION, help_text="What it comes to with its tax.")
+    tax_minor = SignedAmount()
+    total_minor = SignedAmount(help_text="What it comes to with its tax.")
     period_start = serializers.DateField(read_only=True, allow_null=True)
     period_end = serializers.DateField(read_only=True, allow_null=True, help_text="The day after the last one.")
 
@@ -60,9 +57,9 @@ class UpcomingInvoiceSerializer(serializers.Serializer[Any]):
     )
     currency = serializers.CharField()
     total_minor = Amount(help_text="The sum of its lines, taxes included.")
-    tax_minor = Amount(least=_DEDUCTION, help_text="The tax in it.")
-    balance_applied_minor = Amount(
-        least=_DEDUCTION, help_text="From the credit balance. Below zero, a debt that is brought forward."
+    tax_minor = SignedAmount(help_text="The tax in it.")
+    balance_applied_minor = SignedAmount(
+        help_text="From the credit balance. Below zero, a debt that is brought forward."
     )
     outstanding_minor = Amount(help_text="What is then to be paid: it is collected, or the customer pays it.")
     lines = UpcomingLineSerializer(many=True)
