@@ -1,4 +1,4 @@
-"""`manage.py sweep --as-of DATE [--dry-run]`: sweeps once."""
+"""`manage.py sweep --as-of DATE|today [--dry-run]`: sweeps once."""
 
 import datetime
 from itertools import groupby
@@ -27,7 +27,13 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--as-of", required=True, type=billing_date, metavar="DATE", help="YYYY-MM-DD")
+        parser.add_argument(
+            "--as-of",
+            required=True,
+            type=_day,
+            metavar="DATE",
+            help="YYYY-MM-DD, or today: the day in the billing time zone",
+        )
         parser.add_argument("--dry-run", action="store_true", help="print what would be due; write nothing")
         add_data_option(parser)
 
@@ -65,3 +71,7 @@ class Command(BaseCommand):
             self.stdout.write(f"and park {parked.periods:,}: {amounts_of(parked)}")
         if reason := predict_hold(due=size, as_of=as_of, today=billing_day(now)):
             self.stdout.write(f"The volume check would hold it: {reason}")
+
+
+def _day(text: str) -> datetime.date:
+    return billing_day(clock.now()) if text == "today" else billing_date(text)

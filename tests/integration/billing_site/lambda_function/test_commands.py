@@ -70,7 +70,7 @@ class TestRunCommand:
         printed = capsys.readouterr()
         assert (printed.out, printed.err) == ("", "")
 
-    @pytest.mark.parametrize("line", ["sweep", "sweep --as-of today", "sweep --as-of 2026-01-01 --everything"])
+    @pytest.mark.parametrize("line", ["sweep", "sweep --as-of tomorrow", "sweep --as-of 2026-01-01 --everything"])
     def test_lets_out_what_the_command_refuses(self, settings: Any, line: str) -> None:
         settings.FUNCTION_DUTY = "worker"
         with pytest.raises(CommandError):

@@ -277,6 +277,15 @@ class TestSweepCommand:
         ]
         assert (Run.objects.count(), Rebilling.objects.count()) == (0, 0)
 
+    def test_today_is_the_day_in_the_billing_time_zone(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """When it is the next day there and not yet in UTC, where the server's clock is."""
+        settings.BILLING_TIME_ZONE = "Europe/Berlin"
+        monkeypatch.setattr("accounts.clock.now", lambda: datetime.datetime(2026, 1, 31, 23, 30, tzinfo=datetime.UTC))
+        call_command("sweep", "--as-of", "today", "--dry-run")
+        assert capsys.readouterr().out.startswith("As of 2026-02-01 a sweep would find ")
+
     @pytest.mark.parametrize("day", ["1969-12-31", "2201-01-01", "2026-02-30", "tomorrow", "2026-1-1", "20260101"])
     def test_refuses_a_date_out_of_range(self, day: str) -> None:
         with pytest.raises(CommandError, match=re.escape(day)):
