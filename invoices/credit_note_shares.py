@@ -1,13 +1,20 @@
-"""What a credit note takes off each line of its invoice: named amounts, or one amount spread over the lines."""
+"""What a credit note takes off each line of its invoice: named amounts, or one amount spread over the lines.
+
+An amount is spread over deductions, too: half of an invoice is half of each line and half of each deduction, so that
+half of its tax goes back, a rate at a time. Named are lines above zero alone. Whatever came before, the credit note
+with which nothing is left of the invoice takes what is left of each line and of each deduction.
+"""
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from accounts.currencies import display
 from accounts.errors import Conflict, Invalid
 from invoices.locked_invoices import LockedInvoice
 from invoices.models import InvoiceLine
 from invoices.rounding import spread
+from invoices.taxes import tax_credited
 
 NOT_CREDITED = "Nothing was credited."
 
@@ -41,9 +48,9 @@ def shares_of(
     named: Mapping[uuid.UUID, int] | None = None,
     first: uuid.UUID | None = None,
 ) -> dict[InvoiceLine, int]:
-    """What is credited of each of the invoice's lines; of the line `first` as much as is left. An amount that a client
-    or a person gives was checked before: what is left of an invoice may be more than one movement. Raises
-    `UnableToCreditInvoice` and `RefundInFlight`.
+    """What is credited of each of the invoice's lines, below zero of a deduction; of the line `first` as much as is
+    left. An amount that a client or a person gives was checked before: what is left of an invoice may be more than one
+    movement. Raises `UnableToCreditInvoice` and `RefundInFlight`.
     """
     if named is not None:
         return _named_shares(invoice, {line.id: line for line in lines}, named)
@@ -57,9 +64,9 @@ def shares_of(
         error = f"Of the invoice {invoice.number}, {shown} is left to credit."
         raise UnableToCreditInvoice(NOT_CREDITED, amount_minor=error)
     before = {line: min(amount, left_of(line)) for line in lines if line.id == first}
-    open_lines = [line for line in lines if line not in before and left_of(line)]
-    shares = spread(amount=amount - sum(before.values()), weights=[left_of(line) for line in open_lines])
-    return {line: share for line, share in (*before.items(), *zip(open_lines, shares, strict=True)) if share}
+    others = [line for line in lines if line not in before]
+    shares = spread(amount=amount - sum(before.values()), weights=[_rest_of(line) for line in others])
+    return {line: share for line, share in (*before.items(), *zip(others, shares, strict=True)) if share}
 
 
 def _named_shares(
@@ -100,5 +107,35 @@ def _limits(line: InvoiceLine, *, currency: str) -> str:
 
 
 def left_of(line: InvoiceLine) -> int:
-    """What may still be credited of the line, in minor units; nothing of a deduction."""
-    return max(0, line.total_minor - line.credited_minor)
+    """What of the line a credit note may name, in minor units; nothing of a deduction."""
+    return max(0, _rest_of(line))
+
+
+def _rest_of(line: InvoiceLine) -> int:
+    return line.total_minor - line.credited_minor
+
+
+class LineCredit(NamedTuple):
+    """What is credited of a line, and the tax in it, in minor units; both are below zero of a deduction."""
+
+    amount_minor: int
+    tax_minor: int
+
+
+def line_credits(shares: Mapping[InvoiceLine, int], lines: Sequence[InvoiceLine]) -> dict[InvoiceLine, LineCredit]:
+    """What is credited of each line. Shares that come to all that is left of `lines` take all that is left of each of
+    them, deductions included; they are those of the shares, or more.
+    """
+    if sum(shares.values()) == sum(_rest_of(line) for line in lines):
+        shares = {line: rest for line in lines if (rest := _rest_of(line))}
+    return {line: LineCredit(share, _tax_in(share, line)) for line, share in shares.items()}
+
+
+def _tax_in(share: int, line: InvoiceLine) -> int:
+    """The tax in what is credited of a line now."""
+    return tax_credited(
+        tax_minor=line.tax_minor,
+        total_minor=line.total_minor,
+        credited_minor=line.credited_minor,
+        more_minor=share,
+    )

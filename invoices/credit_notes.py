@@ -6,7 +6,7 @@ goes to the account's credit balance or, with a refund, back to where the money 
 
 import datetime
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from django.db import transaction
@@ -17,17 +17,24 @@ from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount
 from accounts.reasons import checked_reason
 from invoices.clearing import clear
-from invoices.credit_note_shares import NOT_CREDITED, UnableToCreditInvoice, left_of, lines_of, shares_of
+from invoices.credit_note_entries import entries_of
+from invoices.credit_note_shares import (
+    NOT_CREDITED,
+    LineCredit,
+    UnableToCreditInvoice,
+    left_of,
+    line_credits,
+    lines_of,
+    shares_of,
+)
 from invoices.items import items_of_prorated, remove_items
 from invoices.locked_invoices import LockedInvoice, lock_invoice, save_invoices
 from invoices.models import CreditNote, CreditNoteLine, InvoiceLine
 from invoices.numbers import credit_note_numbers
 from invoices.period_claims import period_claims
 from invoices.receipts import note_first_paid
-from invoices.taxes import tax_credited
 from invoices.write_offs import check_not_in_flight
-from ledger.models import EntryType
-from ledger.posting import Posting, post
+from ledger.posting import post
 
 
 class AlreadyIssued(Conflict):
@@ -62,9 +69,10 @@ def issue_credit_note(
         check_not_in_flight(invoice)
         if amount_minor is not None and (error := amount_error(amount_minor=amount_minor, currency=invoice.currency)):
             raise UnableToCreditInvoice(NOT_CREDITED, amount_minor=error)
-        shares = shares_of(invoice, lines_of([invoice])[invoice.id], amount_minor=amount_minor, named=lines)
+        invoiced = lines_of([invoice])[invoice.id]
+        shares = shares_of(invoice, invoiced, amount_minor=amount_minor, named=lines)
         credit_notes = CreditNotes(today=today, now=now)
-        credit_notes.add(CreditNoteDraft(account, invoice, shares, reason, author, id=credit_note_id))
+        credit_notes.add(CreditNoteDraft(account, invoice, invoiced, shares, reason, author, id=credit_note_id))
         (credit_note,) = credit_notes.issue()
         # Some of it may have been paid, and the rest is credited.
         note_first_paid(account, invoice.status)
@@ -73,13 +81,16 @@ def issue_credit_note(
 
 
 class CreditNoteDraft(NamedTuple):
-    """A credit note to issue: its invoice, the invoice's account, and what it takes off which of its lines.
+    """A credit note to issue: its invoice, the invoice's account, and what it takes off which of the invoice's lines.
+    Where that is all that is left of `lines`, it takes all that is left of each of them, deductions included.
 
-    One for a change of terms names its proration, and its period goes on, even where nothing is left of it.
+    `lines` are all of the invoice, but for a change of terms: those of its period. Its credit note names its proration,
+    and the period goes on, even where nothing is left of it.
     """
 
     account: LockedAccount
     invoice: LockedInvoice
+    lines: Sequence[InvoiceLine]
     shares: Mapping[InvoiceLine, int]
     reason: str
     author: str
@@ -94,8 +105,8 @@ class CreditNotes:
     def __init__(self, *, today: datetime.date, now: datetime.datetime) -> None:
         self._today, self._now = today, now
         self._drafts: list[tuple[CreditNoteDraft, CreditNote]] = []
-        self._taxes: dict[uuid.UUID, dict[InvoiceLine, int]] = {}
-        """By credit note, the tax in what it takes off each line."""
+        self._credits: dict[uuid.UUID, dict[InvoiceLine, LineCredit]] = {}
+        """By credit note, what it takes off each line."""
 
     def add(self, draft: CreditNoteDraft) -> None:
         """Take its amounts off the invoice and its lines; all that is unsaved until `issue`.
@@ -103,8 +114,8 @@ class CreditNotes:
         With a refund the whole amount goes back to the customer, and nothing is taken from what is outstanding.
         """
         account, invoice = draft.account, draft.invoice
-        amount = sum(draft.shares.values())
-        taxes = {line: _tax_in(share, line) for line, share in draft.shares.items()}
+        credits = line_credits(draft.shares, draft.lines)
+        amount = sum(credit.amount_minor for credit in credits.values())
         from_outstanding = from_written_off = to_balance = to_refund = 0
         if draft.refund_id is None:
             from_outstanding = min(amount, invoice.amounts.outstanding)
@@ -119,8 +130,8 @@ class CreditNotes:
             credited_to_balance=to_balance,
             credited_to_refund=to_refund,
         )
-        for line, share in draft.shares.items():
-            line.credited_minor += share
+        for line, credit in credits.items():
+            line.credited_minor += credit.amount_minor
         credit_note = CreditNote(
             id=draft.id or new_id(),
             invoice_id=invoice.id,
@@ -128,7 +139,7 @@ class CreditNotes:
             currency=account.currency,
             issued_on=self._today,
             amount_minor=amount,
-            tax_minor=sum(taxes.values()),
+            tax_minor=sum(credit.tax_minor for credit in credits.values()),
             from_outstanding_minor=from_outstanding,
             from_written_off_minor=from_written_off,
             to_balance_minor=to_balance,
@@ -140,7 +151,7 @@ class CreditNotes:
             created_at=self._now,
         )
         self._drafts.append((draft, credit_note))
-        self._taxes[credit_note.id] = taxes
+        self._credits[credit_note.id] = credits
 
     def issue(self) -> list[CreditNote]:
         """Write them, their entries, and their invoices; the accounts' changes are the caller's to save."""
@@ -152,7 +163,7 @@ class CreditNotes:
             note.number = number
         CreditNote.objects.bulk_create(notes)
         self._credit_lines()
-        postings = [posting for draft, note in self._drafts for posting in self._postings(note, draft.shares)]
+        postings = [posting for note in notes for posting in entries_of(note, self._credits[note.id])]
         post(postings=postings, effective_on=self._today, author=notes[0].created_by)
         save_invoices(list({draft.invoice.id: draft.invoice for draft, _ in self._drafts}.values()))
         self._void_periods()
@@ -160,12 +171,12 @@ class CreditNotes:
 
     def _credit_lines(self) -> None:
         """Note on the lines what was credited of them."""
-        shares = [(note, line, share) for draft, note in self._drafts for line, share in draft.shares.items()]
-        lines = {line.id: line for _, line, _ in shares}
+        credits = [(note, line, credit) for _, note in self._drafts for line, credit in self._credits[note.id].items()]
+        lines = {line.id: line for _, line, _ in credits}
         InvoiceLine.objects.bulk_update(lines.values(), ["credited_minor"])
         CreditNoteLine.objects.bulk_create(
-            CreditNoteLine(credit_note=note, line=line, amount_minor=share, tax_minor=self._taxes[note.id][line])
-            for note, line, share in shares
+            CreditNoteLine(credit_note=note, line=line, amount_minor=credit.amount_minor, tax_minor=credit.tax_minor)
+            for note, line, credit in credits
         )
 
     def _void_periods(self) -> None:
@@ -174,8 +185,8 @@ class CreditNotes:
         """
         given_back = {
             line.rebilling_id
-            for draft, _ in self._drafts
-            for line in draft.shares
+            for draft, note in self._drafts
+            for line in self._credits[note.id]
             if line.rebilling_id and not draft.proration_id
             if not left_of(line) or draft.invoice.amounts.credit_notes == draft.invoice.amounts.total
         }
@@ -190,52 +201,3 @@ class CreditNotes:
                 author=self._drafts[0][0].author,
                 now=self._now,
             )
-
-    def _postings(self, note: CreditNote, shares: Mapping[InvoiceLine, int]) -> list[Posting]:
-        """Entries for the credit of each line and for the tax in it; what was written off is recovered, since it isn't
-        owed any more.
-        """
-        taxes = self._taxes[note.id]
-        postings = [
-            *(_posting(note, line, EntryType.CREDIT_NOTE, share - taxes[line]) for line, share in shares.items()),
-            *(_posting(note, line, EntryType.TAX_CREDIT, taxes[line]) for line in shares),
-        ]
-        postings = [posting for posting in postings if posting.amount_minor]
-        if note.from_written_off_minor:
-            recovery = Posting(
-                type=EntryType.RECOVERY,
-                account_id=note.account_id,
-                amount_minor=note.from_written_off_minor,
-                currency=note.currency,
-                description=f"Credit note {note.number}",
-                idempotency_key=f"recovery:credit_note:{note.id}",
-                invoice_id=note.invoice_id,
-                author=note.created_by,
-            )
-            postings.append(recovery)
-        return postings
-
-
-def _tax_in(share: int, line: InvoiceLine) -> int:
-    """The tax in what is credited of a line now."""
-    return tax_credited(
-        tax_minor=line.tax_minor,
-        total_minor=line.total_minor,
-        credited_minor=line.credited_minor,
-        more_minor=share,
-    )
-
-
-def _posting(note: CreditNote, line: InvoiceLine, kind: EntryType, amount_minor: int) -> Posting:
-    return Posting(
-        type=kind,
-        account_id=note.account_id,
-        amount_minor=amount_minor,
-        currency=note.currency,
-        description=f"Credit note {note.number}: {line.description}"[:500],
-        idempotency_key=f"{kind.value}:{note.id}:{line.position}",
-        period_start=line.period_start,
-        period_end=line.period_end,
-        invoice_id=note.invoice_id,
-        author=note.created_by,
-    )

@@ -11,7 +11,8 @@ def half_up(dividend: int, divisor: int) -> int:
 def spread(*, amount: int, weights: Sequence[int]) -> list[int]:
     """Shares of `amount` in proportion to the weights, by largest remainder; the earlier part wins a tie.
 
-    No share is more than its weight while the amount isn't more than their sum. Weights of zero get nothing.
+    Weights may be below zero, their sum isn't. Each share lies between zero and its weight while the amount lies
+    between zero and their sum.
     """
     total = sum(weights)
     if not total:

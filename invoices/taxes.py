@@ -136,12 +136,20 @@ def deductible(
 
 
 def tax_credited(*, tax_minor: int, total_minor: int, credited_minor: int, more_minor: int) -> int:
-    """The tax in a credit of `more_minor` of a line of which `credited_minor` was credited before.
+    """The tax in a credit of `more_minor` of a line of which `credited_minor` was credited before; of a deduction, each
+    of them is below zero.
 
     It is the tax in all that is then credited, rounded half up, less the tax in what was: whatever the parts, they sum
     to the line's tax when all of it is credited. Never more than the credit itself.
     """
     if not tax_minor:
         return 0
+    if total_minor < 0:
+        return -tax_credited(
+            tax_minor=-tax_minor,
+            total_minor=-total_minor,
+            credited_minor=-credited_minor,
+            more_minor=-more_minor,
+        )
     after = half_up(tax_minor * (credited_minor + more_minor), total_minor)
     return after - half_up(tax_minor * credited_minor, total_minor)

@@ -29,6 +29,8 @@ class EntryType(models.TextChoices):
     TAX_DEDUCTION = "tax_deduction"
     CREDIT_NOTE = "credit_note"
     TAX_CREDIT = "tax_credit"
+    DEDUCTION_REVERSED = "deduction_reversed"
+    TAX_DEDUCTION_REVERSED = "tax_deduction_reversed"
     PAYMENT = "payment"
     REFUND = "refund"
     CREDIT = "credit"
@@ -47,6 +49,8 @@ BOOKS_BY_TYPE: dict[EntryType, tuple[Book, Book]] = {
     EntryType.TAX_DEDUCTION: (Book.TAX_PAYABLE, Book.RECEIVABLE),
     EntryType.CREDIT_NOTE: (Book.REVENUE, Book.RECEIVABLE),
     EntryType.TAX_CREDIT: (Book.TAX_PAYABLE, Book.RECEIVABLE),
+    EntryType.DEDUCTION_REVERSED: (Book.RECEIVABLE, Book.REVENUE),
+    EntryType.TAX_DEDUCTION_REVERSED: (Book.RECEIVABLE, Book.TAX_PAYABLE),
     EntryType.PAYMENT: (Book.CASH, Book.RECEIVABLE),
     EntryType.REFUND: (Book.RECEIVABLE, Book.CASH),
     EntryType.CREDIT: (Book.CREDITS, Book.RECEIVABLE),
@@ -72,7 +76,11 @@ for _type, (_debit, _credit) in BOOKS_BY_TYPE.items():
     _BOOKS_ARE_THOSE_OF_THE_TYPE |= Q(type=_type, debit=_debit, credit=_credit, reverses__isnull=True)
 
 _OF_LINES = [EntryType.CHARGE, EntryType.TAX, EntryType.DEDUCTION, EntryType.TAX_DEDUCTION]
-_INVOICED = [*_OF_LINES, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT]
+_OF_CREDIT_NOTES = [
+    *(EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT),
+    *(EntryType.DEDUCTION_REVERSED, EntryType.TAX_DEDUCTION_REVERSED),
+]
+_INVOICED = [*_OF_LINES, *_OF_CREDIT_NOTES]
 _OF_PAYMENTS = [EntryType.PAYMENT, EntryType.PAYMENT_REVERSED]
 _OF_REFUNDS = [EntryType.REFUND, EntryType.REFUND_REVERSED]
 
@@ -87,7 +95,7 @@ class Entry(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
-    type = models.CharField(max_length=16, choices=EntryType.choices)
+    type = models.CharField(max_length=22, choices=EntryType.choices)
     debit = models.CharField(max_length=11, choices=Book.choices)
     credit = models.CharField(max_length=11, choices=Book.choices)
     amount_minor = models.BigIntegerField()

@@ -156,6 +156,14 @@ def _credit_invoices(
             continue
         invoice.change(refunded=refund.amount_minor)
         shares = shares_of(invoice, lines[invoice.id], amount_minor=refund.amount_minor, first=refund.line_id)
-        by = author or refund.created_by
-        credit_notes.add(CreditNoteDraft(account, invoice, shares, refund.reason, by, refund_id=refund.id))
+        draft = CreditNoteDraft(
+            account,
+            invoice,
+            lines[invoice.id],
+            shares,
+            refund.reason,
+            author or refund.created_by,
+            refund_id=refund.id,
+        )
+        credit_notes.add(draft)
     credit_notes.issue()

@@ -45,7 +45,7 @@ def close_unpaid(
     for account, invoice in open_ones:
         if left := invoice.amounts.left_to_credit:
             shares = shares_of(invoice, lines[invoice.id], amount_minor=left)
-            credit_notes.add(CreditNoteDraft(account, invoice, shares, reasons[account.id], author))
+            credit_notes.add(CreditNoteDraft(account, invoice, lines[invoice.id], shares, reasons[account.id], author))
     credit_notes.issue()
     write_offs = []
     for account, invoice in open_ones:

@@ -115,11 +115,11 @@ class BilledPeriod:
             return amount_within(left, self.rate)
         return self.rebilling.amount_minor + sum(change.charge_minor - change.credit_minor for change in self.changes)
 
-    def shares(self, amount_minor: int) -> list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]]:
-        """What to credit of which lines, to credit this amount, at most `invoiced_left_minor`; the newest invoice
-        first.
+    def shares(self, amount_minor: int) -> list[tuple[LockedInvoice, Sequence[InvoiceLine], Mapping[InvoiceLine, int]]]:
+        """What to credit of which of its lines above zero, to credit this amount, at most `invoiced_left_minor`: with
+        all its lines on that invoice, the newest invoice first.
         """
-        found: list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]] = []
+        found: list[tuple[LockedInvoice, Sequence[InvoiceLine], Mapping[InvoiceLine, int]]] = []
         for invoice, lines in self.invoices:
             of_invoice, room = {}, min(amount_minor, _left(invoice, lines))
             amount_minor -= room
@@ -127,12 +127,12 @@ class BilledPeriod:
                 if share := min(room, left_of(line)):
                     of_invoice[line], room = share, room - share
             if of_invoice:
-                found.append((invoice, of_invoice))
+                found.append((invoice, lines, of_invoice))
         return found
 
 
 def _left(invoice: LockedInvoice, lines: Sequence[InvoiceLine]) -> int:
-    return min(invoice.amounts.left_to_credit, sum(left_of(line) for line in lines))
+    return max(0, min(invoice.amounts.left_to_credit, sum(line.total_minor - line.credited_minor for line in lines)))
 
 
 def running_period(account: LockedAccount, *, today: datetime.date) -> BilledPeriod | None:

@@ -239,8 +239,10 @@ def _credit(
     ]
     reason = f"Change of terms on {day_in_words(proration.changed_on)}: {'; '.join(parts)}"[:500]
     credit_notes = CreditNotes(today=today, now=now)
-    for invoice, shares in period.shares(-proration.net_minor):
-        credit_notes.add(CreditNoteDraft(account, invoice, shares, reason, author, proration_id=proration.id))
+    for invoice, lines_of_period, shares in period.shares(-proration.net_minor):
+        credit_notes.add(
+            CreditNoteDraft(account, invoice, lines_of_period, shares, reason, author, proration_id=proration.id)
+        )
         note_first_paid(account, invoice.status)
     issued = credit_notes.issue()
     clear(accounts=[account], today=today, author=author, now=now)

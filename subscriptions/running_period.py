@@ -9,6 +9,7 @@ from accounts.errors import Invalid
 from accounts.locked_accounts import LockedAccount
 from accounts.terms import terms_of
 from accounts.wording import one_of, period_in_words
+from invoices.credit_note_shares import lines_of, shares_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
 from invoices.items import remove_items
 from invoices.locked_invoices import LockedInvoice
@@ -93,7 +94,7 @@ def give_back_running_period(
     )
     cut_off(accounts=[account], on=today)
     amount = _less_what_waits(account, billed, amount, reason=reason, author=author, today=today, now=now)
-    for invoice, shares in billed.shares(amount):
+    for invoice, _, shares in billed.shares(amount):
         for line, share in shares.items():
             _credit(account, invoice, line, amount_minor=share, reason=reason, author=author, today=today, now=now)
 
@@ -172,6 +173,8 @@ def _credit(
         now=now,
     )
     if sent < amount_minor:
+        lines = lines_of([invoice])[invoice.id]
+        shares = shares_of(invoice, lines, amount_minor=None, named={line.id: amount_minor - sent})
         credit_notes = CreditNotes(today=today, now=now)
-        credit_notes.add(CreditNoteDraft(account, invoice, {line: amount_minor - sent}, reason, author))
+        credit_notes.add(CreditNoteDraft(account, invoice, lines, shares, reason, author))
         credit_notes.issue()

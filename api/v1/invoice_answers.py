@@ -99,7 +99,10 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     )
     tax_minor = SignedAmount()
     total_minor = SignedAmount(help_text="What it comes to with its tax.")
-    credited_minor = Amount(help_text="What credit notes took off it, tax included.")
+    credited_minor = SignedAmount(
+        help_text="What credit notes took off it, tax included. Below zero of a deduction, as what it took off the "
+        "invoice is."
+    )
     period_start = serializers.DateField(read_only=True, allow_null=True)
     period_end = serializers.DateField(read_only=True, allow_null=True, help_text="The day after the last one.")
     rebilling = serializers.UUIDField(source="rebilling_id", read_only=True, allow_null=True)
@@ -148,8 +151,8 @@ class BalanceUseSerializer(serializers.ModelSerializer[BalanceUse]):
 class CreditNoteLineSerializer(serializers.ModelSerializer[CreditNoteLine]):
     """What a credit note takes off one line, tax included."""
 
-    amount_minor = Amount(least=1)
-    tax_minor = Amount(help_text="The tax in it.")
+    amount_minor = SignedAmount(help_text="Below zero of a deduction, which lowers what the credit note gives back.")
+    tax_minor = SignedAmount(help_text="The tax in it.")
 
     class Meta:
         model = CreditNoteLine
@@ -161,7 +164,9 @@ class CreditNoteSerializer(serializers.ModelSerializer[CreditNote]):
     """A reduction of an invoice. Its amount is the sum of its four parts, and of its lines."""
 
     amount_minor = Amount(least=1)
-    tax_minor = Amount(help_text="The tax in it.")
+    tax_minor = SignedAmount(
+        help_text="The tax in it. With deductions of another rate it may be below zero, or more than the amount."
+    )
     from_outstanding_minor = Amount(help_text="Taken off what was outstanding.")
     from_written_off_minor = Amount(help_text="Taken off what was written off.")
     to_balance_minor = Amount(help_text="Given to the account's credit balance.")

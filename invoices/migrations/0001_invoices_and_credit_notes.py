@@ -468,13 +468,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="creditnote",
             constraint=models.CheckConstraint(
-                condition=models.Q(("tax_minor__gte", 0), ("tax_minor__lte", models.F("amount_minor"))),
-                name="credit_note_has_its_tax",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="creditnote",
-            constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("refund_id__isnull", True), ("to_refund_minor", 0)),
                     models.Q(("refund_id__isnull", False), ("to_refund_minor__gt", 0)),
@@ -494,13 +487,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="creditnoteline",
             constraint=models.CheckConstraint(
-                condition=models.Q(("amount_minor__gt", 0)), name="credit_note_line_positive"
+                condition=models.Q(("amount_minor", 0), _negated=True), name="credit_note_line_not_zero"
             ),
         ),
         migrations.AddConstraint(
             model_name="creditnoteline",
             constraint=models.CheckConstraint(
-                condition=models.Q(("tax_minor__gte", 0), ("tax_minor__lte", models.F("amount_minor"))),
+                condition=models.Q(
+                    models.Q(("tax_minor__gte", 0), ("tax_minor__lte", models.F("amount_minor"))),
+                    models.Q(("tax_minor__gte", models.F("amount_minor")), ("tax_minor__lte", 0)),
+                    _connector="OR",
+                ),
                 name="credit_note_line_has_its_tax",
             ),
         ),
@@ -654,7 +651,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("credited_minor__gte", 0), ("credited_minor__lte", models.F("total_minor"))),
-                    models.Q(("amount_minor__lt", 0), ("credited_minor", 0)),
+                    models.Q(("credited_minor__gte", models.F("total_minor")), ("credited_minor__lte", 0)),
                     _connector="OR",
                 ),
                 name="invoice_line_not_credited_past_it",

@@ -15,7 +15,8 @@ _PARTS = F("from_outstanding_minor") + F("from_written_off_minor") + F("to_balan
 class CreditNote(models.Model):
     """Reduces an invoice after it was issued, by `amount_minor` in all, in minor units of its currency.
 
-    `tax_minor` is the tax in it. The amount took from what was outstanding, then from what was written off; what is
+    `tax_minor` is the tax in it: below zero, or more than the amount, where deductions with another tax rate go back
+    with it. The amount took from what was outstanding, then from what was written off; what is
     left went to the account's credit balance or, with a refund, back to the customer. One for a change of terms within
     a period names its proration (a foreign key in the database, added by rebilling).
     """
@@ -49,10 +50,6 @@ class CreditNote(models.Model):
                 name="credit_note_is_the_sum_of_its_parts",
             ),
             models.CheckConstraint(
-                condition=Q(tax_minor__gte=0, tax_minor__lte=F("amount_minor")),
-                name="credit_note_has_its_tax",
-            ),
-            models.CheckConstraint(
                 condition=Q(to_refund_minor=0, refund_id__isnull=True)
                 | Q(to_refund_minor__gt=0, refund_id__isnull=False),
                 name="credit_note_names_its_refund",
@@ -71,7 +68,9 @@ class CreditNote(models.Model):
 
 
 class CreditNoteLine(models.Model):
-    """What a credit note takes off one line of its invoice, in minor units: tax included, which is `tax_minor`."""
+    """What a credit note takes off one line of its invoice, in minor units: tax included, which is `tax_minor`. Of a
+    deduction both are below zero: it lowers what the credit note gives back.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     credit_note = models.ForeignKey(CreditNote, on_delete=models.PROTECT, related_name="lines")
@@ -82,9 +81,11 @@ class CreditNoteLine(models.Model):
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["credit_note", "line"], name="credit_note_line_once"),
-            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="credit_note_line_positive"),
+            models.CheckConstraint(condition=~Q(amount_minor=0), name="credit_note_line_not_zero"),
             models.CheckConstraint(
-                condition=Q(tax_minor__gte=0, tax_minor__lte=F("amount_minor")), name="credit_note_line_has_its_tax"
+                condition=Q(tax_minor__gte=0, tax_minor__lte=F("amount_minor"))
+                | Q(tax_minor__lte=0, tax_minor__gte=F("amount_minor")),
+                name="credit_note_line_has_its_tax",
             ),
         ]
 

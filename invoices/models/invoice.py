@@ -128,8 +128,8 @@ class InvoiceLine(models.Model):
     `total_minor` is what the line comes to with its tax.
 
     A line for a billing period, or for a change within it, names its rebilling (a foreign key in the database, added by
-    rebilling), and one for an item the item. Below zero it is a deduction: it lowers the invoice's total, and isn't
-    credited itself.
+    rebilling), and one for an item the item. Below zero it is a deduction, which lowers the invoice's total;
+    `credited_minor` of it is below zero, too.
     """
 
     class Kind(models.TextChoices):
@@ -165,7 +165,7 @@ class InvoiceLine(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(credited_minor__gte=0, credited_minor__lte=F("total_minor"))
-                | Q(credited_minor=0, amount_minor__lt=0),
+                | Q(credited_minor__lte=0, credited_minor__gte=F("total_minor")),
                 name="invoice_line_not_credited_past_it",
             ),
             models.CheckConstraint(

@@ -30,6 +30,8 @@ class Migration(migrations.Migration):
                             ("tax_deduction", "Tax Deduction"),
                             ("credit_note", "Credit Note"),
                             ("tax_credit", "Tax Credit"),
+                            ("deduction_reversed", "Deduction Reversed"),
+                            ("tax_deduction_reversed", "Tax Deduction Reversed"),
                             ("payment", "Payment"),
                             ("refund", "Refund"),
                             ("credit", "Credit"),
@@ -40,7 +42,7 @@ class Migration(migrations.Migration):
                             ("opening_balance", "Opening Balance"),
                             ("reversal", "Reversal"),
                         ],
-                        max_length=16,
+                        max_length=22,
                     ),
                 ),
                 (
@@ -175,6 +177,18 @@ class Migration(migrations.Migration):
                                 ("type", "tax_credit"),
                             ),
                             models.Q(
+                                ("credit", "revenue"),
+                                ("debit", "receivable"),
+                                ("reverses__isnull", True),
+                                ("type", "deduction_reversed"),
+                            ),
+                            models.Q(
+                                ("credit", "tax_payable"),
+                                ("debit", "receivable"),
+                                ("reverses__isnull", True),
+                                ("type", "tax_deduction_reversed"),
+                            ),
+                            models.Q(
                                 ("credit", "receivable"),
                                 ("debit", "cash"),
                                 ("reverses__isnull", True),
@@ -237,7 +251,16 @@ class Migration(migrations.Migration):
                             models.Q(
                                 (
                                     "type__in",
-                                    ["charge", "tax", "deduction", "tax_deduction", "credit_note", "tax_credit"],
+                                    [
+                                        "charge",
+                                        "tax",
+                                        "deduction",
+                                        "tax_deduction",
+                                        "credit_note",
+                                        "tax_credit",
+                                        "deduction_reversed",
+                                        "tax_deduction_reversed",
+                                    ],
                                 ),
                                 _negated=True,
                             ),

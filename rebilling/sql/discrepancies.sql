@@ -268,10 +268,11 @@ CROSS JOIN LATERAL (
     FROM invoices_creditnoteline WHERE line_id = line.id
 ) AS noted
 WHERE line.credited_minor <> noted.amount
-    -- Its share of the line's tax, rounded half up; div() is exact.
-    OR noted.tax <> CASE line.total_minor WHEN 0 THEN 0 ELSE
-        div(2 * line.tax_minor::numeric * line.credited_minor + line.total_minor, 2 * line.total_minor::numeric)
-    END
+    -- Its share of the line's tax, rounded half up, on either side of zero; div() is exact.
+    OR noted.tax <> CASE line.total_minor WHEN 0 THEN 0 ELSE sign(line.total_minor) * div(
+        2 * abs(line.tax_minor::numeric * line.credited_minor) + abs(line.total_minor),
+        2 * abs(line.total_minor)::numeric
+    ) END
 
 UNION ALL
 SELECT 'tax_is_not_its_rates', invoice.account_id,
@@ -353,9 +354,14 @@ LEFT JOIN LATERAL (
     FROM invoices_creditnote WHERE invoice_id = invoice.id
 ) AS notes ON true
 LEFT JOIN LATERAL (
-    SELECT coalesce(sum(amount_minor), 0) AS amount,
-        coalesce(sum(amount_minor) FILTER (WHERE type = 'tax_credit'), 0) AS tax
-    FROM ledger_entry WHERE type IN ('credit_note', 'tax_credit') AND invoice_id = invoice.id
+    SELECT coalesce(sum(signed.amount), 0) AS amount,
+        coalesce(sum(signed.amount) FILTER (WHERE type IN ('tax_credit', 'tax_deduction_reversed')), 0) AS tax
+    FROM ledger_entry
+    CROSS JOIN LATERAL (
+        SELECT CASE credit WHEN 'receivable' THEN amount_minor ELSE -amount_minor END AS amount
+    ) AS signed
+    WHERE type IN ('credit_note', 'tax_credit', 'deduction_reversed', 'tax_deduction_reversed')
+        AND invoice_id = invoice.id
 ) AS posted ON true
 LEFT JOIN LATERAL (
     SELECT coalesce(sum(noted.tax_minor), 0) AS tax

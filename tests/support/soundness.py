@@ -191,7 +191,8 @@ def _check_lines(rows: Rows) -> None:
     )
     credited = summed(rows.credit_note_lines, lambda share: share.line_id, lambda share: share.amount_minor)
     for line in rows.lines:
-        assert line.credited_minor == credited[line.id] <= max(0, line.total_minor)
+        assert line.credited_minor == credited[line.id]
+        assert min(0, line.total_minor) <= line.credited_minor <= max(0, line.total_minor)
 
 
 def _check_items(rows: Rows) -> None:
@@ -261,10 +262,11 @@ def _check_credit_notes(rows: Rows) -> None:
     taxes = summed(rows.credit_note_lines, lambda share: share.credit_note_id, lambda share: share.tax_minor)
     assert {note.id: note.tax_minor for note in rows.credit_notes} == dict(taxes)
     _check_taxes(rows)
+    signs = {"credit_note": 1, "tax_credit": 1, "deduction_reversed": -1, "tax_deduction_reversed": -1}
     booked = summed(
-        [entry for entry in rows.entries if entry.type in {"credit_note", "tax_credit"}],
+        [entry for entry in rows.entries if entry.type in signs],
         lambda entry: (entry.account_id, entry.invoice_id),
-        lambda entry: entry.amount_minor,
+        lambda entry: signs[entry.type] * entry.amount_minor,
     )
     noted = summed(
         rows.credit_notes,

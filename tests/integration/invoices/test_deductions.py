@@ -1,28 +1,36 @@
 """Lines below zero: what credit notes take from an invoice that has one, and what the database refuses."""
 
-import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import Sum
 
 from accounts.errors import violated_constraint
 from accounts.models import Account
+from accounts.tax_rates import create_tax_rate
 from invoices.credit_note_shares import UnableToCreditInvoice
 from invoices.credit_notes import issue_credit_note
 from invoices.models import CreditNote, Invoice, InvoiceLine
+from ledger.models import Entry
+from payments.account_updates import update_account
+from payments.gateways.port import Declined
 from payments.models import Payment
 from rebilling.books import discrepancies
 from rebilling.models import Rebilling
 from subscriptions.agreed_terms import TermsChanges
+from subscriptions.lifecycle import close_account
 from subscriptions.terms_changes import change_terms
-from tests.builders import TODAY, a_plan, an_account, at, billed
+from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, at, billed
 from tests.support.databases import rolled_back
-from tests.support.owing import invoices_of, state_of
+from tests.support.items import added
+from tests.support.owing import FEB_1, invoices_of, state_of
 from tests.support.payments import collected
+from tests.support.refunds import refunded, sent
+from tests.support.terms import JAN_16, billed_account, changed, pay
 from tests.support.unchanged import nothing_moves
 
-JAN_16 = datetime.date(2026, 1, 16)
 SIGNED: dict[str, Any] = {"reason": "mistake", "author": "bo", "today": JAN_16, "now": at(JAN_16)}
 
 pytestmark = rolled_back
@@ -38,15 +46,21 @@ def account() -> Account:
     return made
 
 
+def taken_by(note: CreditNote) -> list[tuple[int, int]]:
+    """What the credit note takes off each line, by its position."""
+    shares = note.lines.select_related("line").order_by("line__position")
+    return [(share.line.position, share.amount_minor) for share in shares]
+
+
 def status_of_the_period() -> str:
     return Rebilling.objects.get().status
 
 
 class TestCreditNotes:
-    def test_of_all_take_the_total_from_the_lines_above_zero(self, account: Account) -> None:
+    def test_of_all_take_each_line_and_each_deduction_whole(self, account: Account) -> None:
         first, second = invoices_of(account)
         note = issue_credit_note(invoice_id=second.id, **SIGNED)
-        assert [(each.line.position, each.amount_minor) for each in note.lines.select_related("line")] == [(2, 1600)]
+        assert taken_by(note) == [(1, -1600), (2, 3200)]
         assert status_of_the_period() == "CHARGED"
         assert state_of(account) == ("ACTIVE", 0, 1600)
         issue_credit_note(invoice_id=first.id, **SIGNED)
@@ -69,8 +83,143 @@ class TestCreditNotes:
         for line, amount in ((charge, 1601), (deduction, 1)):
             with nothing_moves(), pytest.raises(UnableToCreditInvoice):
                 issue_credit_note(invoice_id=invoice.id, lines={line.id: amount}, **SIGNED)
-        issue_credit_note(invoice_id=invoice.id, lines={charge.id: 1600}, **SIGNED)
-        assert CreditNote.objects.get().amount_minor == 1600
+        note = issue_credit_note(invoice_id=invoice.id, lines={charge.id: 1600}, **SIGNED)
+        assert (note.amount_minor, taken_by(note)) == (1600, [(1, -1600), (2, 3200)])
+        assert discrepancies() == []
+
+    def test_of_an_amount_take_their_part_of_the_deduction(self, account: Account) -> None:
+        _, invoice = invoices_of(account)
+        note = issue_credit_note(invoice_id=invoice.id, amount_minor=400, **SIGNED)
+        assert (note.amount_minor, taken_by(note)) == (400, [(1, -400), (2, 800)])
+        assert discrepancies() == []
+
+
+PARTS: dict[str, Any] = {
+    "at once": [],
+    "by amounts": [{"amount_minor": 1234}, {"amount_minor": 1}, {"amount_minor": 2500}],
+    "by a line": [{"position": 1, "amount_minor": 4567}],
+    "all but a unit": [{"amount_minor": -1}],
+    "by a line, all but a unit": [{"position": 1, "amount_minor": -1}],
+}
+"""What is credited before the rest is; below zero, all but that."""
+
+
+class TestTaxes:
+    """The account was taxed at 10%, and is at 20%, when its plan is changed with the next invoice."""
+
+    @pytest.fixture
+    def of_two_rates(self) -> Account:
+        """62.00 for February at 20%; -16.00 at 10% and 32.00 at 20% for a second unit since 16 January."""
+        old, new = (create_tax_rate(name="VAT", percent=Decimal(percent), now=NOW) for percent in (10, 20))
+        made = billed_account(tax_rate=old.id)
+        update_account(account_id=made.id, changes={"tax_rate": new.id}, reason="moved", author="bo", now=at(JAN_16))
+        changed(made, how={"proration": "next_invoice"}, quantity=2)
+        return made
+
+    @pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+    @pytest.mark.parametrize(("deducted", "total"), [(0, 9520), (3000, 5920)])
+    def test_go_back_whole_a_rate_at_a_time(
+        self, of_two_rates: Account, parts: list[dict[str, int]], deducted: int, total: int
+    ) -> None:
+        if deducted:
+            added(of_two_rates, -deducted, description="For the outage")
+        billed(as_of=FEB_1)
+        invoice = invoices_of(of_two_rates)[1]
+        assert invoice.total_minor == total
+        for part in parts:
+            credited_part(invoice, **part)
+            assert discrepancies() == []
+        issue_credit_note(invoice_id=invoice.id, **SIGNED)
+        assert_given_back_whole(invoice)
+
+    def test_go_back_whole_with_refunds(self, of_two_rates: Account) -> None:
+        added(of_two_rates, -3000)
+        billed(as_of=FEB_1)
+        invoice = invoices_of(of_two_rates)[1]
+        for amount in (1999, 5920 - 1999):
+            refunded(invoice.payments.get(), amount)
+            assert discrepancies() == []
+        assert_given_back_whole(invoice)
+
+    @pytest.mark.parametrize("gateway", [None, ScriptedGateway(Declined("card_declined"))], ids=["paid", "owed"])
+    def test_go_back_whole_where_the_account_is_closed_with_a_full_refund(
+        self, of_two_rates: Account, gateway: ScriptedGateway | None
+    ) -> None:
+        added(of_two_rates, -3000)
+        billed(as_of=FEB_1, gateway=gateway)
+        closing: dict[str, Any] = SIGNED | {"today": FEB_1, "now": at(FEB_1)}
+        close_account(account_id=of_two_rates.id, refund="full", **closing)
+        invoice = invoices_of(of_two_rates)[1]
+        if gateway is None:
+            assert sent(of_two_rates.refunds.get(), today=FEB_1) == []
+        assert_given_back_whole(invoice)
+
+    def test_go_back_whole_where_terms_and_rate_are_changed_back(self) -> None:
+        """-16.00 at 10% and 32.00 at 20%, and on the same day the other way round: a credit note of all of it."""
+        old, new = (create_tax_rate(name="VAT", percent=Decimal(percent), now=NOW) for percent in (10, 20))
+        account = billed_account(tax_rate=old.id)
+        for rate, quantity in ((new, 2), (old, 1)):
+            of_rate: Any = {"tax_rate": rate.id}
+            update_account(account_id=account.id, changes=of_rate, reason="moved", author="bo", now=at(JAN_16))
+            changed(account, quantity=quantity)
+            pay(account)
+        first, second = invoices_of(account)
+        note = CreditNote.objects.get()
+        assert (note.invoice_id, note.amount_minor, taken_by(note)) == (second.id, 2080, [(1, -1760), (2, 3840)])
+        assert_given_back_whole(second)
+        assert (books_of(first), status_of_the_period()) == ({"revenue": -3100, "tax_payable": -310}, "CHARGED")
+
+    def test_lower_the_tax_of_what_is_left_in_proportion(self, of_two_rates: Account) -> None:
+        """Half of 95.20: half of -1.60 and of 18.80."""
+        billed(as_of=FEB_1)
+        invoice = invoices_of(of_two_rates)[1]
+        note = issue_credit_note(invoice_id=invoice.id, amount_minor=4760, **SIGNED)
+        assert taken_by(note) == [(1, 3720), (2, -880), (3, 1920)]
+        assert [line.tax_minor for line in note.lines.order_by("line__position")] == [620, -80, 320]
+        assert (note.tax_minor, books_of(invoice)) == (860, {"revenue": -3900, "tax_payable": -860})
+
+    def test_may_be_more_than_the_amount_that_is_left(self, of_two_rates: Account) -> None:
+        """0.01 is left of 95.20: 17.61 of a line with 2.93 of tax, less the deduction of 17.60 with its 1.60."""
+        billed(as_of=FEB_1)
+        invoice = invoices_of(of_two_rates)[1]
+        credited_part(invoice, position=1, amount_minor=7440)
+        credited_part(invoice, position=3, amount_minor=2079)
+        note = issue_credit_note(invoice_id=invoice.id, **SIGNED)
+        assert (note.amount_minor, note.tax_minor, taken_by(note)) == (1, 133, [(2, -1760), (3, 1761)])
+        assert_given_back_whole(invoice)
+
+
+def credited_part(invoice: Invoice, *, amount_minor: int, position: int | None = None) -> None:
+    """So much of it, or of its line at this position; below zero, all but that."""
+    left = invoice.total_minor - sum(note.amount_minor for note in invoice.credit_notes.all())
+    if position is None:
+        amount = amount_minor if amount_minor > 0 else left + amount_minor
+        issue_credit_note(invoice_id=invoice.id, amount_minor=amount, **SIGNED)
+    else:
+        line = invoice.lines.get(position=position)
+        amount = amount_minor if amount_minor > 0 else min(left, line.total_minor) + amount_minor
+        issue_credit_note(invoice_id=invoice.id, lines={line.id: amount}, **SIGNED)
+
+
+def books_of(invoice: Invoice) -> dict[str, int]:
+    """What the invoice's entries leave in the books of prices and taxes."""
+    books = {"revenue": 0, "tax_payable": 0}
+    for entry in Entry.objects.filter(invoice_id=invoice.id):
+        for book, amount in ((entry.debit, entry.amount_minor), (entry.credit, -entry.amount_minor)):
+            if book in books:
+                books[book] += amount
+    return books
+
+
+def assert_given_back_whole(invoice: Invoice) -> None:
+    """Of each line, so at each rate, exactly its price and its tax went back, and nothing is left in the books."""
+    invoice.refresh_from_db()
+    assert sum(note.amount_minor for note in invoice.credit_notes.all()) == invoice.total_minor
+    for line in invoice.lines.all():
+        back = line.credit_note_lines.aggregate(amount=Sum("amount_minor"), tax=Sum("tax_minor"))
+        assert (back["amount"], back["tax"]) == (line.total_minor, line.tax_minor)
+    assert books_of(invoice) == {"revenue": 0, "tax_payable": 0}
+    assert discrepancies() == []
 
 
 class TestTheDatabaseRefuses:
@@ -81,6 +230,7 @@ class TestTheDatabaseRefuses:
             ({"discount_minor": 1}, "invoice_line_not_negative"),
             ({"tax_minor": 1}, "invoice_line_not_negative"),
             ({"credited_minor": 1}, "invoice_line_not_credited_past_it"),
+            ({"credited_minor": -1601}, "invoice_line_not_credited_past_it"),
             ({"rebilling_id": None}, "invoice_line_of_a_period_names_it"),
             ({"period_end": JAN_16}, "invoice_line_of_a_period_names_it"),
         ],

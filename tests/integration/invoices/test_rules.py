@@ -202,8 +202,8 @@ class TestCreditNotes:
         other = an_account(plan=a_plan())
         assert refusal_of(copied(note, number="X", account_id=other.id)) == "credit_note_of_its_accounts_invoice"
 
-    def test_have_a_line_once_and_above_zero(self, note: CreditNote) -> None:
+    def test_have_a_line_once_and_of_some_amount(self, note: CreditNote) -> None:
         line = note.lines.get()
         assert refusal_of(copied(line)) == "credit_note_line_once"
         other = issue_credit_note(invoice_id=note.invoice_id, amount_minor=1, **SIGNED)
-        assert refusal_of(copied(other.lines.get(), amount_minor=0)) == "credit_note_line_positive"
+        assert refusal_of(copied(other.lines.get(), amount_minor=0)) == "credit_note_line_not_zero"

@@ -44,6 +44,12 @@ def a_reversal(original: Entry, **changes: Any) -> Row:
     return a_row(account=original.account, **(mirror | changes))
 
 
+OF_CREDIT_NOTES = (
+    *(EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT),
+    *(EntryType.DEDUCTION_REVERSED, EntryType.TAX_DEDUCTION_REVERSED),
+)
+
+
 def named_by(entry_type: EntryType, account: Account) -> dict[str, Any]:
     """What an entry of this type must name besides its account. No other entry names the payment or the refund yet."""
     charge = the(EntryType.CHARGE)
@@ -53,7 +59,7 @@ def named_by(entry_type: EntryType, account: Account) -> dict[str, Any]:
         return {"refund_id": Refund.objects.get().id}
     if entry_type in {EntryType.CHARGE, EntryType.TAX, EntryType.DEDUCTION, EntryType.TAX_DEDUCTION}:
         return {"invoice_id": charge.invoice_id, "line_id": charge.line_id}
-    invoiced = entry_type in {EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT}
+    invoiced = entry_type in OF_CREDIT_NOTES
     return {"invoice_id": charge.invoice_id} if invoiced else {}
 
 
@@ -78,7 +84,8 @@ class TestBooks:
             else:
                 written.append(write(row).type)
         assert written == [
-            *("charge", "tax", "deduction", "tax_deduction", "credit_note", "tax_credit", "credit", "write_off"),
+            *("charge", "tax", "deduction", "tax_deduction", "credit_note", "tax_credit"),
+            *("deduction_reversed", "tax_deduction_reversed", "credit", "write_off"),
             *("recovery", "payment_reversed", "refund_reversed"),
         ]
 
@@ -133,7 +140,7 @@ class TestPeriod:
 class TestWhatAnEntryNames:
     @pytest.mark.parametrize(
         "entry_type",
-        [EntryType.CHARGE, EntryType.DEDUCTION, EntryType.TAX, EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT],
+        [EntryType.CHARGE, EntryType.DEDUCTION, EntryType.TAX, *OF_CREDIT_NOTES],
     )
     def test_is_its_invoice_where_something_was_invoiced(self, account: Account, entry_type: EntryType) -> None:
         debit, credit = BOOKS_BY_TYPE[entry_type]
