@@ -122,7 +122,8 @@ def add_item(
         if errors := _errors_of(new, billing, currency=account.currency):
             raise UnableToAddItem(_NOT_ADDED, **errors)
         if billing == ItemBilling.NEXT_INVOICE:
-            check_items_can_wait(account)
+            _check_has_next_invoice(account)
+            check_items_can_wait(account, 1)
         elif account.closes_on_decline:
             raise SignUpUnpaid("The sign-up must be paid first: wait for its outcome, or let the next invoice have it.")
         item = Item.objects.create(
@@ -171,12 +172,18 @@ def _errors_of(new: NewItem, billing: str, *, currency: str) -> dict[str, str]:
     return errors
 
 
-def check_items_can_wait(account: LockedAccount) -> None:
-    """Raises `NoNextInvoice` and `TooManyItems`."""
+def _check_has_next_invoice(account: LockedAccount) -> None:
     if account.is_inactive:
         raise NoNextInvoice("The account is INACTIVE and has no next invoice: bill the item now.")
-    if Item.objects.filter(PENDING, account_id=account.id).count() >= MAX_PENDING_ITEMS:
-        raise TooManyItems(f"{MAX_PENDING_ITEMS} items wait for the account's next invoice, and no more can.")
+
+
+def check_items_can_wait(account: LockedAccount, more: int) -> None:
+    """That so many more can. Raises `TooManyItems`."""
+    waiting = Item.objects.filter(PENDING, account_id=account.id).count()
+    if waiting + more > MAX_PENDING_ITEMS:
+        raise TooManyItems(
+            f"At most {MAX_PENDING_ITEMS} items can wait for the next invoice: {waiting} do, and {more} would be added."
+        )
 
 
 def _billed(

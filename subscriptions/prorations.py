@@ -75,7 +75,7 @@ def bill_change(
     Unused days are given back with the tax of then, the days left charged with the period's discount and the account's
     present tax rate. More to pay is an invoice, issued and sent to be collected at once; less is credit notes on the
     period's invoices, newest first. `terms` is the row of the change. The account's own changes are the caller's to
-    save.
+    save. Raises `TooManyItems` where more would wait than can.
     """
     row = period.rebilling
     price_minor = net_price_minor(after, row.discount) if after else 0

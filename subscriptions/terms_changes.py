@@ -16,7 +16,6 @@ from rebilling.billed_periods import BilledPeriod, running_period
 from rebilling.on_demand_runs import lock_billing_of_the_day
 from rebilling.period_states import cut_off
 from subscriptions.agreed_terms import Agreed, Effective, TermsChanges, UnableToChangeTerms, agreed_terms
-from subscriptions.items import check_items_can_wait
 from subscriptions.new_periods import NewPeriod, bill_new_period
 from subscriptions.period_cuts import check_a_period_runs, foreseen_cut
 from subscriptions.prorations import BilledChange, bill_change
@@ -132,16 +131,13 @@ def _change(
     if period:
         if begins_now:
             lock_billing_of_the_day(today=today, now=now)
-        waits = proration == "next_invoice"
-        if waits:
-            check_items_can_wait(account)
         billed = bill_change(
             account,
             period,
             terms=terms,
             after=None if begins_now else after,
             on=today,
-            waits=waits,
+            waits=proration == "next_invoice",
             author=author,
             today=today,
             now=now,

@@ -9,6 +9,7 @@ from invoices.item_lines import item_line
 from invoices.items import PendingItem
 from invoices.models import Item
 from rebilling.models import Proration
+from subscriptions.items import check_items_can_wait
 
 
 def waiting_line(item: PendingItem) -> NewLine:
@@ -25,7 +26,10 @@ def add_waiting_items(
     author: str,
     now: datetime.datetime,
 ) -> list[Item]:
-    """The credit and the charge wait for the next invoice, with the tax rates that they have today."""
+    """The credit and the charge wait for the next invoice, with the tax rates that they have today. Raises
+    `TooManyItems`.
+    """
+    check_items_can_wait(account, len(lines))
     return Item.objects.bulk_create(
         Item(
             account_id=account.id,

@@ -97,15 +97,25 @@ class TestAnUpgrade:
             with nothing_moves(), pytest.raises(ItemOfAChange):
                 removed(item, on=JAN_21)
 
-    def test_is_refused_where_too_much_waits(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(items, "MAX_PENDING_ITEMS", 1)
+    def test_is_refused_where_its_two_items_are_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
         account = billed_account()
         added(account, 500)
-        with nothing_moves(), pytest.raises(TooManyItems):
+        monkeypatch.setattr(items, "MAX_PENDING_ITEMS", 2)
+        with nothing_moves(), pytest.raises(TooManyItems, match="and 2 would be added"):
             waiting(account, quantity=2)
+        monkeypatch.setattr(items, "MAX_PENDING_ITEMS", 3)
+        waiting(account, quantity=2)
+        assert items_of(account) == [(500, 0, "pending"), (-1600, 0, "pending"), (3200, 0, "pending")]
 
 
 class TestADowngrade:
+    def test_adds_no_item_so_none_is_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(items, "MAX_PENDING_ITEMS", 1)
+        account = billed_account(quantity=2)
+        added(account, 500)
+        waiting(account, quantity=1)
+        assert (items_of(account), notes_of(account)) == ([(500, 0, "pending")], [1600])
+
     def test_is_credit_notes_at_once(self) -> None:
         account = billed_account(quantity=2)
         change = waiting(account, quantity=1)
