@@ -15,7 +15,9 @@ from accounts.amounts import amount_error
 from accounts.errors import Conflict, refined
 from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount
+from accounts.models import TaxRate
 from accounts.reasons import checked_reason
+from accounts.tax_rates import tax_rates_by_id
 from invoices.clearing import clear
 from invoices.credit_note_entries import entries_of
 from invoices.credit_note_shares import (
@@ -163,11 +165,17 @@ class CreditNotes:
             note.number = number
         CreditNote.objects.bulk_create(notes)
         self._credit_lines()
-        postings = [posting for note in notes for posting in entries_of(note, self._credits[note.id])]
+        tax_rates = self._tax_rates()
+        postings = [posting for note in notes for posting in entries_of(note, self._credits[note.id], tax_rates)]
         post(postings=postings, effective_on=self._today, author=notes[0].created_by)
         save_invoices(list({draft.invoice.id: draft.invoice for draft, _ in self._drafts}.values()))
         self._void_periods()
         return notes
+
+    def _tax_rates(self) -> dict[uuid.UUID, TaxRate]:
+        """The rates of the taxes that go back, by id; without a statement where none does."""
+        credited = [pair for credits in self._credits.values() for pair in credits.items()]
+        return tax_rates_by_id({line.tax_rate_id for line, (_, tax) in credited if tax and line.tax_rate_id})
 
     def _credit_lines(self) -> None:
         """Note on the lines what was credited of them."""

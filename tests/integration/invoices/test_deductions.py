@@ -178,6 +178,24 @@ class TestTaxes:
         assert [line.tax_minor for line in note.lines.order_by("line__position")] == [620, -80, 320]
         assert (note.tax_minor, books_of(invoice)) == (860, {"revenue": -3900, "tax_payable": -860})
 
+    def test_are_named_with_their_rate_by_the_entries_as_when_they_were_billed(self, of_two_rates: Account) -> None:
+        billed(as_of=FEB_1)
+        invoice = invoices_of(of_two_rates)[1]
+        note = issue_credit_note(invoice_id=invoice.id, **SIGNED)
+        first, unused, second = (line.description for line in invoice.lines.order_by("position"))
+        billed_for = [f"VAT 20%: {first}", f"VAT 10%: {unused}", f"VAT 20%: {second}"]
+        entries = Entry.objects.filter(invoice_id=invoice.id).order_by("id")
+        taxes = entries.filter(type__in=["tax", "tax_deduction"])
+        assert [entry.description for entry in taxes] == billed_for
+        given_back = entries.filter(type__in=["tax_credit", "tax_deduction_reversed"])
+        assert [entry.description for entry in given_back] == [f"Credit note {note.number}: {of}" for of in billed_for]
+        prices = entries.filter(type__in=["credit_note", "deduction_reversed"])
+        assert [(entry.type, entry.amount_minor, entry.description) for entry in prices] == [
+            ("credit_note", 6200, f"Credit note {note.number}: {first}"),
+            ("deduction_reversed", 1600, f"Credit note {note.number}: {unused}"),
+            ("credit_note", 3200, f"Credit note {note.number}: {second}"),
+        ]
+
     def test_may_be_more_than_the_amount_that_is_left(self, of_two_rates: Account) -> None:
         """0.01 is left of 95.20: 17.61 of a line with 2.93 of tax, less the deduction of 17.60 with its 1.60."""
         billed(as_of=FEB_1)
