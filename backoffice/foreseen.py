@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 
 from accounts.currencies import display
 from accounts.ids import new_id
 from accounts.locked_accounts import lock_account
 from accounts.models import Account, AccountChange
+from accounts.previews import preview
 from accounts.wording import day_in_words, period_in_words
 from backoffice.actions import Caller
 from backoffice.foreseen_money import money_in_words
@@ -43,13 +43,11 @@ def foreseen(
     """What `perform` does to the account, which isn't done: nothing is left behind or sent, and the account is locked
     for a moment. Raises what `perform` raises.
     """
-    with transaction.atomic():
+    with preview():
         lock_account(account.id)
         before = _before(account.id)
         result = perform(account, data, caller)
-        sentences = _in_words(before, result, caller)
-        transaction.set_rollback(True)
-        return sentences
+        return _in_words(before, result, caller)
 
 
 def _before(account_id: uuid.UUID) -> _Before:

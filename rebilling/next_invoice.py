@@ -1,10 +1,9 @@
-"""The next invoice of an account for its periods, as a sweep and the worker make it; for a preview, which is rolled
-back.
-"""
+"""The next invoice of an account for its periods, as a sweep and the worker make it; in a preview alone."""
 
 import datetime
 
 from accounts.locked_accounts import LockedAccount
+from accounts.previews import Preview
 from accounts.tax_rates import default_tax_rate_id
 from rebilling.invoice_periods import charge
 from rebilling.messages.message import PeriodItem
@@ -15,14 +14,18 @@ from rebilling.sweep import rows_due
 from rebilling.waiting_periods import WaitingPeriod, waiting_periods
 
 
-def charge_next(*, account: LockedAccount, gateway: str, day: datetime.date, now: datetime.datetime) -> bool:
+def charge_next(
+    preview: Preview, *, account: LockedAccount, gateway: str, day: datetime.date, now: datetime.datetime
+) -> bool:
     """Find what of the account is due by the day `day`, and charge it as the worker does then. Returns whether anything
     was charged: otherwise its next period waits for a person.
 
     What is weighed passes: periods that are DUE are charged, whether or not their run was let through. As in a sweep,
     nothing more is found due while a period is parked or held. `gateway` is the name of the gateway that is to collect.
-    Nothing is logged or sent. The transaction, which has locked the account, has to be rolled back.
+    Nothing is logged or sent. Periods would be charged that no run let through, so only a preview, in which the account
+    was locked, may do this.
     """
+    preview.check()
     waiting = _waiting(account)
     if all(period.run_passed and not period.is_parked for period in waiting):
         run = Run(as_of=day, status=Run.Status.OPEN, started_at=now, passed_at=now)

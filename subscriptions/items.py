@@ -4,13 +4,14 @@ import datetime
 import uuid
 from dataclasses import dataclass
 
-from django.db import models, transaction
+from django.db import models
 
 from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import amount_error
 from accounts.errors import Conflict, Invalid, Missing, refined
 from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
+from accounts.previews import kept_unless
 from accounts.reasons import checked_reason
 from accounts.tax_rates import default_tax_rate_id, tax_rates_by_id
 from accounts.text import text_error
@@ -117,7 +118,7 @@ def add_item(
     `InvalidReason`.
     """
     reason = checked_reason(reason)
-    with refined({"invoices_item_pkey": ItemAdded("This item was added before.")}), transaction.atomic():
+    with refined({"invoices_item_pkey": ItemAdded("This item was added before.")}), kept_unless(dry_run=dry_run):
         account = lock_account(account_id)
         if errors := _errors_of(new, billing, currency=account.currency):
             raise UnableToAddItem(_NOT_ADDED, **errors)
@@ -141,8 +142,6 @@ def add_item(
         account.note(reason=reason, before={"item": None}, after={"item": words})
         added = _billed(account, item, ItemBilling(billing), author=author, today=today, now=now)
         save_accounts([account], author=author, now=now)
-        if dry_run:
-            transaction.set_rollback(True)
         return added
 
 

@@ -5,11 +5,10 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from django.db import transaction
-
 from accounts.errors import Conflict
 from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account, Plan, Terms
+from accounts.previews import kept_unless
 from accounts.reasons import checked_reason
 from accounts.terms import TermsInForce, add_terms, terms_of
 from rebilling.billed_periods import BilledPeriod, running_period
@@ -89,15 +88,13 @@ def change_terms(
     """
     reason = checked_reason(reason)
     seen = _newest_terms(account_id)
-    with transaction.atomic():
+    with kept_unless(dry_run=dry_run):
         account = lock_account(account_id)
         if _newest_terms(account_id) != seen:
             raise ChangedMeanwhile("The account's terms were changed just now: look at them, and decide again.")
         change = _change(account, changes, effective, proration, reason=reason, author=author, today=today, now=now)
-        if dry_run:
-            if change.after.cuts_period:
-                change = replace(change, billed=foreseen_cut(account, change.after, now=now))
-            transaction.set_rollback(True)
+        if dry_run and change.after.cuts_period:
+            change = replace(change, billed=foreseen_cut(account, change.after, now=now))
         return change
 
 

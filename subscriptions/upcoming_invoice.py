@@ -5,12 +5,13 @@ day on which that happens, and rolled back.
 import datetime
 import uuid
 
-from django.db import models, transaction
+from django.db import models
 
 from accounts.billing_calendar import DayOutOfRange, in_range
 from accounts.bisection import ROW_ERRORS
 from accounts.locked_accounts import LockedAccount, lock_account
 from accounts.models import Account
+from accounts.previews import Preview, preview
 from accounts.terms import terms_of
 from invoices.models import Invoice
 from invoices.whole_invoices import WholeInvoice, whole_invoice
@@ -55,11 +56,8 @@ def upcoming_invoice(
     Raises `UnknownAccount`.
     """
     try:
-        with transaction.atomic():
-            account = lock_account(account_id)
-            found = _next_invoice(account, today=today, now=now)
-            transaction.set_rollback(True)
-            return found
+        with preview() as made:
+            return _next_invoice(made, lock_account(account_id), today=today, now=now)
     except DayOutOfRange:
         return NoUpcomingInvoice.OUT_OF_RANGE
     except ROW_ERRORS:
@@ -68,7 +66,7 @@ def upcoming_invoice(
 
 
 def _next_invoice(
-    account: LockedAccount, *, today: datetime.date, now: datetime.datetime
+    made: Preview, account: LockedAccount, *, today: datetime.date, now: datetime.datetime
 ) -> WholeInvoice | NoUpcomingInvoice:
     """Live the days on which something of the account is to happen, until one brings an invoice."""
     issued, reason_before = account.invoices_issued, account.inactive_reason
@@ -82,7 +80,7 @@ def _next_invoice(
         if any(cut.is_in_flight for cut in waiting.values()):
             return NoUpcomingInvoice.IN_FLIGHT
         if account.invoices_issued == issued and account.rebilling_date <= day and _is_billed(account):
-            charged = charge_next(account=account, gateway=configured_gateway_name(), day=day, now=now)
+            charged = charge_next(made, account=account, gateway=configured_gateway_name(), day=day, now=now)
             if not charged:
                 return NoUpcomingInvoice.PARKED
         if account.invoices_issued > issued:
