@@ -19,9 +19,9 @@ from invoices.credit_notes import issue_credit_note
 from invoices.models import Invoice
 from invoices.uncollected import uncollected
 from invoices.write_offs import write_off_invoice
-from payments.invoice_story import explain_invoice
 from payments.offline_payments import record_offline_payment
 from payments.payment_requests import pay_invoice
+from subscriptions.invoice_story import explain_invoice
 
 
 def _collect(invoice: Invoice, data: dict[str, Any], caller: Caller) -> None:

@@ -147,7 +147,7 @@ class Entry(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # ledger/balances.py: an account's balance. api/v1/ledger.py: its entries, newest first.
             models.Index(fields=["account", "-id"], name="entry_by_account"),
-            # payments/invoice_story.py: the entries of an invoice.
+            # subscriptions/invoice_story.py: the entries of an invoice.
             models.Index(fields=["invoice_id"], condition=Q(invoice_id__isnull=False), name="entry_by_invoice"),
             # rebilling/books.py: what was written since. Rows lie in the order of time, so a few bytes
             # do.

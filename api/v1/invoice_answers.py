@@ -13,7 +13,7 @@ from api.v1.payments import PaymentSerializer
 from invoices.locked_invoices import UnknownInvoice
 from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine
 from invoices.taxes_by_rate import taxes_by_rate
-from payments.invoice_story import explain_invoice
+from subscriptions.invoice_story import explain_invoice
 
 MAX_POSITION = 2**15 - 1
 

@@ -9,10 +9,10 @@ from accounts.models import Account
 from invoices.models import Invoice
 from ledger.balances import balance
 from ledger.models import Entry
-from payments.invoice_story import explain_invoice
 from payments.models import Payment
 from rebilling.books import discrepancies
 from subscriptions.imports.opening_balances import OpeningBalances
+from subscriptions.invoice_story import explain_invoice
 from tests.builders import a_plan, billed
 from tests.integration.subscriptions.imports.files import REQUIRED, file_of, row, take
 from tests.support.databases import rolled_back

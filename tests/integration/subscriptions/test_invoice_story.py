@@ -15,17 +15,18 @@ from invoices.locked_invoices import UnknownInvoice
 from invoices.models import CreditNote, Invoice
 from invoices.write_offs import write_off_invoice
 from payments.gateways.port import Declined, Unknown
-from payments.invoice_story import explain_invoice
 from payments.messages.rows import PaymentsMessage
 from payments.messages.strict import to_json
 from payments.payment_requests import pay_invoice
 from payments.reversed_money import record_reversed_payment
 from payments.reviews import resolve_payment
+from subscriptions.invoice_story import explain_invoice
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, billed, delivered, swept
 from tests.support.databases import rolled_back
 from tests.support.owing import DECLINED, HARD, owing, received
 from tests.support.refunds import paid, refunded, requested, sent
+from tests.support.terms import JAN_16, billed_account, changed, pay
 
 pytestmark = rolled_back
 
@@ -314,6 +315,27 @@ class TestInvoice:
         assert explain_invoice(last.id, today=TODAY) == [issued, brought, submitted, OUTSTANDING]
         assert delivered(bodies=[to_json(PaymentsMessage(ids=(payment.id,)))]) == []
         assert explain_invoice(last.id, today=TODAY) == [issued, brought, COLLECTED, "It is paid."]
+
+    def test_of_a_change_of_terms_begins_with_who_made_it_and_why(self) -> None:
+        account = billed_account()
+        changed(account, quantity=2, how={"author": "staff:bo", "reason": "Two more people joined."})
+        pay(account)
+        invoice = account.invoices.latest("id")
+        assert explain_invoice(invoice.id, today=JAN_16) == [
+            "Billed for the change of terms on 16 Jan 2026 by staff:bo: Two more people joined.",
+            "Issued on 16 Jan 2026 for 16.00 USD, to be collected at once.",
+            "16.00 USD was collected on 16 Jan 2026 through logging.",
+            "It is paid.",
+        ]
+        assert explain_invoice(account.invoices.earliest("id").id, today=JAN_16)[0].startswith("Issued on 1 Jan 2026")
+
+    def test_of_a_period_that_bills_a_change_too_is_not_issued_for_it(self) -> None:
+        account = billed_account()
+        changed(account, quantity=2, how={"proration": "next_invoice"})
+        billed(as_of=FEB_1)
+        invoice = account.invoices.latest("id")
+        assert invoice.total_minor == 6200 + 1600
+        assert explain_invoice(invoice.id, today=FEB_1)[0].startswith("Issued on 1 Feb 2026 for 78.00 USD")
 
     def test_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(UnknownInvoice, match=r"There is no invoice 0000"):

@@ -12,7 +12,7 @@ from accounts.currencies import display
 from accounts.models import Account
 from accounts.wording import day_in_words
 from invoices.locked_invoices import UnknownInvoice
-from invoices.models import BalanceUse, CreditNote, Invoice
+from invoices.models import BalanceUse, CreditNote, Invoice, InvoiceLine
 from invoices.taxes_by_rate import taxes_by_rate
 from ledger.models import Entry, EntryType
 from payments.amount_checks import SUPERSEDED
@@ -38,6 +38,7 @@ def explain_invoice(invoice_id: uuid.UUID, *, today: datetime.date) -> list[str]
     invoice = Invoice.objects.select_related("account").filter(id=invoice_id).first()
     if invoice is None:
         raise UnknownInvoice(f"There is no invoice {invoice_id}.")
+    lines = list(invoice.lines.select_related("tax_rate").order_by("position"))
     payments = list(Payment.objects.filter(invoice_id=invoice_id).order_by("id"))
     refunds = Refund.objects.filter(payment__invoice_id=invoice_id, source=Refund.Source.PAYMENT).order_by("id")
     entries = list(Entry.objects.filter(invoice_id=invoice_id).select_related("reverses").order_by("id"))
@@ -52,11 +53,20 @@ def explain_invoice(invoice_id: uuid.UUID, *, today: datetime.date) -> list[str]
     # By id alone: of two sentences about one row, the first stays first.
     events.sort(key=lambda event: event[0])
     return [
+        *_change(invoice, lines),
         *_issue(invoice, payments),
-        *_of_lines(invoice),
+        *_of_lines(invoice, lines),
         *(sentence for _, sentence in events),
         *_state(invoice, today),
     ]
+
+
+def _change(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[str]:
+    """The change of terms within a period that it was issued for; no statement where it has no line of one."""
+    if any(line.kind == InvoiceLine.Kind.PRORATION and line.item_id is None for line in lines):
+        for proration in invoice.prorations.select_related("terms"):
+            terms, day = proration.terms, day_in_words(proration.changed_on)
+            yield _sentence(f"Billed for the change of terms on {day} by {terms.author}: {terms.reason}")
 
 
 def _issue(invoice: Invoice, payments: list[Payment]) -> Iterator[str]:
@@ -70,9 +80,8 @@ def _issue(invoice: Invoice, payments: list[Payment]) -> Iterator[str]:
         yield "The account's payment method can't be used, so nothing was tried: it counts as declined."
 
 
-def _of_lines(invoice: Invoice) -> Iterator[str]:
+def _of_lines(invoice: Invoice, lines: list[InvoiceLine]) -> Iterator[str]:
     """What was taken off its lines, and their taxes."""
-    lines = list(invoice.lines.select_related("tax_rate").order_by("position"))
     if discount := sum(line.discount_minor for line in lines):
         yield f"A discount of {_money(invoice, discount)} is taken off."
     for total in taxes_by_rate(lines):
