@@ -2,18 +2,22 @@
 
 import datetime
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.account_opening import reference_taken
 from accounts.errors import Conflict, Invalid, refined
+from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account
 from accounts.reasons import checked_reason
 from accounts.terms import withdraw_pending
 from invoices.clearing import clear
 from invoices.items import pending_items, remove_items
+from invoices.models import Item
 from rebilling.period_states import skip_from, skip_waiting
 from subscriptions.effective_days import At, usable_day
 from subscriptions.last_invoice import bill_rest, credit_changes, write_off_balance
@@ -61,6 +65,16 @@ class AccountPaused(Conflict):
     code = "account-paused"
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedAccount:
+    """An account that was closed, or is to be; and the items of which the rest is never billed, because it was closed
+    now: what a deduction had left, what was netted with a refund, or, without `collect`, all that waited.
+    """
+
+    account: Account
+    removed_items: Sequence[Item]
+
+
 def close_account(
     *,
     account_id: uuid.UUID,
@@ -71,7 +85,7 @@ def close_account(
     at: datetime.date | str = At.NOW,
     refund: str = PeriodRefund.NONE,
     collect: bool = True,
-) -> Account:
+) -> ClosedAccount:
     """Close the account now, at the end of its running period, or on a date: it isn't billed any more. What it owes is
     still collected.
 
@@ -93,6 +107,7 @@ def close_account(
         account = lock_account(account_id)
         if account.is_inactive and account.inactive_reason not in ("unpaid", "paused"):
             raise UnableToClose(f"The account {account_id} is already inactive ({account.inactive_reason}).")
+        mark, waiting = new_id(), [item.id for item in pending_items([account_id])[account_id]]
         if at == At.NOW:
             _close_now(account, share, collect=collect, reason=reason, author=author, today=today, now=now)
         else:
@@ -103,7 +118,10 @@ def close_account(
             )
             _close_on(account, day, reason=reason, author=author, today=today, now=now)
         save_accounts([account], author=author, now=now)
-        return Account.objects.get(id=account.id)
+        # One that closing made: a deduction of what is given back.
+        of_now = Q(id__in=waiting) | Q(id__gt=mark)
+        removed = Item.objects.filter(of_now, account_id=account_id, removed_at__isnull=False).order_by("id")
+        return ClosedAccount(Account.objects.get(id=account.id), list(removed))
 
 
 def _close_now(

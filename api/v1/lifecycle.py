@@ -6,19 +6,21 @@ from typing import ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiExample
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from accounts.reasons import MAX_REASON_LENGTH
-from api.endpoints import Body
-from api.fields import Choice, Text, WordOrDay, YesOrNo
-from api.idempotency import MOVES_MONEY
+from api.endpoints import Body, Endpoint
+from api.fields import Choice, SignedAmount, Text, WordOrDay, YesOrNo
+from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
-from api.v1.account_answers import AccountSerializer
+from api.v1.account_answers import AccountSerializer, account_as_json
 from api.v1.account_calls import AccountCall
 from api.v1.accounts import TAG
 from api.v1.new_periods import BilledAccountCall, BilledAccountSerializer
+from invoices.models import Item
 from subscriptions.effective_days import At
 from subscriptions.last_invoice import bill_debt
 from subscriptions.lifecycle import close_account, reopen_account
@@ -54,7 +56,35 @@ class CloseAccountSerializer(ReasonSerializer):
     )
 
 
-class CloseAccountEndpoint(AccountCall):
+class RemovedItemSerializer(serializers.ModelSerializer[Item]):
+    """An item of which the rest is never billed."""
+
+    amount_minor = SignedAmount(help_text="What it came to. Below zero it was a deduction.")
+    invoiced_minor = SignedAmount(help_text="What invoices have of it, the last one included. The rest was removed.")
+
+    class Meta:
+        model = Item
+        fields = ("id", "description", "amount_minor", "invoiced_minor")
+        read_only_fields = fields
+
+
+class ClosedAccountSerializer(AccountSerializer):
+    """An account that was closed or is to be, and what was removed because of it."""
+
+    removed_items = RemovedItemSerializer(
+        many=True,
+        read_only=True,
+        help_text="Items that waited, and that the last invoice doesn't have, or not whole: what a deduction has left "
+        "is dropped, what a change of terms gives back by one becomes credit. With a refund, what waits of the running "
+        "period is netted with it; without `collect`, all items are removed. Empty where it is to be closed later.",
+    )
+
+    class Meta(AccountSerializer.Meta):
+        fields = (*AccountSerializer.Meta.fields, "removed_items")  # type: ignore[assignment]  # one more
+        read_only_fields = fields  # type: ignore[assignment]
+
+
+class CloseAccountEndpoint(Endpoint):
     scopes: ClassVar = {"POST": Scope.ACCOUNTS_WRITE}
 
     @call(
@@ -64,10 +94,10 @@ class CloseAccountEndpoint(AccountCall):
         description="It isn't charged any more, from now, from the end of its running period or from a day on. What it "
         "owes is still collected. What is refunded goes to what is outstanding of the period's invoice, then back to "
         "its payments; what came from the credit balance, or was paid offline, becomes credit. What waits for the "
-        "next invoice is billed on a last one.",
+        "next invoice is billed on a last one; what a deduction has left then is dropped, as `removed_items` says.",
         scope=Scope.ACCOUNTS_WRITE,
         request=CloseAccountSerializer,
-        response=AccountSerializer,
+        response=ClosedAccountSerializer,
         missing=True,
         idempotency_key="optional",
         examples=[
@@ -88,10 +118,12 @@ class CloseAccountEndpoint(AccountCall):
         if not given.get("collect", True) and Scope.LEDGER_WRITE not in self.api_key.scopes:
             raise PermissionDenied(f"Without collecting, this key lacks the scope {Scope.LEDGER_WRITE}.")
 
-        change = partial(
-            close_account, account_id=account_id, **given, author=self.author, today=self.today, now=self.now
-        )
-        return self.account_after(change, needs_key=MOVES_MONEY if moves_money else "")
+        def work() -> Answer:
+            closed = close_account(account_id=account_id, **given, author=self.author, today=self.today, now=self.now)
+            removed = RemovedItemSerializer(closed.removed_items, many=True).data
+            return Answer(200, account_as_json(closed.account, today=self.today) | {"removed_items": removed})
+
+        return self.once(work, needs_key=MOVES_MONEY if moves_money else "")
 
 
 class ReopenAccountEndpoint(BilledAccountCall):

@@ -68,4 +68,4 @@ class TestASession:
 
 
 def closed(account: Account) -> Account:
-    return close_account(account_id=account.id, reason="asked to", author="t", today=TODAY, now=NOW)
+    return close_account(account_id=account.id, reason="asked to", author="t", today=TODAY, now=NOW).account

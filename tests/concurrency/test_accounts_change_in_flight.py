@@ -48,7 +48,7 @@ class InFlight:
     batch: list[str]
 
     def close(self) -> object:
-        return close_account(account_id=self.account.id, reason="left", author="ann", today=DAY, now=at(DAY))
+        return close_account(account_id=self.account.id, reason="left", author="ann", today=DAY, now=at(DAY)).account
 
     def reopen(self) -> object:
         return reopen_account(account_id=self.account.id, reason="came back", author="ann", today=DAY, now=at(DAY))

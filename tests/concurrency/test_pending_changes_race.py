@@ -38,7 +38,7 @@ def signed(day: datetime.date = DAY) -> dict[str, Any]:
 
 
 def close_today(account: Account) -> object:
-    return close_account(account_id=account.id, at=DAY, **signed())
+    return close_account(account_id=account.id, at=DAY, **signed()).account
 
 
 def pause_now(account: Account) -> object:
@@ -46,7 +46,7 @@ def pause_now(account: Account) -> object:
 
 
 def close_at_the_end(account: Account) -> object:
-    return close_account(account_id=account.id, at="period_end", **signed())
+    return close_account(account_id=account.id, at="period_end", **signed()).account
 
 
 def pause_at_the_end(account: Account) -> object:

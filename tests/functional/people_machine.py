@@ -130,7 +130,7 @@ class PeopleMachine(TransactionMachine):
         before = Account.objects.get(id=account_id)
         if before.status != "INACTIVE":
             assert not unless_refused(lambda: reopen_account(**given))
-            assert close_account(**given).status == "INACTIVE"
+            assert close_account(**given).account.status == "INACTIVE"
             return
         if before.inactive_reason == "closed":
             assert not unless_refused(lambda: close_account(**given))

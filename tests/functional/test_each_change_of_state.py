@@ -75,7 +75,7 @@ def charged(answer: Any = None, **terms: Any) -> Account:
 
 
 def closed(account: Account) -> Account:
-    return close_account(account_id=account.id, **SIGNED)
+    return close_account(account_id=account.id, **SIGNED).account
 
 
 def reopened(account: Account, *, on: datetime.date = TODAY) -> Account:

@@ -9,11 +9,14 @@ from django.db import connection
 from accounts.models import Account, AccountChange
 from api.models import IdempotentAnswer, Scope
 from payments.models import Refund
+from rebilling.books import discrepancies
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, billed, delivered, swept
 from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
+from tests.support.items import added, removed
 from tests.support.lifecycle import DAY, JAN_10, WHY, asked, paid_account, shown, starts, status_of
 from tests.support.owing import DECLINED, FEB_1, MAR_1, owing, rows
+from tests.support.terms import changed
 from tests.support.unchanged import nothing_moves
 
 pytestmark = rolled_back
@@ -184,6 +187,52 @@ class TestRefundOfTheRunningPeriod:
         # Its outcome is known: the same request is done, and not answered from what was kept.
         assert delivered(bodies=queue.take(), queue=queue) == []
         assert shown(asked(api, account, "close", refund="full"))["status"] == "INACTIVE"
+
+
+class TestRemovedItems:
+    def given_up(self, api: ApiClient, account: Account, **how: Any) -> list[tuple[str, int, int]]:
+        answer = shown(asked(api, account, "close", on=JAN_10, **how))
+        assert discrepancies() == []
+        removed = {str(item.id): item for item in account.items.filter(removed_at__isnull=False)}
+        found = answer["removed_items"]
+        assert [found_item["description"] for found_item in found] == [
+            removed[found_item["id"]].description for found_item in found
+        ]
+        return [(item["description"], item["amount_minor"], item["invoiced_minor"]) for item in found]
+
+    def test_are_what_a_deduction_has_left_after_the_last_invoice(self, api: ApiClient) -> None:
+        account = paid_account()
+        removed(added(account, 700, description="A mistake"))
+        added(account, 500)
+        added(account, -3000, description="For the outage")
+        assert self.given_up(api, account) == [("For the outage", -3000, -500)]
+        assert account.invoices.latest("id").total_minor == 0
+
+    def test_are_none_where_all_is_invoiced(self, api: ApiClient) -> None:
+        account = paid_account()
+        added(account, 500)
+        added(account, -300)
+        assert self.given_up(api, account) == []
+        assert account.invoices.latest("id").total_minor == 200
+
+    def test_are_all_that_waits_where_nothing_is_collected(self, api: ApiClient) -> None:
+        account = paid_account()
+        added(account, 500)
+        added(account, -3000, description="For the outage")
+        assert self.given_up(api, account, collect=False) == [("Setup", 500, 0), ("For the outage", -3000, 0)]
+
+    def test_are_what_is_netted_with_a_refund(self, api: ApiClient) -> None:
+        account = paid_account()
+        changed(account, on=JAN_10, quantity=2, how={"proration": "next_invoice"})
+        (unused, _, _), (more, _, _) = self.given_up(api, account, refund="full")
+        assert unused.startswith("Unused days of ")
+        assert more.endswith(" x 2, 10 Jan to 31 Jan 2026")
+
+    def test_are_none_where_it_is_to_be_closed_later(self, api: ApiClient) -> None:
+        account = paid_account()
+        added(account, -3000)
+        assert self.given_up(api, account, at="period_end") == []
+        assert account.items.get().removed_at is None
 
 
 class TestGoneAccounts:

@@ -197,7 +197,7 @@ def statements_to_resume(accounts: int) -> int:
     made = [paid().account for _ in range(accounts)]
     for account in made[::2]:
         refunded(account.payments.get(), 1999)
-    ids = [close_account(account_id=account.id, **SIGNED).id for account in made]
+    ids = [close_account(account_id=account.id, **SIGNED).account.id for account in made]
     with transaction.atomic():
         locked = list(lock_accounts(ids).values())
         with CaptureQueriesContext(connection) as queries:

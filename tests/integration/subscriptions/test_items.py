@@ -45,7 +45,7 @@ pytestmark = rolled_back
 
 
 def closed(account: Account, **given: Any) -> Account:
-    return close_account(account_id=account.id, **SIGNED | {"reason": "moving on"} | given)
+    return close_account(account_id=account.id, **SIGNED | {"reason": "moving on"} | given).account
 
 
 class TestAdd:

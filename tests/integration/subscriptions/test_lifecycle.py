@@ -47,7 +47,7 @@ pytestmark = rolled_back
 
 
 def closed(account: Account, *, on: datetime.date = TODAY) -> Account:
-    return close_account(account_id=account.id, reason="moved away", author="test", today=on, now=at(on))
+    return close_account(account_id=account.id, reason="moved away", author="test", today=on, now=at(on)).account
 
 
 def reopened(account: Account, *, on: datetime.date) -> Account:

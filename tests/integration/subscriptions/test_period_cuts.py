@@ -392,7 +392,7 @@ class TestBillingThatStops:
     def test_by_a_closing_at_its_end_credits_the_rest(self, daily: bool) -> None:
         account = billed_account()
         moving(account)
-        assert close_account(account_id=account.id, at="period_end", **signed(JAN_10)).closes_on == JAN_16
+        assert close_account(account_id=account.id, at="period_end", **signed(JAN_10)).account.closes_on == JAN_16
         for day in [JAN_16, JAN_21] if daily else [JAN_21]:
             billed(as_of=day)
         assert starts(account) == [(TODAY, JAN_16, "CHARGED")]
@@ -431,7 +431,7 @@ class TestBillingThatStops:
         assert (starts(account), status_of(account)) == (MOVED, ("INACTIVE", "closed"))
 
     @pytest.mark.parametrize("stop", [close_account, pause_account])
-    def test_keeps_the_change_out_until_it_is_taken_back(self, stop: Callable[..., Account]) -> None:
+    def test_keeps_the_change_out_until_it_is_taken_back(self, stop: Callable[..., object]) -> None:
         account = billed_account()
         stop(account_id=account.id, at="period_end", **signed(TODAY))
         with nothing_moves(), pytest.raises(BillingStops, match="on 2026-02-01"):
@@ -444,7 +444,7 @@ class TestBillingThatStops:
         account = owing(NOT_KNOWN)
         moving(account)
         run(as_of=JAN_21)
-        assert close_account(account_id=account.id, at="period_end", **signed(JAN_21)).closes_on == FEB_16
+        assert close_account(account_id=account.id, at="period_end", **signed(JAN_21)).account.closes_on == FEB_16
 
 
 class TestWhatIsRefused:

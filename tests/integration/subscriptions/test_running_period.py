@@ -34,7 +34,8 @@ LEFT = 1419
 
 
 def closed(account: Account, refund: str, *, on: datetime.date = JAN_10) -> Account:
-    return close_account(account_id=account.id, reason="unhappy", author="test", today=on, now=at(on), refund=refund)
+    signed: dict[str, Any] = {"reason": "unhappy", "author": "test", "today": on, "now": at(on)}
+    return close_account(account_id=account.id, refund=refund, **signed).account
 
 
 def refunds_of(account: Account) -> list[tuple[int, str]]:

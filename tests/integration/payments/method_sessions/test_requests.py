@@ -53,7 +53,7 @@ def refused(refusal: type[OperationError], account_id: uuid.UUID) -> OperationEr
 
 
 def closed(account: Account) -> Account:
-    return close_account(account_id=account.id, reason="asked to", author="t", today=TODAY, now=NOW)
+    return close_account(account_id=account.id, reason="asked to", author="t", today=TODAY, now=NOW).account
 
 
 class TestRequestSession:
