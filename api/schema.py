@@ -123,17 +123,22 @@ def call(
     request: Any = None,
     response: Any,
     status: int = 200,
+    dry_run: bool = False,
     missing: bool = False,
     idempotency_key: Literal["required", "optional"] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     examples: Sequence[OpenApiExample] = (),
 ) -> Callable[[View], View]:
-    """Describe one call: its parameters, its answer, and the problems that it may answer with instead."""
+    """Describe one call: its parameters, its answer, and the problems that it may answer with instead. A `dry_run`
+    makes nothing, and answers the same with 200.
+    """
     problems = [400, 503]
     problems += _OF_A_KEY if scope else []
     problems += [404] if missing else []
     problems += _OF_A_CHANGE if idempotency_key else []
     responses: dict[Any, Any] = {status: OpenApiResponse(response, description=summary + ".")}
+    if dry_run:
+        responses[200] = OpenApiResponse(response, description="The answer of a dry run.")
     responses |= {
         (code, PROBLEM_TYPE): OpenApiResponse(ProblemSerializer, description=_PROBLEMS[code]) for code in problems
     }

@@ -15,10 +15,9 @@ from accounts.models import Account, AccountChange
 from accounts.previews import preview
 from accounts.wording import day_in_words, period_in_words
 from backoffice.actions import Caller
-from backoffice.foreseen_money import money_in_words
+from backoffice.foreseen_money import money_in_words, next_in_words
 from backoffice.terms_forms import WAITS
 from invoices.models import PENDING
-from invoices.whole_invoices import WholeInvoice
 from rebilling.models import WAITING, Rebilling
 from subscriptions.new_periods import BilledAccount
 from subscriptions.upcoming_invoice import upcoming_invoice
@@ -142,8 +141,4 @@ def _next(before: Account, after: Account, caller: Caller) -> Iterator[str]:
     is_billed = after.status != Account.Status.INACTIVE and (stops_on is None or after.rebilling_date < stops_on)
     if is_billed and (before.rebilling_date != after.rebilling_date or before.status == Account.Status.INACTIVE):
         yield f"The next billing day is {day_in_words(after.rebilling_date)}."
-    found = upcoming_invoice(account_id=after.id, today=caller.today, now=caller.now)
-    if isinstance(found, WholeInvoice):
-        total = display(amount_minor=found.invoice.total_minor, currency=after.currency)
-        day = day_in_words(found.invoice.issued_on)
-        yield f"If nothing else changes until then, the next invoice is issued on {day}, over {total}."
+    yield from next_in_words(upcoming_invoice(account_id=after.id, today=caller.today, now=caller.now))

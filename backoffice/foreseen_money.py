@@ -26,6 +26,13 @@ def money_in_words(account: Account, *, since: uuid.UUID) -> Iterator[str]:
     yield from _entries(account, since)
 
 
+def next_in_words(upcoming: object) -> Iterator[str]:
+    """The upcoming invoice, where one is to come."""
+    if isinstance(upcoming, WholeInvoice):
+        total, day = _money(upcoming.invoice.total_minor, upcoming.invoice.currency), upcoming.invoice.issued_on
+        yield f"If nothing else changes until then, the next invoice is issued on {day_in_words(day)}, over {total}."
+
+
 def _credit_notes(account: Account, since: uuid.UUID) -> Iterator[str]:
     for note in CreditNote.objects.filter(account=account, id__gt=since).select_related("invoice").order_by("id"):
         parts = {

@@ -10,6 +10,7 @@ from accounts.currencies import display
 from accounts.models import Account
 from backoffice.actions import Action, Caller
 from backoffice.amounts import example_of, line_in_words, minor_from
+from backoffice.foreseen_money import next_in_words
 from backoffice.forms import OneLineField, ReasonForm, SubmissionForm
 from invoices.items import PendingItem, pending_items
 from subscriptions.item_removals import remove_item
@@ -97,11 +98,13 @@ def _preview(account: Account, data: dict[str, Any], caller: Caller) -> list[str
         added.item.description, total_minor=added.total_minor, tax_minor=added.tax_minor, currency=added.currency
     )
     if added.invoice is None:
-        return [comes_to, "It waits for the next invoice, and can be removed until then."]
-    credit = added.total_minor - added.invoice.amounts.outstanding
+        waits = "It waits for the next invoice, and can be removed until then."
+        return [comes_to, waits, *next_in_words(added.upcoming)]
+    to_pay = added.invoice.invoice.outstanding_minor
+    credit = added.total_minor - to_pay
     if credit > 0:
         comes_to += f" {shown(credit)} of it comes from the account's credit."
-    return [comes_to, f"{shown(added.invoice.amounts.outstanding)} is to be paid now."]
+    return [comes_to, f"{shown(to_pay)} is to be paid now."]
 
 
 def _remove(account: Account, data: dict[str, Any], caller: Caller) -> None:

@@ -2,7 +2,7 @@
 
 import datetime
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import models
 
@@ -16,16 +16,16 @@ from accounts.reasons import checked_reason
 from accounts.tax_rates import default_tax_rate_id, tax_rates_by_id
 from accounts.text import text_error
 from accounts.wording import one_of
-from invoices.issuance import IssuedInvoice
 from invoices.item_lines import item_line
 from invoices.items import item_in_words, mark_items_invoiced, pending_item
-from invoices.models import PENDING, Item
+from invoices.models import Item
 from invoices.taxes import rate_of, tax_rate_of, taxed_lines
+from invoices.whole_invoices import WholeInvoice, whole_invoice
 from subscriptions.immediate_invoices import invoice_at_once
+from subscriptions.item_limits import check_items_can_wait
+from subscriptions.upcoming_invoice import NoUpcomingInvoice, upcoming_invoice
 
 MAX_DESCRIPTION_LENGTH = 500
-MAX_PENDING_ITEMS = 100
-"""Of one account: what waits comes on one invoice."""
 
 _NOT_ADDED = "The item was not added."
 
@@ -47,10 +47,6 @@ class SignUpUnpaid(Conflict):
 
     code = "sign-up-unpaid"
     passing = True
-
-
-class TooManyItems(Conflict):
-    code = "too-many-items"
 
 
 class ItemAdded(Conflict):
@@ -88,14 +84,15 @@ class NewItem:
 @dataclass(frozen=True, slots=True)
 class AddedItem:
     """An item that was added; what it comes to with the tax of today, in minor units; its invoice, where it was billed
-    at once.
+    at once; and, of a dry run where it waits, the next invoice with it, or why none is to come.
     """
 
     item: Item
     currency: str
     tax_minor: int
     total_minor: int
-    invoice: IssuedInvoice | None
+    invoice: WholeInvoice | None = None
+    upcoming: WholeInvoice | NoUpcomingInvoice | None = None
 
 
 def add_item(
@@ -142,6 +139,9 @@ def add_item(
         account.note(reason=reason, before={"item": None}, after={"item": words})
         added = _billed(account, item, ItemBilling(billing), author=author, today=today, now=now)
         save_accounts([account], author=author, now=now)
+        if dry_run and added.invoice is None:
+            upcoming = upcoming_invoice(account_id=account_id, today=today, now=now)
+            added = replace(added, upcoming=upcoming)
         return added
 
 
@@ -176,15 +176,6 @@ def _check_has_next_invoice(account: LockedAccount) -> None:
         raise NoNextInvoice("The account is INACTIVE and has no next invoice: bill the item now.")
 
 
-def check_items_can_wait(account: LockedAccount, more: int) -> None:
-    """That so many more can. Raises `TooManyItems`."""
-    waiting = Item.objects.filter(PENDING, account_id=account.id).count()
-    if waiting + more > MAX_PENDING_ITEMS:
-        raise TooManyItems(
-            f"At most {MAX_PENDING_ITEMS} items can wait for the next invoice: {waiting} do, and {more} would be added."
-        )
-
-
 def _billed(
     account: LockedAccount,
     item: Item,
@@ -201,9 +192,9 @@ def _billed(
         ((tax, total),) = taxed_lines(
             lines=[(item.amount_minor, tax_rate_id)], rates={id_: rate_of(rate) for id_, rate in rates.items()}
         )
-        return AddedItem(item, account.currency, tax, total, None)
+        return AddedItem(item, account.currency, tax, total)
     line = item_line(pending_item(item.id), amount_minor=item.amount_minor, tax_rate_id=tax_rate_id)
     invoice = invoice_at_once(account, [line], today=today, author=author, now=now)
     mark_items_invoiced({item.id: item.amount_minor})
     item.invoiced_minor = item.amount_minor
-    return AddedItem(item, account.currency, invoice.tax_minor, invoice.amounts.total, invoice)
+    return AddedItem(item, account.currency, invoice.tax_minor, invoice.amounts.total, whole_invoice(invoice.id))

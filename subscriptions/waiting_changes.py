@@ -9,7 +9,7 @@ from invoices.item_lines import item_line
 from invoices.items import PendingItem
 from invoices.models import Item
 from rebilling.models import Proration
-from subscriptions.items import check_items_can_wait
+from subscriptions.item_limits import check_items_can_wait
 
 
 def waiting_line(item: PendingItem) -> NewLine:

@@ -4,8 +4,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiExample, extend_schema_field
-from rest_framework import serializers
+from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,12 +12,13 @@ from accounts.account_opening import MAX_QUANTITY
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.reasons import MAX_REASON_LENGTH
 from api.endpoints import Body, Endpoint
-from api.fields import Amount, Choice, Movement, SignedAmount, Text, TextOrNull, WholeNumber
+from api.fields import Choice, Movement, Text, WholeNumber, YesOrNo
 from api.idempotency import MOVES_MONEY, Answer
 from api.models import Scope
 from api.schema import call
 from api.v1.account_answers import AccountListEndpoint
 from api.v1.accounts import TAG
+from api.v1.item_answers import AddedItemSerializer, ItemSerializer, added_item_as_json
 from api.v1.lifecycle import ReasonSerializer
 from invoices.models import Item
 from subscriptions.item_removals import remove_item
@@ -41,67 +41,8 @@ class AddItemSerializer(Body):
         help_text="`next_invoice` (the default): with the next billing period that is found due. `now`: on an invoice "
         "of its own, which is collected at once; not for a deduction.",
     )
+    dry_run = YesOrNo(required=False, help_text="Answer what the item comes to, and add and bill nothing.")
     reason = Text(max_length=MAX_REASON_LENGTH)
-
-
-class ItemSerializer(serializers.ModelSerializer[Item]):
-    """A one-off amount beside the account's billing periods. What was added never changes."""
-
-    status = serializers.ChoiceField(
-        Item.Status.choices,
-        read_only=True,
-        help_text="`pending` waits for the next invoice; `invoiced`, all of it; `removed`, what wasn't invoiced.",
-    )
-    currency = serializers.CharField(source="account.currency", read_only=True)
-    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
-    unit_amount_minor = SignedAmount()
-    discount_minor = Amount(help_text="Of a change of terms that waits, the discount that its period has.")
-    amount_minor = SignedAmount(help_text="Below zero it is a deduction.")
-    period_start = serializers.DateField(
-        read_only=True, allow_null=True, help_text="Of a change of terms that waits, the first of the days it is for."
-    )
-    period_end = serializers.DateField(read_only=True, allow_null=True, help_text="The day after the last one.")
-    invoiced_minor = SignedAmount(help_text="What invoices have of it: of a deduction that stopped at zero, a part.")
-    invoices = serializers.SerializerMethodField(help_text="The ids of those invoices, the oldest first.")
-    rebilling = serializers.UUIDField(
-        source="rebilling_id",
-        read_only=True,
-        allow_null=True,
-        help_text="The period that was found due and that it is to be invoiced with.",
-    )
-    created_by = serializers.CharField(source="author", read_only=True)
-    removed_by = TextOrNull()
-    removal_reason = TextOrNull()
-
-    class Meta:
-        model = Item
-        fields = (
-            "id",
-            "account",
-            "status",
-            "description",
-            "quantity",
-            "unit_amount_minor",
-            "discount_minor",
-            "amount_minor",
-            "period_start",
-            "period_end",
-            "currency",
-            "invoiced_minor",
-            "invoices",
-            "rebilling",
-            "reason",
-            "created_by",
-            "created_at",
-            "removed_at",
-            "removed_by",
-            "removal_reason",
-        )
-        read_only_fields = fields
-
-    @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
-    def get_invoices(self, item: Item) -> list[uuid.UUID]:
-        return sorted(line.invoice_id for line in item.lines.all())
 
 
 class ItemsEndpoint(AccountListEndpoint):
@@ -127,11 +68,13 @@ class ItemsEndpoint(AccountListEndpoint):
         summary="Add a one-off item",
         description="A fee, a service, or a deduction. It waits for the next billing period that is found due, and is "
         "a further line of its invoice; or it is billed now. A deduction takes the invoice down to zero, and what it "
-        "has left waits for the next one. An inactive account has no next invoice: its items are billed now.",
+        "has left waits for the next one. An inactive account has no next invoice: its items are billed now. A dry run "
+        "needs no Idempotency-Key.",
         scope=Scope.ACCOUNTS_WRITE,
         request=AddItemSerializer,
-        response=ItemSerializer,
+        response=AddedItemSerializer,
         status=201,
+        dry_run=True,
         missing=True,
         idempotency_key="required",
         examples=[
@@ -161,6 +104,7 @@ class ItemsEndpoint(AccountListEndpoint):
     def post(self, request: Request, account_id: uuid.UUID) -> HttpResponse:
         values = self.body(AddItemSerializer)
         billing = values.pop("billing", ItemBilling.NEXT_INVOICE)
+        dry_run: bool = values.pop("dry_run", False)
         reason = values.pop("reason")
 
         def work() -> Answer:
@@ -168,16 +112,18 @@ class ItemsEndpoint(AccountListEndpoint):
                 account_id=account_id,
                 new=NewItem(**values),
                 billing=billing,
+                dry_run=dry_run,
                 reason=reason,
                 author=self.author,
                 today=self.today,
                 now=self.now,
             )
-            return Answer(
-                201, ItemSerializer(added.item).data, location=f"/v1/accounts/{account_id}/items/{added.item.id}"
-            )
+            shown = added_item_as_json(added, dry_run=dry_run)
+            if dry_run:
+                return Answer(200, shown)
+            return Answer(201, shown, location=f"/v1/accounts/{account_id}/items/{added.item.id}")
 
-        return self.once(work, needs_key=MOVES_MONEY)
+        return self.once(work, needs_key="" if dry_run else MOVES_MONEY)
 
 
 class ItemEndpoint(Endpoint):

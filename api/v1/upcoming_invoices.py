@@ -27,7 +27,7 @@ class UpcomingLineSerializer(serializers.ModelSerializer[InvoiceLine]):
 
     kind = serializers.ChoiceField(InvoiceLine.Kind.choices, read_only=True)
     quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
-    unit_amount_minor = Amount()
+    unit_amount_minor = SignedAmount()
     discount_minor = Amount()
     amount_minor = SignedAmount(help_text="After the discount. Below zero it is a deduction.")
     tax_rate = serializers.UUIDField(

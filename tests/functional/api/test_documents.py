@@ -60,6 +60,8 @@ CALLS: list[tuple[Any, ...]] = [
     ("get", f"{AN}/history", None),
     ("get", f"{AN}/upcoming-invoice", None),
     ("get", f"{AN}/invoices", None),
+    ("post", f"{AN}/items", WHY | {"description": "Setup", "unit_amount_minor": 5, "dry_run": True}),
+    ("post", f"{AN}/items", WHY | {"description": "Setup", "unit_amount_minor": 5, "billing": "now", "dry_run": True}),
     ("post", f"{AN}/items", WHY | {"description": "Setup", "unit_amount_minor": 5}),
     ("get", f"{AN}/items", None),
     ("get", f"{AN}/items/{{item_id}}", None),

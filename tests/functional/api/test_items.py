@@ -54,6 +54,11 @@ class TestItem:
             "removed_at": None,
             "removed_by": None,
             "removal_reason": None,
+            "dry_run": False,
+            "tax_minor": 2100,
+            "total_minor": 12_100,
+            "invoice": None,
+            "upcoming_invoice": None,
         }
         assert item["created_by"].startswith("key:")
         days.sweep()
@@ -80,6 +85,15 @@ class TestItem:
         days.sweep()
         assert [each["total_minor"] for each in days.invoices(account_id)] == [5000, 1999]
         assert discrepancies() == []
+
+    def test_that_is_billed_now_names_its_tax_its_total_and_its_invoice(self, days: PlatformDays) -> None:
+        account_id = days.opened(tax_rate=a_rate(days, "21"))
+        days.post(f"/v1/accounts/{account_id}/credits", {"amount_minor": 1000, **MISTAKE})
+        item = added(days, account_id, SETUP | {"billing": "now"})
+        assert (item["dry_run"], item["tax_minor"], item["total_minor"]) == (False, 1050, 6050)
+        shown, invoice = item["invoice"], days.invoice(account_id)
+        assert (shown["id"], shown["total_minor"], shown["balance_applied_minor"]) == (invoice["id"], 6050, 1000)
+        assert (shown["outstanding_minor"], days.asked) == (5050, [(5050, "2026-01-01")])
 
     def test_that_is_a_deduction_stops_at_zero_and_goes_on(self, days: PlatformDays) -> None:
         account_id = days.opened()
@@ -127,6 +141,64 @@ class TestItem:
         with nothing_moves():
             again = days.api.post(path, SETUP, once="setup")
         assert (again.status_code, again.json()) == (201, first.json())
+
+
+class TestDryRun:
+    def test_answers_what_is_then_billed_now_and_bills_nothing(self, days: PlatformDays) -> None:
+        account_id = days.opened(tax_rate=a_rate(days, "21"))
+        days.post(f"/v1/accounts/{account_id}/credits", {"amount_minor": 1000, **MISTAKE})
+        item = SETUP | {"quantity": 2, "billing": "now"}
+        preview = dry_run(days, account_id, item)
+        assert (days.asked, days.queue.bodies) == ([], [])
+        done = added(days, account_id, item)
+        assert (preview.pop("dry_run"), done.pop("dry_run")) == (True, False)
+        assert (preview.pop("id"), preview["invoice"].pop("id"), preview.pop("invoices")) == (None, None, [])
+        del done["id"], done["invoice"]["id"], done["invoices"]
+        assert preview == done
+        assert (preview["tax_minor"], preview["total_minor"], preview["status"]) == (2100, 12_100, "invoiced")
+        (line,) = preview["invoice"]["lines"]
+        assert (line["description"], *amounts(line)) == ("Setup", 10_000, 2100, 12_100)
+
+    @pytest.mark.parametrize(
+        ("item", "total", "next_total"), [(SETUP, 6050, 8469), (OUTAGE, -3630, 0)], ids=["fee", "deduction"]
+    )
+    def test_answers_what_the_next_invoice_then_comes_to(
+        self, days: PlatformDays, item: dict[str, Any], total: int, next_total: int
+    ) -> None:
+        account_id = days.opened(tax_rate=a_rate(days, "21"))
+        preview = dry_run(days, account_id, item)
+        assert (preview["id"], preview["status"], preview["invoice"]) == (None, "pending", None)
+        assert (preview["total_minor"], preview["upcoming_invoice"]["total_minor"]) == (total, next_total)
+        assert added(days, account_id, item)["upcoming_invoice"] is None
+        assert preview["upcoming_invoice"] == days.get(f"/v1/accounts/{account_id}/upcoming-invoice")["invoice"]
+        days.sweep()
+        invoice = days.invoice(account_id)
+        assert (invoice["total_minor"], invoice["tax_minor"]) == (
+            next_total,
+            preview["upcoming_invoice"]["tax_minor"],
+        )
+
+    def test_answers_no_next_invoice_where_none_is_to_come(self, days: PlatformDays) -> None:
+        account_id = days.opened(billing="now")
+        days.post(f"/v1/accounts/{account_id}/pause", {"at": "period_end", **MISTAKE})
+        assert dry_run(days, account_id, SETUP)["upcoming_invoice"] is None
+
+    def test_is_refused_where_the_item_is(self, days: PlatformDays) -> None:
+        account_id = days.opened()
+        days.post(f"/v1/accounts/{account_id}/close", MISTAKE)
+        with nothing_moves(but=IdempotentAnswer):
+            response = days.send(f"/v1/accounts/{account_id}/items", SETUP | {"dry_run": True})
+            problem_of(response, status=409, slug="no-next-invoice")
+
+
+def dry_run(days: PlatformDays, account_id: str, item: dict[str, Any]) -> Any:
+    """What the item comes to, without an Idempotency-Key."""
+    with nothing_moves():
+        response = days.api.post(f"/v1/accounts/{account_id}/items", item | {"dry_run": True})
+        assert (response.status_code, response.headers.get("Location")) == (200, None)
+    answer = response.json()
+    assert answer["dry_run"] is True
+    return answer
 
 
 class TestClosing:

@@ -5,6 +5,7 @@ import uuid
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.test import Client
 
 from accounts.models import Account
@@ -45,13 +46,16 @@ def table_of(client: Client, account: Account) -> str:
 class TestAdd:
     def test_shows_what_it_comes_to_and_then_adds_it(self, operator: Client, account: Account) -> None:
         data, before = said(), state()
-        sentences, seen = previewed(operator, account, data)
+        with time_machine.travel(NOW, tick=False):
+            sentences, seen = previewed(operator, account, data)
         assert state() == before
         assert sentences == [
             "Setup: 49.61 USD, with 8.61 USD of tax.",
             "It waits for the next invoice, and can be removed until then.",
+            "If nothing else changes until then, the next invoice is issued on 1 Jan 2026, over 170.61 USD.",
         ]
-        assert messages_of(operator, path_of(account, "item"), data | {"seen": seen}) == ["The item was added."]
+        with time_machine.travel(NOW, tick=False):
+            assert messages_of(operator, path_of(account, "item"), data | {"seen": seen}) == ["The item was added."]
         item = Item.objects.get()
         assert (item.quantity, item.amount_minor, item.author, item.reason) == (2, 4100, "staff:olga", "agreed")
         assert logged() == [("olga", str(account.id), "Add an item: agreed")]

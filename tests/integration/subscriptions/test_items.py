@@ -17,14 +17,14 @@ from invoices.models import Item
 from ledger.models import Entry
 from payments.gateways.port import Declined
 from rebilling.books import discrepancies
-from subscriptions import items
+from subscriptions import item_limits
+from subscriptions.item_limits import TooManyItems
 from subscriptions.item_removals import DeductionFixed, ItemNotPending, remove_item
 from subscriptions.items import (
     ItemAdded,
     NewItem,
     NoNextInvoice,
     SignUpUnpaid,
-    TooManyItems,
     UnableToAddItem,
     UnknownItem,
     add_item,
@@ -92,7 +92,7 @@ class TestBilledNow:
         assert (found.tax_minor, found.total_minor) == (420, 2420)
         (invoice,) = invoices_of(account)
         line = invoice.lines.get()
-        assert (invoice.id, invoice.status, invoice.total_minor) == (found.invoice.id, "OPEN", 2420)
+        assert (invoice.id, invoice.status, invoice.total_minor) == (found.invoice.invoice.id, "OPEN", 2420)
         assert (line.kind, line.item_id, line.quantity, line.amount_minor) == ("item", found.item.id, 2, 2000)
         payment = account.payments.get()
         assert (payment.status, payment.amount_minor) == ("SUBMITTED", 2420)
@@ -234,7 +234,7 @@ class TestRefused:
             added(account, 700, item_id=item_id)
 
     def test_is_more_than_an_invoice_can_have(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(items, "MAX_PENDING_ITEMS", 2)
+        monkeypatch.setattr(item_limits, "MAX_PENDING_ITEMS", 2)
         account = an_account()
         removed(added(account, 500))
         added(account, 500)

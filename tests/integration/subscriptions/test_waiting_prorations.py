@@ -15,9 +15,9 @@ from payments.account_updates import update_account
 from rebilling.billed_periods import running_period
 from rebilling.books import discrepancies
 from rebilling.models import Proration
-from subscriptions import items
+from subscriptions import item_limits
+from subscriptions.item_limits import TooManyItems
 from subscriptions.item_removals import ItemOfAChange
-from subscriptions.items import TooManyItems
 from subscriptions.lifecycle import close_account
 from subscriptions.pauses import pause_account, resume_account
 from subscriptions.terms_changes import TermsChange
@@ -100,17 +100,17 @@ class TestAnUpgrade:
     def test_is_refused_where_its_two_items_are_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
         account = billed_account()
         added(account, 500)
-        monkeypatch.setattr(items, "MAX_PENDING_ITEMS", 2)
+        monkeypatch.setattr(item_limits, "MAX_PENDING_ITEMS", 2)
         with nothing_moves(), pytest.raises(TooManyItems, match="and 2 would be added"):
             waiting(account, quantity=2)
-        monkeypatch.setattr(items, "MAX_PENDING_ITEMS", 3)
+        monkeypatch.setattr(item_limits, "MAX_PENDING_ITEMS", 3)
         waiting(account, quantity=2)
         assert items_of(account) == [(500, 0, "pending"), (-1600, 0, "pending"), (3200, 0, "pending")]
 
 
 class TestADowngrade:
     def test_adds_no_item_so_none_is_too_many(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(items, "MAX_PENDING_ITEMS", 1)
+        monkeypatch.setattr(item_limits, "MAX_PENDING_ITEMS", 1)
         account = billed_account(quantity=2)
         added(account, 500)
         waiting(account, quantity=1)
