@@ -80,43 +80,31 @@ class BilledPeriod:
         return sum(totals[item.proration_id][item.amount_minor < 0] for item in self.waiting if item.proration_id)
 
     @property
-    def left_minor(self) -> int:
-        """What may still be given back of it, taxes included, with what waits for the next invoice."""
-        return max(0, self.invoiced_left_minor + self.waiting_minor)
+    def lines_left_minor(self) -> int:
+        """What its lines have left, taxes included: what was invoiced for it, less what was credited of that."""
+        return sum(_rest_of(lines) for _, lines in self.invoices)
 
     @property
-    def invoiced_left_minor(self) -> int:
-        """What may still be credited of it, taxes included: its lines less what was credited, as far as its invoices
-        have it left.
+    def to_credit_minor(self) -> int:
+        """How much of that credit notes may still take: less than all, where a deduction of something else, on the same
+        invoice, has paid for some of it.
         """
-        left = sum(_left(invoice, of_invoice) for invoice, of_invoice in self.invoices)
-        return max(0, min(self._uncredited_minor, left))
-
-    @property
-    def _uncredited_minor(self) -> int:
-        """Its lines less what was credited of them. A deduction of something else may have paid for them."""
-        return sum(line.total_minor - line.credited_minor for _, lines in self.invoices for line in lines)
-
-    @property
-    def is_paid_by_deductions(self) -> bool:
-        """Whether its invoices have less left than its lines: what a deduction paid for can't become a credit note."""
-        return self.invoiced_left_minor < self._uncredited_minor
+        left = sum(_left(invoice, lines) for invoice, lines in self.invoices)
+        return max(0, min(self.lines_left_minor, left))
 
     @property
     def creditable_minor(self) -> int:
         """What unused days may give back of its price, without a tax that is added: what was billed less what changes
-        gave back, or, once a person has credited some of it, what its lines have left. Where a deduction has paid for
-        them, less of it can become a credit note.
+        gave back, or, once a person has credited some of it, what its lines have left; with what waits in either case.
         """
         invoiced = sum(line.total_minor for _, lines in self.invoices for line in lines)
         noted = sum(change.net_minor for change in self.changes if not change.waits and change.invoice_id is None)
-        left = max(0, self._uncredited_minor + self.waiting_minor)
-        if left < invoiced + noted + self.waiting_minor:
-            return amount_within(left, self.rate)
+        if self.lines_left_minor < invoiced + noted:
+            return amount_within(max(0, self.lines_left_minor + self.waiting_minor), self.rate)
         return self.rebilling.amount_minor + sum(change.charge_minor - change.credit_minor for change in self.changes)
 
     def shares(self, amount_minor: int) -> list[tuple[LockedInvoice, Sequence[InvoiceLine], Mapping[InvoiceLine, int]]]:
-        """What to credit of which of its lines above zero, to credit this amount, at most `invoiced_left_minor`: with
+        """What to credit of which of its lines above zero, to credit this amount, at most `to_credit_minor`: with
         all its lines on that invoice, the newest invoice first.
         """
         found: list[tuple[LockedInvoice, Sequence[InvoiceLine], Mapping[InvoiceLine, int]]] = []
@@ -132,7 +120,12 @@ class BilledPeriod:
 
 
 def _left(invoice: LockedInvoice, lines: Sequence[InvoiceLine]) -> int:
-    return max(0, min(invoice.amounts.left_to_credit, sum(line.total_minor - line.credited_minor for line in lines)))
+    """What credit notes of the invoice may take for these lines of it."""
+    return max(0, min(invoice.amounts.left_to_credit, _rest_of(lines)))
+
+
+def _rest_of(lines: Sequence[InvoiceLine]) -> int:
+    return sum(line.total_minor - line.credited_minor for line in lines)
 
 
 def running_period(account: LockedAccount, *, today: datetime.date) -> BilledPeriod | None:

@@ -96,12 +96,13 @@ def bill_change(
     waits = waits and sum(changed.total_minor for changed in lines) >= 0
     if waits:
         lines = _with_taxes(own, rates)
-    elif period.is_paid_by_deductions:
+    elif period.to_credit_minor < period.lines_left_minor:
+        # A deduction has paid for the rest.
         prorated = _affordable(period, prorated, earlier)
         own = _lines(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
         lines = _with_taxes([*own, *earlier], rates)
     if not waits:
-        lines = _within(period.invoiced_left_minor, lines)
+        lines = _within(period.to_credit_minor, lines)
     own_lines = lines[: len(own)]
     proration = Proration(
         rebilling=row,
@@ -153,7 +154,7 @@ def _issue(
 
 def _affordable(period: BilledPeriod, prorated: Prorated, earlier: Sequence[NewLine]) -> Prorated:
     """No more is given back than is charged, and is left of the period's invoices: a deduction paid for the rest."""
-    room = amount_within(period.invoiced_left_minor, period.rate) + sum(line.amount_minor for line in earlier)
+    room = amount_within(period.to_credit_minor, period.rate) + sum(line.amount_minor for line in earlier)
     return prorated._replace(credit_minor=min(prorated.credit_minor, max(0, prorated.charge_minor + room)))
 
 

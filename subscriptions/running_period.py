@@ -86,7 +86,8 @@ def give_back_running_period(
     if period is None:
         return
     billed = billed_period(account, period)
-    amount = billed.left_minor if refund == PeriodRefund.FULL else _for_the_days_left(billed, today=today)
+    left = max(0, billed.to_credit_minor + billed.waiting_minor)
+    amount = left if refund == PeriodRefund.FULL else _for_the_days_left(billed, left, today=today)
     account.note(
         reason=reason,
         before={"period_end": period.ended_on.isoformat()},
@@ -99,13 +100,13 @@ def give_back_running_period(
             _credit(account, invoice, line, amount_minor=share, reason=reason, author=author, today=today, now=now)
 
 
-def _for_the_days_left(billed: BilledPeriod, *, today: datetime.date) -> int:
-    """The share of what is left for the days left; where the price was changed within the period, what was billed for
-    those days, with its tax.
+def _for_the_days_left(billed: BilledPeriod, left_minor: int, *, today: datetime.date) -> int:
+    """The share of what is left of it for the days left; where the price was changed within the period, what was billed
+    for those days, with its tax.
     """
     start, end = billed.rebilling.period_start, billed.rebilling.ended_on
     if not billed.was_changed:
-        return half_up(billed.left_minor * (end - today).days, (end - start).days)
+        return half_up(left_minor * (end - today).days, (end - start).days)
     nothing_more = prorate(
         start=start,
         end=end,
@@ -114,7 +115,7 @@ def _for_the_days_left(billed: BilledPeriod, *, today: datetime.date) -> int:
         price_minor=0,
         left_minor=billed.creditable_minor,
     )
-    return min(billed.left_minor, with_tax(nothing_more.credit_minor, billed.rate))
+    return min(left_minor, with_tax(nothing_more.credit_minor, billed.rate))
 
 
 def _less_what_waits(

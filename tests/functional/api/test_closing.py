@@ -193,11 +193,9 @@ class TestRemovedItems:
     def given_up(self, api: ApiClient, account: Account, **how: Any) -> list[tuple[str, int, int]]:
         answer = shown(asked(api, account, "close", on=JAN_10, **how))
         assert discrepancies() == []
-        removed = {str(item.id): item for item in account.items.filter(removed_at__isnull=False)}
+        items = {str(item.id): item.description for item in account.items.filter(removed_at__isnull=False)}
         found = answer["removed_items"]
-        assert [found_item["description"] for found_item in found] == [
-            removed[found_item["id"]].description for found_item in found
-        ]
+        assert [items[item["id"]] for item in found] == [item["description"] for item in found]
         return [(item["description"], item["amount_minor"], item["invoiced_minor"]) for item in found]
 
     def test_are_what_a_deduction_has_left_after_the_last_invoice(self, api: ApiClient) -> None:

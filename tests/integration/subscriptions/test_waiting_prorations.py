@@ -242,7 +242,7 @@ class TestALaterChange:
         waiting(account, quantity=2)
         period = running_period(lock_account(account.id), today=JAN_21)
         assert period is not None
-        assert (period.invoiced_left_minor, period.waiting_minor, period.left_minor) == (3100, 1600, 4700)
+        assert (period.to_credit_minor, period.lines_left_minor, period.waiting_minor) == (3100, 3100, 1600)
         assert (period.creditable_minor, period.price_minor) == (4700, 6200)
 
 
