@@ -109,10 +109,8 @@ CALLS: list[tuple[Any, ...]] = [
     ("get", "/v1/refunds", None),
     ("get", A, None),
     ("post", f"{A}/reversal", WHY),
-    ("get", "/v1/rebillings", None),
-    ("get", "/v1/rebillings/{rebilling_id}", None),
-    ("get", "/v1/runs", None),
-    ("get", "/v1/runs/{run_id}", None),
+    *(("get", "/v1/rebillings", None), ("get", "/v1/rebillings/{rebilling_id}", None)),
+    *(("get", "/v1/runs", None), ("get", "/v1/runs/{run_id}", None)),
 ]
 """Method, path and body; and by which other id a name in the path is filled, where it is."""
 
