@@ -15,12 +15,13 @@ from payments.gateways.configured import configured_gateway
 from payments.models import Payment, Refund
 from payments.refund_requests import request_refund
 from rebilling.reconciliation.reconcile import open_runs, reconcile
-from rebilling.sweep import sweep
 from rebilling.worker import Delivery, Surroundings, process_deliveries
+from subscriptions.daily_run import run_day
 from tests.builders import QueueInHand, sent_again
 from tests.soak.clock import Clock
 from tests.soak.people import People
 from tests.soak.provider_outage import Outages
+from tests.soak.subscribers import Subscribers
 from tests.support.workers.processes import Workers
 from tests.support.workers.waiting import wait_until
 
@@ -50,6 +51,7 @@ class Months:
     outages: Outages
     choices: random.Random
     people: People
+    subscribers: Subscribers
     kills: int
     days: int
     queue: QueueInHand = field(default_factory=QueueInHand)
@@ -73,7 +75,7 @@ class Months:
 
     def _a_day_passes(self, day: datetime.date) -> None:
         self._becomes(day, 6)
-        run = sweep(as_of=day, queue=self.queue, now=self.clock.now)
+        run = run_day(as_of=day, queue=self.queue, now=self.clock.now)
         if bodies := self.queue.take():
             # During an outage there is nothing to cut off.
             to_be_killed = (
@@ -87,13 +89,15 @@ class Months:
                 self.choices.choice([self._process, self._process_twice_at_once])(bodies)
         with mock.patch("payments.messages.sending.configured_queue", return_value=self.queue):
             self.people.work()
+            self.subscribers.work()
             self._refund_something()
         self._process(self.queue.take())
         self._hours_pass(day)
 
     def _refund_something(self) -> None:
         """One day in five money is sent back, of a payment of which some may have been before."""
-        untouched = Payment.objects.filter(status="SUCCEEDED").exclude(account__in=self.people.accounts)
+        worked_on = [*self.people.accounts, *self.subscribers.bills]
+        untouched = Payment.objects.filter(status="SUCCEEDED").exclude(account__in=worked_on)
         paid = list(untouched.order_by("id").values_list("id", "amount_minor"))
         if not paid or self.choices.random() > REFUND_DAYS:
             return

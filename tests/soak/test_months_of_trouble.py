@@ -38,6 +38,8 @@ from tests.soak.final_checks import (
 from tests.soak.months import Months
 from tests.soak.people import People
 from tests.soak.provider_outage import Outages
+from tests.soak.subscriber_checks import assert_subscribers_were_billed_what_was_agreed
+from tests.soak.subscribers import Subscribers
 from tests.support.databases import committed
 from tests.support.workers.processes import Workers, worker_processes
 from tests.support.workers.queues import local_queue
@@ -50,6 +52,8 @@ ANCHORED = (0, 5, 11, 17, 23, 30)
 """Days after the first one on which accounts are anchored, the 31st of January among them."""
 TOUCHED_EACH = 5
 """Every fifth account is worked on by people, too."""
+SUBSCRIBERS = max(20, ACCOUNTS // 25)
+"""Of the accounts, those that sign up while the months pass, and that more is agreed with."""
 TIMEOUT_SECONDS = 0.15
 """Most of the time that the months take is spent in waiting for this."""
 GATEWAY = {
@@ -134,12 +138,14 @@ class TestMonthsOfTrouble:
         last_day = FIRST_DAY + datetime.timedelta(days=days - 1)
         choices = random.Random(seed)
         touched = list(Account.objects.order_by("id").values_list("id", flat=True))[::TOUCHED_EACH]
+        subscribers = Subscribers(clock=clock, choices=choices, number=SUBSCRIBERS)
         months = Months(
             clock=clock,
             workers=workers,
             outages=Outages(provider=provider, choices=choices),
             choices=choices,
             people=People(clock=clock, choices=choices, accounts=touched),
+            subscribers=subscribers,
             kills=KILLS,
             days=days,
         )
@@ -149,7 +155,9 @@ class TestMonthsOfTrouble:
         assert_every_outcome_is_known(now=clock.now)
         assert_the_books_are_the_providers(provider.records)
         assert_all_is_sound()
-        untouched = list(Account.objects.exclude(id__in=touched).order_by("id"))
+        assert_subscribers_were_billed_what_was_agreed(subscribers, provider.records, last_day=last_day)
+        worked_on = [*touched, *subscribers.bills]
+        untouched = list(Account.objects.exclude(id__in=worked_on).order_by("id"))
         assert_each_period_was_charged_once(untouched, last_day=last_day)
         inactive = assert_dunned_as_the_schedule_says(untouched, last_day=last_day)
         assert_only_accounts_that_were_dunned_are_inactive(untouched, inactive)
@@ -161,7 +169,7 @@ class TestMonthsOfTrouble:
 def open_accounts() -> None:
     """Each pays from a customer of its own, on one of six days of the month, in one of two currencies."""
     plans = [a_plan(unit_amount_minor=1999), a_plan(unit_amount_minor=500, currency="EUR")]
-    for number in range(ACCOUNTS):
+    for number in range(ACCOUNTS - SUBSCRIBERS):
         anchor = FIRST_DAY + datetime.timedelta(days=ANCHORED[number % len(ANCHORED)])
         an_account(
             plan=plans[number % 2],
@@ -192,5 +200,6 @@ def report(months: Months, provider: SimulatedProvider, learned: Mapping[str, in
         **learned,
         **months.counts,
         **months.people.counts,
+        **months.subscribers.counts,
     }
     print("\n".join(f"{name}: {number:,}" for name, number in lines.items()))  # noqa: T201 - read with `make soak`

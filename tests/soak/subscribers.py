@@ -1,0 +1,242 @@
+"""What subscribers ask for while the months pass, and what is agreed with them: items, other terms, another billing
+day, discounts, tax rates, trials, closing and reopening; on days drawn at random.
+
+What was done is written down for `tests/soak/expected_bills.py`, which says what they must have been billed.
+"""
+
+import datetime
+import random
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from django.db import transaction
+
+from accounts.account_opening import NewAccount
+from accounts.errors import Conflict, Invalid
+from accounts.models import Account, Plan, TaxRate
+from accounts.tax_rates import create_tax_rate
+from invoices.models import PENDING, Item
+from payments.account_updates import update_account
+from rebilling.models import WAITING, Rebilling
+from subscriptions.agreed_terms import TermsChanges
+from subscriptions.discounts import NewDiscount, give_discount
+from subscriptions.item_removals import remove_item
+from subscriptions.items import NewItem, add_item
+from subscriptions.lifecycle import close_account, reopen_account
+from subscriptions.sign_up import sign_up
+from subscriptions.terms_changes import change_terms
+from subscriptions.trials import move_trial_end
+from tests.builders import a_plan, at
+from tests.soak.clock import Clock
+from tests.soak.expected_bills import Bill, Discount, Rate
+from tests.support.signatures import undated
+
+ARRIVE_WITHIN_DAYS = 30
+SHARE_A_DAY = 0.12
+"""Of the subscribers, those that something is done about on a day."""
+MAX_QUANTITY = 4
+FEES = [30, 490, 2500]
+"""The first is too small to collect."""
+DEDUCTIONS = [-120, -990, -6000]
+"""The last takes more than one invoice."""
+MOST_DAYS_AHEAD = 12
+REOPENED_SHARE = 0.4
+"""Of what is done about closed accounts."""
+
+Told = Callable[[Bill], None]
+"""Tells a bill what was done."""
+
+
+@dataclass
+class Subscribers:
+    """`bills` are as they were at sign-up; `done` is what was done since, by account and day, in order."""
+
+    clock: Clock
+    choices: random.Random
+    number: int
+    bills: dict[uuid.UUID, Bill] = field(default_factory=dict)
+    done: dict[uuid.UUID, dict[datetime.date, list[Told]]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.first_day = self.clock.today
+        self.plans = [
+            a_plan(unit_amount_minor=1999),
+            a_plan(unit_amount_minor=733, currency="EUR", interval_unit="day", interval_count=10),
+            a_plan(unit_amount_minor=1250, trial_days=9),
+        ]
+        self.rates: list[TaxRate | None] = [None]
+        for percent, inclusive in (("21", False), ("8.875", False), ("19", True)):
+            name = f"VAT {percent}"
+            made = create_tax_rate(name=name, percent=Decimal(percent), inclusive=inclusive, now=at(self.first_day))
+            self.rates.append(made)
+
+    def work(self) -> None:
+        """A day's work. What is refused moves nothing, and is counted apart. About an account whose period waits to be
+        charged nothing is done.
+        """
+        self._sign_up_who_comes_today()
+        accounts = Account.objects.filter(id__in=self.bills).in_bulk()
+        waiting = set(Rebilling.objects.filter(status__in=WAITING).values_list("account_id", flat=True))
+        for account_id in self.bills:
+            account = accounts[account_id]
+            if account.status == "PAST_DUE":
+                self._give_another_card(account)
+            if account_id not in waiting and self.choices.random() < SHARE_A_DAY:
+                self._do(self._act_about(account), account)
+
+    def _act_about(self, account: Account) -> Callable[[Account], Told | None]:
+        if account.status == "INACTIVE":
+            return self.choices.choices([self.reopen, self.bill_item], [REOPENED_SHARE, 0.1])[0]
+        if account.trial_ends_on and account.trial_ends_on > self.clock.today:
+            return self.choices.choice([self.end_trial, self.end_trial, self.add_item, self.deduct, self.bill_item])
+        acts = [
+            *(self.add_item, self.add_item, self.deduct, self.deduct, self.remove_item, self.bill_item),
+            *(self.change_quantity, self.change_quantity, self.change_with_the_next_invoice),
+            *(self.change_with_the_next_invoice, self.change_with_the_next_invoice),
+            *(self.move_billing_day, self.discount, self.tax, self.close, self.close),
+        ]
+        return self.choices.choice(acts)
+
+    def _do(self, act: Callable[[Account], Told | None], account: Account) -> None:
+        try:
+            with transaction.atomic():
+                told = act(account)
+        except (Conflict, Invalid):
+            self.counts["acts about subscribers refused"] += 1
+            return
+        if told:
+            self.done[account.id][self.clock.today].append(told)
+            self.counts[f"subscribers: {act.__name__.replace('_', ' ')}"] += 1
+
+    @property
+    def signed(self) -> dict[str, Any]:
+        return {"reason": "asked for", "author": "test", "today": self.clock.today, "now": self.clock.now}
+
+    # --- coming ---
+
+    def _sign_up_who_comes_today(self) -> None:
+        """Spread over the first days, each with another plan, tax rate and discount."""
+        days = (self.clock.today - self.first_day).days + 1
+        while len(self.bills) * ARRIVE_WITHIN_DAYS < self.number * min(days, ARRIVE_WITHIN_DAYS):
+            place = len(self.bills)
+            self._sign_up(self.plans[place % 3], self.rates[place % 4], place)
+
+    def _sign_up(self, plan: Plan, rate: TaxRate | None, place: int) -> None:
+        discount, expected = self._a_discount() if place % 2 else (None, None)
+        new = NewAccount(
+            name=f"Subscriber {place}",
+            email="subscriber@example.com",
+            plan=plan.code,
+            tax_rate=rate and rate.id,
+            payment_customer=f"cus_subscriber_{place}",
+            payment_method=f"pm_subscriber_{place}",
+        )
+        given = NewDiscount(reason="a start", **discount) if discount else None
+        signed = {"author": "test", "today": self.clock.today, "now": self.clock.now}
+        account = sign_up(new=new, discount=given, **signed).account
+        self.bills[account.id] = Bill(
+            interval=plan.interval,
+            price=plan.unit_amount_minor,
+            anchor=self.clock.today + datetime.timedelta(days=plan.trial_days),
+            rate=_rate(rate),
+            discount=expected,
+            today=self.clock.today,
+        )
+        self.done[account.id] = defaultdict(list)
+        self.counts["subscribers"] += 1
+
+    # --- what they ask for ---
+
+    def add_item(self, account: Account) -> Told:
+        return self._add(account, self.choices.choice(FEES))
+
+    def deduct(self, account: Account) -> Told:
+        return self._add(account, self.choices.choice(DEDUCTIONS))
+
+    def _add(self, account: Account, amount: int) -> Told:
+        new = NewItem(description="Item", unit_amount_minor=amount)
+        item = add_item(account_id=account.id, new=new, **self.signed).item
+        return lambda bill: bill.add_item(item.id, amount)
+
+    def bill_item(self, account: Account) -> Told:
+        amount = self.choices.choice(FEES)
+        new = NewItem(description="Item", unit_amount_minor=amount)
+        add_item(account_id=account.id, new=new, billing="now", **self.signed)
+        return lambda bill: bill.bill_item(amount)
+
+    def remove_item(self, account: Account) -> Told | None:
+        pending = list(Item.objects.filter(PENDING, account=account, proration_id=None).order_by("id"))
+        if not pending:
+            return None
+        item = self.choices.choice(pending)
+        remove_item(account_id=account.id, item_id=item.id, **self.signed)
+        return lambda bill: bill.remove_item(item.id)
+
+    def change_quantity(self, account: Account) -> Told:
+        return self._change(account, "invoice")
+
+    def change_with_the_next_invoice(self, account: Account) -> Told:
+        return self._change(account, "next_invoice")
+
+    def _change(self, account: Account, proration: Any) -> Told:
+        quantity = self.choices.randint(1, MAX_QUANTITY)
+        changes = TermsChanges(quantity=quantity)
+        after = change_terms(account_id=account.id, changes=changes, proration=proration, **self.signed).after
+        price = quantity * after.unit_amount_minor
+        return lambda bill: bill.change_price(price, with_next_invoice=proration == "next_invoice")
+
+    def move_billing_day(self, account: Account) -> Told | None:
+        """To a day within a period, the running one or the next."""
+        day = self.clock.today + datetime.timedelta(days=self.choices.randint(1, MOST_DAYS_AHEAD))
+        if not account.rebilling_date - datetime.timedelta(days=30) < day != account.rebilling_date:
+            return None
+        change_terms(account_id=account.id, changes=TermsChanges(anchor_date=day), effective=day, **self.signed)
+        return lambda bill: bill.move_billing_day(day)
+
+    def end_trial(self, account: Account) -> Told:
+        """Now, or on another day."""
+        day = self.clock.today + datetime.timedelta(days=self.choices.choice([0, 0, 3]))
+        move_trial_end(account_id=account.id, ends_on=day, **self.signed)
+        return lambda bill: bill.end_trial(day)
+
+    def discount(self, account: Account) -> Told:
+        discount, expected = self._a_discount()
+        give_discount(account_id=account.id, **discount, **self.signed)
+        return lambda bill: setattr(bill, "discount", expected)
+
+    def _a_discount(self) -> tuple[dict[str, Any], Discount]:
+        """As it is given, and as the bill has it."""
+        percent, amount = self.choices.choice([(Decimal("12.5"), None), (Decimal(40), None), (None, 150)])
+        periods = self.choices.choice([1, 2, 3])
+        expected = Discount(self.clock.today, None if percent is None else Fraction(percent), amount or 0, periods)
+        return {"percent": percent, "amount_minor": amount, "periods": periods}, expected
+
+    def tax(self, account: Account) -> Told:
+        rate = self.choices.choice(self.rates)
+        update_account(account_id=account.id, changes={"tax_rate": rate and rate.id}, **undated(self.signed))
+        return lambda bill: setattr(bill, "rate", _rate(rate))
+
+    def close(self, account: Account) -> Told:
+        """Half of them without collecting what waits."""
+        collect, balance = self.choices.random() < 0.5, account.credit_balance_minor
+        close_account(account_id=account.id, collect=collect, **self.signed)
+        return lambda bill: bill.close(balance=balance, collect=collect)
+
+    def reopen(self, account: Account) -> Told:
+        reopen_account(account_id=account.id, **self.signed)
+        return Bill.reopen
+
+    def _give_another_card(self, account: Account) -> None:
+        """A decline is over the next day, before the account would become INACTIVE for it: that is tested elsewhere."""
+        changes: Any = {"payment_method": f"pm_{self.choices.randrange(10**6)}"}
+        update_account(account_id=account.id, changes=changes, **undated(self.signed))
+
+
+def _rate(rate: TaxRate | None) -> Rate | None:
+    return rate and Rate(Fraction(rate.percent), rate.inclusive)
