@@ -7,7 +7,7 @@ hand: invoices, credit notes, what waits for the next invoice, and what is given
 
 import datetime
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -330,7 +330,7 @@ class Bill:
     def _pay_or_give_back(self, period: Period, lines: list[Line]) -> None:
         to_pay = total(lines)
         tax(lines)
-        if to_pay > 0 or (to_pay == 0 and sum(line.tax for line in lines)):
+        if to_pay > 0 or (to_pay == 0 and sum(line.tax for line in lines) != 0):
             self._issue(lines)
             return
         to_give = min(-to_pay, period.left)
@@ -349,7 +349,7 @@ def _is_worth_something(period: Period) -> bool:
 
 def _deductible(most: int, rate: Rate | None, others: Sequence[Line]) -> int:
     """The largest deduction after which the lines come to no less than zero."""
-    return bisect_left(range(1, most + 1), True, key=lambda amount: total([*others, Line(-amount, rate)]) < 0)
+    return bisect_right(range(1, most + 1), 0, key=lambda amount: -total([*others, Line(-amount, rate)]))
 
 
 def _net_within(most: int, rate: Rate | None) -> int:

@@ -66,9 +66,9 @@ class Months:
         # No sweep any more: what is still unknown then is looked up until it is known.
         last = first + datetime.timedelta(days=self.days - 1)
         for number in range(DAYS_AFTER_WHICH_ALL_IS_KNOWN):
+            self._hours_pass(last + datetime.timedelta(days=number + 1))
             if not any(model.objects.filter(status__in=model.IN_FLIGHT).exists() for model in (Payment, Refund)):
                 break
-            self._hours_pass(last + datetime.timedelta(days=number + 1))
         # What was collected since the last hour has its runs reconciled in the next.
         self.clock.advance(hours=1)
         reconcile(runs=open_runs(), now=self.clock.now)

@@ -44,7 +44,8 @@ FEES = [30, 490, 2500]
 """The first is too small to collect."""
 DEDUCTIONS = [-120, -990, -6000]
 """The last takes more than one invoice."""
-MOST_DAYS_AHEAD = 12
+MAX_DAYS_AHEAD = 9
+"""Less than a period: the day is in the running one or in the next, and of the latter not the end."""
 REOPENED_SHARE = 0.4
 """Of what is done about closed accounts."""
 
@@ -133,12 +134,12 @@ class Subscribers:
             name=f"Subscriber {place}",
             email="subscriber@example.com",
             plan=plan.code,
-            tax_rate=rate and rate.id,
+            tax_rate=rate.id if rate else None,
             payment_customer=f"cus_subscriber_{place}",
             payment_method=f"pm_subscriber_{place}",
         )
         given = NewDiscount(reason="a start", **discount) if discount else None
-        signed = {"author": "test", "today": self.clock.today, "now": self.clock.now}
+        signed: dict[str, Any] = {"author": "test", "today": self.clock.today, "now": self.clock.now}
         account = sign_up(new=new, discount=given, **signed).account
         self.bills[account.id] = Bill(
             interval=plan.interval,
@@ -193,8 +194,8 @@ class Subscribers:
 
     def move_billing_day(self, account: Account) -> Told | None:
         """To a day within a period, the running one or the next."""
-        day = self.clock.today + datetime.timedelta(days=self.choices.randint(1, MOST_DAYS_AHEAD))
-        if not account.rebilling_date - datetime.timedelta(days=30) < day != account.rebilling_date:
+        day = self.clock.today + datetime.timedelta(days=self.choices.randint(1, MAX_DAYS_AHEAD))
+        if day == account.rebilling_date:
             return None
         change_terms(account_id=account.id, changes=TermsChanges(anchor_date=day), effective=day, **self.signed)
         return lambda bill: bill.move_billing_day(day)
@@ -219,7 +220,8 @@ class Subscribers:
 
     def tax(self, account: Account) -> Told:
         rate = self.choices.choice(self.rates)
-        update_account(account_id=account.id, changes={"tax_rate": rate and rate.id}, **undated(self.signed))
+        changes: Any = {"tax_rate": rate.id if rate else None}
+        update_account(account_id=account.id, changes=changes, **undated(self.signed))
         return lambda bill: setattr(bill, "rate", _rate(rate))
 
     def close(self, account: Account) -> Told:
@@ -239,4 +241,4 @@ class Subscribers:
 
 
 def _rate(rate: TaxRate | None) -> Rate | None:
-    return rate and Rate(Fraction(rate.percent), rate.inclusive)
+    return Rate(Fraction(rate.percent), rate.inclusive) if rate else None
