@@ -21,6 +21,7 @@ pytest.register_assert_rewrite(
     "tests.support.soundness",
     "tests.soak.dunning_checks",
     "tests.soak.final_checks",
+    "tests.soak.subscriber_checks",
 )
 
 ROOT = Path(__file__).resolve().parent.parent

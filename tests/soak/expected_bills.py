@@ -215,6 +215,12 @@ class Bill:
     def move_billing_day(self, day: datetime.date) -> None:
         self.moves_on = day
 
+    def give_discount(self, discount: Discount) -> None:
+        self.discount = discount
+
+    def change_rate(self, rate: Rate | None) -> None:
+        self.rate = rate
+
     def end_trial(self, day: datetime.date) -> None:
         self._count_periods_from(day)
         self._bill_what_is_due()

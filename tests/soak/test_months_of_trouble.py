@@ -39,7 +39,7 @@ from tests.soak.months import Months
 from tests.soak.people import People
 from tests.soak.provider_outage import Outages
 from tests.soak.subscriber_checks import assert_subscribers_were_billed_what_was_agreed
-from tests.soak.subscribers import Subscribers
+from tests.soak.subscribers import ACTS, Subscribers
 from tests.support.databases import committed
 from tests.support.workers.processes import Workers, worker_processes
 from tests.support.workers.queues import local_queue
@@ -154,8 +154,8 @@ class TestMonthsOfTrouble:
         assert_nobody_paid_twice(provider.records)
         assert_every_outcome_is_known(now=clock.now)
         assert_the_books_are_the_providers(provider.records)
-        assert_all_is_sound()
         assert_subscribers_were_billed_what_was_agreed(subscribers, provider.records, last_day=last_day)
+        assert_all_is_sound()
         worked_on = [*touched, *subscribers.bills]
         untouched = list(Account.objects.exclude(id__in=worked_on).order_by("id"))
         assert_each_period_was_charged_once(untouched, last_day=last_day)
@@ -163,6 +163,7 @@ class TestMonthsOfTrouble:
         assert_only_accounts_that_were_dunned_are_inactive(untouched, inactive)
         learned = assert_outcomes_were_learned_after_the_key_was_forgotten(provider.records)
         assert months.counts["kills"] >= KILLS
+        assert subscribers.counts.keys() >= set(ACTS)
         report(months, provider, learned)
 
 
@@ -200,6 +201,6 @@ def report(months: Months, provider: SimulatedProvider, learned: Mapping[str, in
         **learned,
         **months.counts,
         **months.people.counts,
-        **months.subscribers.counts,
+        **{f"subscribers: {act.replace('_', ' ')}": times for act, times in months.subscribers.counts.items()},
     }
     print("\n".join(f"{name}: {number:,}" for name, number in lines.items()))  # noqa: T201 - read with `make soak`
