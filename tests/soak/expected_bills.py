@@ -1,8 +1,8 @@
 """What a customer must have been billed in all, from what was agreed and done on which day: in plain arithmetic, and by
 none of the product's.
 
-A customer's bill is told of each day that begins, and then of what people did on it. It adds up what one would write by
-hand: invoices, credit notes, what waits for the next invoice, and what is given up when the account is closed.
+A customer's bill goes through each day, and through what was agreed on it. It adds up what one would write by hand:
+invoices, credit notes, what waits for the next invoice, and what is given up when the account is closed.
 """
 
 import datetime

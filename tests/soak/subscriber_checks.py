@@ -47,8 +47,8 @@ def _expected(subscribers: Subscribers, account_id: uuid.UUID, *, last_day: date
     while day <= last_day:
         assert moved_on.get(day) in (None, bill.moves_on)
         bill.day_begins(day, billing_day_moves=day in moved_on)
-        for told in subscribers.done[account_id][day]:
-            told(bill)
+        for agreed in subscribers.done[account_id][day]:
+            agreed(bill)
         day += DAY
     return bill
 

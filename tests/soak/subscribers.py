@@ -55,8 +55,8 @@ ACTS = (
 )
 """What is counted as done; all of it is in half a year."""
 
-Told = Callable[[Bill], None]
-"""Tells a bill what was done."""
+Agreed = Callable[[Bill], None]
+"""Has a bill take down what was agreed."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Subscribers:
     choices: random.Random
     number: int
     bills: dict[uuid.UUID, Bill] = field(default_factory=dict)
-    done: dict[uuid.UUID, dict[datetime.date, list[Told]]] = field(default_factory=dict)
+    done: dict[uuid.UUID, dict[datetime.date, list[Agreed]]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -97,7 +97,7 @@ class Subscribers:
             if account_id not in waiting and self.choices.random() < SHARE_A_DAY:
                 self._do(self._act_about(account), account)
 
-    def _act_about(self, account: Account) -> Callable[[Account], Told | None]:
+    def _act_about(self, account: Account) -> Callable[[Account], Agreed | None]:
         if account.status == "INACTIVE":
             return self.reopen if self.choices.random() < REOPENED_SHARE else self.bill_item
         if account.trial_ends_on and account.trial_ends_on > self.clock.today:
@@ -110,15 +110,15 @@ class Subscribers:
         ]
         return self.choices.choice(acts)
 
-    def _do(self, act: Callable[[Account], Told | None], account: Account) -> None:
+    def _do(self, act: Callable[[Account], Agreed | None], account: Account) -> None:
         try:
             with transaction.atomic():
-                told = act(account)
+                agreed = act(account)
         except (Conflict, Invalid):
             self.counts["refused"] += 1
             return
-        if told:
-            self.done[account.id][self.clock.today].append(told)
+        if agreed:
+            self.done[account.id][self.clock.today].append(agreed)
             self.counts[act.__name__] += 1
 
     @property
@@ -160,24 +160,24 @@ class Subscribers:
 
     # --- what they ask for ---
 
-    def add_item(self, account: Account) -> Told:
+    def add_item(self, account: Account) -> Agreed:
         return self._add(account, self.choices.choice(FEES))
 
-    def deduct(self, account: Account) -> Told:
+    def deduct(self, account: Account) -> Agreed:
         return self._add(account, self.choices.choice(DEDUCTIONS))
 
-    def _add(self, account: Account, amount: int) -> Told:
+    def _add(self, account: Account, amount: int) -> Agreed:
         new = NewItem(description="Item", unit_amount_minor=amount)
         item = add_item(account_id=account.id, new=new, **self.signed).item
         return lambda bill: bill.add_item(item.id, amount)
 
-    def bill_item(self, account: Account) -> Told:
+    def bill_item(self, account: Account) -> Agreed:
         amount = self.choices.choice(FEES)
         new = NewItem(description="Item", unit_amount_minor=amount)
         add_item(account_id=account.id, new=new, billing="now", **self.signed)
         return lambda bill: bill.bill_item(amount)
 
-    def remove_item(self, account: Account) -> Told | None:
+    def remove_item(self, account: Account) -> Agreed | None:
         pending = list(Item.objects.filter(PENDING, account=account, proration_id=None).order_by("id"))
         if not pending:
             return None
@@ -185,20 +185,20 @@ class Subscribers:
         remove_item(account_id=account.id, item_id=item.id, **self.signed)
         return lambda bill: bill.remove_item(item.id)
 
-    def change_quantity(self, account: Account) -> Told:
+    def change_quantity(self, account: Account) -> Agreed:
         return self._change(account, "invoice")
 
-    def change_with_the_next_invoice(self, account: Account) -> Told:
+    def change_with_the_next_invoice(self, account: Account) -> Agreed:
         return self._change(account, "next_invoice")
 
-    def _change(self, account: Account, proration: Any) -> Told:
+    def _change(self, account: Account, proration: Any) -> Agreed:
         quantity = self.choices.randint(1, MAX_QUANTITY)
         changes = TermsChanges(quantity=quantity)
         after = change_terms(account_id=account.id, changes=changes, proration=proration, **self.signed).after
         price = quantity * after.unit_amount_minor
         return lambda bill: bill.change_price(price, with_next_invoice=proration == "next_invoice")
 
-    def move_billing_day(self, account: Account) -> Told | None:
+    def move_billing_day(self, account: Account) -> Agreed | None:
         """To a day within a period, the running one or the next."""
         day = self.clock.today + datetime.timedelta(days=self.choices.randint(1, MAX_DAYS_AHEAD))
         if day == account.rebilling_date:
@@ -206,13 +206,13 @@ class Subscribers:
         change_terms(account_id=account.id, changes=TermsChanges(anchor_date=day), effective=day, **self.signed)
         return lambda bill: bill.move_billing_day(day)
 
-    def end_trial(self, account: Account) -> Told:
+    def end_trial(self, account: Account) -> Agreed:
         """Now, or on another day."""
         day = self.clock.today + datetime.timedelta(days=self.choices.choice([0, 0, 3]))
         move_trial_end(account_id=account.id, ends_on=day, **self.signed)
         return lambda bill: bill.end_trial(day)
 
-    def change_discount(self, account: Account) -> Told:
+    def change_discount(self, account: Account) -> Agreed:
         discount, expected = self._a_discount()
         give_discount(account_id=account.id, **discount, **self.signed)
         return lambda bill: bill.give_discount(expected)
@@ -224,19 +224,19 @@ class Subscribers:
         expected = Discount(self.clock.today, None if percent is None else Fraction(percent), amount or 0, periods)
         return {"percent": percent, "amount_minor": amount, "periods": periods}, expected
 
-    def change_tax(self, account: Account) -> Told:
+    def change_tax(self, account: Account) -> Agreed:
         rate = self.choices.choice(self.rates)
         changes: Any = {"tax_rate": rate.id if rate else None}
         update_account(account_id=account.id, changes=changes, **undated(self.signed))
         return lambda bill: bill.change_rate(_rate(rate))
 
-    def close(self, account: Account) -> Told:
+    def close(self, account: Account) -> Agreed:
         """Half of them without collecting what waits."""
         collect, balance = self.choices.random() < 0.5, account.credit_balance_minor
         close_account(account_id=account.id, collect=collect, **self.signed)
         return lambda bill: bill.close(balance=balance, collect=collect)
 
-    def reopen(self, account: Account) -> Told:
+    def reopen(self, account: Account) -> Agreed:
         if reopen_account(account_id=account.id, **self.signed).new_period:
             self.counts["reopen_and_bill_at_once"] += 1
         return Bill.reopen
