@@ -37,7 +37,7 @@ from tests.soak.expected_bills import Bill, Discount, Rate
 from tests.support.signatures import undated
 
 ARRIVE_WITHIN_DAYS = 30
-SHARE_A_DAY = 0.12
+SHARE_A_DAY = 0.1
 """Of the subscribers, those that something is done about on a day."""
 MAX_QUANTITY = 4
 FEES = [30, 490, 2500]
@@ -75,7 +75,7 @@ class Subscribers:
         self.plans = [
             a_plan(unit_amount_minor=1999),
             a_plan(unit_amount_minor=733, currency="EUR", interval_unit="day", interval_count=10),
-            a_plan(unit_amount_minor=1250, trial_days=30),
+            a_plan(unit_amount_minor=1250, trial_days=40),
         ]
         self.rates: list[TaxRate | None] = [None]
         for percent, inclusive in (("21", False), ("8.875", False), ("19", True)):
@@ -101,13 +101,17 @@ class Subscribers:
         if account.status == "INACTIVE":
             return self.reopen if self.choices.random() < REOPENED_SHARE else self.bill_item
         if account.trial_ends_on and account.trial_ends_on > self.clock.today:
-            return self.choices.choice([self.end_trial, self.end_trial, self.add_item, self.deduct, self.bill_item])
+            return self.choices.choice([*[self.end_trial] * 3, self.add_item, self.deduct, self.bill_item])
         acts = [
             *(self.add_item, self.add_item, self.deduct, self.deduct, self.remove_item, self.remove_item),
             *(self.change_quantity, self.change_quantity, self.change_with_the_next_invoice),
             *(self.change_with_the_next_invoice, self.change_with_the_next_invoice),
-            *(self.move_billing_day, self.change_discount, self.change_tax, self.bill_item, self.close, self.close),
+            *(self.move_billing_day, self.move_billing_day, self.change_discount, self.change_tax),
+            *(self.bill_item, self.close, self.close),
         ]
+        if Item.objects.filter(PENDING, account=account, proration_id__isnull=False).exists():
+            # What waits of a change is lost most easily when the account is closed.
+            acts += [self.close] * 3
         return self.choices.choice(acts)
 
     def _do(self, act: Callable[[Account], Agreed | None], account: Account) -> None:
