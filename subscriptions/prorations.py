@@ -138,9 +138,12 @@ def _issue(
     now: datetime.datetime,
 ) -> BilledChange:
     credit_notes: Sequence[CreditNote] = []
-    # Where only the tax is another one, the invoice is over nothing, and says so.
-    if proration.net_minor > 0 or (proration.net_minor == 0 and sum(changed.tax_minor for changed in lines) != 0):
-        new_lines = [changed.line for changed in lines]
+    new_lines = [changed.line for changed in lines]
+    taxed = _with_taxes(new_lines, _rates_of(new_lines))
+    # Where only the tax is another one, the invoice is over nothing, and says so. What was taken down to what is left
+    # to give back is no invoice: it would be below zero.
+    over_nothing = sum(each.total_minor for each in taxed) == 0 != sum(each.tax_minor for each in taxed)
+    if proration.net_minor > 0 or over_nothing:
         proration.invoice_id = invoice_at_once(account, new_lines, today=today, author=author, now=now).id
         mark_items_invoiced({item.id: item.amount_minor for item in period.waiting})
     else:

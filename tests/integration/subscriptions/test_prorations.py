@@ -18,6 +18,7 @@ from subscriptions.discounts import give_discount
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, a_plan, an_account, at, billed
 from tests.support.databases import rolled_back
+from tests.support.items import added
 from tests.support.owing import FEB_1, invoices_of, state_of
 from tests.support.terms import JAN_16, JAN_21, billed_account, changed, pay
 
@@ -151,6 +152,26 @@ class TestChangedRate:
         _, invoice = invoices_of(account)
         assert (invoice.status, invoice.total_minor, invoice.tax_minor) == ("PAID", 0, 105 - 255)
         assert (notes_of(account), books_agree()) == ([], True)
+
+    def test_gives_back_nothing_that_a_deduction_paid_for(self) -> None:
+        account = self.account_with_a_deduction()
+        update_account(account_id=account.id, changes={"tax_rate": None}, reason="exempt", author="bo", now=at(JAN_16))
+        change = changed(account, unit_amount_minor=3200)
+        assert change.billed is not None
+        assert (change.billed.proration.net_minor, change.billed.invoice_id, change.billed.credit_notes) == (
+            0,
+            None,
+            [],
+        )
+        assert [invoice.total_minor for invoice in invoices_of(account)] == [0]
+        assert discrepancies(accounts=[account.id]) == []
+
+    def account_with_a_deduction(self) -> Account:
+        rate = create_tax_rate(name="VAT", percent=Decimal(21), now=NOW)
+        account = an_account(plan=a_plan(unit_amount_minor=3100), tax_rate=rate.id)
+        added(account, -10_000)
+        billed(as_of=TODAY)
+        return account
 
     def test_of_less_in_all_is_a_credit_note(self) -> None:
         account = billed_account(tax_rate=rate("21"))
