@@ -53,9 +53,9 @@ REOPENED_SHARE = 0.3
 
 ACTS = (
     *("sign_up", "add_item", "deduct", "remove_item", "bill_item", "change_quantity", "change_with_the_next_invoice"),
-    *("move_billing_day", "change_discount", "change_tax", "end_trial", "close", "reopen", "reopen_and_bill_at_once"),
+    *("move_billing_day", "change_discount", "change_tax", "end_trial", "close", "reopen"),
 )
-"""What is counted as done; all of it is in half a year."""
+"""All of it is done in half a year, by any seed."""
 
 Agreed = Callable[[Bill], None]
 """Has a bill take down what was agreed."""
