@@ -6,8 +6,8 @@ from typing import Any, TypedDict
 
 from django.db import transaction
 
+from accounts.account_fields import field_errors
 from accounts.account_history import record_changes
-from accounts.account_opening import field_errors
 from accounts.errors import Invalid
 from accounts.locked_accounts import lock_account
 from accounts.models import Account, TaxRate

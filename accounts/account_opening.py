@@ -5,23 +5,19 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts.account_fields import field_errors
 from accounts.amounts import amount_error, charge_error
 from accounts.billing_calendar import DayOutOfRange, first_start_on_or_after, in_range, is_period_start
-from accounts.contact import CONTACT_FIELDS, contact_errors
+from accounts.contact import CONTACT_FIELDS
 from accounts.errors import Conflict, Invalid, refined
-from accounts.metadata import metadata_error
-from accounts.models import DEFAULT_NET_DAYS, MAX_NET_DAYS, Account, AccountChange, Plan, Terms
+from accounts.ids import new_id
+from accounts.models import DEFAULT_NET_DAYS, Account, AccountChange, Plan, Terms
 from accounts.number_prefix import new_number_prefix, with_unused_prefixes
-from accounts.tax_rates import unknown_rate_error
-from accounts.text import text_error
 from accounts.wording import one_of
 
 MAX_QUANTITY = 2**31 - 1
-TEXTS = ("name", "email", "external_reference", "payment_customer", "payment_method", *CONTACT_FIELDS)
-"""The fields of an account that people and clients write."""
 
 
 class UnableToOpenAccount(Invalid):
@@ -34,9 +30,18 @@ class ExternalReferenceTaken(Conflict):
     code = "external-reference-taken"
 
 
+class AccountOpenedBefore(Conflict):
+    """The same request was made before."""
+
+    code = "account-opened-before"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
-    """What an account is opened with. Amounts are minor units of the plan's currency, for each unit and interval."""
+    """What an account is opened with. Amounts are minor units of the plan's currency, for each unit and interval.
+
+    `id` is made by a client that may send the request twice; without one, each request opens another account.
+    """
 
     name: str
     email: str
@@ -61,6 +66,7 @@ class NewAccount:
     tax_id: str = ""
     language: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,7 @@ def draft_account(
     unit_amount_minor = _unit_amount_minor(new, plan)
     pays_later = new.collection_method == Account.CollectionMethod.SEND_INVOICE
     account = Account(
+        id=new.id or new_id(),
         # Nothing is paid at the start of a trial, of a free account, or of one that is sent invoices.
         status=Account.Status.ACTIVE if on_trial or pays_later or not unit_amount_minor else Account.Status.PENDING,
         name=new.name,
@@ -166,28 +173,6 @@ def _rebilling_date(new: NewAccount, plan: Plan, *, anchor: datetime.date, today
     return day
 
 
-def field_errors(account: Account) -> dict[str, str]:
-    """What the account's own fields can't hold: lengths, blanks, the form of an e-mail address, texts, metadata."""
-    errors = {}
-    try:
-        account.clean_fields(
-            exclude={"metadata", "collection_method", "net_days", "on_decline", "tax_rate", "discount"}
-        )
-    except ValidationError as error:
-        errors = {name: " ".join(messages) for name, messages in error.message_dict.items()}
-    errors |= {name: fault for name in TEXTS if (fault := text_error(getattr(account, name) or ""))}
-    if account.collection_method not in Account.CollectionMethod:
-        errors["collection_method"] = one_of(Account.CollectionMethod.values)
-    if not 0 <= account.net_days <= MAX_NET_DAYS:
-        errors["net_days"] = f"Must be from 0 to {MAX_NET_DAYS}."
-    errors |= contact_errors(account)
-    if unknown := unknown_rate_error(account.tax_rate_id):
-        errors["tax_rate"] = unknown
-    if unkeepable := metadata_error(account.metadata):
-        errors["metadata"] = unkeepable
-    return errors
-
-
 def _on_decline_errors(account: Account) -> dict[str, str]:
     if account.on_decline not in Account.OnDecline:
         return {"on_decline": one_of(Account.OnDecline.values)}
@@ -231,14 +216,18 @@ def _amount_errors(*, new: NewAccount, plan: Plan, quantity_fits: bool) -> dict[
 def open_account(*, new: NewAccount, author: str, today: datetime.date, now: datetime.datetime) -> Account:
     """Open an account; its first period is billed on its rebilling date.
 
-    Raises `UnableToOpenAccount` and `ExternalReferenceTaken`.
+    Raises `UnableToOpenAccount`, `ExternalReferenceTaken`, and `AccountOpenedBefore` for an id used before.
     """
+    opened_before = AccountOpenedBefore("This account was opened before.")
+    if new.id and Account.objects.filter(id=new.id).exists():
+        raise opened_before
     plan = Plan.objects.filter(code=new.plan).first()
     draft = draft_account(new=new, plan=plan, today=today, reason="opened", author=author, now=now)
-    with (
-        refined({"account_external_reference_once": reference_taken(new.external_reference)}),
-        transaction.atomic(),
-    ):
+    refusals = {
+        "accounts_account_pkey": opened_before,
+        "account_external_reference_once": reference_taken(new.external_reference),
+    }
+    with refined(refusals), transaction.atomic():
         with_unused_prefixes([draft.account], lambda: draft.account.save(force_insert=True))
         draft.terms.save(force_insert=True)
         draft.opening(now=now).save(force_insert=True)

@@ -3,6 +3,7 @@ offline. What they do about its
 life is in `backoffice/lifecycle_actions.py`.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from backoffice.terms_forms import TermsForm, change_in_words
 from invoices.credits import grant_credit
 from payments.account_updates import update_account
 from payments.offline_payments import record_offline_payment
+from subscriptions.account_story import pending_terms_in_words
 from subscriptions.last_invoice import bill_debt
 from subscriptions.terms_changes import TermsChange, change_terms
 from subscriptions.terms_withdrawals import NotPending, withdraw_terms
@@ -62,6 +64,10 @@ def _withdraw_terms(account: Account, data: dict[str, Any], caller: Caller) -> N
         terms_id=pending.id,
         **caller.signed(data),
     )
+
+
+def _to_withdraw(account: Account, data: dict[str, Any], caller: Caller) -> Iterator[str]:
+    return pending_terms_in_words(account, terms_of([account.id])[account.id], today=caller.today)
 
 
 def _bill_debt(account: Account, data: dict[str, Any], caller: Caller) -> None:
@@ -122,6 +128,7 @@ WITHDRAW = Action(
     permission="change_account_terms",
     offered=lambda account: _pending(account) is not None,
     perform=_withdraw_terms,
+    preview=partial(foreseen, _withdraw_terms, pending=_to_withdraw),
 )
 BILL_DEBT = Action(
     name="bill-debt",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
@@ -26,6 +26,7 @@ from backoffice.account_list import (
     outstanding_by_account,
     terms_today,
 )
+from backoffice.account_opening import PERMISSION, opening_page
 from backoffice.account_page import tables_of
 from backoffice.actions import ActingAdmin
 from backoffice.base import money
@@ -109,6 +110,14 @@ class AccountAdmin(ActingAdmin):
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(partial(upcoming_page, self))
         return [path("<uuid:object_id>/upcoming-invoice/", page, name=NAME), *super().get_urls()]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request) and request.user.has_perm(PERMISSION)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return opening_page(self, request)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AccountList

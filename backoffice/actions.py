@@ -119,7 +119,7 @@ class ActingAdmin(ReadOnlyAdmin):
         preview: list[str] = []
         if form.is_valid():
             preview = self._preview(request, row, action, form)
-            seen = action.preview is None or (preview and request.POST.get(SEEN) == _digest(preview))
+            seen = action.preview is None or (preview and request.POST.get(SEEN) == digest(preview))
             if seen and self._perform(request, row, action, form):
                 return HttpResponseRedirect(page_of(row))
         context = {
@@ -133,7 +133,7 @@ class ActingAdmin(ReadOnlyAdmin):
             "explanation": action.explained(row),
             "form": form,
             "preview": preview,
-            "seen": _digest(preview),
+            "seen": digest(preview),
             "button": "Preview" if action.preview and not preview else action.label,
         }
         return TemplateResponse(request, "backoffice/action.html", context)
@@ -143,14 +143,14 @@ class ActingAdmin(ReadOnlyAdmin):
         if action.preview is None:
             return []
         try:
-            return action.preview(row, form.cleaned_data, _caller(request))
+            return action.preview(row, form.cleaned_data, caller_of(request))
         except OperationError as error:
             messages.error(request, form.add_operation_error(error))
             return []
 
     def _perform(self, request: HttpRequest, row: Any, action: Action, form: ReasonForm) -> bool:
         """Perform it and log it in the row's history, both or neither. Returns False if the operation refuses."""
-        caller = _caller(request)
+        caller = caller_of(request)
         try:
             with transaction.atomic():
                 action.perform(row, form.cleaned_data, caller)
@@ -162,12 +162,14 @@ class ActingAdmin(ReadOnlyAdmin):
         return True
 
 
-def _caller(request: HttpRequest) -> Caller:
+def caller_of(request: HttpRequest) -> Caller:
+    """Who sends the request, and when. Raises `PermissionDenied` for nobody of the staff."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     now = clock.now()
     return Caller(author=request.user.author, today=billing_day(now), now=now)
 
 
-def _digest(preview: list[str]) -> str:
+def digest(preview: list[str]) -> str:
+    """What a form carries along when the person has seen this preview."""
     return hashlib.sha256("\n".join(preview).encode()).hexdigest()

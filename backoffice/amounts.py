@@ -8,8 +8,8 @@ from accounts.amounts import amount_error
 from accounts.currencies import EXPONENTS, display
 
 
-def minor_from(*, text: str, currency: str) -> int:
-    """The minor units of `text` ("19.99" or "19,99"), without rounding.
+def minor_from(*, text: str, currency: str, least: int = 1) -> int:
+    """The minor units of `text` ("19.99" or "19,99"), without rounding, and no fewer than `least`.
 
     Raises `forms.ValidationError`, also past the limits.
     """
@@ -23,7 +23,7 @@ def minor_from(*, text: str, currency: str) -> int:
         )
     whole, fraction = written.groups(default="")
     amount_minor = int(whole + fraction.ljust(exponent, "0"))
-    if error := amount_error(amount_minor=amount_minor, currency=currency):
+    if error := amount_error(amount_minor=amount_minor, currency=currency, least=least):
         raise forms.ValidationError(error)
     return amount_minor
 
@@ -34,7 +34,12 @@ def example_of(currency: str) -> str:
     return f"20.{'5'.ljust(exponent, '0')}" if exponent else "20"
 
 
-def line_in_words(description: str, *, total_minor: int, tax_minor: int, currency: str) -> str:
+def line_in_words(description: str, *, total_minor: int, tax_minor: int, currency: str, discount_minor: int = 0) -> str:
     """A line of an invoice, as people read it: "Pro, 1 Feb to 28 Feb 2026: 12.10 USD, with 2.10 USD of tax."."""
-    with_tax = f", with {display(amount_minor=tax_minor, currency=currency)} of tax" if tax_minor else ""
-    return f"{description}: {display(amount_minor=total_minor, currency=currency)}{with_tax}."
+
+    def shown(amount_minor: int) -> str:
+        return display(amount_minor=amount_minor, currency=currency)
+
+    discounted = f", after a discount of {shown(discount_minor)}" if discount_minor else ""
+    with_tax = f", with {shown(tax_minor)} of tax" if tax_minor else ""
+    return f"{description}: {shown(total_minor)}{discounted}{with_tax}."

@@ -15,7 +15,7 @@ from backoffice.forms import ReasonForm
 from subscriptions.discounts import end_discount, give_discount
 
 
-class DiscountForm(ReasonForm):
+class DiscountFields(forms.Form):
     """A percentage or an amount; for so many periods, until a day, or for good."""
 
     percent = forms.CharField(max_length=10, required=False, help_text="Of the price, like 25 or 12.5.")
@@ -27,14 +27,6 @@ class DiscountForm(ReasonForm):
         help_text="For so many periods. Leave it and the day empty for a discount for good.",
     )
     until = forms.DateField(required=False, help_text="For the periods that start before this day, like 2026-12-31.")
-    operations_names: dict[str, str] = {"amount_minor": "amount"}
-    field_order = ("percent", "amount", "periods", "until", "reason")
-    subject: Account
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        currency = self.subject.currency
-        self.fields["amount"].help_text = f"Off each period, in {currency}, like {example_of(currency)}."
 
     def clean_percent(self) -> Decimal | None:
         text = self.cleaned_data["percent"].replace(",", ".").removesuffix("%").strip()
@@ -43,6 +35,19 @@ class DiscountForm(ReasonForm):
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", text):
             raise forms.ValidationError("Enter a percentage with at most three decimal places, like 25 or 12.5.")
         return Decimal(text)
+
+
+class DiscountForm(DiscountFields, ReasonForm):
+    """A discount of an account."""
+
+    operations_names: dict[str, str] = {"amount_minor": "amount"}
+    field_order = ("percent", "amount", "periods", "until", "reason")
+    subject: Account
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        currency = self.subject.currency
+        self.fields["amount"].help_text = f"Off each period, in {currency}, like {example_of(currency)}."
 
     def clean_amount(self) -> int | None:
         text = self.cleaned_data["amount"]

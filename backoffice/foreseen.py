@@ -2,7 +2,7 @@
 
 import datetime
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,13 @@ from accounts.models import Account, AccountChange
 from accounts.previews import preview
 from accounts.wording import day_in_words, period_in_words
 from backoffice.actions import Caller
-from backoffice.foreseen_money import money_in_words, next_in_words
+from backoffice.foreseen_money import issued_in_words, money_in_words, next_in_words
 from backoffice.terms_forms import WAITS
+from backoffice.upcoming_invoices import WHY_NONE
 from invoices.models import PENDING
 from rebilling.models import WAITING, Rebilling
 from subscriptions.new_periods import BilledAccount
-from subscriptions.upcoming_invoice import upcoming_invoice
+from subscriptions.upcoming_invoice import NoUpcomingInvoice, upcoming_invoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,28 @@ def foreseen(
     account: Account,
     data: dict[str, Any],
     caller: Caller,
+    *,
+    pending: Callable[[Account, dict[str, Any], Caller], Iterable[str]] | None = None,
 ) -> list[str]:
     """What `perform` does to the account, which isn't done: nothing is left behind or sent, and the account is locked
     for a moment. Raises what `perform` raises.
+
+    Where it takes back something that waits, `pending` says what: then the invoice that comes next is shown as it
+    stands, too, and as it will be, or why none will come.
     """
     with preview():
         lock_account(account.id)
         before = _before(account.id)
+        as_it_is = [*pending(before.account, data, caller), _as_it_is(before.account, caller)] if pending else []
         result = perform(account, data, caller)
-        return _in_words(before, result, caller)
+        return [*as_it_is, *_in_words(before, result, caller, also_none=pending is not None)]
+
+
+def _as_it_is(account: Account, caller: Caller) -> str:
+    found = upcoming_invoice(account_id=account.id, today=caller.today, now=caller.now)
+    if isinstance(found, NoUpcomingInvoice):
+        return f"As it is, no invoice is to come. {WHY_NONE[found]}"
+    return f"As it is, the next invoice is issued on {issued_in_words(found)}."
 
 
 def _before(account_id: uuid.UUID) -> _Before:
@@ -60,7 +74,7 @@ def _before(account_id: uuid.UUID) -> _Before:
     )
 
 
-def _in_words(before: _Before, result: object, caller: Caller) -> list[str]:
+def _in_words(before: _Before, result: object, caller: Caller, *, also_none: bool) -> list[str]:
     account = Account.objects.get(id=before.account.id)
     new_period = result.new_period if isinstance(result, BilledAccount) else None
     waits = new_period.not_billed if new_period else None
@@ -70,7 +84,7 @@ def _in_words(before: _Before, result: object, caller: Caller) -> list[str]:
         *money_in_words(account, since=before.mark),
         *_removed(before),
         *_balance(before.account, account),
-        *([WAITS[waits]] if waits else _next(before.account, account, caller)),
+        *([WAITS[waits]] if waits else _next(before.account, account, caller, also_none=also_none)),
     ]
 
 
@@ -131,14 +145,19 @@ def _balance(before: Account, after: Account) -> Iterator[str]:
         yield f"The account's credit is then {credit}."
 
 
-def _next(before: Account, after: Account, caller: Caller) -> Iterator[str]:
-    """What comes next: the billing day and the step of dunning where they change, and the upcoming invoice."""
+def _next(before: Account, after: Account, caller: Caller, *, also_none: bool) -> Iterator[str]:
+    """What comes next: the billing day and the step of dunning where they change, and the upcoming invoice; with
+    `also_none` why there is none.
+    """
     if after.dunning_on and after.dunning_on != before.dunning_on:
         yield f"The next step of dunning comes on {day_in_words(after.dunning_on)}."
-    if after.status == Account.Status.INACTIVE and after.resumes_on is None:
+    if after.status == Account.Status.INACTIVE and after.resumes_on is None and not also_none:
         return
     stops_on = after.billing_stops_on
     is_billed = after.status != Account.Status.INACTIVE and (stops_on is None or after.rebilling_date < stops_on)
     if is_billed and (before.rebilling_date != after.rebilling_date or before.status == Account.Status.INACTIVE):
         yield f"The next billing day is {day_in_words(after.rebilling_date)}."
-    yield from next_in_words(upcoming_invoice(account_id=after.id, today=caller.today, now=caller.now))
+    found = upcoming_invoice(account_id=after.id, today=caller.today, now=caller.now)
+    yield from next_in_words(found)
+    if also_none and isinstance(found, NoUpcomingInvoice):
+        yield f"No invoice is to come then. {WHY_NONE[found]}"

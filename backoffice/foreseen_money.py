@@ -29,8 +29,13 @@ def money_in_words(account: Account, *, since: uuid.UUID) -> Iterator[str]:
 def next_in_words(upcoming: object) -> Iterator[str]:
     """The upcoming invoice, where one is to come."""
     if isinstance(upcoming, WholeInvoice):
-        total, day = _money(upcoming.invoice.total_minor, upcoming.invoice.currency), upcoming.invoice.issued_on
-        yield f"If nothing else changes until then, the next invoice is issued on {day_in_words(day)}, over {total}."
+        yield f"If nothing else changes until then, the next invoice is issued on {issued_in_words(upcoming)}."
+
+
+def issued_in_words(upcoming: WholeInvoice) -> str:
+    """When it is issued and over what: "1 Feb 2026, over 19.99 USD"."""
+    total = _money(upcoming.invoice.total_minor, upcoming.invoice.currency)
+    return f"{day_in_words(upcoming.invoice.issued_on)}, over {total}"
 
 
 def _credit_notes(account: Account, since: uuid.UUID) -> Iterator[str]:
@@ -55,11 +60,22 @@ def _refunds(account: Account, since: uuid.UUID) -> Iterator[str]:
 def _invoice(whole: WholeInvoice) -> Iterator[str]:
     invoice, currency = whole.invoice, whole.invoice.currency
     yield f"An invoice over {_money(invoice.total_minor, currency)} is issued now."
-    for line in whole.lines:
-        yield line_in_words(line.description, total_minor=line.total_minor, tax_minor=line.tax_minor, currency=currency)
+    yield from lines_in_words(whole)
     for use in whole.balance_uses:
         yield _USES[use.kind].format(_money(use.amount_minor, currency))
     yield _to_collect(invoice)
+
+
+def lines_in_words(whole: WholeInvoice) -> Iterator[str]:
+    """What each line is for, and what it comes to."""
+    for line in whole.lines:
+        yield line_in_words(
+            line.description,
+            total_minor=line.total_minor,
+            tax_minor=line.tax_minor,
+            currency=whole.invoice.currency,
+            discount_minor=line.discount_minor,
+        )
 
 
 _USES: dict[str, str] = {

@@ -23,20 +23,23 @@ class OneLineField(forms.CharField):
         return " ".join((super().to_python(value) or "").split())
 
 
-class ReasonForm(forms.Form):
-    """Every action needs a reason. `subject` is what it is about."""
+def day_field(**given: Any) -> forms.DateField:
+    """A day, chosen in the browser's calendar."""
+    return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), **given)
 
-    reason = OneLineField(
-        max_length=MAX_REASON_LENGTH,
-        widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
-        help_text="Recorded with the action.",
+
+def submission_field() -> forms.UUIDField:
+    """Generated with the form, it is the id of what the form makes: sent twice, that is made once."""
+    return forms.UUIDField(
+        widget=forms.HiddenInput, initial=new_id, error_messages=dict.fromkeys(("required", "invalid"), OPEN_AGAIN)
     )
+
+
+class OperationForm(forms.Form):
+    """What an operation is given, and what it refuses."""
+
     operations_names: dict[str, str] = {}
     """The operation's names of our fields, where they differ."""
-
-    def __init__(self, *args: Any, subject: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.subject = subject
 
     def add_operation_error(self, error: OperationError) -> str:
         """Show the operation's error at the fields that it names; returns the rest of the message."""
@@ -50,12 +53,24 @@ class ReasonForm(forms.Form):
         return " ".join(rest)
 
 
-class SubmissionForm(ReasonForm):
-    """`submission` is generated with the form, and is the id of what it makes: sent twice, it is made once."""
+class ReasonForm(OperationForm):
+    """Every action needs a reason. `subject` is what it is about."""
 
-    submission = forms.UUIDField(
-        widget=forms.HiddenInput, initial=new_id, error_messages=dict.fromkeys(("required", "invalid"), OPEN_AGAIN)
+    reason = OneLineField(
+        max_length=MAX_REASON_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
+        help_text="Recorded with the action.",
     )
+
+    def __init__(self, *args: Any, subject: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.subject = subject
+
+
+class SubmissionForm(ReasonForm):
+    """Makes something, once."""
+
+    submission = submission_field()
 
 
 class InCurrency(Protocol):

@@ -17,10 +17,11 @@ from backoffice.lifecycle_forms import (
     TrialForm,
     pending_choices,
 )
+from subscriptions.account_story import pending_changes_in_words
 from subscriptions.lifecycle import close_account, reopen_account
 from subscriptions.new_periods import BilledAccount
 from subscriptions.pauses import pause_account, resume_account
-from subscriptions.pending_changes import take_back
+from subscriptions.pending_changes import DAYS_OF, PendingChange, take_back
 from subscriptions.trials import move_trial_end
 
 _INACTIVE, _PAUSED, _UNPAID = (
@@ -52,6 +53,11 @@ def _resume(account: Account, data: dict[str, Any], caller: Caller) -> BilledAcc
 
 def _take_back(account: Account, data: dict[str, Any], caller: Caller) -> None:
     take_back(account_id=account.id, change=data["change"], **caller.signed(data))
+
+
+def _to_take_back(account: Account, data: dict[str, Any], caller: Caller) -> list[str]:
+    waiting = pending_changes_in_words(account)
+    return [waiting[name] for name in DAYS_OF[PendingChange(data["change"])] if name in waiting]
 
 
 def _move_trial_end(account: Account, data: dict[str, Any], caller: Caller) -> BilledAccount:
@@ -141,6 +147,7 @@ TAKE_BACK = Action(
     other_permission="pause_account",
     offered=lambda account: bool(pending_choices(account)),
     perform=_take_back,
+    preview=partial(foreseen, _take_back, pending=_to_take_back),
     form=TakeBackForm,
 )
 TRIAL = Action(

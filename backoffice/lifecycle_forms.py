@@ -6,16 +6,12 @@ from typing import Any
 from django import forms
 
 from accounts.models import Account
-from backoffice.forms import ReasonForm
+from backoffice.forms import ReasonForm, day_field
 from subscriptions.effective_days import At
 from subscriptions.pending_changes import PendingChange
 from subscriptions.running_period import PeriodRefund
 
 ON_A_DAY = "day"
-
-
-def _day_field(**given: Any) -> forms.DateField:
-    return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), **given)
 
 
 class CloseForm(ReasonForm):
@@ -30,7 +26,7 @@ class CloseForm(ReasonForm):
             (ON_A_DAY, "On a day"),
         ],
     )
-    day = _day_field(required=False, help_text="Periods that start before it are charged whole.")
+    day = day_field(required=False, help_text="Periods that start before it are charged whole.")
     give_up = forms.BooleanField(
         label="Give up what waits",
         required=False,
@@ -73,7 +69,7 @@ class PauseForm(ReasonForm):
         initial=At.PERIOD_END,
         choices=[(At.PERIOD_END.value, "The end of the running period"), (At.NOW.value, "Now")],
     )
-    until = _day_field(
+    until = day_field(
         required=False,
         help_text="The day from which it is billed again. Leave it empty to pause it until it is resumed.",
     )
@@ -83,7 +79,7 @@ class PauseForm(ReasonForm):
 class ResumeForm(ReasonForm):
     """Now, or on a day."""
 
-    on = _day_field(label="On", required=False, help_text="Leave it empty to resume it now.")
+    on = day_field(label="On", required=False, help_text="Leave it empty to resume it now.")
     field_order = ("on", "reason")
 
 
@@ -114,5 +110,5 @@ def pending_choices(account: Account) -> list[tuple[str, str]]:
 class TrialForm(ReasonForm):
     """The day on which the trial ends instead."""
 
-    ends_on = _day_field(label="Ends on", help_text="The first period begins then. Today ends the trial now.")
+    ends_on = day_field(label="Ends on", help_text="The first period begins then. Today ends the trial now.")
     field_order = ("ends_on", "reason")

@@ -10,6 +10,7 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         permissions: ClassVar = [
+            ("open_account", "Can open an account"),
             ("update_account", "Can change an account's data"),
             ("change_account_terms", "Can change an account's terms"),
             ("close_account", "Can close an account"),

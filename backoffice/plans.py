@@ -17,4 +17,9 @@ class PlanAdmin(ReadOnlyAdmin):
 
     @admin.display(description="every")
     def interval(self, plan: Plan) -> str:
-        return plan.interval_unit if plan.interval_count == 1 else f"{plan.interval_count} {plan.interval_unit}s"
+        return interval_in_words(plan)
+
+
+def interval_in_words(plan: Plan) -> str:
+    """After "every": "month", "3 months"."""
+    return plan.interval_unit if plan.interval_count == 1 else f"{plan.interval_count} {plan.interval_unit}s"

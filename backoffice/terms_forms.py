@@ -12,7 +12,7 @@ from accounts.models import Account, Plan
 from accounts.terms import TermsInForce, terms_of
 from accounts.wording import day_in_words
 from backoffice.amounts import example_of, line_in_words, minor_from
-from backoffice.forms import ReasonForm
+from backoffice.forms import ReasonForm, day_field
 from rebilling.on_demand import NotBilled
 from subscriptions.agreed_terms import TermsChanges
 from subscriptions.new_periods import NewPeriod
@@ -30,10 +30,9 @@ class TermsForm(ReasonForm):
         choices=[("now", "Today"), ("period_end", "The end of the running period"), ("anchor_date", "The billing day")],
         initial="now",
     )
-    anchor_date = forms.DateField(
+    anchor_date = day_field(
         label="Billing day",
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}),
         help_text="Left empty, it stays. A day from which periods are counted anew, today or later: the period that "
         "runs on that day ends, its rest is credited, and a new one begins.",
     )

@@ -26,7 +26,7 @@ from subscriptions.upcoming_invoice import NoUpcomingInvoice, upcoming_invoice
 NAME = "accounts_account_upcoming_invoice"
 """Of the page's path."""
 
-_WHY: dict[NoUpcomingInvoice, str] = {
+WHY_NONE: dict[NoUpcomingInvoice, str] = {
     NoUpcomingInvoice.CLOSED: "The account is closed.",
     NoUpcomingInvoice.PAUSED: "The account is paused until it is resumed.",
     NoUpcomingInvoice.UNPAID: "The account is INACTIVE until it has paid what is outstanding, or is reopened.",
@@ -38,6 +38,7 @@ _WHY: dict[NoUpcomingInvoice, str] = {
     "a refund in flight.",
     NoUpcomingInvoice.OUT_OF_RANGE: "Its next billing period begins after the last billing day that there is.",
 }
+"""Why no invoice is to come."""
 
 
 def link_to_upcoming(account: Account) -> SafeString:
@@ -55,7 +56,7 @@ def upcoming_page(admin: "ModelAdmin[Any]", request: HttpRequest, object_id: Any
     now = clock.now()
     found = upcoming_invoice(account_id=account.id, today=billing_day(now), now=now)
     if isinstance(found, NoUpcomingInvoice):
-        sentences, tables = [_WHY[found]], []
+        sentences, tables = [WHY_NONE[found]], []
     else:
         sentences, tables = _in_words(found), [_lines(found), _taxes(found), _balance_uses(found)]
     context = {

@@ -42,9 +42,10 @@ def explain_account(account_id: uuid.UUID, *, today: datetime.date) -> list[str]
         *_collection(account, invoices, today),
         *_balance(account),
         *_waiting(list(waiting)),
-        *_pending(account, today),
+        *_trial(account, today),
+        *pending_changes_in_words(account).values(),
         *_next_billing(account, history.cut),
-        *_pending_terms(account, history, today),
+        *pending_terms_in_words(account, history, today=today),
     ]
 
 
@@ -148,19 +149,24 @@ def _periods(rows: Sequence[Rebilling]) -> str:
     return f"{counted(len(rows), 'billing period')} from {first} on are"
 
 
-def _pending(account: Account, today: datetime.date) -> Iterator[str]:
-    """What is to come of it, and why."""
+def _trial(account: Account, today: datetime.date) -> Iterator[str]:
     if account.trial_ends_on and account.trial_ends_on > today and account.status != Account.Status.INACTIVE:
         yield f"It is on its trial, which ends on {day_in_words(account.trial_ends_on)}."
+
+
+def pending_changes_in_words(account: Account) -> dict[str, str]:
+    """What is to come of it, and why; by the field of the account that holds the day."""
     said = {
         "pauses_on": "It is to be paused on",
         "resumes_on": "It is to resume on",
         "closes_on": "It is to be closed on",
     }
     pending = pending_changes([account])[account.id]
-    for name, what in said.items():
-        if name in pending:
-            yield f"{what} {day_in_words(pending[name].on)}: {pending[name].reason.removesuffix('.')}."
+    return {
+        name: f"{what} {day_in_words(pending[name].on)}: {pending[name].reason.removesuffix('.')}."
+        for name, what in said.items()
+        if name in pending
+    }
 
 
 def _next_billing(account: Account, cut: TermsInForce | None) -> Iterator[str]:
@@ -178,7 +184,8 @@ def _next_billing(account: Account, cut: TermsInForce | None) -> Iterator[str]:
         yield "It isn't billed until it is reopened."
 
 
-def _pending_terms(account: Account, history: TermsHistory, today: datetime.date) -> Iterator[str]:
+def pending_terms_in_words(account: Account, history: TermsHistory, *, today: datetime.date) -> Iterator[str]:
+    """The terms that are agreed for a later day, of an account that is billed."""
     pending = history.pending(today)
     if pending and account.status != Account.Status.INACTIVE:
         units = units_in_words(plan_name=pending.plan_name, quantity=pending.quantity)

@@ -22,7 +22,7 @@ class PendingChange(models.TextChoices):
     RESUMPTION = "resumption"
 
 
-_DAYS = {
+DAYS_OF = {
     PendingChange.CANCELLATION: ("closes_on",),
     PendingChange.PAUSE: ("pauses_on", "resumes_on"),
     PendingChange.RESUMPTION: ("resumes_on",),
@@ -51,7 +51,7 @@ def take_back(
     reason = checked_reason(reason)
     if change not in PendingChange:
         raise UnknownChange("Nothing was changed.", change=one_of(PendingChange.values))
-    first, *others = _DAYS[PendingChange(change)]
+    first, *others = DAYS_OF[PendingChange(change)]
     with transaction.atomic():
         account = lock_account(account_id)
         if getattr(account, first) is None:

@@ -60,7 +60,8 @@ def sign_up(
     there, and has 24 hours to authenticate it.
 
     All of it or nothing. What isn't billed now the next sweep bills. Raises `UnableToOpenAccount` (a discount's fields
-    are named `discount.percent`), `InvalidReason` and `ExternalReferenceTaken`.
+    are named `discount.percent`), `InvalidReason`, `ExternalReferenceTaken`, and `AccountOpenedBefore` for an id used
+    before.
     """
     if billing not in Billing:
         raise UnableToOpenAccount("The account was not opened.", billing=one_of(Billing.values))

@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "user",
                 "verbose_name_plural": "users",
                 "permissions": [
+                    ("open_account", "Can open an account"),
                     ("update_account", "Can change an account's data"),
                     ("change_account_terms", "Can change an account's terms"),
                     ("close_account", "Can close an account"),

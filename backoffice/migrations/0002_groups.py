@@ -24,6 +24,7 @@ VIEWED = [
     ("api", "apikey"),
 ]
 ACTIONS = [
+    ("open_account", "Can open an account"),
     ("update_account", "Can change an account's data"),
     ("change_account_terms", "Can change an account's terms"),
     ("close_account", "Can close an account"),

@@ -28,7 +28,7 @@ def previewed(client: Client, path: str, data: dict[str, str]) -> tuple[list[str
     assert sentences
     assert all(f"<li>{escape(sentence)}</li>" in content for sentence in sentences)
     assert f'<input type="hidden" name="seen" value="{seen}">' in content
-    assert f'<input type="submit" class="default" value="{response.context["action"].label}">' in content
+    assert f'<input type="submit" class="default" value="{response.context["title"]}">' in content
     return sentences, seen
 
 

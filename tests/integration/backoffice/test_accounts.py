@@ -104,7 +104,7 @@ class TestChangeAccount:
     def test_keeps_a_tax_rate_that_is_not_among_those_offered(
         self, operator: Client, billed_account: Billed, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("backoffice.account_form.MAX_RATES", 1)
+        monkeypatch.setattr("backoffice.account_fields.MAX_RATES", 1)
         account = billed_account.account
         offered, own, _ = (create_tax_rate(name=name, percent=Decimal(21), now=clock.now()) for name in "ABC")
         Account.objects.filter(id=account.id).update(tax_rate=own)

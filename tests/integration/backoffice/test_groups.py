@@ -34,7 +34,7 @@ class TestGroups:
         assert permissions_of("Support") == VIEWED
 
     def test_billing_operators_view_everything_and_may_act(self) -> None:
-        assert len(ACTIONS) == 21
+        assert len(ACTIONS) == 22
         assert permissions_of("Billing operators") == VIEWED | ACTIONS
 
     def test_each_permission_is_there_once(self) -> None:

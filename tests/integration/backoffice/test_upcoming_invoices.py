@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import Account
 from accounts.tax_rates import create_tax_rate
-from backoffice.upcoming_invoices import _WHY
+from backoffice.upcoming_invoices import WHY_NONE
 from invoices.credits import grant_credit
 from subscriptions.lifecycle import close_account
 from subscriptions.upcoming_invoice import NoUpcomingInvoice
@@ -56,7 +56,7 @@ class TestUpcomingInvoice:
         account = an_account()
         close_account(account_id=account.id, reason="left", author="test", today=TODAY, now=NOW)
         assert "The account is closed." in shown(support, account)
-        assert _WHY.keys() == set(NoUpcomingInvoice)
+        assert WHY_NONE.keys() == set(NoUpcomingInvoice)
 
     def test_needs_the_permission_to_see_the_account(self, newcomer: Client) -> None:
         assert newcomer.get(f"/admin/accounts/account/{an_account().id}/upcoming-invoice/").status_code == 403

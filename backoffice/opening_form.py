@@ -1,0 +1,141 @@
+"""The form that opens an account: who is billed, what, from when, and how it is paid."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.forms.boundfield import BoundField
+
+from accounts.account_opening import MAX_QUANTITY, NewAccount
+from accounts.contact import CONTACT_FIELDS, MAX_LENGTHS
+from accounts.currencies import display
+from accounts.models import Account, Plan
+from accounts.reasons import MAX_REASON_LENGTH
+from accounts.wording import counted
+from backoffice.account_fields import AccountFields
+from backoffice.amounts import minor_from
+from backoffice.discounts import DiscountFields
+from backoffice.forms import OneLineField, OperationForm, day_field, submission_field
+from backoffice.plans import interval_in_words
+from subscriptions.discounts import NewDiscount
+from subscriptions.sign_up import Billing
+
+_DISCOUNT = ("percent", "amount", "periods", "until", "reason")
+_FIELDSETS = {
+    "Customer": ("name", "email", "external_reference"),
+    "Terms": ("plan", "quantity", "unit_price", "anchor_date", "rebilling_date", "billing"),
+    "Discount": _DISCOUNT,
+    "Address and taxes": (*CONTACT_FIELDS, "tax_rate"),
+    "Payment": ("collection_method", "net_days", "payment_customer", "payment_method", "on_decline"),
+}
+_AS_GIVEN = (
+    *("name", "email", "external_reference", "plan", "quantity", "anchor_date", "rebilling_date"),
+    *(*CONTACT_FIELDS, "tax_rate"),
+    *("collection_method", "net_days", "payment_customer", "payment_method", "on_decline"),
+)
+"""What the form and `NewAccount` have in common."""
+
+
+class OpeningForm(DiscountFields, AccountFields, OperationForm):
+    """`submission` is the account's id: the form sent twice opens it once. Amounts are in the plan's currency, so the
+    plan is cleaned before them.
+    """
+
+    external_reference = forms.CharField(
+        required=False,
+        max_length=MAX_LENGTHS["external_reference"],
+        help_text="Its id in another system, which no other open account has.",
+    )
+    quantity = forms.IntegerField(min_value=1, max_value=MAX_QUANTITY, initial=1)
+    unit_price = forms.CharField(
+        required=False, max_length=30, help_text="In the plan's currency, like 20.50. Left empty, it is the plan's."
+    )
+    anchor_date = day_field(
+        label="Billing day",
+        required=False,
+        help_text="The day from which periods are counted. Left empty, it is today, or the day on which the plan's "
+        "trial ends; given, there is no trial.",
+    )
+    rebilling_date = day_field(
+        label="Billed from",
+        required=False,
+        help_text="The first day of the first period that is billed. Left empty, it is the first that begins today or "
+        "later. One in the past is caught up from.",
+    )
+    billing = forms.ChoiceField(
+        label="Bill it",
+        widget=forms.RadioSelect,
+        initial=Billing.NOW,
+        choices=[
+            (Billing.NOW.value, "At once, where its first period begins today"),
+            (Billing.NEXT_SWEEP.value, "With the next sweep"),
+        ],
+    )
+    reason = OneLineField(
+        required=False,
+        max_length=MAX_REASON_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 60}),
+        help_text="Why it has the discount. Recorded with it.",
+    )
+    on_decline = forms.ChoiceField(
+        label="When declined",
+        widget=forms.RadioSelect,
+        initial=Account.OnDecline.DUN,
+        choices=[
+            (Account.OnDecline.DUN.value, "Collect it again, by the steps of dunning"),
+            (Account.OnDecline.CLOSE.value, "Close the account: its first invoice must be paid"),
+        ],
+    )
+    submission = submission_field()
+    operations_names: dict[str, str] = {
+        "unit_amount_minor": "unit_price",
+        "discount.percent": "percent",
+        "discount.amount_minor": "amount",
+        "discount.periods": "periods",
+        "discount.until": "until",
+    }
+    required_css_class = "required"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._plans = {plan.code: plan for plan in Plan.objects.filter(retired=False).order_by("code")}
+        self.fields["plan"] = forms.ChoiceField(
+            choices=[("", "---------"), *((code, _described(plan)) for code, plan in self._plans.items())]
+        )
+        self.fields["amount"].help_text = "Off each period, in the plan's currency, like 20.50."
+        self.order_fields([name for names in _FIELDSETS.values() for name in names])
+
+    def fieldsets(self) -> Iterator[tuple[str, list[BoundField]]]:
+        """The visible fields, grouped under headings."""
+        for heading, names in _FIELDSETS.items():
+            yield heading, [self[name] for name in names]
+
+    def clean_unit_price(self) -> int | None:
+        return self._minor("unit_price", least=0)
+
+    def clean_amount(self) -> int | None:
+        return self._minor("amount", least=1)
+
+    def _minor(self, name: str, *, least: int) -> int | None:
+        """Nothing where no plan says the currency: that is an error of its own."""
+        text, plan = self.cleaned_data[name], self._plans.get(self.cleaned_data.get("plan", ""))
+        return minor_from(text=text, currency=plan.currency, least=least) if text and plan else None
+
+    def new_account(self) -> NewAccount:
+        """The account that was described. Of a valid form."""
+        data = self.cleaned_data
+        given = {name: data[name] for name in _AS_GIVEN}
+        return NewAccount(id=data["submission"], unit_amount_minor=data["unit_price"], **given)
+
+    def new_discount(self) -> NewDiscount | None:
+        """Its discount; none where nothing is said of one. Of a valid form."""
+        percent, amount_minor, periods, until, reason = (self.cleaned_data[name] for name in _DISCOUNT)
+        if (percent, amount_minor, periods, until, reason) == (None, None, None, None, ""):
+            return None
+        return NewDiscount(percent=percent, amount_minor=amount_minor, periods=periods, until=until, reason=reason)
+
+
+def _described(plan: Plan) -> str:
+    price = display(amount_minor=plan.unit_amount_minor, currency=plan.currency)
+    trial = f", {counted(plan.trial_days, 'day')} of trial" if plan.trial_days else ""
+    return f"{plan.name} ({plan.code}): {price} every {interval_in_words(plan)}{trial}"
