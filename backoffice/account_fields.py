@@ -21,8 +21,8 @@ class AccountFields(forms.Form):
 
     name = _text("name", required=True)
     email = _text("email", required=True, label="E-mail")
-    address_line1 = _text("address_line1")
-    address_line2 = _text("address_line2")
+    address_line1 = _text("address_line1", label="Address line 1")
+    address_line2 = _text("address_line2", label="Address line 2")
     postal_code = _text("postal_code")
     city = _text("city")
     region = _text("region")

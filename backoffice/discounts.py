@@ -11,7 +11,7 @@ from accounts.models import MAX_DISCOUNT_PERIODS, Account
 from backoffice.actions import Action, Caller
 from backoffice.amounts import example_of, minor_from
 from backoffice.foreseen import foreseen
-from backoffice.forms import ReasonForm
+from backoffice.forms import ReasonForm, day_field
 from subscriptions.discounts import end_discount, give_discount
 
 
@@ -26,7 +26,7 @@ class DiscountFields(forms.Form):
         required=False,
         help_text="For so many periods. Leave it and the day empty for a discount for good.",
     )
-    until = forms.DateField(required=False, help_text="For the periods that start before this day, like 2026-12-31.")
+    until = day_field(required=False, help_text="For the periods that start before this day.")
 
     def clean_percent(self) -> Decimal | None:
         text = self.cleaned_data["percent"].replace(",", ".").removesuffix("%").strip()

@@ -14,6 +14,7 @@ from accounts.wording import day_in_words
 from backoffice.actions import Caller
 from backoffice.foreseen_money import lines_in_words, money_in_words
 from backoffice.terms_forms import WAITS
+from backoffice.upcoming_invoices import WHY_NONE
 from invoices.models import Invoice
 from invoices.whole_invoices import WholeInvoice
 from rebilling.on_demand import NotBilled
@@ -56,7 +57,7 @@ def _terms(account: Account, today: datetime.date) -> Iterator[str]:
     terms = terms_of([account.id])[account.id].in_force(today)
     units = units_in_words(plan_name=terms.plan_name, quantity=terms.quantity)
     price = display(amount_minor=terms.price_minor, currency=account.currency)
-    yield f"It is billed {price} a period ({units}), by periods counted from {day_in_words(terms.anchor_date)}."
+    yield f"It is billed {price} a period ({units}). Its periods are counted from {day_in_words(terms.anchor_date)}."
     if account.trial_ends_on:
         yield f"It is on its trial, which ends on {day_in_words(account.trial_ends_on)}."
     if account.discount:
@@ -88,11 +89,13 @@ def _why_not_billed(signed_up: SignedUp) -> str:
 
 
 def _upcoming(account: Account, caller: Caller, *, is_first: bool) -> Iterator[str]:
-    """The invoice that comes next; line by line where it is the first."""
+    """The invoice that comes next, line by line where it is the first; or why there is none."""
     found = upcoming_invoice(account_id=account.id, today=caller.today, now=caller.now)
-    if isinstance(found, WholeInvoice):
-        which, day = "first" if is_first else "next", day_in_words(found.invoice.issued_on)
-        total = display(amount_minor=found.invoice.total_minor, currency=account.currency)
-        yield f"If nothing else changes until then, the {which} invoice is issued on {day}, over {total}."
-        if is_first:
-            yield from lines_in_words(found)
+    if not isinstance(found, WholeInvoice):
+        yield f"No invoice is to come then. {WHY_NONE[found]}"
+        return
+    which, day = "first" if is_first else "next", day_in_words(found.invoice.issued_on)
+    total = display(amount_minor=found.invoice.total_minor, currency=account.currency)
+    yield f"If nothing else changes until then, the {which} invoice is issued on {day}, over {total}."
+    if is_first:
+        yield from lines_in_words(found)

@@ -61,7 +61,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             announced += line
         base = re.search(r"(http://127\.0\.0\.1:\d+)/v1/", announced)
         assert base
-        yield Served(base=base[1], data=data)
+        served = Served(base=base[1], data=data)
+        served.manage(
+            "createsuperuser", "--noinput", "--username", "anna", "--email", "anna@example.com",
+            DJANGO_SUPERUSER_PASSWORD=PASSWORD,
+        )  # fmt: skip
+        served.manage("shell", "-c", _MAKE_A_PLAN)
+        yield served
     finally:
         process.terminate()
         process.communicate(timeout=60)
@@ -109,15 +115,8 @@ class TestAdmin:
     def test_lets_a_member_of_the_staff_follow_an_account_from_its_invoice_to_a_credit_note(
         self, page: Page, served: Served, tmp_path: Path
     ) -> None:
-        served.manage(
-            "createsuperuser", "--noinput", "--username", "anna", "--email", "anna@example.com",
-            DJANGO_SUPERUSER_PASSWORD=PASSWORD,
-        )  # fmt: skip
         self._bill_one_account(served, tmp_path)
-        page.goto("/admin/")
-        page.fill("#id_username", "anna")
-        page.fill("#id_password", PASSWORD)
-        page.click("input[type=submit]")
+        self._log_in(page)
         page.get_by_role("link", name="Accounts", exact=True).last.click()
         page.get_by_role("link", name="Ada Lovelace").first.click()
         page.get_by_text("29.85 USD").first.wait_for()
@@ -136,11 +135,36 @@ class TestAdmin:
         page.get_by_text("The credit note was issued.").wait_for()
         assert "9.85 USD to the account's credit balance: an outage." in self._shown(page)
 
+    @pytest.mark.parametrize("width", [1366, 390])
+    def test_opens_an_account_after_a_look_at_what_it_comes_to(self, page: Page, width: int) -> None:
+        page.set_viewport_size({"width": width, "height": 844})
+        self._log_in(page)
+        page.goto("/admin/accounts/account/")
+        page.get_by_role("link", name="Open an account").click()
+        page.get_by_label("Name").fill(f"Grace Hopper {width}")
+        page.get_by_label("E-mail").fill("grace@example.com")
+        page.get_by_label("Plan").select_option("basic")
+        page.get_by_label("Unit price").fill("9,00")
+        page.get_by_role("button", name="Preview").click()
+        page.get_by_role("heading", name="What it comes to").wait_for()
+        assert "An invoice over 9.00 USD is issued now." in self._shown(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.get_by_role("button", name="Open an account").click()
+        page.get_by_text(
+            re.compile(r"The account was opened, and invoice \w+-0001 over 9\.00 USD was issued\.")
+        ).wait_for()
+        assert f"Grace Hopper {width}" in self._shown(page)
+
+    def _log_in(self, page: Page) -> None:
+        page.goto("/admin/")
+        page.fill("#id_username", "anna")
+        page.fill("#id_password", PASSWORD)
+        page.click("input[type=submit]")
+
     def _shown(self, page: Page) -> str:
         return page.locator("#content").inner_text()
 
     def _bill_one_account(self, served: Served, tmp_path: Path) -> None:
-        served.manage("shell", "-c", _MAKE_A_PLAN)
         file = tmp_path / "accounts.csv"
         file.write_text(
             "external_reference,name,email,plan,anchor_date,rebilling_date\n"

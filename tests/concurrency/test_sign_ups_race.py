@@ -2,6 +2,7 @@
 
 import datetime
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from accounts.account_opening import NewAccount
+from accounts.ids import new_id
 from accounts.models import Account
 from invoices.models import Invoice
 from payments.messages import sending
@@ -61,6 +63,15 @@ class TestSignUpsRace:
         refused = [race.exception() for race in racing if race.exception()]
         assert {getattr(error, "code", error) for error in refused} == {"external-reference-taken"}
         assert (len(refused), Account.objects.count(), Invoice.objects.count()) == (3, 1, 1)
+        assert len(queue.payments) == 1
+
+    def test_with_one_id_and_one_account_is_opened_and_billed(self, queue: QueueInHand) -> None:
+        new = replace(NEW, id=new_id(), external_reference="acme-1")
+        with all_meet_before("accounts.account_opening.draft_account", parties=4), threads() as start:
+            racing = [start(partial(signed_up, new)) for _ in range(4)]
+        refused = [race.exception() for race in racing if race.exception()]
+        assert {getattr(error, "code", error) for error in refused} == {"account-opened-before"}
+        assert (len(refused), Account.objects.get().id, Invoice.objects.count()) == (3, new.id, 1)
         assert len(queue.payments) == 1
 
 

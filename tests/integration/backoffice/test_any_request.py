@@ -41,6 +41,8 @@ PARAMETERS = [
 FORM = [
     "action", "index", "_selected_action", "select_across", "_save", "_continue", "_addanother", "_saveasnew", "post",
     "submission", "invoice", "what", "source", "line_1", "is_another",
+    "email", "plan", "quantity", "unit_price", "anchor_date", "rebilling_date", "billing", "percent", "periods",
+    "until", "country", "language", "tax_rate", "net_days", "external_reference", "on_decline",
     "amount", "reason", "reference", "username", "password1", "password2", "old_password",
     "new_password1", "new_password2", "usable_password", "groups", "permissions", "user_permissions", "is_active",
     "date_joined_0", "date_joined_1", "last_login_0", "last_login_1", "id", "name", "next", "_popup", "_to_field",
@@ -51,6 +53,8 @@ FILLED = {
     "username": "kit", "password1": "correct horse battery", "password2": "correct horse battery", "name": "Nights",
     "usable_password": "true", "is_active": "on", "date_joined_0": "2026-01-01", "date_joined_1": "06:00:00",
     "last_login_0": "2026-01-01", "last_login_1": "06:00:00", "post": "yes",
+    "email": "ada@engine.example", "plan": "gold", "quantity": "1", "billing": "now", "percent": "5",
+    "collection_method": "automatic", "net_days": "30", "on_decline": "dun",
 }  # fmt: skip
 VALUES = [
     "", "\0", "x\0y", "x", "0", "1", "-1", "1.-1.99", "9" * 30, "9" * 5000, "99999", "2026-01-01", "0000-00-00", "NaN",

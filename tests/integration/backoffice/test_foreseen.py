@@ -31,6 +31,8 @@ REFUNDED = ["The account was closed. Refunds are on their way."]
 PAUSED = ["The account was paused, or will be on its day."]
 RESUMED = ["The account was resumed, or will be on its day."]
 REOPENED = ["The account was reopened."]
+TAKEN_BACK = ["The change was taken back."]
+WITHDRAWN = ["The pending terms were withdrawn."]
 MOVED = ["The trial's end was moved."]
 SIGNED: dict[str, Any] = {"reason": "r", "author": "test", "today": JAN_16, "now": at(JAN_16)}
 
@@ -308,6 +310,115 @@ class TestDiscount:
             "Nothing is billed now.",
             "If nothing else changes until then, the next invoice is issued on 1 Feb 2026, over 1,999.00 USD.",
         ]
+
+
+class TestTakingBack:
+    """The next invoice is shown as it stands, and as it will be."""
+
+    def test_a_closing(self, shown: Shown, account: Account) -> None:
+        shown(account, "close", when="period_end", done=CLOSED)
+        assert shown(account, "take-back", change="cancellation", done=TAKEN_BACK) == [
+            "It is to be closed on 1 Feb 2026: as they asked.",
+            "As it is, no invoice is to come. The account is to be closed before another period begins.",
+            "The day on which it was to be closed is dropped.",
+            "Nothing is billed now.",
+            "If nothing else changes until then, the next invoice is issued on 1 Feb 2026, over 1,999.00 USD.",
+        ]
+        billed(as_of=datetime.date(2026, 2, 1))
+        assert account.invoices.latest("id").total_minor == 199_900
+
+    def test_a_closing_after_another_period(self, shown: Shown, account: Account) -> None:
+        shown(account, "close", when="day", day="2026-02-10", done=CLOSED)
+        assert shown(account, "take-back", change="cancellation", done=TAKEN_BACK) == [
+            "It is to be closed on 10 Feb 2026: as they asked.",
+            "As it is, the next invoice is issued on 1 Feb 2026, over 1,999.00 USD.",
+            "The day on which it was to be closed is dropped.",
+            "Nothing is billed now.",
+            "If nothing else changes until then, the next invoice is issued on 1 Feb 2026, over 1,999.00 USD.",
+        ]
+
+    def test_a_pause_with_its_end(self, shown: Shown, account: Account) -> None:
+        shown(account, "pause", at="period_end", until="2026-03-10", done=PAUSED)
+        assert shown(account, "take-back", change="pause", done=TAKEN_BACK) == [
+            "It is to be paused on 1 Feb 2026: as they asked.",
+            "It is to resume on 10 Mar 2026: as they asked.",
+            "As it is, the next invoice is issued on 10 Mar 2026, over 1,999.00 USD.",
+            "The day on which it was to be paused is dropped.",
+            "The day on which it was to resume is dropped.",
+            "Nothing is billed now.",
+            "If nothing else changes until then, the next invoice is issued on 1 Feb 2026, over 1,999.00 USD.",
+        ]
+        assert (account.pauses_on, account.resumes_on) == (None, None)
+
+    def test_the_end_of_a_pause(self, shown: Shown, account: Account) -> None:
+        shown(account, "pause", at="now", done=PAUSED)
+        shown(account, "resume", on="2026-02-10", done=RESUMED)
+        assert shown(account, "take-back", change="resumption", done=TAKEN_BACK) == [
+            "It is to resume on 10 Feb 2026: as they asked.",
+            "As it is, the next invoice is issued on 10 Feb 2026, over 1,999.00 USD.",
+            "The day on which it was to resume is dropped.",
+            "Nothing is billed now.",
+            "No invoice is to come then. The account is paused until it is resumed.",
+        ]
+        billed(as_of=datetime.date(2026, 2, 10))
+        assert (account.invoices.count(), account.status) == (1, "INACTIVE")
+
+    def test_one_of_two(self, shown: Shown, account: Account) -> None:
+        shown(account, "pause", at="period_end", done=PAUSED)
+        shown(account, "close", when="day", day="2026-02-10", done=CLOSED)
+        assert shown(account, "take-back", change="pause", done=TAKEN_BACK) == [
+            "It is to be paused on 1 Feb 2026: as they asked.",
+            "As it is, no invoice is to come. The account is to be closed before another period begins.",
+            "The day on which it was to be paused is dropped.",
+            "Nothing is billed now.",
+            "If nothing else changes until then, the next invoice is issued on 1 Feb 2026, over 1,999.00 USD.",
+        ]
+
+    def test_what_is_not_pending_any_more(self, operator: Client, account: Account) -> None:
+        before = state()
+        response = operator.post(path_of(account, "take-back"), {"reason": "r", "change": "pause"})
+        assert response.context["preview"] == []
+        assert [str(message) for message in response.context["messages"]] == [
+            f"No pause of the account {account.id} is pending."
+        ]
+        assert state() == before
+
+
+class TestWithdrawingTerms:
+    def test_of_the_next_period(self, shown: Shown, account: Account) -> None:
+        change_terms(account_id=account.id, changes=TermsChanges(quantity=2), effective="period_end", **SIGNED)
+        assert shown(account, "withdraw-terms", done=WITHDRAWN) == [
+            "From 1 Feb 2026 on it is billed 3,998.00 USD a period (Gold x 2).",
+            "As it is, the next invoice is issued on 1 Feb 2026, over 3,998.00 USD.",
+            "The terms that are pending are withdrawn.",
+            "Nothing is billed now.",
+            "If nothing else changes until then, the next invoice is issued on 1 Feb 2026, over 1,999.00 USD.",
+        ]
+        billed(as_of=datetime.date(2026, 2, 1))
+        assert account.invoices.latest("id").total_minor == 199_900
+
+    def test_that_cut_the_running_period(self, shown: Shown, account: Account) -> None:
+        day = datetime.date(2026, 1, 21)
+        change_terms(account_id=account.id, changes=TermsChanges(anchor_date=day), effective=day, **SIGNED)
+        assert shown(account, "withdraw-terms", done=WITHDRAWN) == [
+            "From 21 Jan 2026 on it is billed 1,999.00 USD a period (Gold).",
+            "The period that runs on that day ends then: its rest is credited, and a new one begins.",
+            "As it is, the next invoice is issued on 21 Jan 2026, over 1,999.00 USD.",
+            "The terms that are pending are withdrawn.",
+            "Nothing is billed now.",
+            "If nothing else changes until then, the next invoice is issued on 1 Feb 2026, over 1,999.00 USD.",
+        ]
+
+    def test_that_another_person_has_changed_meanwhile(self, operator: Client, account: Account) -> None:
+        change_terms(account_id=account.id, changes=TermsChanges(quantity=2), effective="period_end", **SIGNED)
+        path, data = path_of(account, "withdraw-terms"), {"reason": "stays"}
+        _, seen = previewed(operator, path, data)
+        assert messages_of(operator, path, data) == WITHDRAWN
+        change_terms(account_id=account.id, changes=TermsChanges(quantity=3), effective="period_end", **SIGNED)
+        before = state()
+        sentences, _ = previewed(operator, path, data | {"seen": seen})
+        assert sentences[0] == "From 1 Feb 2026 on it is billed 5,997.00 USD a period (Gold x 3)."
+        assert state() == before
 
 
 class TestDebt:
