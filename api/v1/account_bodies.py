@@ -38,8 +38,8 @@ class AccountBody(Body):
         allow_null=True,
         help_text="The id of the tax rate of what is found due from now on. Null: the default of the settings.",
     )
-    payment_customer = ClearableText(max_length=200)
-    payment_method = ClearableText(max_length=200)
+    payment_customer = ClearableText(max_length=MAX_LENGTHS["payment_customer"])
+    payment_method = ClearableText(max_length=MAX_LENGTHS["payment_method"])
 
 
 class GiveDiscountSerializer(Body):
@@ -64,8 +64,8 @@ class GiveDiscountSerializer(Body):
 class OpenAccountSerializer(AccountBody):
     """An account to open."""
 
-    name = Text(max_length=200)
-    email = Email(max_length=254)
+    name = Text(max_length=MAX_LENGTHS["name"])
+    email = Email(max_length=MAX_LENGTHS["email"])
     plan = Text(max_length=64, help_text="The code of a plan that is not retired.")
     quantity = WholeNumber(required=False, least=1, most=MAX_QUANTITY, help_text="Units to charge for. Default: 1.")
     unit_amount_minor = Movement(
@@ -102,7 +102,10 @@ class OpenAccountSerializer(AccountBody):
         "collected at its start: not on a trial, for nothing, or with `send_invoice`. It needs an Idempotency-Key.",
     )
     external_reference = Text(
-        required=False, allow_null=True, max_length=200, help_text="Your own id of the account. Unique."
+        required=False,
+        allow_null=True,
+        max_length=MAX_LENGTHS["external_reference"],
+        help_text="Your own id of the account. Unique.",
     )
     metadata = Metadata(required=False, help_text="An object of at most 50 keys and 16 KB.")
 
@@ -110,7 +113,7 @@ class OpenAccountSerializer(AccountBody):
 class ChangeAccountSerializer(AccountBody):
     """The fields to change. Others don't change."""
 
-    name = Text(required=False, max_length=200)
-    email = Email(required=False, max_length=254)
+    name = Text(required=False, max_length=MAX_LENGTHS["name"])
+    email = Email(required=False, max_length=MAX_LENGTHS["email"])
     metadata = Metadata(required=False, help_text="Replaces the whole object.")
     reason = Text(required=False, max_length=MAX_REASON_LENGTH, help_text="Why, for the account's history.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
 from localcloud.postgres import server as postgres
 from tests.support.processes import ROOT, bare_environment
@@ -146,7 +146,8 @@ class TestAdmin:
         page.get_by_label("Plan").select_option("basic")
         page.get_by_label("Unit price").fill("9,00")
         page.get_by_role("button", name="Preview").click()
-        page.get_by_role("heading", name="What it comes to").wait_for()
+        # Below a long form, and scrolled to.
+        expect(page.get_by_role("heading", name="What it comes to")).to_be_in_viewport()
         assert "An invoice over 9.00 USD is issued now." in self._shown(page)
         assert page.evaluate("document.documentElement.scrollWidth") == width
         page.get_by_role("button", name="Open an account").click()
