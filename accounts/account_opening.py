@@ -223,11 +223,11 @@ def open_account(*, new: NewAccount, author: str, today: datetime.date, now: dat
         raise opened_before
     plan = Plan.objects.filter(code=new.plan).first()
     draft = draft_account(new=new, plan=plan, today=today, reason="opened", author=author, now=now)
-    refusals = {
+    errors = {
         "accounts_account_pkey": opened_before,
         "account_external_reference_once": reference_taken(new.external_reference),
     }
-    with refined(refusals), transaction.atomic():
+    with refined(errors), transaction.atomic():
         with_unused_prefixes([draft.account], lambda: draft.account.save(force_insert=True))
         draft.terms.save(force_insert=True)
         draft.opening(now=now).save(force_insert=True)

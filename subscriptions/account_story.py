@@ -45,7 +45,7 @@ def explain_account(account_id: uuid.UUID, *, today: datetime.date) -> list[str]
         *_trial(account, today),
         *pending_changes_in_words(account).values(),
         *_next_billing(account, history.cut),
-        *pending_terms_in_words(account, history, today=today),
+        *([] if account.status == Account.Status.INACTIVE else pending_terms_in_words(account, history, today=today)),
     ]
 
 
@@ -185,9 +185,9 @@ def _next_billing(account: Account, cut: TermsInForce | None) -> Iterator[str]:
 
 
 def pending_terms_in_words(account: Account, history: TermsHistory, *, today: datetime.date) -> Iterator[str]:
-    """The terms that are agreed for a later day, of an account that is billed."""
+    """The terms that are agreed for a later day."""
     pending = history.pending(today)
-    if pending and account.status != Account.Status.INACTIVE:
+    if pending:
         units = units_in_words(plan_name=pending.plan_name, quantity=pending.quantity)
         price = display(amount_minor=pending.price_minor, currency=account.currency)
         yield f"From {day_in_words(pending.effective_from)} on it is billed {price} a period ({units})."

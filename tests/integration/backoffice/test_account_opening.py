@@ -359,7 +359,7 @@ class TestPreview:
         assert Invoice.objects.get().total_minor == 2500
 
 
-class TestRefusals:
+class TestWhatIsRefused:
     @pytest.mark.parametrize(
         ("changed", "errors"),
         [

@@ -409,6 +409,18 @@ class TestWithdrawingTerms:
             "If nothing else changes until then, the next invoice is issued on 1 Feb 2026, over 1,999.00 USD.",
         ]
 
+    def test_of_an_account_that_is_paused(self, shown: Shown, account: Account) -> None:
+        change_terms(account_id=account.id, changes=TermsChanges(quantity=2), effective="period_end", **SIGNED)
+        shown(account, "pause", at="now", done=PAUSED)
+        none = "The account is paused until it is resumed."
+        assert shown(account, "withdraw-terms", done=WITHDRAWN) == [
+            "From 1 Feb 2026 on it is billed 3,998.00 USD a period (Gold x 2).",
+            f"As it is, no invoice is to come. {none}",
+            "The terms that are pending are withdrawn.",
+            "Nothing is billed now.",
+            f"No invoice is to come then. {none}",
+        ]
+
     def test_that_another_person_has_changed_meanwhile(self, operator: Client, account: Account) -> None:
         change_terms(account_id=account.id, changes=TermsChanges(quantity=2), effective="period_end", **SIGNED)
         path, data = path_of(account, "withdraw-terms"), {"reason": "stays"}
