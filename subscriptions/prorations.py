@@ -45,9 +45,7 @@ class ChangedLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BilledChange:
-    """What a change came to: its lines, with those that had waited, and the invoice, the credit notes or the items that
-    have them.
-    """
+    """The lines of a change, with those that had waited, and the invoice, credit notes or items that have them."""
 
     proration: Proration
     lines: Sequence[ChangedLine]
@@ -140,8 +138,7 @@ def _issue(
     credit_notes: Sequence[CreditNote] = []
     new_lines = [changed.line for changed in lines]
     taxed = _with_taxes(new_lines, _rates_of(new_lines))
-    # Where only the tax is another one, the invoice is over nothing, and says so. What was taken down to what is left
-    # to give back is no invoice: it would be below zero.
+    # Where only the tax is another one, the invoice is over nothing. What was taken down to what is left isn't one.
     over_nothing = sum(each.total_minor for each in taxed) == 0 != sum(each.tax_minor for each in taxed)
     if proration.net_minor > 0 or over_nothing:
         proration.invoice_id = invoice_at_once(account, new_lines, today=today, author=author, now=now).id
