@@ -144,7 +144,10 @@ PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.float("PAYMENT_GATEWAY_TIMEOUT_SECONDS", d
 # Longer than the gateway's deadline (a check holds it), so that two deliveries don't call it at once; shorter than
 # the queue's visibility timeout, so that a message that comes back finds it ended.
 PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
-PAYMENT_COLLECTORS = env.count("PAYMENT_COLLECTORS", default=8)
+# Calls at once of one worker, and calls a second of all workers together: a little less than the provider takes. 0 is
+# no limit.
+PAYMENT_COLLECTORS = env.count("PAYMENT_COLLECTORS", default=32)
+PAYMENT_GATEWAY_CALLS_PER_SECOND = env.int("PAYMENT_GATEWAY_CALLS_PER_SECOND", default=0)
 # Days of an account's first decline until each step of dunning; after the last one it is INACTIVE (docs/payments.md).
 DUNNING_DAYS = env.list("DUNNING_DAYS", cast=int, default=[1, 3, 5, 7])
 # Days after its due date on which an invoice that was sent to the customer makes the account INACTIVE, being unpaid.

@@ -11,14 +11,13 @@ import datetime
 import logging
 import uuid
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from queue import Empty, SimpleQueue
 
 from django.conf import settings
 
+from payments.call_rate import CallRate
 from payments.circuit_breaker import CircuitBreaker
+from payments.concurrent_calls import CallAnswer, call_at_once, call_at_rate, called_too_often
 from payments.gateways.port import (
     Answer,
     Declined,
@@ -46,10 +45,6 @@ NEVER_RECEIVED = "never_received"
 """The code of a request that the gateway has no record of, when it is too late to submit it again."""
 
 
-CallAnswer = Outcome | NotAttempted | None
-"""None where there was no time for the call."""
-
-
 @dataclass(frozen=True, slots=True)
 class CallResults:
     """Outcomes by row, the rows to try again, and the rows that another worker holds the lease of.
@@ -75,9 +70,10 @@ def call_gateway(
 ) -> CallResults:
     """Call the gateway for each of the rows that is in flight and that no other worker holds the lease of.
 
-    Calls `PAYMENT_COLLECTORS` at once. `seconds_left` says how long the caller may still work; rows are leased from
-    `clock()` on. Rows whose outcome is known are left out. Once the gateway takes no requests, the rest isn't tried. A
-    request that it rejects by itself holds up no other, and is logged as an error.
+    Calls `PAYMENT_COLLECTORS` at once and, with all other workers, `PAYMENT_GATEWAY_CALLS_PER_SECOND`. `seconds_left`
+    says how long the caller may still work; rows are leased from `clock()` on. Rows whose outcome is known are left
+    out. Once the gateway takes no requests, the rest isn't tried. A request that it rejects by itself holds up no
+    other, and is logged as an error.
     """
     now = clock()
     lease = take_lease(model=model, ids=ids, gateway=gateway.name, now=now)
@@ -86,15 +82,23 @@ def call_gateway(
         id_: next_step(first_called_at=first, now=now, unknown=id_ in lease.unknown, may_send=id_ not in called_before)
         for id_, first in lease.first_called_at.items()
     }
-    breaker, timeout = CircuitBreaker(), settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS
+    breaker = CircuitBreaker()
+    timeout: float = settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS
+    calls_per_second = settings.PAYMENT_GATEWAY_CALLS_PER_SECOND
+    rate = CallRate(gateway=gateway.name, calls_per_second=calls_per_second) if calls_per_second else None
     # A call must be over before the lease is, or another delivery would call for the same row meanwhile.
     last_call_at = lease.until - datetime.timedelta(seconds=timeout)
     never_received = Declined(code=NEVER_RECEIVED)
 
+    def seconds_to_begin() -> float:
+        """How long from now on a call may still begin; below zero, none may."""
+        if breaker.open_reason:
+            return -1.0
+        return min(seconds_left() - timeout - RECORDING_SECONDS, (last_call_at - clock()).total_seconds())
+
     def call_one(request: Request) -> CallAnswer:
         # Checked when the request's turn comes, not when it was queued.
-        in_time = seconds_left() >= timeout + RECORDING_SECONDS
-        if breaker.open_reason or not in_time or clock() > last_call_at:
+        if seconds_to_begin() < 0:
             return None
         answer = _checked_answer(
             request,
@@ -103,10 +107,15 @@ def call_gateway(
             if_not_found=called_before.get(request.key, never_received),
             timeout_seconds=timeout,
         )
-        breaker.record(answer)
+        if rate is None or not called_too_often(answer):
+            breaker.record(answer)
         return answer
 
-    answers = _answers(_in_random_order(lease.requests), call_one)
+    requests, threads = _in_random_order(lease.requests), settings.PAYMENT_COLLECTORS
+    if rate is None:
+        answers = call_at_once(requests, call_one, threads=threads)
+    else:
+        answers = call_at_rate(requests, call_one, threads=threads, rate=rate, seconds_to_begin=seconds_to_begin)
     outcomes = {key: answer for key, answer in answers.items() if isinstance(answer, Outcome)}
     lease.release([key for key in answers if key not in outcomes])
     outcomes |= never_called
@@ -122,29 +131,6 @@ def call_gateway(
         ),
         stop_reason=breaker.open_reason,
     )
-
-
-def _answers(requests: Sequence[Request], call_one: Callable[[Request], CallAnswer]) -> dict[uuid.UUID, CallAnswer]:
-    """The answers by key, of calls that `PAYMENT_COLLECTORS` threads make; each takes the next request when it is free.
-
-    A future for each request would take longer than recording its outcome does.
-    """
-    waiting: SimpleQueue[Request] = SimpleQueue()
-    for request in requests:
-        waiting.put(request)
-    answers: dict[uuid.UUID, CallAnswer] = {}
-
-    def call_until_none_waits() -> None:
-        with suppress(Empty):
-            while True:
-                request = waiting.get_nowait()
-                answers[request.key] = call_one(request)
-
-    threads = min(settings.PAYMENT_COLLECTORS, len(requests))
-    with ThreadPoolExecutor(max_workers=max(threads, 1), thread_name_prefix="gateway") as pool:
-        for thread in [pool.submit(call_until_none_waits) for _ in range(threads)]:
-            thread.result()
-    return answers
 
 
 def _in_random_order(requests: Sequence[Request]) -> list[Request]:

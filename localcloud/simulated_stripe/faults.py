@@ -52,7 +52,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """`seconds` are of real time, but of the provider's clock for PROCESSING. Without them, the provider's `hold`."""
+    """`seconds` are of real time, but of the provider's clock for PROCESSING. Without them, the provider's `hold`.
+
+    For RATE_LIMIT they are what the answer asks to wait; without them it asks for no time.
+    """
 
     kind: Kind
     code: str = ""

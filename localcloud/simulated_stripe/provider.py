@@ -9,10 +9,11 @@ from accounts import clock as platform_clock
 from localcloud.simulated_stripe.faults import Fault, FaultPlan, Kind
 from localcloud.simulated_stripe.intents import Intents
 from localcloud.simulated_stripe.keys import Keys
+from localcloud.simulated_stripe.rate_limit import RateLimit
 from localcloud.simulated_stripe.records import Records
 from localcloud.simulated_stripe.refunds import Refunds
 from localcloud.simulated_stripe.setup_intents import SetupIntents
-from localcloud.simulated_stripe.wire import Answer, Call, ErrorAnswer, answered
+from localcloud.simulated_stripe.wire import Answer, Call, ErrorAnswer, answered, too_often
 
 HOLD_SECONDS = 30.0
 """How long a call is held that never gets an answer, by default."""
@@ -32,7 +33,7 @@ class SimulatedProvider:
     """Answers the calls made with `api_key`, and fails by its `faults`; served over HTTP by `serving`.
 
     `records` are its own. Keys are forgotten and processing ends by `clock`, by default the platform's. `faults` may be
-    replaced at any time.
+    replaced at any time. Called more often than `calls_per_second`, it answers 429; 0 is no limit.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class SimulatedProvider:
         faults: FaultPlan | None = None,
         api_key: str = "sk_test_simulated",
         hold_seconds: float = HOLD_SECONDS,
+        calls_per_second: int = 0,
     ) -> None:
         self.clock = clock
         self.faults = faults or FaultPlan()
         self.api_key = api_key
         self.hold_seconds = hold_seconds
+        self.rate_limit = RateLimit(calls_per_second)
         self.records = Records()
         self.closing = threading.Event()
         self._keys = Keys()
@@ -66,6 +69,8 @@ class SimulatedProvider:
             if api_key != self.api_key or kind == Kind.WRONG_KEY:
                 shown = f"{api_key[:8]}****{api_key[-4:]}"
                 raise ErrorAnswer(401, "invalid_request_error", f"Invalid API Key provided: {shown}")
+            if not self.rate_limit.allows():
+                raise too_often()
             if fault and kind in _BEFORE:
                 return self._fail_before(fault), None
             if fault and kind == Kind.TIMEOUT_LATE and not call.is_done_once:
@@ -117,7 +122,7 @@ class SimulatedProvider:
 
     def _fail_before(self, fault: Fault) -> Answer:
         if fault.kind == Kind.RATE_LIMIT:
-            raise ErrorAnswer(429, "invalid_request_error", "Too many requests", code="rate_limit")
+            raise too_often(retry_after_seconds=fault.seconds)
         if fault.kind == Kind.ERROR_BEFORE:
             raise ErrorAnswer(503, "api_error", "Unavailable")
         if fault.kind == Kind.RESET_BEFORE:

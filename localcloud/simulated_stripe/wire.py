@@ -50,6 +50,14 @@ def invalid(message: str, *, status: int = 400, **more: Any) -> ErrorAnswer:
     return ErrorAnswer(status, "invalid_request_error", message, **more)
 
 
+def too_often(*, retry_after_seconds: float | None = None) -> ErrorAnswer:
+    """It may name whole seconds to wait."""
+    refusal = ErrorAnswer(429, "invalid_request_error", "Too many requests", code="rate_limit")
+    if retry_after_seconds is not None:
+        refusal.answer.headers["Retry-After"] = f"{retry_after_seconds:.0f}"
+    return refusal
+
+
 def missing(what: str, *, param: str, status: int = 400) -> ErrorAnswer:
     return invalid(f"No such {what}", status=status, code="resource_missing", param=param)
 

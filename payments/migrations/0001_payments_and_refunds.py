@@ -94,6 +94,13 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="GatewayRate",
+            fields=[
+                ("gateway", models.CharField(max_length=50, primary_key=True, serialize=False)),
+                ("free_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
             name="Authentication",
             fields=[
                 (

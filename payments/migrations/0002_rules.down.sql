@@ -1,7 +1,9 @@
 -- What was granted of columns goes with what was granted of the table.
-REVOKE ALL ON payments_payment, payments_refund, payments_paymentmethodsession FROM :application_role;
-GRANT SELECT, INSERT, UPDATE, DELETE ON payments_payment, payments_refund, payments_paymentmethodsession
-    TO :application_role;
+REVOKE ALL ON payments_payment, payments_refund, payments_paymentmethodsession, payments_gatewayrate
+    FROM :application_role;
+GRANT SELECT, INSERT, UPDATE, DELETE ON payments_payment, payments_refund, payments_paymentmethodsession,
+    payments_gatewayrate TO :application_role;
+ALTER TABLE payments_gatewayrate SET LOGGED;
 DROP TRIGGER payments_paymentmethodsession_moves ON payments_paymentmethodsession;
 DROP TRIGGER payments_paymentmethodsession_starts ON payments_paymentmethodsession;
 DROP TRIGGER payments_refund_moves ON payments_refund;

@@ -36,13 +36,13 @@ from payments.gateways.stripe.answers import (
     short,
 )
 from payments.gateways.stripe.declines import declined
-from payments.gateways.stripe.errors import unanswered
+from payments.gateways.stripe.errors import seconds_to_wait, unanswered
 from payments.gateways.stripe.transport import Deadline, DeadlineClient
 
 API_VERSION = "2026-10-28.endive"
 """The version whose objects `answers.py` reads."""
 FIRST_WAIT_SECONDS = 0.25
-"""After the first 429; doubled each time."""
+"""After the first 429, where Stripe names no time; doubled each time."""
 TRIES = 4
 PAGE, MAX_PAGES = 100, 100
 CLOCKS_DIFFER_SECONDS = 300
@@ -72,7 +72,8 @@ class StripeCall:
         for left in reversed(range(TRIES)):
             try:
                 return plain(send(self._client))
-            except stripe.RateLimitError:
+            except stripe.RateLimitError as error:
+                wait = seconds_to_wait(error, default=wait)
                 if not left or not self._deadline.outlasts(seconds=wait):
                     raise
             except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -15,6 +15,7 @@ ANOTHER_MODE = "a similar object exists in"
 """Part of Stripe's message for a test key and a live object, or the other way round."""
 LOCKED = "lock_timeout"
 """The code of a 429 about one object, which another request has locked."""
+MAX_WAIT_SECONDS = 60.0
 NO_FUNDS_TO_SEND = "insufficient_funds"
 _KEY = re.compile(r"\b[a-z]{2}_(?:test|live)_[\w*]+")
 """An API key, also one whose middle is masked."""
@@ -73,9 +74,19 @@ def unanswered(error: stripe.StripeError) -> NotAttempted | Unknown:
         # Its message quotes a part of the key.
         return NotAttempted(f"Stripe refused the API key ({error.http_status})")
     if isinstance(error, stripe.RateLimitError) and object_of(error).get("code") != LOCKED:
-        return NotAttempted("Stripe takes no more requests for now (429)")
+        return NotAttempted(
+            "Stripe takes no more requests for now (429)", retry_after_seconds=seconds_to_wait(error, default=1.0)
+        )
     status = f" ({error.http_status})" if error.http_status else ""
     return Unknown(short(f"no answer from Stripe{status}: {error.user_message or error}"))
+
+
+def seconds_to_wait(error: stripe.StripeError, *, default: float) -> float:
+    """How long Stripe asks to wait (`Retry-After`, https://datatracker.ietf.org/doc/html/rfc9110#field.retry-after), at
+    most a minute; the default where it names no seconds.
+    """
+    asked = str((error.headers or {}).get("Retry-After", ""))
+    return min(float(asked), MAX_WAIT_SECONDS) if asked.isascii() and asked.isdigit() else default
 
 
 def _in_stripes_words(error: stripe.StripeError) -> str:

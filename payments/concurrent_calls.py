@@ -1,0 +1,79 @@
+"""Calling the gateway for many requests at once, in threads: as fast as it answers, or at a rate."""
+
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from payments.call_rate import CallRate
+from payments.gateways.port import NotAttempted, Outcome, Request
+
+CallAnswer = Outcome | NotAttempted | None
+"""None where there was no time for the call."""
+Call = Callable[[Request], CallAnswer]
+Answers = dict[uuid.UUID, CallAnswer]
+"""By the requests' keys."""
+
+
+def call_at_once(requests: Sequence[Request], call: Call, *, threads: int) -> Answers:
+    """Each thread takes the next request when it is free.
+
+    A future for each request would take longer than recording its outcome does.
+    """
+    waiting: SimpleQueue[Request] = SimpleQueue()
+    for request in requests:
+        waiting.put(request)
+    answers: Answers = {}
+
+    def call_until_none_waits() -> None:
+        with suppress(Empty):
+            while True:
+                request = waiting.get_nowait()
+                answers[request.key] = call(request)
+
+    with _pool(threads) as pool:
+        for thread in [pool.submit(call_until_none_waits) for _ in range(min(threads, len(requests)))]:
+            thread.result()
+    return answers
+
+
+def call_at_rate(
+    requests: Sequence[Request], call: Call, *, threads: int, rate: CallRate, seconds_to_begin: Callable[[], float]
+) -> Answers:
+    """Each call begins when its turn at the rate has come and a thread is free for it.
+
+    When the gateway takes no requests for a while, all workers wait, and the request has another turn.
+    `seconds_to_begin` says within how many seconds a call must begin: for what has its turn later there is no time.
+    """
+    waiting, answers = deque(requests), Answers()
+    calling: dict[Future[CallAnswer], Request] = {}
+    with _pool(threads) as pool:
+        while waiting or calling:
+            if waiting and len(calling) < threads:
+                # Never more than can begin: a turn that is taken late would be one call too many then.
+                turns = rate.reserve(min(threads - len(calling), len(waiting)))
+                if turns.delay_seconds > seconds_to_begin():
+                    answers |= dict.fromkeys(request.key for request in waiting)
+                    waiting.clear()
+                for _ in turns.in_time() if waiting else ():
+                    request = waiting.popleft()
+                    calling[pool.submit(call, request)] = request
+            for future in wait(calling, return_when=FIRST_COMPLETED).done:
+                request, answer = calling.pop(future), future.result()
+                if seconds := called_too_often(answer):
+                    rate.pause(seconds)
+                    waiting.append(request)
+                else:
+                    answers[request.key] = answer
+    return answers
+
+
+def called_too_often(answer: object) -> float | None:
+    """How many seconds to wait, where the gateway answered that it was called too often."""
+    return answer.retry_after_seconds if isinstance(answer, NotAttempted) else None
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=threads, thread_name_prefix="gateway")
