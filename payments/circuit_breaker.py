@@ -13,10 +13,12 @@ request is bad. If all of them are, finding out costs twenty calls."""
 class CircuitBreaker:
     """Open once the gateway takes no requests. Safe for several threads.
 
-    `open_reason` says why the gateway takes no requests; it is empty while the breaker is closed.
+    `open_reason` says why the gateway takes no requests; it is empty while the breaker is closed. `waits`: calls are
+    made at a rate, which waits when the gateway was called too often, so that this opens nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, waits: bool = False) -> None:
+        self._waits = waits
         self._lock = threading.Lock()
         self._consecutive_rejections = 0
         self.open_reason = ""
@@ -26,6 +28,8 @@ class CircuitBreaker:
         with self._lock:
             if isinstance(answer, Succeeded | Declined):
                 self._consecutive_rejections = 0
+            elif isinstance(answer, NotAttempted) and answer.retry_after and self._waits:
+                pass
             elif isinstance(answer, NotAttempted) and not answer.this_request_only:
                 self._open(answer.reason)
             elif isinstance(answer, NotAttempted):

@@ -7,6 +7,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
+from django.conf import settings
+
 from payments.call_rate import CallRate
 from payments.gateways.port import NotAttempted, Outcome, Request
 
@@ -15,6 +17,16 @@ CallAnswer = Outcome | NotAttempted | None
 Call = Callable[[Request], CallAnswer]
 Answers = dict[uuid.UUID, CallAnswer]
 """By the requests' keys."""
+
+
+def make_calls(
+    requests: Sequence[Request], call: Call, *, rate: CallRate | None, seconds_to_begin: Callable[[], float]
+) -> Answers:
+    """Call the gateway for each request, `PAYMENT_COLLECTORS` at once, and at the rate if there is one."""
+    threads = settings.PAYMENT_COLLECTORS
+    if rate is None:
+        return call_at_once(requests, call, threads=threads)
+    return call_at_rate(requests, call, threads=threads, rate=rate, seconds_to_begin=seconds_to_begin)
 
 
 def call_at_once(requests: Sequence[Request], call: Call, *, threads: int) -> Answers:
@@ -54,7 +66,7 @@ def call_at_rate(
             if waiting and len(calling) < threads:
                 # Never more than can begin: a turn that is taken late would be one call too many then.
                 turns = rate.reserve(min(threads - len(calling), len(waiting)))
-                if turns.delay_seconds > seconds_to_begin():
+                if turns.delay.total_seconds() > seconds_to_begin():
                     answers |= dict.fromkeys(request.key for request in waiting)
                     waiting.clear()
                 for _ in turns.in_time() if waiting else ():
@@ -62,17 +74,12 @@ def call_at_rate(
                     calling[pool.submit(call, request)] = request
             for future in wait(calling, return_when=FIRST_COMPLETED).done:
                 request, answer = calling.pop(future), future.result()
-                if seconds := called_too_often(answer):
-                    rate.pause(seconds)
+                if isinstance(answer, NotAttempted) and answer.retry_after:
+                    rate.pause(answer.retry_after)
                     waiting.append(request)
                 else:
                     answers[request.key] = answer
     return answers
-
-
-def called_too_often(answer: object) -> float | None:
-    """How many seconds to wait, where the gateway answered that it was called too often."""
-    return answer.retry_after_seconds if isinstance(answer, NotAttempted) else None
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:

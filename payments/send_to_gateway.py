@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from payments.call_rate import CallRate
+from payments.call_rate import configured_rate
 from payments.circuit_breaker import CircuitBreaker
-from payments.concurrent_calls import CallAnswer, call_at_once, call_at_rate, called_too_often
+from payments.concurrent_calls import CallAnswer, make_calls
 from payments.gateways.port import (
     Answer,
     Declined,
@@ -82,10 +82,9 @@ def call_gateway(
         id_: next_step(first_called_at=first, now=now, unknown=id_ in lease.unknown, may_send=id_ not in called_before)
         for id_, first in lease.first_called_at.items()
     }
-    breaker = CircuitBreaker()
+    rate = configured_rate(gateway=gateway.name)
+    breaker = CircuitBreaker(waits=rate is not None)
     timeout: float = settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS
-    calls_per_second = settings.PAYMENT_GATEWAY_CALLS_PER_SECOND
-    rate = CallRate(gateway=gateway.name, calls_per_second=calls_per_second) if calls_per_second else None
     # A call must be over before the lease is, or another delivery would call for the same row meanwhile.
     last_call_at = lease.until - datetime.timedelta(seconds=timeout)
     never_received = Declined(code=NEVER_RECEIVED)
@@ -93,7 +92,7 @@ def call_gateway(
     def seconds_to_begin() -> float:
         """How long from now on a call may still begin; below zero, none may."""
         if breaker.open_reason:
-            return -1.0
+            return -1
         return min(seconds_left() - timeout - RECORDING_SECONDS, (last_call_at - clock()).total_seconds())
 
     def call_one(request: Request) -> CallAnswer:
@@ -107,15 +106,10 @@ def call_gateway(
             if_not_found=called_before.get(request.key, never_received),
             timeout_seconds=timeout,
         )
-        if rate is None or not called_too_often(answer):
-            breaker.record(answer)
+        breaker.record(answer)
         return answer
 
-    requests, threads = _in_random_order(lease.requests), settings.PAYMENT_COLLECTORS
-    if rate is None:
-        answers = call_at_once(requests, call_one, threads=threads)
-    else:
-        answers = call_at_rate(requests, call_one, threads=threads, rate=rate, seconds_to_begin=seconds_to_begin)
+    answers = make_calls(_in_random_order(lease.requests), call_one, rate=rate, seconds_to_begin=seconds_to_begin)
     outcomes = {key: answer for key, answer in answers.items() if isinstance(answer, Outcome)}
     lease.release([key for key in answers if key not in outcomes])
     outcomes |= never_called

@@ -112,12 +112,12 @@ class NotAttempted:
     Other requests would fare no better now, unless the reason concerns `this_request_only`: a customer that the API key
     doesn't reach, a parameter that the gateway doesn't know. `reason` is for people.
 
-    `retry_after_seconds`: the gateway was called more often than it takes, and takes requests again after so long.
+    `retry_after`: the gateway was called more often than it takes, and takes requests again after so long.
     """
 
     reason: str
     this_request_only: bool = False
-    retry_after_seconds: float | None = None
+    retry_after: datetime.timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

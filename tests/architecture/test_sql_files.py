@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tests.support.project_files import PRODUCT, all_files, modules, text_of, tree_of
 
+OF_REAL_TIME = {Path("payments/sql/reserve_calls.sql"), Path("payments/sql/pause_calls.sql")}
+"""How often the gateway is called goes by the clock on the wall; nothing is billed by it."""
 CLOCK = re.compile(r"\b(now\(\)|current_date|current_timestamp|clock_timestamp|localtimestamp)", re.IGNORECASE)
 
 
@@ -33,7 +35,7 @@ class TestStatements:
         assert called == Counter(statements())
 
     def test_read_no_clock(self) -> None:
-        assert [path for path in statements() if CLOCK.search(text_of(path))] == []
+        assert [path for path in statements() if CLOCK.search(text_of(path)) and path not in OF_REAL_TIME] == []
 
     def test_are_sql_files(self) -> None:
         assert [path for path in statements() if path.suffix != ".sql"] == []

@@ -1,7 +1,9 @@
 """Stripe's states and errors, each produced by the simulated provider, and what we make of them (docs/stripe.md)."""
 
+import datetime
 import re
 import socket
+import time
 import uuid
 from dataclasses import replace
 from typing import Any
@@ -375,8 +377,26 @@ class TestProvider:
     def test_that_limits_requests_is_not_waited_for_beyond_the_deadline(self, bench: StripeBench) -> None:
         bench.provider.faults.script(*[Fault(kind=Kind.RATE_LIMIT)] * 4)
         answer = collected(bench, a_payment(), seconds=SHORT_SECONDS)
-        assert answer == NotAttempted("Stripe takes no more requests for now (429)", this_request_only=False)
+        reason = "Stripe takes no more requests for now (429)"
+        assert answer == NotAttempted(reason, retry_after=datetime.timedelta(seconds=1))
         assert 1 <= bench.provider.records.calls["payment.create"] <= 2
+
+    def test_that_names_a_time_to_wait_is_called_again_after_it(self, bench: StripeBench) -> None:
+        request, began = a_payment(), time.monotonic()
+        bench.provider.faults.script(Fault(kind=Kind.RATE_LIMIT, seconds=1))
+        assert type(collected(bench, request)) is Succeeded
+        assert time.monotonic() - began >= 1
+        assert bench.taken(request) == [1999]
+
+    @pytest.mark.parametrize(("asked", "waits"), [(30, 30), (61, 60), (86_400, 60)])
+    def test_that_names_a_time_beyond_the_deadline_has_others_wait(
+        self, bench: StripeBench, asked: int, waits: int
+    ) -> None:
+        bench.provider.faults.script(Fault(kind=Kind.RATE_LIMIT, seconds=asked))
+        answer = collected(bench, a_payment(), seconds=SHORT_SECONDS)
+        assert isinstance(answer, NotAttempted)
+        assert answer.retry_after == datetime.timedelta(seconds=waits)
+        assert bench.provider.records.calls["payment.create"] == 1
 
     def test_gets_a_wrong_key_and_no_reason_quotes_it(self, bench: StripeBench) -> None:
         key = f"sk_test_{uuid.uuid4().hex}"

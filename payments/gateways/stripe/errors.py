@@ -1,5 +1,6 @@
 """Stripe's errors, and what each means for the money (https://docs.stripe.com/api/errors)."""
 
+import datetime
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +16,7 @@ ANOTHER_MODE = "a similar object exists in"
 """Part of Stripe's message for a test key and a live object, or the other way round."""
 LOCKED = "lock_timeout"
 """The code of a 429 about one object, which another request has locked."""
-MAX_WAIT_SECONDS = 60.0
+MAX_WAIT_SECONDS = 60
 NO_FUNDS_TO_SEND = "insufficient_funds"
 _KEY = re.compile(r"\b[a-z]{2}_(?:test|live)_[\w*]+")
 """An API key, also one whose middle is masked."""
@@ -75,7 +76,8 @@ def unanswered(error: stripe.StripeError) -> NotAttempted | Unknown:
         return NotAttempted(f"Stripe refused the API key ({error.http_status})")
     if isinstance(error, stripe.RateLimitError) and object_of(error).get("code") != LOCKED:
         return NotAttempted(
-            "Stripe takes no more requests for now (429)", retry_after_seconds=seconds_to_wait(error, default=1.0)
+            "Stripe takes no more requests for now (429)",
+            retry_after=datetime.timedelta(seconds=seconds_to_wait(error, default=1)),
         )
     status = f" ({error.http_status})" if error.http_status else ""
     return Unknown(short(f"no answer from Stripe{status}: {error.user_message or error}"))
@@ -86,7 +88,7 @@ def seconds_to_wait(error: stripe.StripeError, *, default: float) -> float:
     most a minute; the default where it names no seconds.
     """
     asked = str((error.headers or {}).get("Retry-After", ""))
-    return min(float(asked), MAX_WAIT_SECONDS) if asked.isascii() and asked.isdigit() else default
+    return min(int(asked), MAX_WAIT_SECONDS) if asked.isascii() and asked.isdigit() else default
 
 
 def _in_stripes_words(error: stripe.StripeError) -> str:

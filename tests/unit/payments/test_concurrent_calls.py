@@ -1,5 +1,6 @@
 """Calls at a rate: when each begins, how many at once, and what becomes of them when the time is over."""
 
+import datetime
 import threading
 import time
 import uuid
@@ -12,7 +13,7 @@ from payments.concurrent_calls import Answers, CallAnswer, call_at_once, call_at
 from payments.gateways.port import Declined, NotAttempted, PaymentRequest, Request, Succeeded
 from tests.builders import NOW
 
-TOO_OFTEN = NotAttempted("slow down", retry_after_seconds=0.01)
+TOO_OFTEN = NotAttempted("slow down", retry_after=datetime.timedelta(milliseconds=10))
 
 
 def requests(count: int) -> list[Request]:
@@ -36,14 +37,15 @@ class Rate:
     def __init__(self, *, most: int = 100, delays: Sequence[float] = (), between: float = 0.0) -> None:
         self.most, self.delays, self.between = most, list(delays), between
         self.asked: list[int] = []
-        self.paused: list[float] = []
+        self.paused: list[datetime.timedelta] = []
 
     def reserve(self, calls: int) -> Turns:
         self.asked.append(calls)
-        return Turns(min(calls, self.most), self.delays.pop(0) if self.delays else 0.0, self.between)
+        delay = datetime.timedelta(seconds=self.delays.pop(0) if self.delays else 0)
+        return Turns(min(calls, self.most), delay, datetime.timedelta(seconds=self.between))
 
-    def pause(self, seconds: float) -> None:
-        self.paused.append(seconds)
+    def pause(self, duration: datetime.timedelta) -> None:
+        self.paused.append(duration)
 
 
 class Gateway:
@@ -113,7 +115,7 @@ def test_called_too_often_all_wait_and_the_request_has_another_turn() -> None:
     asked, rate, gateway = requests(5), Rate(), Gateway(TOO_OFTEN, TOO_OFTEN)
     answers = called(asked, gateway, rate)
     assert {type(answer) for answer in answers.values()} == {Succeeded}
-    assert (len(answers), len(gateway.called), rate.paused) == (5, 7, [0.01, 0.01])
+    assert (len(answers), len(gateway.called), rate.paused) == (5, 7, [datetime.timedelta(milliseconds=10)] * 2)
 
 
 def test_another_rejection_is_an_answer() -> None:
