@@ -138,9 +138,9 @@ VOLUME_CHECK_FIRST_AMOUNTS = env.amounts("VOLUME_CHECK_FIRST_AMOUNTS")
 
 # --- Payments ---
 
-STRIPE_GATEWAY = "payments.gateways.stripe.gateway.StripeGateway"
 # On Lambda it must be named: the default collects no money, and records payments as if they had succeeded.
 PAYMENT_GATEWAY = env.str("PAYMENT_GATEWAY", default="payments.gateways.logging_gateway.LoggingGateway")
+_BY_STRIPE = PAYMENT_GATEWAY == "payments.gateways.stripe.gateway.StripeGateway"
 PAYMENT_GATEWAY_TIMEOUT_SECONDS = env.float("PAYMENT_GATEWAY_TIMEOUT_SECONDS", default=20.0)
 # Longer than the gateway's deadline (a check holds it), so that two deliveries don't call it at once; shorter than
 # the queue's visibility timeout, so that a message that comes back finds it ended.
@@ -148,9 +148,7 @@ PAYMENT_LEASE_SECONDS = env.int("PAYMENT_LEASE_SECONDS", default=120)
 # Calls at once of one worker, and calls a second of all workers together: a little less than the provider takes; 0 is
 # no limit. Stripe takes 25 of one kind, unless it allowed more (https://docs.stripe.com/rate-limits).
 PAYMENT_COLLECTORS = env.count("PAYMENT_COLLECTORS", default=32)
-PAYMENT_GATEWAY_CALLS_PER_SECOND = env.int(
-    "PAYMENT_GATEWAY_CALLS_PER_SECOND", default=20 if PAYMENT_GATEWAY == STRIPE_GATEWAY else 0
-)
+PAYMENT_GATEWAY_CALLS_PER_SECOND = env.int("PAYMENT_GATEWAY_CALLS_PER_SECOND", default=20 if _BY_STRIPE else 0)
 # Days of an account's first decline until each step of dunning; after the last one it is INACTIVE (docs/payments.md).
 DUNNING_DAYS = env.list("DUNNING_DAYS", cast=int, default=[1, 3, 5, 7])
 # Days after its due date on which an invoice that was sent to the customer makes the account INACTIVE, being unpaid.
@@ -172,8 +170,8 @@ MIN_COLLECTED_MINOR = {
 }
 # A payment or refund whose outcome is open for so many days needs review, and is looked up once a day from then on.
 PAYMENT_UNKNOWN_DAYS = env.int("PAYMENT_UNKNOWN_DAYS", default=5)
-# For Stripe. Only the worker calls it, and only the worker takes its key: not
-# the function that the internet reaches. Without an address it is Stripe's own.
+# For Stripe. Only the worker calls it, and only the worker takes its key: not the function that the internet reaches.
+# Without an address it is Stripe's own.
 STRIPE_API_KEY = ""
 if FUNCTION_DUTY in {"", "worker"}:
     STRIPE_API_KEY = from_secret(env, "STRIPE_API_KEY", arn_in="STRIPE_SECRET_ARN")

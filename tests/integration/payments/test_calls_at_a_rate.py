@@ -72,7 +72,7 @@ def test_what_has_its_turn_after_the_lease_is_sent_on(settings: Any) -> None:
 @committed
 def test_no_transaction_is_open_while_calls_are_made() -> None:
     """An idle one would hold row locks, and keep vacuum from its work, as long as the gateway takes."""
-    states = []
+    states: list[tuple[str]] = []
 
     class Watching(ScriptedGateway):
         def submit(self, request: Any, *, timeout_seconds: float) -> Any:

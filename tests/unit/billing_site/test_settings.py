@@ -187,3 +187,20 @@ class TestClock:
         found = importlib.util.find_spec
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "localcloud" else found(name))
         assert loaded(monkeypatch, LOCAL_CLOCK="/data/clock.json")["CLOCK"] == "django.utils.timezone.now"
+
+
+@pytest.mark.parametrize(
+    ("variables", "calls_per_second"),
+    [
+        ({}, 0),
+        ({"PAYMENT_GATEWAY": "payments.gateways.stripe.gateway.StripeGateway", "STRIPE_API_KEY": "sk_test_1"}, 20),
+        ({"PAYMENT_GATEWAY_CALLS_PER_SECOND": "95"}, 95),
+    ],
+)
+def test_the_rate_of_calls_is_stripes_by_default(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], calls_per_second: int
+) -> None:
+    """Below the 25 requests a second that Stripe takes of one kind (https://docs.stripe.com/rate-limits)."""
+    for name in ("PAYMENT_GATEWAY", "PAYMENT_GATEWAY_CALLS_PER_SECOND"):
+        monkeypatch.delenv(name, raising=False)
+    assert loaded(monkeypatch, **variables)["PAYMENT_GATEWAY_CALLS_PER_SECOND"] == calls_per_second
