@@ -4,11 +4,10 @@ import datetime
 import uuid
 from collections.abc import Callable, Iterator
 
-from django.db import transaction
-
 from accounts.currencies import display
 from accounts.ids import new_id
 from accounts.models import Account
+from accounts.previews import preview
 from accounts.terms import terms_of
 from accounts.wording import day_in_words
 from backoffice.actions import Caller
@@ -26,11 +25,9 @@ from subscriptions.upcoming_invoice import upcoming_invoice
 
 def foreseen_opening(sign_up: Callable[[], SignedUp], caller: Caller) -> list[str]:
     """What `sign_up` does, which isn't done: nothing is left behind or sent. Raises what it raises."""
-    with transaction.atomic():
+    with preview():
         mark = new_id()
-        sentences = list(_in_words(sign_up(), mark, caller))
-        transaction.set_rollback(True)
-        return sentences
+        return list(_in_words(sign_up(), mark, caller))
 
 
 def opened_in_words(signed_up: SignedUp) -> str:

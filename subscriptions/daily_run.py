@@ -4,9 +4,8 @@ import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import transaction
-
 from accounts.billing_day import billing_day
+from accounts.previews import preview
 from payments.messages.queue import Queue
 from rebilling.models import Run
 from rebilling.sweep import check_not_in_future, sweep
@@ -28,7 +27,6 @@ def foreseen_day(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[No
     """While the block runs it sees the accounts as `run_day` would sweep them. Nothing of that is kept; till then the
     accounts that would change are locked.
     """
-    with transaction.atomic():
+    with preview():
         apply_due_changes(as_of=as_of, today=billing_day(now), now=now)
         yield
-        transaction.set_rollback(True)
