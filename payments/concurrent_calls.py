@@ -1,5 +1,7 @@
 """Calling the gateway for many requests at once, in threads: as fast as it answers, or at a rate."""
 
+import datetime
+import logging
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -8,9 +10,14 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from django.conf import settings
+from django.db import DatabaseError
 
-from payments.call_rate import CallRate
+from payments.call_rate import CallRate, Turns
 from payments.gateways.port import NotAttempted, Outcome, Request
+
+logger = logging.getLogger(__name__)
+
+_UNKNOWN_RATE = {"event": "gateway.no_rate"}
 
 CallAnswer = Outcome | NotAttempted | None
 """None where there was no time for the call."""
@@ -56,8 +63,9 @@ def call_at_rate(
 ) -> Answers:
     """Each call begins when its turn at the rate has come and a thread is free for it.
 
-    When the gateway takes no requests for a while, all workers wait, and the request has another turn.
-    `seconds_to_begin` says within how many seconds a call must begin: for what has its turn later there is no time.
+    When the gateway was called too often, all workers wait, and the request has another turn. `seconds_to_begin` says
+    within how many seconds a call must begin: for what has its turn later there is no time, nor is there where the
+    database gives no turns. What was called then has its answer all the same.
     """
     waiting, answers = deque(requests), Answers()
     calling: dict[Future[CallAnswer], Request] = {}
@@ -65,21 +73,41 @@ def call_at_rate(
         while waiting or calling:
             if waiting and len(calling) < threads:
                 # Never more than can begin: a turn that is taken late would be one call too many then.
-                turns = rate.reserve(min(threads - len(calling), len(waiting)))
-                if turns.delay.total_seconds() > seconds_to_begin():
+                turns = _turns(rate, min(threads - len(calling), len(waiting)), seconds_to_begin)
+                if turns is None:
                     answers |= dict.fromkeys(request.key for request in waiting)
                     waiting.clear()
-                for _ in turns.in_time() if waiting else ():
+                for _ in turns.in_time() if turns else ():
                     request = waiting.popleft()
                     calling[pool.submit(call, request)] = request
             for future in wait(calling, return_when=FIRST_COMPLETED).done:
                 request, answer = calling.pop(future), future.result()
-                if isinstance(answer, NotAttempted) and answer.retry_after:
-                    rate.pause(answer.retry_after)
+                if isinstance(answer, NotAttempted) and answer.retry_after is not None:
+                    _pause(rate, answer.retry_after)
                     waiting.append(request)
                 else:
                     answers[request.key] = answer
     return answers
+
+
+def _turns(rate: CallRate, calls: int, seconds_to_begin: Callable[[], float]) -> Turns | None:
+    """The turns of these calls, or of the first of them; None where the first comes too late."""
+    if seconds_to_begin() < 0:
+        return None
+    try:
+        turns = rate.reserve(calls)
+    except DatabaseError:
+        logger.exception("the gateway's rate can't be read, and no more calls are made", extra=_UNKNOWN_RATE)
+        return None
+    return turns if turns.delay.total_seconds() <= seconds_to_begin() else None
+
+
+def _pause(rate: CallRate, duration: datetime.timedelta) -> None:
+    try:
+        rate.pause(duration)
+    except DatabaseError:
+        # The next turn isn't given either.
+        logger.exception("the other workers can't be asked to wait", extra=_UNKNOWN_RATE)
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:

@@ -388,6 +388,26 @@ class TestProvider:
         assert time.monotonic() - began >= 1
         assert bench.taken(request) == [1999]
 
+    def test_that_names_no_time_at_all_is_called_again_after_the_usual_one(self, bench: StripeBench) -> None:
+        request = a_payment()
+        bench.provider.faults.script(*[Fault(kind=Kind.RATE_LIMIT, seconds=0)] * 2)
+        assert type(collected(bench, request)) is Succeeded
+        assert bench.provider.records.calls["payment.create"] == 3
+
+    def test_is_called_once_a_turn_where_calls_are_made_at_a_rate(self, bench: StripeBench, settings: Any) -> None:
+        """All workers wait then; but a later request of the call is sent again in it."""
+        settings.PAYMENT_GATEWAY_CALLS_PER_SECOND = 20
+        request = a_payment()
+        bench.provider.faults.script(Fault(kind=Kind.RATE_LIMIT))
+        answer = collected(bench, request)
+        assert isinstance(answer, NotAttempted)
+        assert answer.retry_after == datetime.timedelta(seconds=1)
+        assert bench.provider.records.calls["payment.create"] == 1
+        bench.provider.faults.script(Fault(kind=Kind.RATE_LIMIT), call="payment.cancel")
+        declined = a_payment(payment_method="pm_declined_insufficient_funds")
+        assert type(collected(bench, declined)) is Declined
+        assert bench.provider.records.calls["payment.cancel"] == 2
+
     @pytest.mark.parametrize(("asked", "waits"), [(30, 30), (61, 60), (86_400, 60)])
     def test_that_names_a_time_beyond_the_deadline_has_others_wait(
         self, bench: StripeBench, asked: int, waits: int

@@ -52,7 +52,10 @@ SendRequest = Callable[[stripe.StripeClient], object]
 
 
 class StripeCall:
-    def __init__(self, *, api_key: str, api_base: str, timeout_seconds: float) -> None:
+    """`is_paced`: calls are made at a rate, which waits for all workers where the first request is one too many."""
+
+    def __init__(self, *, api_key: str, api_base: str, timeout_seconds: float, is_paced: bool = False) -> None:
+        self._tries = 1 if is_paced else TRIES
         self._deadline = Deadline(seconds=timeout_seconds)
         self._client = stripe.StripeClient(
             api_key,
@@ -64,12 +67,13 @@ class StripeCall:
         )
 
     def send(self, send: SendRequest) -> dict[str, object]:
-        """Stripe's answer. A request that hit a rate limit was not executed: it is sent again under the same key.
+        """Stripe's answer. A request that hit a rate limit was not executed: it is sent again under the same key, but
+        for the first one of a paced call.
 
         Raises stripe.StripeError and UnreadableAnswer.
         """
-        wait = FIRST_WAIT_SECONDS
-        for left in reversed(range(TRIES)):
+        tries, self._tries, wait = self._tries, TRIES, FIRST_WAIT_SECONDS
+        for left in reversed(range(tries)):
             try:
                 return plain(send(self._client))
             except stripe.RateLimitError as error:

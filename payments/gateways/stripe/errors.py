@@ -85,10 +85,11 @@ def unanswered(error: stripe.StripeError) -> NotAttempted | Unknown:
 
 def seconds_to_wait(error: stripe.StripeError, *, default: float) -> float:
     """How long Stripe asks to wait (`Retry-After`, https://datatracker.ietf.org/doc/html/rfc9110#field.retry-after), at
-    most a minute; the default where it names no seconds.
+    most a minute; the default where it names no seconds, or none at all.
     """
     asked = str((error.headers or {}).get("Retry-After", ""))
-    return min(int(asked), MAX_WAIT_SECONDS) if asked.isascii() and asked.isdigit() else default
+    seconds = int(asked) if asked.isascii() and asked.isdigit() else 0
+    return min(seconds, MAX_WAIT_SECONDS) or default
 
 
 def _in_stripes_words(error: stripe.StripeError) -> str:

@@ -46,7 +46,7 @@ class StripeGateway:
         return self._create_refund(request, timeout_seconds)
 
     def look_up(self, request: Request, *, timeout_seconds: float) -> Finding:
-        return self._call(timeout_seconds).look_up(request)
+        return self._paced_call(timeout_seconds).look_up(request)
 
     def open_session(self, request: SessionRequest, *, timeout_seconds: float) -> SessionAnswer:
         return open_at_stripe(self._call(timeout_seconds), request, key=self._session_key(request))
@@ -64,7 +64,7 @@ class StripeGateway:
             params = _payment_params(request)
         except UnableToExpress:
             return NOT_EXPRESSIBLE
-        call = self._call(timeout_seconds)
+        call = self._paced_call(timeout_seconds)
         options = self._options(request)
         try:
             record = read_intent(call.send(lambda client: client.v1.payment_intents.create(params, options)))
@@ -84,7 +84,7 @@ class StripeGateway:
             params = _refund_params(request)
         except UnableToExpress:
             return NOT_EXPRESSIBLE
-        call = self._call(timeout_seconds)
+        call = self._paced_call(timeout_seconds)
         options = self._options(request)
         try:
             record = read_refund(call.send(lambda client: client.v1.refunds.create(params, options)))
@@ -100,8 +100,13 @@ class StripeGateway:
     def _session_key(self, request: SessionRequest) -> str:
         return str(request.session_id)
 
-    def _call(self, timeout_seconds: float) -> StripeCall:
-        return StripeCall(api_key=self._api_key, api_base=self._api_base, timeout_seconds=timeout_seconds)
+    def _paced_call(self, timeout_seconds: float) -> StripeCall:
+        return self._call(timeout_seconds, is_paced=settings.PAYMENT_GATEWAY_CALLS_PER_SECOND > 0)
+
+    def _call(self, timeout_seconds: float, *, is_paced: bool = False) -> StripeCall:
+        return StripeCall(
+            api_key=self._api_key, api_base=self._api_base, timeout_seconds=timeout_seconds, is_paced=is_paced
+        )
 
 
 def _payment_params(request: PaymentRequest) -> PaymentIntentCreateParams:

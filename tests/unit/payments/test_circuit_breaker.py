@@ -1,11 +1,12 @@
 """When the circuit breaker opens, and what it then says."""
 
+import datetime
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from payments.circuit_breaker import MAX_CONSECUTIVE_REJECTIONS, CircuitBreaker
+from payments.circuit_breaker import MAX_CONSECUTIVE_REJECTIONS, MAX_REFUSED_SECONDS, CircuitBreaker
 from payments.gateways.port import Declined, NotAttempted, Outcome, Succeeded, Unknown
 
 REJECTED = NotAttempted("no such customer", this_request_only=True)
@@ -51,3 +52,34 @@ class TestCircuitBreaker:
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(breaker.record, [REJECTED] * MAX_CONSECUTIVE_REJECTIONS))
         assert breaker.open_reason == OPEN_REASON
+
+
+class TestBreakerThatWaits:
+    """Of calls at a rate, which waits when the gateway was called too often."""
+
+    TOO_OFTEN = NotAttempted("slow down", retry_after=datetime.timedelta())
+
+    def after(self, *answers: tuple[float, Outcome | NotAttempted]) -> CircuitBreaker:
+        """Answers, each at so many seconds."""
+        times = iter([at for at, answer in answers if answer is self.TOO_OFTEN])
+        breaker = CircuitBreaker(waits=True, seconds=lambda: next(times))
+        for _, answer in answers:
+            breaker.record(answer)
+        return breaker
+
+    def test_stays_closed_for_a_while_and_says_so_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        breaker = self.after(*((float(second), self.TOO_OFTEN) for second in range(MAX_REFUSED_SECONDS)))
+        assert breaker.open_reason == ""
+        assert [record.message for record in caplog.records] == ["the gateway is called too often, and is waited for"]
+
+    def test_opens_when_nothing_else_is_answered(self) -> None:
+        breaker = self.after((5.0, self.TOO_OFTEN), (5.0 + MAX_REFUSED_SECONDS, self.TOO_OFTEN))
+        assert breaker.open_reason == "slow down (for 30 seconds)"
+
+    @pytest.mark.parametrize("taken", [SUCCEEDED, Declined("stolen_card")])
+    def test_counts_anew_after_a_request_that_was_taken(self, taken: Outcome) -> None:
+        late = float(MAX_REFUSED_SECONDS)
+        assert self.after((0.0, self.TOO_OFTEN), (1.0, taken), (late, self.TOO_OFTEN)).open_reason == ""
+
+    def test_opens_at_once_for_another_reason(self) -> None:
+        assert self.after((0.0, NotAttempted("a wrong key"))).open_reason == "a wrong key"

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 
 import pytest
+from django.db import OperationalError
 
 from payments.call_rate import Turns
 from payments.concurrent_calls import Answers, CallAnswer, call_at_once, call_at_rate
@@ -136,6 +137,42 @@ def test_what_has_its_turn_too_late_is_not_called_nor_waited_for() -> None:
 def test_nothing_is_called_once_the_time_is_over() -> None:
     """As when the circuit breaker opens: below zero, none may begin."""
     asked, rate, gateway = requests(5), Rate(most=1), Gateway()
-    answers = called(asked, gateway, rate, threads=1, left=[1.0, -1.0])
+    answers = called(asked, gateway, rate, threads=1, left=[1.0, 1.0, -1.0])
     assert len(gateway.called) == 1
     assert list(answers.values()).count(None) == 4
+
+
+def test_nothing_is_reserved_once_the_time_is_over() -> None:
+    asked, rate = requests(5), Rate()
+    assert called(asked, Gateway(), rate, left=[-1.0]) == dict.fromkeys([request.key for request in asked])
+    assert rate.asked == []
+
+
+class TestTroubleOfTheDatabase:
+    """What was called has moved money: its answers are there to be recorded."""
+
+    def test_while_turns_are_reserved_ends_the_calls(self) -> None:
+        class Broken(Rate):
+            def reserve(self, calls: int) -> Turns:
+                if len(self.asked) == 2:
+                    raise OperationalError("canceling statement due to statement timeout")
+                return super().reserve(calls)
+
+        asked, gateway = requests(10), Gateway()
+        answers = called(asked, gateway, Broken(), threads=1)
+        assert [answers[request.key] is None for request in asked].count(False) == len(gateway.called) == 2
+        assert len(answers) == 10
+
+    def test_while_others_are_asked_to_wait_does_not(self) -> None:
+        class Broken(Rate):
+            def pause(self, duration: datetime.timedelta) -> None:
+                raise OperationalError("canceling statement due to statement timeout")
+
+        answers = called(requests(3), Gateway(TOO_OFTEN), Broken())
+        assert {type(answer) for answer in answers.values()} == {Succeeded}
+
+
+def test_a_pause_of_no_time_is_another_turn() -> None:
+    asked, rate = requests(2), Rate()
+    answers = called(asked, Gateway(NotAttempted("slow down", retry_after=datetime.timedelta())), rate)
+    assert {type(answer) for answer in answers.values()} == {Succeeded}
