@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from accounts.billing_calendar import Interval
-from tests.unit.accounts.calendar_oracle import oracle_start
+from tests.support.calendar_oracle import oracle_start
 
 MIN_COLLECTED_MINOR = 50
 """Of USD and EUR alike: less is too small to collect."""
@@ -61,11 +61,18 @@ class Line:
         return self.amount if self.rate is None or self.rate.inclusive else self.amount + self.tax
 
     @property
+    def rest(self) -> int:
+        """Below zero of a deduction."""
+        return self.total - self.credited
+
+    @property
     def left(self) -> int:
-        return max(0, self.total - self.credited)
+        return max(0, self.rest)
 
     def credit(self, amount: int) -> int:
         """Returns the tax in it: that of all that is credited by now, less that of what was before."""
+        if not amount:
+            return 0
         before = rounded(Fraction(self.tax * self.credited, self.total))
         self.credited += amount
         return rounded(Fraction(self.tax * self.credited, self.total)) - before
@@ -73,6 +80,7 @@ class Line:
 
 @dataclass(eq=False)
 class Invoice:
+    issued_on: datetime.date
     lines: list[Line]
     credited: int = 0
 
@@ -89,12 +97,14 @@ class Invoice:
 
     def left_of(self, period: "Period") -> int:
         """What may be credited of the period: a deduction may have paid for some of it."""
-        return min(self.total - self.credited, sum(line.left for line in self.lines_of(period)))
+        return max(0, min(self.total - self.credited, sum(line.rest for line in self.lines_of(period))))
 
 
 @dataclass(eq=False)
 class Period:
-    """`billed` is what was billed for it, less what was given back, without a tax that is added."""
+    """`billed` is what was billed for it, less what was given back, without a tax that is added; `given_back` is what
+    credit notes gave back for it, with its tax.
+    """
 
     start: datetime.date
     end: datetime.date
@@ -104,6 +114,7 @@ class Period:
     prices: Prices
     billed: int
     invoices: list[Invoice] = field(default_factory=list)
+    given_back: int = 0
 
     def runs_on(self, day: datetime.date) -> bool:
         return self.start <= day < self.ended_on
@@ -116,7 +127,8 @@ class Period:
 
     @property
     def uncredited(self) -> int:
-        return sum(line.total - line.credited for invoice in self.invoices for line in invoice.lines_of(self))
+        """Its lines may have less left, where they went along with the last that an invoice gave back."""
+        return sum(line.total for invoice in self.invoices for line in invoice.lines_of(self)) - self.given_back
 
     @property
     def left(self) -> int:
@@ -177,8 +189,8 @@ class Bill:
     periods: list[Period] = field(default_factory=list)
     waiting: list[Item] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
-    credit_notes: list[tuple[int, int]] = field(default_factory=list)
-    """Each one's amount, and the tax in it."""
+    credit_notes: list[tuple[datetime.date, int, int]] = field(default_factory=list)
+    """Each one's day, its amount, and the tax in it."""
     credit: int = 0
     """What is given back without a credit note."""
     given_up: int = 0
@@ -294,7 +306,7 @@ class Bill:
 
     def _issue(self, lines: list[Line]) -> None:
         tax(lines)
-        invoice = Invoice(lines)
+        invoice = Invoice(self.today, lines)
         self.invoices.append(invoice)
         for period in dict.fromkeys(line.period for line in lines if line.period):
             period.invoices.append(invoice)
@@ -343,7 +355,8 @@ class Bill:
         for invoice in reversed(period.invoices):
             amount = min(to_give, invoice.left_of(period))
             if amount > 0:
-                self.credit_notes.append((amount, _credit(invoice, period, amount)))
+                self.credit_notes.append((self.today, amount, _credit(invoice, period, amount)))
+                period.given_back += amount
                 to_give -= amount
 
 
@@ -364,11 +377,16 @@ def _net_within(most: int, rate: Rate | None) -> int:
 
 
 def _credit(invoice: Invoice, period: Period, amount: int) -> int:
-    """Credit the period's lines one after the other; returns the tax in it."""
+    """Credit the period's lines one after the other, or the rest of each of them, deductions included, where that is
+    all that they have left, or the rest of each line where that is all that the invoice has; returns the tax in it.
+    """
     invoice.credited += amount
+    for lines in (invoice.lines, invoice.lines_of(period)):
+        if amount == sum(line.rest for line in lines):
+            return sum(line.credit(line.rest) for line in lines)
     taxes = 0
     for line in invoice.lines_of(period):
-        if share := min(amount, line.left):
-            taxes += line.credit(share)
-            amount -= share
+        share = min(amount, line.left)
+        taxes += line.credit(share)
+        amount -= share
     return taxes

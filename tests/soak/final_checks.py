@@ -14,8 +14,8 @@ from ledger.models import Entry
 from payments.models import OFFLINE, Payment, Refund
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.summary import reconciliations_of
+from tests.support.calendar_oracle import oracle_starts
 from tests.support.soundness import Soundness
-from tests.unit.accounts.calendar_oracle import oracle_starts
 
 if TYPE_CHECKING:
     from localcloud.simulated_stripe.records import Records

@@ -57,9 +57,9 @@ def _expected(subscribers: Subscribers, account_id: uuid.UUID, *, last_day: date
 
 
 def _assert_documents(account_id: uuid.UUID, bill: Bill) -> None:
-    invoices = Invoice.objects.filter(account=account_id).values_list("total_minor", "tax_minor")
-    assert sorted(invoices) == sorted((invoice.total, invoice.tax) for invoice in bill.invoices)
-    credit_notes = CreditNote.objects.filter(account=account_id).values_list("amount_minor", "tax_minor")
+    invoices = Invoice.objects.filter(account=account_id).values_list("issued_on", "total_minor", "tax_minor")
+    assert sorted(invoices) == sorted((invoice.issued_on, invoice.total, invoice.tax) for invoice in bill.invoices)
+    credit_notes = CreditNote.objects.filter(account=account_id).values_list("issued_on", "amount_minor", "tax_minor")
     assert sorted(credit_notes) == sorted(bill.credit_notes)
     waiting = Item.objects.filter(PENDING, account=account_id)
     assert sorted(item.amount_minor - item.invoiced_minor for item in waiting) == sorted(
@@ -74,8 +74,8 @@ def _assert_ledger(account_id: uuid.UUID, bill: Bill, *, owed: int, taken: int) 
         booked[entry.credit] -= entry.amount_minor
     billed = sum(invoice.total for invoice in bill.invoices)
     taxes = sum(invoice.tax for invoice in bill.invoices)
-    credited = sum(amount for amount, _ in bill.credit_notes)
-    taxes_credited = sum(tax for _, tax in bill.credit_notes)
+    credited = sum(amount for _, amount, _ in bill.credit_notes)
+    taxes_credited = sum(tax for *_, tax in bill.credit_notes)
     expected = {
         "revenue": (credited - taxes_credited) - (billed - taxes),
         "tax_payable": taxes_credited - taxes,

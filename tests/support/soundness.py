@@ -23,9 +23,9 @@ from payments.models import OFFLINE, Payment, Refund
 from payments.outcomes import OUR_FAULT
 from rebilling.books import changed_runs, discrepancies
 from rebilling.models import Rebilling, SkipReason
+from tests.support.calendar_oracle import oracle_starts
 from tests.support.every_row import Rows, grouped, summed
 from tests.support.states_page import changes
-from tests.unit.accounts.calendar_oracle import oracle_starts
 
 _FIELDS = Entry._meta.concrete_fields
 

@@ -23,7 +23,7 @@ from accounts.billing_calendar import (
     period_start,
     periods_due,
 )
-from tests.unit.accounts.calendar_oracle import oracle_start, oracle_starts
+from tests.support.calendar_oracle import oracle_start, oracle_starts
 
 DAY, WEEK, MONTH, YEAR = IntervalUnit.DAY, IntervalUnit.WEEK, IntervalUnit.MONTH, IntervalUnit.YEAR
 TEN_YEARS = datetime.timedelta(days=3653)
