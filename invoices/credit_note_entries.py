@@ -48,7 +48,8 @@ def _posting(
     note: CreditNote, line: InvoiceLine, types: tuple[EntryType, EntryType], amount_minor: int, description: str
 ) -> Posting:
     """Of the first type, or below zero of the second."""
-    type_ = types[amount_minor < 0]
+    of_credit, of_deduction = types
+    type_ = of_deduction if amount_minor < 0 else of_credit
     return Posting(
         type=type_,
         account_id=note.account_id,
