@@ -122,12 +122,18 @@ class LineCredit(NamedTuple):
     tax_minor: int
 
 
-def line_credits(shares: Mapping[InvoiceLine, int], lines: Sequence[InvoiceLine]) -> dict[InvoiceLine, LineCredit]:
-    """What is credited of each line. Shares that come to all that is left of `lines` take all that is left of each of
-    them, deductions included; they are those of the shares, or more.
+def line_credits(
+    shares: Mapping[InvoiceLine, int], lines: Sequence[InvoiceLine], *, of_a_change: bool = False
+) -> dict[InvoiceLine, LineCredit]:
+    """What is credited of each line; `lines` are all of the invoice. Shares that come to all that is left of the
+    invoice take all that is left of each line, deductions included. Of a change of terms, those that come to all that
+    is left of its period's lines on the invoice take all that is left of each of these.
     """
-    if sum(shares.values()) == sum(_rest_of(line) for line in lines):
-        shares = {line: rest for line in lines if (rest := _rest_of(line))}
+    periods = {line.rebilling_id for line in shares}
+    of_period = [line for line in lines if line.rebilling_id in periods] if of_a_change else []
+    for together in (of_period, lines):
+        if sum(shares.values()) == sum(_rest_of(line) for line in together):
+            shares = {line: rest for line in together if (rest := _rest_of(line))}
     return {line: LineCredit(share, _tax_in(share, line)) for line, share in shares.items()}
 
 

@@ -84,10 +84,10 @@ def issue_credit_note(
 
 class CreditNoteDraft(NamedTuple):
     """A credit note to issue: its invoice, the invoice's account, and what it takes off which of the invoice's lines.
-    Where that is all that is left of `lines`, it takes all that is left of each of them, deductions included.
+    `lines` are all that the invoice has: where nothing is left of it then, it takes all that is left of each of them,
+    deductions included.
 
-    `lines` are all of the invoice, but for a change of terms: those of its period. Its credit note names its proration,
-    and the period goes on, even where nothing is left of it.
+    A credit note of a change of terms names its proration, and the period goes on, even where nothing is left of it.
     """
 
     account: LockedAccount
@@ -116,7 +116,7 @@ class CreditNotes:
         With a refund the whole amount goes back to the customer, and nothing is taken from what is outstanding.
         """
         account, invoice = draft.account, draft.invoice
-        credits = line_credits(draft.shares, draft.lines)
+        credits = line_credits(draft.shares, draft.lines, of_a_change=draft.proration_id is not None)
         amount = sum(credit.amount_minor for credit in credits.values())
         from_outstanding = from_written_off = to_balance = to_refund = 0
         if draft.refund_id is None:
@@ -188,13 +188,13 @@ class CreditNotes:
         )
 
     def _void_periods(self) -> None:
-        """A period of which nothing is left is VOIDED, unless other terms took its place; what waits of its changes is
-        never invoiced then.
+        """A period of which nothing is left is VOIDED, unless other terms took its place, or its line only went along
+        with the last that was left of others; what waits of its changes is never invoiced then.
         """
         given_back = {
             line.rebilling_id
-            for draft, note in self._drafts
-            for line in self._credits[note.id]
+            for draft, _ in self._drafts
+            for line in draft.shares
             if line.rebilling_id and not draft.proration_id
             if not left_of(line) or draft.invoice.amounts.credit_notes == draft.invoice.amounts.total
         }

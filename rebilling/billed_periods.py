@@ -4,6 +4,8 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Sum
+
 from accounts.errors import Conflict
 from accounts.locked_accounts import LockedAccount
 from accounts.models import TaxRate
@@ -11,7 +13,7 @@ from accounts.wording import period_in_words
 from invoices.credit_note_shares import RefundInFlight, left_of
 from invoices.items import PendingItem, items_of_changes
 from invoices.locked_invoices import LockedInvoice, invoices_by_id
-from invoices.models import InvoiceLine
+from invoices.models import CreditNote, CreditNoteLine, InvoiceLine
 from invoices.proration import Segment
 from invoices.taxes import Rate, amount_within, rate_of
 from invoices.write_offs import check_not_in_flight
@@ -38,7 +40,8 @@ class BilledPeriod:
 
     `described`, `quantity` and `unit_amount_minor` are what it is billed for at present: "Pro x 2"; `tax_rate` is that
     of what was billed last. `waiting` are the items of its changes that wait for the next invoice, and count as billed.
-    Nothing about its invoices is in flight.
+    `given_back_minor` is what credit notes gave back for it, but for those of its changes. Nothing about its invoices
+    is in flight.
     """
 
     rebilling: Rebilling
@@ -49,6 +52,7 @@ class BilledPeriod:
     tax_rate: TaxRate | None
     invoices: Sequence[tuple[LockedInvoice, Sequence[InvoiceLine]]]
     waiting: Sequence[PendingItem]
+    given_back_minor: int
 
     @property
     def segments(self) -> list[Segment]:
@@ -81,8 +85,12 @@ class BilledPeriod:
 
     @property
     def lines_left_minor(self) -> int:
-        """What its lines have left, taxes included: what was invoiced for it, less what was credited of that."""
-        return sum(_rest_of(lines) for _, lines in self.invoices)
+        """What was invoiced for it, taxes included, less what was given back for it: more than its lines have left,
+        where they went along with the last credit note of an invoice.
+        """
+        invoiced = sum(line.total_minor for _, lines in self.invoices for line in lines)
+        noted = sum(change.net_minor for change in self.changes if not change.waits and change.invoice_id is None)
+        return invoiced + noted - self.given_back_minor
 
     @property
     def to_credit_minor(self) -> int:
@@ -95,19 +103,17 @@ class BilledPeriod:
     @property
     def creditable_minor(self) -> int:
         """What unused days may give back of its price, without a tax that is added: what was billed less what changes
-        gave back, or, once a person has credited some of it, what its lines have left; with what waits in either case.
+        gave back, or, once a person has credited some of it, what is left of it; with what waits in either case.
         """
-        invoiced = sum(line.total_minor for _, lines in self.invoices for line in lines)
-        noted = sum(change.net_minor for change in self.changes if not change.waits and change.invoice_id is None)
-        if self.lines_left_minor < invoiced + noted:
+        if self.given_back_minor:
             return amount_within(max(0, self.lines_left_minor + self.waiting_minor), self.rate)
         return self.rebilling.amount_minor + sum(change.charge_minor - change.credit_minor for change in self.changes)
 
-    def shares(self, amount_minor: int) -> list[tuple[LockedInvoice, Sequence[InvoiceLine], Mapping[InvoiceLine, int]]]:
-        """What to credit of which of its lines above zero, to credit this amount, at most `to_credit_minor`: with
-        all its lines on that invoice, the newest invoice first.
+    def shares(self, amount_minor: int) -> list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]]:
+        """What to credit of which of its lines above zero, to credit this amount, at most `to_credit_minor`; the newest
+        invoice first.
         """
-        found: list[tuple[LockedInvoice, Sequence[InvoiceLine], Mapping[InvoiceLine, int]]] = []
+        found: list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]] = []
         for invoice, lines in self.invoices:
             of_invoice, room = {}, min(amount_minor, _left(invoice, lines))
             amount_minor -= room
@@ -115,7 +121,7 @@ class BilledPeriod:
                 if share := min(room, left_of(line)):
                     of_invoice[line], room = share, room - share
             if of_invoice:
-                found.append((invoice, lines, of_invoice))
+                found.append((invoice, of_invoice))
         return found
 
 
@@ -169,7 +175,24 @@ def billed_period(account: LockedAccount, rebilling: Rebilling) -> BilledPeriod:
         tax_rate=latest.tax_rate,
         invoices=[(invoice, [line for line in lines if line.invoice_id == invoice.id]) for invoice in newest_first],
         waiting=items_of_changes([change.id for change in prorations if change.waits]),
+        given_back_minor=_given_back(lines, newest_first),
     )
+
+
+def _given_back(lines: Sequence[InvoiceLine], invoices: Sequence[LockedInvoice]) -> int:
+    """What credit notes took off these lines of a period, but for those of changes of terms; in one statement, and in
+    none where nothing was credited.
+    """
+    if not any(line.credited_minor for line in lines):
+        return 0
+    credits = CreditNoteLine.objects.filter(line__in=lines, credit_note__proration_id=None)
+    (newest, *older) = invoices
+    if not older and not newest.amounts.left_to_credit:
+        # The period is CHARGED all the same: its line wasn't named, and went along with the last of the others.
+        last = CreditNote.objects.filter(invoice_id=newest.id).order_by("-id")[:1]
+        credits = credits.exclude(credit_note_id__in=last.values("id"))
+    amount: int | None = credits.aggregate(amount=Sum("amount_minor"))["amount"]
+    return amount or 0
 
 
 def _described(latest: Proration | Rebilling) -> str:

@@ -18,6 +18,7 @@ from accounts.tax_rates import default_tax_rate_id, tax_rates_by_id
 from accounts.terms import TermsInForce
 from accounts.wording import day_in_words, period_in_words
 from invoices.clearing import clear
+from invoices.credit_note_shares import lines_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
 from invoices.issuance import NewLine
 from invoices.items import mark_items_invoiced, remove_items
@@ -91,8 +92,7 @@ def bill_change(
     rates = _rates_of([*own, *earlier])
     lines = _with_taxes([*own, *earlier], rates)
     # What gives back in all is credit notes: it doesn't wait.
-    waits = waits and sum(changed.total_minor for changed in lines) >= 0
-    if waits:
+    if waits := waits and sum(changed.total_minor for changed in lines) >= 0:
         lines = _with_taxes(own, rates)
     elif period.to_credit_minor < period.lines_left_minor:
         # A deduction has paid for the rest.
@@ -139,8 +139,9 @@ def _issue(
     new_lines = [changed.line for changed in lines]
     taxed = _with_taxes(new_lines, _rates_of(new_lines))
     # Where only the tax is another one, the invoice is over nothing. What was taken down to what is left isn't one.
-    over_nothing = sum(each.total_minor for each in taxed) == 0 != sum(each.tax_minor for each in taxed)
-    if proration.net_minor > 0 or over_nothing:
+    comes_to_nothing = sum(each.total_minor for each in taxed) == 0
+    changes_the_tax = sum(each.tax_minor for each in taxed) != 0
+    if proration.net_minor > 0 or (comes_to_nothing and changes_the_tax):
         proration.invoice_id = invoice_at_once(account, new_lines, today=today, author=author, now=now).id
         mark_items_invoiced({item.id: item.amount_minor for item in period.waiting})
     else:
@@ -234,16 +235,14 @@ def _credit(
     author: str,
     now: datetime.datetime,
 ) -> Sequence[CreditNote]:
-    parts = [
-        f"{display(amount_minor=changed.total_minor, currency=account.currency)} {changed.line.description}"
-        for changed in lines
-    ]
+    currency = account.currency
+    parts = [f"{display(amount_minor=each.total_minor, currency=currency)} {each.line.description}" for each in lines]
     reason = f"Change of terms on {day_in_words(proration.changed_on)}: {'; '.join(parts)}"[:500]
     credit_notes = CreditNotes(today=today, now=now)
-    for invoice, lines_of_period, shares in period.shares(-proration.net_minor):
-        credit_notes.add(
-            CreditNoteDraft(account, invoice, lines_of_period, shares, reason, author, proration_id=proration.id)
-        )
+    invoiced = lines_of([invoice for invoice, _ in period.invoices])
+    for invoice, shares in period.shares(-proration.net_minor):
+        of = invoiced[invoice.id]
+        credit_notes.add(CreditNoteDraft(account, invoice, of, shares, reason, author, proration_id=proration.id))
         note_first_paid(account, invoice.status)
     issued = credit_notes.issue()
     clear(accounts=[account], today=today, author=author, now=now)

@@ -95,7 +95,7 @@ def give_back_running_period(
     )
     cut_off(accounts=[account], on=today)
     amount = _less_what_waits(account, billed, amount, reason=reason, author=author, today=today, now=now)
-    for invoice, _, shares in billed.shares(amount):
+    for invoice, shares in billed.shares(amount):
         for line, share in shares.items():
             _credit(account, invoice, line, amount_minor=share, reason=reason, author=author, today=today, now=now)
 

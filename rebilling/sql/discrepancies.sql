@@ -275,6 +275,15 @@ WHERE line.credited_minor <> noted.amount
     ) END
 
 UNION ALL
+SELECT 'line_left_of_a_credited_invoice', invoice.account_id,
+    format('invoice %%s is credited whole, and %%s of %%s is credited of its line %%s', invoice.number,
+        as_money(line.credited_minor, invoice.currency), as_money(line.total_minor, invoice.currency), line.position)
+FROM invoices AS invoice
+JOIN invoices_invoiceline AS line ON line.invoice_id = invoice.id
+WHERE line.credited_minor <> line.total_minor AND invoice.total_minor > 0 AND invoice.total_minor
+    = invoice.credited_minor + invoice.credited_to_balance_minor + invoice.credited_to_refund_minor
+
+UNION ALL
 SELECT 'tax_is_not_its_rates', invoice.account_id,
     format('invoice %%s: %%s of %%s at %%s percent %%s %%s', invoice.number,
         as_money(sum(line.tax_minor), invoice.currency), rate.name, trim_scale(rate.percent),

@@ -28,7 +28,7 @@ from tests.support.items import added
 from tests.support.owing import FEB_1, invoices_of, state_of
 from tests.support.payments import collected
 from tests.support.refunds import refunded, sent
-from tests.support.terms import JAN_16, billed_account, changed, pay
+from tests.support.terms import JAN_16, JAN_21, billed_account, changed, lines_of, pay
 from tests.support.unchanged import nothing_moves
 
 SIGNED: dict[str, Any] = {"reason": "mistake", "author": "bo", "today": JAN_16, "now": at(JAN_16)}
@@ -91,6 +91,58 @@ class TestCreditNotes:
         _, invoice = invoices_of(account)
         note = issue_credit_note(invoice_id=invoice.id, amount_minor=400, **SIGNED)
         assert (note.amount_minor, taken_by(note)) == (400, [(1, -400), (2, 800)])
+        assert discrepancies() == []
+
+
+class TestALineThatIsNamed:
+    """20.00 for January, which a deduction paid, and a fee of 62.00."""
+
+    @pytest.fixture
+    def welcomed(self) -> Account:
+        made = an_account(plan=a_plan(unit_amount_minor=2000))
+        added(made, 6200, description="Fee")
+        added(made, -2000, description="Welcome")
+        billed(as_of=TODAY)
+        return made
+
+    def test_takes_the_last_of_the_others_along_and_their_period_goes_on(self, welcomed: Account) -> None:
+        (invoice,) = invoices_of(welcomed)
+        note = issue_credit_note(invoice_id=invoice.id, lines={invoice.lines.get(position=2).id: 6200}, **SIGNED)
+        assert (note.amount_minor, taken_by(note)) == (6200, [(1, 2000), (2, 6200), (3, -2000)])
+        assert_given_back_whole(invoice)
+        assert status_of_the_period() == "CHARGED"
+        changed(welcomed, quantity=2)
+        # The rest of January was paid by the deduction all the same: 10.32 more, for 16 of 31 days.
+        assert [line[2] for line in lines_of(invoices_of(welcomed)[1])] == [-1033, 2065]
+        assert discrepancies() == []
+
+    def test_before_counts_as_given_back(self, welcomed: Account) -> None:
+        (invoice,) = invoices_of(welcomed)
+        plan, fee, _ = invoice.lines.order_by("position")
+        for line, amount in ((plan, 1500), (fee, 4700)):
+            issue_credit_note(invoice_id=invoice.id, lines={line.id: amount}, **SIGNED)
+        assert_given_back_whole(invoice)
+        assert status_of_the_period() == "CHARGED"
+        changed(welcomed, quantity=2)
+        assert [line[2] for line in lines_of(invoices_of(welcomed)[1])] == [-500, 2065]
+        assert discrepancies() == []
+
+    def test_voids_its_own_period(self, welcomed: Account) -> None:
+        (invoice,) = invoices_of(welcomed)
+        plan, fee, _ = invoice.lines.order_by("position")
+        issue_credit_note(invoice_id=invoice.id, lines={plan.id: 1, fee.id: 6199}, **SIGNED)
+        assert_given_back_whole(invoice)
+        assert status_of_the_period() == "VOIDED"
+
+    def test_goes_on_at_a_price_that_a_deduction_paid(self, welcomed: Account) -> None:
+        """Terms of a lower price take the last of the invoice; what they are later raised from counts as paid."""
+        (invoice,) = invoices_of(welcomed)
+        issue_credit_note(invoice_id=invoice.id, lines={invoice.lines.get(position=2).id: 6000}, **SIGNED)
+        changed(welcomed, unit_amount_minor=1000)
+        assert [note.amount_minor for note in CreditNote.objects.order_by("id")] == [6000, 200]
+        assert_given_back_whole(invoice)
+        changed(welcomed, on=JAN_21, unit_amount_minor=3100)
+        assert sum(line[2] for line in lines_of(invoices_of(welcomed)[1])) == 1100 - 355
         assert discrepancies() == []
 
 
@@ -168,6 +220,22 @@ class TestTaxes:
         assert (note.invoice_id, note.amount_minor, taken_by(note)) == (second.id, 2080, [(1, -1760), (2, 3840)])
         assert_given_back_whole(second)
         assert (books_of(first), status_of_the_period()) == ({"revenue": -3100, "tax_payable": -310}, "CHARGED")
+
+    @pytest.mark.parametrize("gateway", [None, ScriptedGateway(Declined("card_declined"))], ids=["paid", "owed"])
+    def test_go_back_whole_where_a_change_of_terms_takes_the_last_of_it(
+        self, of_two_rates: Account, gateway: ScriptedGateway | None
+    ) -> None:
+        """The lines of January's change go along with February's, and so does the deduction; February goes on."""
+        added(of_two_rates, -3000)
+        billed(as_of=FEB_1, gateway=gateway)
+        changed(of_two_rates, on=FEB_1, unit_amount_minor=0)
+        invoice = invoices_of(of_two_rates)[1]
+        note = CreditNote.objects.get()
+        assert (note.amount_minor, note.tax_minor) == (5920, 1120)
+        assert taken_by(note) == [(1, 7440), (2, -1760), (3, 3840), (4, -3600)]
+        assert_given_back_whole(invoice)
+        assert invoice.status == ("PAID" if gateway is None else "VOID")
+        assert list(Rebilling.objects.order_by("id").values_list("status", flat=True)) == ["CHARGED", "CHARGED"]
 
     def test_lower_the_tax_of_what_is_left_in_proportion(self, of_two_rates: Account) -> None:
         """Half of 95.20: half of -1.60 and of 18.80."""

@@ -1,5 +1,6 @@
 """Taxes and discounts that are wrong: the database refuses them, or the check of the books reports them."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 from unittest import mock
@@ -9,7 +10,9 @@ from django.db import models
 
 from accounts.models import Account
 from accounts.tax_rates import create_tax_rate
+from invoices.credit_note_shares import LineCredit
 from invoices.credit_notes import issue_credit_note
+from invoices.models import InvoiceLine
 from invoices.taxes import LineTax
 from payments.gateways.port import Declined
 from rebilling.books import discrepancies
@@ -18,6 +21,7 @@ from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
 from tests.integration.rebilling.test_books import ANEW, attempt, copied
 from tests.support.databases import rolled_back
+from tests.support.items import added
 from tests.support.refunds import sent
 
 SIGNED: dict[str, Any] = {"reason": "agreed", "author": "ann", "today": TODAY, "now": NOW}
@@ -33,6 +37,10 @@ def agreed() -> Account:
     account = an_account(plan=a_plan(unit_amount_minor=10_000), tax_rate=rate.id)
     give_discount(account_id=account.id, percent=Decimal(20), periods=1, **SIGNED)
     return account
+
+
+def of_the_named_alone(shares: Mapping[InvoiceLine, int], *_: object, **__: object) -> dict[InvoiceLine, LineCredit]:
+    return {line: LineCredit(share, 0) for line, share in shares.items()}
 
 
 @pytest.fixture
@@ -71,6 +79,17 @@ class TestTheCheckReports:
         with mock.patch("invoices.credit_note_shares.tax_credited", return_value=839):
             issue_credit_note(invoice_id=account.invoices.get().id, amount_minor=4840, **SIGNED)
         assert names() == {"line_is_not_its_credit_notes"}
+
+    def test_a_line_that_is_left_of_an_invoice_that_was_credited_whole(self) -> None:
+        account = an_account()
+        added(account, 500)
+        added(account, -500)
+        billed(as_of=TODAY)
+        with mock.patch("invoices.credit_notes.line_credits", side_effect=of_the_named_alone):
+            invoice = account.invoices.get()
+            period, _, _ = invoice.lines.order_by("position")
+            issue_credit_note(invoice_id=invoice.id, lines={period.id: invoice.total_minor}, **SIGNED)
+        assert names() == {"line_left_of_a_credited_invoice"}
 
     def test_a_tax_of_a_credit_note_that_is_not_booked(self, account: Account) -> None:
         credited = account.entries.get(type="tax_credit")
