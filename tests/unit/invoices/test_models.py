@@ -2,7 +2,7 @@
 
 import uuid
 
-from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine, NumberSeries
+from invoices.models import BalanceUse, CreditNote, CreditNoteLine, Invoice, InvoiceLine, Item, NumberSeries
 from ledger.models import Entry
 
 ID = uuid.UUID(int=7)
@@ -15,6 +15,7 @@ def test_invoices_and_credit_notes_by_their_numbers() -> None:
 
 def test_lines_by_what_they_are_for() -> None:
     assert str(InvoiceLine(description="Basic, 1 Jan to 31 Jan 2026")) == "Basic, 1 Jan to 31 Jan 2026"
+    assert str(Item(description="Setup")) == "Setup"
     assert str(CreditNoteLine(amount_minor=500, line_id=ID)) == f"500 of {ID}"
 
 
