@@ -32,6 +32,8 @@ class AccountForm(AccountFields, ReasonForm):
         super().__init__(*args, subject=subject, initial=_present(subject), own_rate=subject.tax_rate, **kwargs)
         for name, field in self.fields.items():
             field.show_hidden_initial = name != "reason"
+        method = self.fields["collection_method"]
+        method.help_text = f"From the next invoice on. {method.help_text}"
         self.order_fields(self.field_order)
 
     def clean(self) -> dict[str, Any]:

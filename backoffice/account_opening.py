@@ -1,6 +1,5 @@
 """The page that opens an account: a form, what it comes to, and one operation."""
 
-import uuid
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from django.template.response import TemplateResponse
 
 from accounts.account_opening import AccountOpenedBefore
 from accounts.errors import OperationError
+from accounts.ids import new_id
 from accounts.models import Account
 from backoffice.actions import SEEN, Caller, caller_of, digest
 from backoffice.foreseen_opening import foreseen_opening, opened_in_words
@@ -26,11 +26,11 @@ PERMISSION = "backoffice.open_account"
 
 def opening_page(admin: "ModelAdmin[Any]", request: HttpRequest) -> HttpResponse:
     """Show the form (GET); preview the account, or open the one that the person has seen (POST). The same form sent
-    again leads to the account that it has opened.
+    again leads to the account that it has opened; for another customer, as after the browser's "back", it begins anew.
     """
     if not admin.has_add_permission(request):
         raise PermissionDenied
-    form = OpeningForm(request.POST if request.method == "POST" else None)
+    form = OpeningForm(request.POST if request.method == "POST" else None, user=request.user)
     preview: list[str] = []
     if form.is_valid():
         try:
@@ -39,7 +39,12 @@ def opening_page(admin: "ModelAdmin[Any]", request: HttpRequest) -> HttpResponse
             if request.POST.get(SEEN) == digest(preview):
                 return _open(admin, request, form, caller)
         except AccountOpenedBefore as error:
-            return _opened_before(request, error, form.cleaned_data["submission"])
+            opened, preview = Account.objects.get(id=form.cleaned_data["submission"]), []
+            if (opened.name, opened.email) == (form.cleaned_data["name"], form.cleaned_data["email"]):
+                messages.warning(request, error.detail)
+                return HttpResponseRedirect(page_of(opened))
+            messages.error(request, f"This form has opened {opened.name} already. Nothing was opened now: go on here.")
+            form = _anew(request)
         except OperationError as error:
             preview = []
             messages.error(request, form.add_operation_error(error))
@@ -75,6 +80,8 @@ def _open(admin: "ModelAdmin[Any]", request: HttpRequest, form: OpeningForm, cal
     return HttpResponseRedirect(page_of(signed_up.account))
 
 
-def _opened_before(request: HttpRequest, error: AccountOpenedBefore, account_id: uuid.UUID) -> HttpResponse:
-    messages.warning(request, error.detail)
-    return HttpResponseRedirect(page_of(Account(id=account_id)))
+def _anew(request: HttpRequest) -> OpeningForm:
+    """The same form, to open another account."""
+    data = request.POST.copy()
+    data["submission"] = str(new_id())
+    return OpeningForm(data, user=request.user)

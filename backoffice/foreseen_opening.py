@@ -9,7 +9,7 @@ from accounts.ids import new_id
 from accounts.models import Account
 from accounts.previews import preview
 from accounts.terms import terms_of
-from accounts.wording import day_in_words
+from accounts.wording import counted, day_in_words
 from backoffice.actions import Caller
 from backoffice.foreseen_money import lines_in_words, money_in_words
 from backoffice.terms_forms import WAITS
@@ -41,6 +41,7 @@ def opened_in_words(signed_up: SignedUp) -> str:
 
 def _in_words(signed_up: SignedUp, mark: uuid.UUID, caller: Caller) -> Iterator[str]:
     account = signed_up.account
+    yield from _customer(account)
     yield from _terms(account, caller.today)
     yield from _status(account)
     yield from money_in_words(account, since=mark)
@@ -48,6 +49,18 @@ def _in_words(signed_up: SignedUp, mark: uuid.UUID, caller: Caller) -> Iterator[
         yield _why_not_billed(signed_up)
     if signed_up.no_invoice not in (NoFirstInvoice.RUN_HELD, NoFirstInvoice.PARKED):
         yield from _upcoming(account, caller, is_first=signed_up.invoice_id is None)
+
+
+def _customer(account: Account) -> Iterator[str]:
+    """Who is billed and who pays, so that a person who changes that sees the preview again."""
+    reference = f", {account.external_reference} elsewhere" if account.external_reference else ""
+    yield f"The customer is {account.name}, {account.email}{reference}."
+    if account.collection_method == Account.CollectionMethod.SEND_INVOICE:
+        yield f"Invoices are sent, with {counted(account.net_days, 'day')} to pay."
+    elif account.payment_customer and account.payment_method:
+        yield f"What is owed is collected from {account.payment_customer} by {account.payment_method} at the gateway."
+    else:
+        yield "There is no payment method at the gateway yet."
 
 
 def _terms(account: Account, today: datetime.date) -> Iterator[str]:

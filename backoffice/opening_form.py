@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.forms.boundfield import BoundField
 
 from accounts.account_opening import MAX_QUANTITY, NewAccount
@@ -36,9 +37,13 @@ _AS_GIVEN = (
 """What the form and `NewAccount` have in common."""
 
 
+_NEEDED = {"unit_price": "backoffice.change_account_terms", **dict.fromkeys(_DISCOUNT, "backoffice.give_discount")}
+"""What a field gives that an account's page gives by another permission: without that, the form doesn't have it."""
+
+
 class OpeningForm(DiscountFields, AccountFields, OperationForm):
     """`submission` is the account's id: the form sent twice opens it once. Amounts are in the plan's currency, so the
-    plan is cleaned before them.
+    plan is cleaned before them. `user` is who opens it.
     """
 
     external_reference = forms.CharField(
@@ -96,7 +101,7 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
     }
     required_css_class = "required"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: PermissionsMixin | AnonymousUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._plans = {plan.code: plan for plan in Plan.objects.filter(retired=False).order_by("code")}
         self.fields["plan"] = forms.ChoiceField(
@@ -104,11 +109,15 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
         )
         self.fields["amount"].help_text = "Off each period, in the plan's currency, like 20.50."
         self.order_fields([name for names in _FIELDSETS.values() for name in names])
+        for name, permission in _NEEDED.items():
+            if not user.has_perm(permission):
+                del self.fields[name]
 
     def fieldsets(self) -> Iterator[tuple[str, list[BoundField]]]:
         """The visible fields, grouped under headings."""
         for heading, names in _FIELDSETS.items():
-            yield heading, [self[name] for name in names]
+            if fields := [self[name] for name in names if name in self.fields]:
+                yield heading, fields
 
     def clean_unit_price(self) -> int | None:
         return self._minor("unit_price", least=0)
@@ -125,10 +134,12 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
         """The account that was described. Of a valid form."""
         data = self.cleaned_data
         given = {name: data[name] for name in _AS_GIVEN}
-        return NewAccount(id=data["submission"], unit_amount_minor=data["unit_price"], **given)
+        return NewAccount(id=data["submission"], unit_amount_minor=data.get("unit_price"), **given)
 
     def new_discount(self) -> NewDiscount | None:
         """Its discount; none where nothing is said of one. Of a valid form."""
+        if "percent" not in self.fields:
+            return None
         percent, amount_minor, periods, until, reason = (self.cleaned_data[name] for name in _DISCOUNT)
         if (percent, amount_minor, periods, until, reason) == (None, None, None, None, ""):
             return None

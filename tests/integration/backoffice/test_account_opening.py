@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.admin.models import ADDITION, LogEntry
-from django.contrib.auth.models import Permission
 from django.test import Client
 
 from accounts.currencies import display
@@ -20,28 +19,16 @@ from accounts.plans import retire_plan
 from accounts.tax_rates import create_tax_rate
 from backoffice import account_opening
 from backoffice.foreseen_money import money_in_words
-from backoffice.models import User
 from invoices.models import Invoice
 from payments.models import Payment
 from tests.builders import NOW, TODAY, a_plan, an_account, billed
-from tests.integration.backoffice.action_requests import messages_of, performed, previewed, state
+from tests.integration.backoffice.action_requests import performed, previewed, state
 from tests.integration.backoffice.conftest import page
+from tests.integration.backoffice.openings import ADA, PATH, REQUIRED, SAID, opened, refused, said
 from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
 
-PATH = "/admin/accounts/account/add/"
-SAID = {
-    "name": "Ada Lovelace",
-    "email": "ada@engine.example",
-    "plan": "gold",
-    "quantity": "1",
-    "billing": "now",
-    "collection_method": "automatic",
-    "net_days": "30",
-    "on_decline": "dun",
-}
-REQUIRED = ["This field is required."]
 Capture = Callable[..., AbstractContextManager[list[Callable[[], Any]]]]
 
 
@@ -54,58 +41,6 @@ def new_year() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def gold(db: None) -> Plan:
     return a_plan(code="gold")
-
-
-def said(client: Client, **changed: str) -> dict[str, str]:
-    """The form, opened and filled in."""
-    found = re.search(r'name="submission" value="([^"]+)"', client.get(PATH).content.decode())
-    assert found
-    return SAID | {"submission": found[1]} | changed
-
-
-def opened(client: Client, **changed: str) -> tuple[Account, list[str], list[str]]:
-    """The account that the form opened, what the preview said, by which nothing moved, and what the page said then."""
-    data, before = said(client, **changed), state()
-    sentences, seen = previewed(client, PATH, data)
-    assert state() == before
-    messages = messages_of(client, PATH, data | {"seen": seen})
-    account = Account.objects.get(id=data["submission"])
-    assert Account.objects.filter(created_at=NOW, name=data["name"]).count() == 1
-    return account, sentences, messages
-
-
-def refused(client: Client, **changed: str) -> tuple[dict[str, list[str]], list[str]]:
-    """The errors by field, and the messages; nothing moved."""
-    data, before = said(client, **changed), state()
-    response = client.post(PATH, data)
-    assert (response.status_code, response.context["preview"], response.context["button"]) == (200, [], "Preview")
-    assert state() == before
-    return dict(response.context["form"].errors), [str(message) for message in response.context["messages"]]
-
-
-class TestWhoMayOpenOne:
-    @pytest.mark.parametrize("person", ["support", "newcomer"])
-    def test_is_nobody_without_the_permission(self, request: pytest.FixtureRequest, person: str) -> None:
-        client, data, before = request.getfixturevalue(person), SAID | {"submission": str(uuid.uuid4())}, state()
-        assert (client.get(PATH).status_code, client.post(PATH, data).status_code) == (403, 403)
-        assert "Open an account" not in client.get("/admin/accounts/account/").content.decode()
-        assert state() == before
-
-    def test_is_nobody_who_may_not_see_accounts(self, newcomer: Client) -> None:
-        User.objects.get(username="new").user_permissions.add(Permission.objects.get(codename="open_account"))
-        assert newcomer.get(PATH).status_code == 403
-
-    def test_is_somebody_with_it_who_finds_it_on_the_list(self, support: Client) -> None:
-        User.objects.get(username="sam").user_permissions.add(Permission.objects.get(codename="open_account"))
-        assert f'<a href="{PATH}" class="addlink">Open an account</a>' in page(support, "accounts/account/")
-        account, _, _ = opened(support)
-        assert account.changes.get(before={}).author == "staff:sam"
-
-    def test_is_nobody_without_the_token_of_the_form(self, operator: Client) -> None:
-        data, before = said(operator), state()
-        operator.handler.enforce_csrf_checks = True
-        assert operator.post(PATH, data).status_code == 403
-        assert state() == before
 
 
 class TestForm:
@@ -248,6 +183,7 @@ class TestPreview:
             operator, quantity="3", percent="25", periods="2", reason="spring", tax_rate=str(rate.id)
         )
         assert sentences == [
+            *ADA,
             "It is billed 59.97 USD a period (Gold x 3). Its periods are counted from 1 Jan 2026.",
             "It has a discount: 25% off, for 2 periods from 1 Jan 2026.",
             "It is PENDING until its first invoice is paid.",
@@ -260,13 +196,14 @@ class TestPreview:
         line = invoice.lines.get()
         assert (invoice.total_minor, line.discount_minor, line.tax_minor) == (5443, 1499, 945)
         assert messages == [f"The account was opened, and invoice {invoice.number} over 54.43 USD was issued."]
-        assert list(money_in_words(account, since=account.id)) == sentences[3:6]
+        assert list(money_in_words(account, since=account.id)) == sentences[5:8]
         billed(as_of=datetime.date(2026, 2, 1))
         assert account.invoices.latest("id").total_minor == 5443
 
     def test_of_what_the_customer_is_sent(self, operator: Client) -> None:
         account, sentences, _ = opened(operator, collection_method="send_invoice", net_days="14")
-        assert sentences[1:5] == [
+        assert sentences[1] == "Invoices are sent, with 14 days to pay."
+        assert sentences[3:7] == [
             "It is ACTIVE.",
             "An invoice over 19.99 USD is issued now.",
             "Gold, 1 Jan to 31 Jan 2026: 19.99 USD.",
@@ -326,7 +263,7 @@ class TestPreview:
     ) -> None:
         a_plan(code="try", unit_amount_minor=900, trial_days=14)
         account, shown, messages = opened(operator, **changed)
-        assert (shown, messages) == (sentences, [f"The account was opened. {message}"])
+        assert (shown, messages) == ([*ADA, *sentences], [f"The account was opened. {message}"])
         assert not account.invoices.exists()
         billed(as_of=datetime.date.fromisoformat(billed_on))
         _, *lines, _ = money_in_words(account, since=account.id)
@@ -459,25 +396,3 @@ class TestWhatIsRefused:
         assert 'value="Berlin"' in content
         assert '<ul class="errorlist" id="id_email_error"><li>Enter a valid email address.</li></ul>' in content
         assert "The account was not opened." in content
-
-
-class TestTheSameFormSentTwice:
-    """By a double click, or with the browser's way back."""
-
-    def test_opens_one_account_and_leads_to_it(self, operator: Client) -> None:
-        data = said(operator)
-        page_of_it = f"/admin/accounts/account/{data['submission']}/change/"
-        _, seen = previewed(operator, PATH, data)
-        assert operator.post(PATH, data | {"seen": seen})["Location"] == page_of_it
-        once = state()
-        operator.get("/admin/")
-        again = operator.post(PATH, data | {"seen": seen}, follow=True)
-        assert again.redirect_chain == [(page_of_it, 302)]
-        assert [str(message) for message in again.context["messages"]] == ["This account was opened before."]
-        assert operator.post(PATH, data | {"name": "Somebody else"})["Location"] == page_of_it
-        assert (state(), Account.objects.count(), Invoice.objects.count()) == (once, 1, 1)
-
-    def test_and_a_form_opened_anew_opens_another(self, operator: Client) -> None:
-        first, _, _ = opened(operator)
-        second, _, _ = opened(operator, name="Ada Byron")
-        assert first.id != second.id
