@@ -173,7 +173,8 @@ class Platform:
             reference="SEPA",
             invoice_id=choices.choice(invoices),
             is_another=True,
-            **SIGNED,
+            # Not before the steps of dunning of the days to come, which it explains.
+            **SIGNED | {"now": at(TODAY) + datetime.timedelta(days=3)},
         )
 
     def pay(self, choices: random.Random) -> None:
