@@ -6,6 +6,7 @@ import datetime
 import logging
 import uuid
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from django.db import connection, transaction
@@ -163,7 +164,7 @@ def cancel_periods(waiting: QuerySet[Rebilling], *, detail: str) -> int:
 
 
 def park(*, accounts: Collection[LockedAccount], parkings: Collection[Parking], now: datetime.datetime) -> None:
-    """Park periods of these accounts that are DUE, in one statement, and log each as an error."""
+    """Park periods of these accounts that are DUE, in one statement; once committed, each is logged as an error."""
     if not parkings:
         return
     locked = {account.id for account in accounts}
@@ -180,11 +181,17 @@ def park(*, accounts: Collection[LockedAccount], parkings: Collection[Parking], 
         )
     for parking in parkings:
         log_parked(parking)
-    emit(now=now, parked=len(parkings))
+    transaction.on_commit(partial(emit, now=now, parked=len(parkings)))
 
 
 def log_parked(parking: Parking) -> None:
-    """A parked period waits until a person sees it, so it is logged as an error."""
+    """A parked period waits until a person sees it, so it is logged as an error. What is rolled back, as a preview is,
+    parked nothing.
+    """
+    transaction.on_commit(partial(_log_parked, parking))
+
+
+def _log_parked(parking: Parking) -> None:
     logger.error(
         "a period was parked",
         extra={

@@ -310,11 +310,14 @@ class TestWhatIsNotCharged:
         assert (rebilling.status, rebilling.reason) == ("SKIPPED", "account_inactive")
         assert (Entry.objects.count(), Invoice.objects.count()) == (0, 0)
 
-    def test_a_period_that_is_not_the_next_one_is_parked_and_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_period_that_is_not_the_next_one_is_parked_and_logged(
+        self, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
+    ) -> None:
         account, queue = an_account(), QueueInHand()
         swept(as_of=TODAY, queue=queue)
         Account.objects.update(rebilling_date=TODAY + DAY)
-        assert delivered(bodies=queue.take()) == []
+        with django_capture_on_commit_callbacks(execute=True):
+            assert delivered(bodies=queue.take()) == []
         rebilling = Rebilling.objects.get()
         assert (rebilling.status, rebilling.reason) == ("PARKED", "not_the_next_period")
         assert rebilling.detail == "the account's rebilling date is 2026-01-02"

@@ -113,9 +113,15 @@ def test_a_line_says_when(lines: io.StringIO) -> None:
     assert line["_aws"]["Timestamp"] == int(NOW.timestamp()) * 1000
 
 
-def test_what_the_worker_parks_is_counted(lines: io.StringIO) -> None:
+def test_what_the_worker_parks_is_counted_once_committed(
+    lines: io.StringIO, django_capture_on_commit_callbacks: Any
+) -> None:
     account, queue = an_account(), QueueInHand()
     swept(as_of=TODAY, queue=queue)
     type(account).objects.filter(id=account.id).update(rebilling_date=TODAY + datetime.timedelta(days=31))
-    delivered(bodies=queue.take())
-    assert {"parked": 1} in metrics_in(lines)
+    with django_capture_on_commit_callbacks() as callbacks:
+        delivered(bodies=queue.take())
+    assert not any("parked" in found for found in metrics_in(lines)[1:])
+    for callback in callbacks:
+        callback()
+    assert metrics_in(lines)[-1] == {"parked": 1}
