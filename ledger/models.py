@@ -77,8 +77,10 @@ for _type, (_debit, _credit) in BOOKS_BY_TYPE.items():
 
 _OF_LINES = [EntryType.CHARGE, EntryType.TAX, EntryType.DEDUCTION, EntryType.TAX_DEDUCTION]
 _OF_CREDIT_NOTES = [
-    *(EntryType.CREDIT_NOTE, EntryType.TAX_CREDIT),
-    *(EntryType.DEDUCTION_REVERSED, EntryType.TAX_DEDUCTION_REVERSED),
+    EntryType.CREDIT_NOTE,
+    EntryType.TAX_CREDIT,
+    EntryType.DEDUCTION_REVERSED,
+    EntryType.TAX_DEDUCTION_REVERSED,
 ]
 _INVOICED = [*_OF_LINES, *_OF_CREDIT_NOTES]
 _OF_PAYMENTS = [EntryType.PAYMENT, EntryType.PAYMENT_REVERSED]
