@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 
 from accounts.account_opening import AccountOpenedBefore
@@ -30,11 +30,11 @@ def opening_page(admin: "ModelAdmin[Any]", request: HttpRequest) -> HttpResponse
     """
     if not admin.has_add_permission(request):
         raise PermissionDenied
-    form = OpeningForm(request.POST if request.method == "POST" else None, user=request.user)
+    caller = caller_of(request)
+    form = _form(request, caller, request.POST if request.method == "POST" else None)
     preview: list[str] = []
     if form.is_valid():
         try:
-            caller = caller_of(request)
             preview = foreseen_opening(partial(_sign_up, form, caller), caller)
             if request.POST.get(SEEN) == digest(preview):
                 return _open(admin, request, form, caller)
@@ -44,7 +44,7 @@ def opening_page(admin: "ModelAdmin[Any]", request: HttpRequest) -> HttpResponse
                 messages.warning(request, error.detail)
                 return HttpResponseRedirect(page_of(opened))
             messages.error(request, f"This form has opened {opened.name} already. Nothing was opened now: go on here.")
-            form = _anew(request)
+            form = _form(request, caller, _anew(request.POST))
         except OperationError as error:
             preview = []
             messages.error(request, form.add_operation_error(error))
@@ -80,8 +80,12 @@ def _open(admin: "ModelAdmin[Any]", request: HttpRequest, form: OpeningForm, cal
     return HttpResponseRedirect(page_of(signed_up.account))
 
 
-def _anew(request: HttpRequest) -> OpeningForm:
+def _form(request: HttpRequest, caller: Caller, data: QueryDict | None) -> OpeningForm:
+    return OpeningForm(data, user=request.user, today=caller.today)
+
+
+def _anew(data: QueryDict) -> QueryDict:
     """The same form, to open another account."""
-    data = request.POST.copy()
-    data["submission"] = str(new_id())
-    return OpeningForm(data, user=request.user)
+    copy = data.copy()
+    copy["submission"] = str(new_id())
+    return copy

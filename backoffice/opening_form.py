@@ -1,11 +1,13 @@
 """The form that opens an account: who is billed, what, from when, and how it is paid."""
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.forms.boundfield import BoundField
+from django.forms.utils import pretty_name
 
 from accounts.account_opening import MAX_QUANTITY, NewAccount
 from accounts.contact import CONTACT_FIELDS, MAX_LENGTHS
@@ -30,20 +32,27 @@ _FIELDSETS = {
     "Payment": ("collection_method", "net_days", "payment_customer", "payment_method", "on_decline"),
 }
 _AS_GIVEN = (
-    *("name", "email", "external_reference", "plan", "quantity", "anchor_date", "rebilling_date"),
-    *(*CONTACT_FIELDS, "tax_rate"),
-    *("collection_method", "net_days", "payment_customer", "payment_method", "on_decline"),
+    *_FIELDSETS["Customer"],
+    "plan",
+    "quantity",
+    "anchor_date",
+    "rebilling_date",
+    *_FIELDSETS["Address and taxes"],
+    *_FIELDSETS["Payment"],
 )
 """What the form and `NewAccount` have in common."""
 
 
-_NEEDED = {"unit_price": "backoffice.change_account_terms", **dict.fromkeys(_DISCOUNT, "backoffice.give_discount")}
-"""What a field gives that an account's page gives by another permission: without that, the form doesn't have it."""
+_TERMS = "backoffice.change_account_terms"
+_NEEDED = {"unit_price": _TERMS, **dict.fromkeys(_DISCOUNT, "backoffice.give_discount")}
+"""What a field gives that an account's page gives by another permission: without that, the form doesn't have it, and is
+refused when it is sent all the same.
+"""
 
 
 class OpeningForm(DiscountFields, AccountFields, OperationForm):
     """`submission` is the account's id: the form sent twice opens it once. Amounts are in the plan's currency, so the
-    plan is cleaned before them. `user` is who opens it.
+    plan is cleaned before them. `user` is who opens it, `today` the billing day.
     """
 
     external_reference = forms.CharField(
@@ -65,7 +74,7 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
         label="Billed from",
         required=False,
         help_text="The first day of the first period that is billed. Left empty, it is the first that begins today or "
-        "later. One in the past is caught up from.",
+        "later.",
     )
     billing = forms.ChoiceField(
         label="Bill it",
@@ -101,7 +110,7 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
     }
     required_css_class = "required"
 
-    def __init__(self, *args: Any, user: PermissionsMixin | AnonymousUser, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: PermissionsMixin | AnonymousUser, today: datetime.date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._plans = {plan.code: plan for plan in Plan.objects.filter(retired=False).order_by("code")}
         self.fields["plan"] = forms.ChoiceField(
@@ -109,15 +118,32 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
         )
         self.fields["amount"].help_text = "Off each period, in the plan's currency, like 20.50."
         self.order_fields([name for names in _FIELDSETS.values() for name in names])
-        for name, permission in _NEEDED.items():
-            if not user.has_perm(permission):
-                del self.fields[name]
+        self._withheld = [name for name, permission in _NEEDED.items() if not user.has_perm(permission)]
+        for name in self._withheld:
+            del self.fields[name]
+        # From when on a customer owes is a matter of the terms, as the price is.
+        self._starts_from = None if user.has_perm(_TERMS) else today
+        if self._starts_from is None:
+            self.fields["rebilling_date"].help_text += " One in the past is caught up from."
 
     def fieldsets(self) -> Iterator[tuple[str, list[BoundField]]]:
         """The visible fields, grouped under headings."""
         for heading, names in _FIELDSETS.items():
             if fields := [self[name] for name in names if name in self.fields]:
                 yield heading, fields
+
+    def clean(self) -> dict[str, Any]:
+        """Nothing that is withheld is dropped in silence: the person may think that it was given."""
+        data = super().clean() or self.cleaned_data
+        if given := [pretty_name(name).lower() for name in self._withheld if self.data.get(name, "").strip()]:
+            raise forms.ValidationError(f"You may not give this: {', '.join(given)}.")
+        return data
+
+    def clean_rebilling_date(self) -> datetime.date | None:
+        day: datetime.date | None = self.cleaned_data["rebilling_date"]
+        if day and self._starts_from and day < self._starts_from:
+            raise forms.ValidationError(f"You may not start in the past: give {self._starts_from} or later.")
+        return day
 
     def clean_unit_price(self) -> int | None:
         return self._minor("unit_price", least=0)

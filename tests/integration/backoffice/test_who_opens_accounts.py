@@ -1,5 +1,7 @@
 """Who opens accounts in the admin, at what price, and what becomes of a form that is sent twice."""
 
+import datetime
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -8,15 +10,16 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission
+from django.db import IntegrityError
 from django.test import Client
 
 from accounts.models import Account, Plan
 from backoffice.models import User
 from invoices.models import Invoice
-from tests.builders import NOW, a_plan
+from tests.builders import NOW, TODAY, a_plan
 from tests.integration.backoffice.action_requests import previewed, state
 from tests.integration.backoffice.conftest import page
-from tests.integration.backoffice.openings import PATH, SAID, opened, said
+from tests.integration.backoffice.openings import PATH, SAID, opened, refused, said
 from tests.support.databases import rolled_back
 
 pytestmark = rolled_back
@@ -35,6 +38,11 @@ def gold(db: None) -> Plan:
     return a_plan(code="gold")
 
 
+def permit(*codenames: str) -> None:
+    """Sam, of the Support group, may do this, too."""
+    User.objects.get(username="sam").user_permissions.add(*Permission.objects.filter(codename__in=codenames))
+
+
 class TestWhoMayOpenOne:
     @pytest.mark.parametrize("person", ["support", "newcomer"])
     def test_is_nobody_without_the_permission(self, request: pytest.FixtureRequest, person: str) -> None:
@@ -48,27 +56,57 @@ class TestWhoMayOpenOne:
         assert newcomer.get(PATH).status_code == 403
 
     def test_is_somebody_with_it_who_finds_it_on_the_list(self, support: Client) -> None:
-        User.objects.get(username="sam").user_permissions.add(Permission.objects.get(codename="open_account"))
+        permit("open_account")
         assert f'<a href="{PATH}" class="addlink">Open an account</a>' in page(support, "accounts/account/")
         account, _, _ = opened(support)
         assert account.changes.get(before={}).author == "staff:sam"
 
     @pytest.mark.parametrize(
-        ("permission", "fields"),
-        [("give_discount", {"percent": "100", "reason": "a friend"}), ("change_account_terms", {"unit_price": "0"})],
+        ("permission", "fields", "error"),
+        [
+            ("give_discount", {"percent": "100", "reason": "a friend"}, "You may not give this: percent, reason."),
+            ("change_account_terms", {"unit_price": "0"}, "You may not give this: unit price."),
+        ],
     )
     def test_gives_by_it_only_what_the_page_of_the_account_would(
-        self, support: Client, permission: str, fields: dict[str, str]
+        self, support: Client, permission: str, fields: dict[str, str], error: str
     ) -> None:
         """Else whoever may open accounts could give any price."""
-        sam = User.objects.get(username="sam")
-        sam.user_permissions.add(Permission.objects.get(codename="open_account"))
+        permit("open_account")
         assert not any(f'name="{name}"' in support.get(PATH).content.decode() for name in fields)
+        assert refused(support, **fields) == ({"__all__": [error]}, [])
+        permit(permission)
         account, _, _ = opened(support, **fields)
-        assert account.invoices.get().total_minor == 1999
-        sam.user_permissions.add(Permission.objects.get(codename=permission))
-        account, _, _ = opened(support, **fields, name="Ada Byron")
         assert account.invoices.get().total_minor == 0
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("amount", "5"), ("periods", "2"), ("until", "2026-03-01"), ("reason", "a friend")]
+    )
+    def test_is_told_of_each_field_that_is_withheld(self, support: Client, name: str, value: str) -> None:
+        permit("open_account", "change_account_terms")
+        assert refused(support, **{name: value}) == ({"__all__": [f"You may not give this: {name}."]}, [])
+
+    def test_is_told_also_when_the_preview_was_seen_with_the_permission(self, support: Client) -> None:
+        permit("open_account", "give_discount")
+        data = said(support, percent="100", reason="a friend")
+        _, seen = previewed(support, PATH, data)
+        User.objects.get(username="sam").user_permissions.remove(Permission.objects.get(codename="give_discount"))
+        before = state()
+        assert (support.post(PATH, data | {"seen": seen}).status_code, state()) == (200, before)
+
+    def test_starts_in_the_past_only_with_the_permission_for_terms(self, support: Client) -> None:
+        permit("open_account", "give_discount")
+        catch_up = "One in the past is caught up from."
+        assert catch_up not in support.get(PATH).content.decode()
+        start = {"anchor_date": "2025-12-01", "rebilling_date": "2025-12-01"}
+        error = "You may not start in the past: give 2026-01-01 or later."
+        assert refused(support, **start) == ({"rebilling_date": [error]}, [])
+        account, _, _ = opened(support, **start | {"rebilling_date": "2026-01-01"})
+        assert account.first_rebilling_date == TODAY
+        permit("change_account_terms")
+        assert catch_up in support.get(PATH).content.decode()
+        account, _, _ = opened(support, **start, name="Ada Byron")
+        assert account.first_rebilling_date == datetime.date(2025, 12, 1)
 
     @pytest.mark.parametrize(
         "changed",
@@ -133,3 +171,33 @@ class TestTheSameFormSentTwice:
         first, _, _ = opened(operator)
         second, _, _ = opened(operator, name="Ada Byron")
         assert first.id != second.id
+
+
+class TestAPreviewOfWhatTheDatabaseRefuses:
+    def test_logs_and_counts_nothing_but_the_opening_does(
+        self,
+        operator: Client,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        django_capture_on_commit_callbacks: Capture,
+    ) -> None:
+        """The period that it parks is of an account that isn't there."""
+
+        def refuse(**given: Any) -> None:
+            raise IntegrityError("invoice_number_once")
+
+        monkeypatch.setattr("rebilling.invoice_periods.issue_invoices", refuse)
+        data = said(operator)
+        with caplog.at_level(logging.INFO), django_capture_on_commit_callbacks(execute=True):
+            sentences, seen = previewed(operator, PATH, data)
+        assert sentences[-1] == "The new period isn't billed yet: its invoice is refused, and a person decides."
+        assert [record.message for record in caplog.records if record.name.startswith("rebilling.")] == []
+        with caplog.at_level(logging.INFO), django_capture_on_commit_callbacks(execute=True):
+            operator.post(PATH, data | {"seen": seen})
+        logged = [record for record in caplog.records if record.name.startswith("rebilling.")]
+        assert [(record.message, record.levelname) for record in logged] == [
+            ("a period was parked", "ERROR"),
+            ("metrics", "INFO"),
+            ("metrics", "INFO"),
+        ]
+        assert [getattr(record, "parked", None) for record in logged] == [None, 1, None]
