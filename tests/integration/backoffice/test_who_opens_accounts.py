@@ -82,11 +82,11 @@ class TestWhoMayOpenOne:
     @pytest.mark.parametrize(
         ("name", "value"), [("amount", "5"), ("periods", "2"), ("until", "2026-03-01"), ("reason", "a friend")]
     )
-    def test_is_told_of_each_field_that_is_withheld(self, support: Client, name: str, value: str) -> None:
+    def test_is_refused_each_field_that_is_withheld(self, support: Client, name: str, value: str) -> None:
         permit("open_account", "change_account_terms")
         assert refused(support, **{name: value}) == ({"__all__": [f"You may not give this: {name}."]}, [])
 
-    def test_is_told_also_when_the_preview_was_seen_with_the_permission(self, support: Client) -> None:
+    def test_is_refused_also_when_the_preview_was_seen_with_the_permission(self, support: Client) -> None:
         permit("open_account", "give_discount")
         data = said(support, percent="100", reason="a friend")
         _, seen = previewed(support, PATH, data)
