@@ -71,9 +71,8 @@ rollback: $(VENV)/dev.stamp  ## the release before, or the kept one that TO name
 destroy: $(VENV)/dev.stamp  ## takes an environment down, once its name is typed (ENVIRONMENT, CONFIRM)
 	@$(RUN) -m deploy destroy --environment $(ENVIRONMENT) $(if $(CONFIRM),--confirm $(CONFIRM))
 
-bench: $(VENV)/dev.stamp  ## the worker against hand-written SQL, and what batches save, as ratios
-	$(RUN) -m benchmarks.worker
-	$(RUN) -m benchmarks.batches
+bench: $(VENV)/dev.stamp  ## what the code costs, as ratios within one run (build/bench.json); eight minutes
+	$(RUN) -m benchmarks
 
 # The long form of tests/soak, and of what is played and raced of changes of terms: twenty minutes and more. SOAK_SEED
 # and RACE_SEED repeat a run's choices.
@@ -108,6 +107,7 @@ lock: $(VENV)/dev.stamp  ## the newest releases of all requirements, pinned with
 	$(call compile,local,--constraints requirements/dev.txt)
 	$(call compile,runtime,--constraints requirements/dev.txt)
 	$(call compile,stripe,--constraints requirements/dev.txt)
+	$(call compile,hordak)
 
 # CI sets MAY_SKIP: where the advisory database doesn't answer, it says so and passes.
 audit: $(VENV)/dev.stamp  ## known vulnerabilities of what is shipped; needs the network

@@ -1,6 +1,6 @@
 """What a batch saves: time and statements for each period, by the batch's size, to charge, collect and record outcomes.
 
-    make bench
+    python -m benchmarks batches
 
 Prints ratios within one run; seconds say more about the machine than about the code. Runs on an embedded PostgreSQL of
 its own, made for the run and removed after it, with the gateway that only logs.
@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from benchmarks.database import benchmark_database
+from benchmarks.figures import at_most, report
 
 PERIODS = 1000
 SIZES = (1, 10, 100, 500)
@@ -19,11 +20,19 @@ SIZES = (1, 10, 100, 500)
 def main() -> None:
     with benchmark_database():
         # First, while nothing else has raised the peak.
-        _measure_sweep()
-        _measure_batches()
+        memory = _memory_of_sweeps()
+        statements = _statements_of_batches()
+        report(
+            "batches",
+            [
+                at_most("memory of a sweep of 20,000 accounts: of one of 2,000", [memory], 1.2),
+                at_most("statements of a batch of 500: of a batch of 1", [statements], 1),
+            ],
+        )
 
 
-def _measure_batches() -> None:
+def _statements_of_batches() -> float:
+    """Those of the largest batch against those of the smallest, of clean ones."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -47,10 +56,11 @@ def _measure_batches() -> None:
     print("periods a batch   statements a batch   time a period, against a batch of 500")
     for size, (seconds, statements) in figures.items():
         print(f"{size:>14}   {statements:>17}   {seconds / largest:>8.1f}")
+    return figures[SIZES[-1]][1] / figures[SIZES[0]][1]
 
 
-def _measure_sweep() -> None:
-    """Memory is flat: a sweep of ten times as many accounts takes hardly more of it."""
+def _memory_of_sweeps() -> float:
+    """The peak of a sweep of ten times as many accounts, against the smaller one's."""
     from accounts.account_opening import NewAccount, draft_account
     from accounts.models import Account, Terms
     from tests.builders import NOW, TODAY, QueueInHand, a_plan, swept
@@ -70,7 +80,7 @@ def _measure_sweep() -> None:
             Terms.objects.bulk_create(draft.terms for draft in drafts)
         swept(as_of=TODAY, queue=Nowhere())
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    print(f"peak memory, a sweep of 20,000 accounts against one of 2,000: {peaks[1] / peaks[0]:.2f}\n")
+    return float(peaks[1] / peaks[0])
 
 
 if __name__ == "__main__":

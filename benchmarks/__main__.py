@@ -1,0 +1,44 @@
+"""`python -m benchmarks [NAME ...]`: each benchmark in a process of its own, one after the other, and all figures.
+
+Prints a table, and writes `build/bench.json`: a list of name, ratio, low, high, wanted, holds. Exits 1 if a benchmark
+fails or a figure doesn't hold.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+
+from benchmarks.figures import BUILD, Figure, row
+
+BENCHMARKS = ("worker", "batches", "many_workers", "provider", "hordak")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)} (default: all)")
+    names = parser.parse_args().names or BENCHMARKS
+    if unknown := sorted({*names} - {*BENCHMARKS}):
+        parser.error(f"there is no benchmark {', '.join(unknown)}")
+    figures, failed = [], []
+    for name in names:
+        print(f"--- {name}", flush=True)
+        path = BUILD / "bench" / f"{name}.json"
+        path.unlink(missing_ok=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode or not path.exists():
+            failed.append(name)
+            continue
+        figures += [Figure(**figure) for figure in json.loads(path.read_text(encoding="utf-8"))]
+    (BUILD / "bench.json").write_text(
+        json.dumps([asdict(figure) for figure in figures], indent=2) + "\n", encoding="utf-8"
+    )
+    print("--- all figures")
+    print("\n".join(row(figure) for figure in figures))
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed or not all(figure.holds for figure in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
