@@ -23,6 +23,11 @@ class Figure:
     holds: bool = True
 
 
+def ratios_of(rates: Sequence[float], others: Sequence[float]) -> list[float]:
+    """The ratio of each round's rate to the other's."""
+    return [rate / other for rate, other in zip(rates, others, strict=True)]
+
+
 def shown(name: str, ratios: Sequence[float]) -> Figure:
     return Figure(name=name, ratio=statistics.median(ratios), low=min(ratios), high=max(ratios))
 

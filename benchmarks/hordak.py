@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.database import benchmark_database
-from benchmarks.figures import at_least, report, shown
+from benchmarks.figures import at_least, ratios_of, report, shown
 from benchmarks.worker import rebillings_a_second
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,14 +42,10 @@ def main() -> None:
     report(
         "hordak",
         [
-            at_least("worker, rebillings/s: of hordak's charges and payments", _of(worker, hordak), 10),
-            shown("hand-written SQL, rebillings/s: of hordak's charges and payments", _of(limit, hordak)),
+            at_least("worker, rebillings/s: of hordak's charges and payments", ratios_of(worker, hordak), 10),
+            shown("hand-written SQL, rebillings/s: of hordak's charges and payments", ratios_of(limit, hordak)),
         ],
     )
-
-
-def _of(rates: list[float], others: list[float]) -> list[float]:
-    return [rate / other for rate, other in zip(rates, others, strict=True)]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.database import benchmark_database
 from benchmarks.due_batches import BATCH, AnswersAtOnce, due_batch, message_of
-from benchmarks.figures import at_least, report
+from benchmarks.figures import at_least, ratios_of, report
 from benchmarks.processes import FORK, fork, wait_for_all
 
 WORKERS = (1, 2, 4, 8)
@@ -35,15 +35,11 @@ def main() -> None:
         report(
             "many_workers",
             [
-                at_least("two workers, rebillings/s: of one", _of(rates[2], rates[1]), 1.4),
-                at_least("four workers, rebillings/s: of two", _of(rates[4], rates[2]), 0.95),
-                at_least("eight workers, rebillings/s: of two", _of(rates[8], rates[2]), 0.95),
+                at_least("two workers, rebillings/s: of one", ratios_of(rates[2], rates[1]), 1.4),
+                at_least("four workers, rebillings/s: of two", ratios_of(rates[4], rates[2]), 0.95),
+                at_least("eight workers, rebillings/s: of two", ratios_of(rates[8], rates[2]), 0.95),
             ],
         )
-
-
-def _of(rates: list[float], others: list[float]) -> list[float]:
-    return [rate / other for rate, other in zip(rates, others, strict=True)]
 
 
 def _rebillings_a_second(workers: int) -> float:

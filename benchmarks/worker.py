@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from benchmarks.database import benchmark_database
 from benchmarks.due_batches import BATCH, AnswersAtOnce, due_batch, message_of
-from benchmarks.figures import at_least, report
+from benchmarks.figures import at_least, ratios_of, report
 
 BATCHES = 8
 ROUNDS = 5
@@ -34,7 +34,7 @@ def main() -> None:
             if number:
                 worker.append(ours)
                 limit.append(theirs)
-        ratios = [ours / theirs for ours, theirs in zip(worker, limit, strict=True)]
+        ratios = ratios_of(worker, limit)
         print(
             f"rebillings/s, medians of {ROUNDS} rounds: worker {statistics.median(worker):,.0f}, hand-written SQL "
             f"{statistics.median(limit):,.0f}"
