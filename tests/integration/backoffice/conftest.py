@@ -2,15 +2,17 @@
 
 import datetime
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import time_machine
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from accounts.models import Account
+from accounts.models import Account, Plan
 from backoffice.models import User
 from invoices.models import Invoice
 from ledger.models import Entry, EntryType
@@ -48,6 +50,18 @@ def superuser(db: None) -> Client:
 def newcomer(db: None) -> Client:
     """On the staff, but in no group."""
     return logged_in("new")
+
+
+@pytest.fixture
+def new_year() -> Iterator[None]:
+    """It is six in the morning of the first of January, and stays so."""
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def gold(db: None) -> Plan:
+    return a_plan(code="gold")
 
 
 LISTS = [

@@ -3,13 +3,12 @@
 import datetime
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import time_machine
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.test import Client
 
@@ -27,20 +26,9 @@ from tests.integration.backoffice.conftest import page
 from tests.integration.backoffice.openings import ADA, PATH, REQUIRED, SAID, opened, refused, said
 from tests.support.databases import rolled_back
 
-pytestmark = rolled_back
+pytestmark = [rolled_back, pytest.mark.usefixtures("new_year", "gold")]
 
 Capture = Callable[..., AbstractContextManager[list[Callable[[], Any]]]]
-
-
-@pytest.fixture(autouse=True)
-def new_year() -> Iterator[None]:
-    with time_machine.travel(NOW, tick=False):
-        yield
-
-
-@pytest.fixture(autouse=True)
-def gold(db: None) -> Plan:
-    return a_plan(code="gold")
 
 
 class TestForm:

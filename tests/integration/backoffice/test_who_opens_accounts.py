@@ -3,39 +3,27 @@
 import datetime
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-import time_machine
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError
 from django.test import Client
 
-from accounts.models import Account, Plan
+from accounts.models import Account
 from backoffice.models import User
 from invoices.models import Invoice
-from tests.builders import NOW, TODAY, a_plan
+from tests.builders import TODAY
 from tests.integration.backoffice.action_requests import previewed, state
 from tests.integration.backoffice.conftest import page
 from tests.integration.backoffice.openings import PATH, SAID, opened, refused, said
 from tests.support.databases import rolled_back
 
-pytestmark = rolled_back
+pytestmark = [rolled_back, pytest.mark.usefixtures("new_year", "gold")]
 
 Capture = Callable[..., AbstractContextManager[list[Callable[[], Any]]]]
-
-
-@pytest.fixture(autouse=True)
-def new_year() -> Iterator[None]:
-    with time_machine.travel(NOW, tick=False):
-        yield
-
-
-@pytest.fixture(autouse=True)
-def gold(db: None) -> Plan:
-    return a_plan(code="gold")
 
 
 def permit(*codenames: str) -> None:
