@@ -28,6 +28,12 @@ def day_field(**given: Any) -> forms.DateField:
     return forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), **given)
 
 
+def reason_field(*, rows: int = 3, **given: Any) -> OneLineField:
+    """Why something is done: a text area of so many rows, kept as one line."""
+    widget = forms.Textarea(attrs={"rows": rows, "cols": 60})
+    return OneLineField(max_length=MAX_REASON_LENGTH, widget=widget, **given)
+
+
 def submission_field() -> forms.UUIDField:
     """Generated with the form, it is the id of what the form makes: sent twice, that is made once."""
     return forms.UUIDField(
@@ -56,11 +62,7 @@ class OperationForm(forms.Form):
 class ReasonForm(OperationForm):
     """Every action needs a reason. `subject` is what it is about."""
 
-    reason = OneLineField(
-        max_length=MAX_REASON_LENGTH,
-        widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
-        help_text="Recorded with the action.",
-    )
+    reason = reason_field(help_text="Recorded with the action.")
 
     def __init__(self, *args: Any, subject: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

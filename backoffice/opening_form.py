@@ -13,12 +13,11 @@ from accounts.account_opening import MAX_QUANTITY, NewAccount
 from accounts.contact import CONTACT_FIELDS, MAX_LENGTHS
 from accounts.currencies import display
 from accounts.models import Account, Plan
-from accounts.reasons import MAX_REASON_LENGTH
 from accounts.wording import counted
 from backoffice.account_fields import AccountFields
 from backoffice.amounts import minor_from
 from backoffice.discounts import DiscountFields
-from backoffice.forms import OneLineField, OperationForm, day_field, submission_field
+from backoffice.forms import OperationForm, day_field, reason_field, submission_field
 from backoffice.plans import interval_in_words
 from subscriptions.discounts import NewDiscount
 from subscriptions.sign_up import Billing
@@ -41,8 +40,6 @@ _AS_GIVEN = (
     *_FIELDSETS["Payment"],
 )
 """What the form and `NewAccount` have in common."""
-
-
 _TERMS = "backoffice.change_account_terms"
 _NEEDED = {"unit_price": _TERMS, **dict.fromkeys(_DISCOUNT, "backoffice.give_discount")}
 """What a field gives that an account's page gives by another permission: without that, the form doesn't have it, and is
@@ -85,12 +82,7 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
             (Billing.NEXT_SWEEP.value, "With the next sweep"),
         ],
     )
-    reason = OneLineField(
-        required=False,
-        max_length=MAX_REASON_LENGTH,
-        widget=forms.Textarea(attrs={"rows": 2, "cols": 60}),
-        help_text="Why it has the discount. Recorded with it.",
-    )
+    reason = reason_field(rows=2, required=False, help_text="Why it has the discount. Recorded with it.")
     on_decline = forms.ChoiceField(
         label="When declined",
         widget=forms.RadioSelect,
@@ -164,12 +156,11 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
 
     def new_discount(self) -> NewDiscount | None:
         """Its discount; none where nothing is said of one. Of a valid form."""
-        if "percent" not in self.fields:
+        given = {name: self.cleaned_data.get(name) for name in _DISCOUNT}
+        if all(value in (None, "") for value in given.values()):
             return None
-        percent, amount_minor, periods, until, reason = (self.cleaned_data[name] for name in _DISCOUNT)
-        if (percent, amount_minor, periods, until, reason) == (None, None, None, None, ""):
-            return None
-        return NewDiscount(percent=percent, amount_minor=amount_minor, periods=periods, until=until, reason=reason)
+        amount_minor, reason = given.pop("amount"), given.pop("reason") or ""
+        return NewDiscount(amount_minor=amount_minor, reason=reason, **given)
 
 
 def _described(plan: Plan) -> str:
