@@ -31,7 +31,7 @@ def with_items(
     for item, rate_id in taxed:
         amount = item.left_minor
         if amount < 0:
-            amount = -deductible(lines=charged, rate_id=rate_id, most_minor=-amount, rates=rates)
+            amount = -deductible(lines=charged, rate_id=rate_id, max_minor=-amount, rates=rates)
             charged.append((amount, rate_id))
         if amount:
             of_items.append(item_line(item, amount_minor=amount, tax_rate_id=rate_id))

@@ -114,10 +114,10 @@ def deductible(
     *,
     lines: Sequence[tuple[int, uuid.UUID | None]],
     rate_id: uuid.UUID | None,
-    most_minor: int,
+    max_minor: int,
     rates: Mapping[uuid.UUID, Rate],
 ) -> int:
-    """The largest deduction at this rate, at most `most_minor`, after which the lines come to no less than zero, taxes
+    """The largest deduction at this rate, at most `max_minor`, after which the lines come to no less than zero, taxes
     included, as they do before it. Lines are as in `taxed_lines`.
     """
 
@@ -125,10 +125,10 @@ def deductible(
         taxed = taxed_lines(lines=[*lines, (-deducted, rate_id)], rates=rates)
         return sum(line.total_minor for line in taxed) < 0
 
-    if not is_too_much(most_minor):
-        return most_minor
+    if not is_too_much(max_minor):
+        return max_minor
     # What is deducted, and what is too much: the total falls with each unit between them, or stays.
-    deducted, too_much = 0, most_minor
+    deducted, too_much = 0, max_minor
     while too_much - deducted > 1:
         middle = (deducted + too_much) // 2
         deducted, too_much = (deducted, middle) if is_too_much(middle) else (middle, too_much)

@@ -144,7 +144,7 @@ def process(*, poller: Poller, progress: Progress) -> int:
     """Works the queue until it is empty, a message at a time, and returns how many messages failed."""
     received = failed = 0
     while poller.waiting():
-        delivery = poller.poll(most_messages=1)
+        delivery = poller.poll(max_messages=1)
         received, failed = received + delivery.received, failed + delivery.failed
         progress(received)
     return failed

@@ -44,11 +44,11 @@ class Poller:
     queue_url: str
     handler: Handler
 
-    def poll(self, *, wait_seconds: int = WAIT_SECONDS, most_messages: int = BATCH_SIZE) -> Delivery:
+    def poll(self, *, wait_seconds: int = WAIT_SECONDS, max_messages: int = BATCH_SIZE) -> Delivery:
         """Waits for messages, at most so long, and delivers one batch of up to ten."""
         messages = self.client.receive_message(
             QueueUrl=self.queue_url,
-            MaxNumberOfMessages=min(most_messages, BATCH_SIZE),
+            MaxNumberOfMessages=min(max_messages, BATCH_SIZE),
             WaitTimeSeconds=wait_seconds,
             MessageSystemAttributeNames=["All"],
         ).get("Messages", [])

@@ -43,7 +43,7 @@ class Command(BaseCommand):
         try:
             while max_messages is None or received < max_messages:
                 left = BATCH_SIZE if max_messages is None else max_messages - received
-                delivery = poller.poll(most_messages=left)
+                delivery = poller.poll(max_messages=left)
                 received, failed = received + delivery.received, failed + delivery.failed
                 if until_empty and delivery.received == 0 and poller.waiting() == 0:
                     break

@@ -113,7 +113,7 @@ class TestPoll:
     def test_takes_ten_messages_at_the_most(self, endpoint: QueueEndpoint) -> None:
         send(endpoint, *(f"{n:02}" for n in range(12)))
         subject = poller(endpoint, Recorder())
-        assert [subject.poll().received, subject.poll(most_messages=1).received] == [10, 1]
+        assert [subject.poll().received, subject.poll(max_messages=1).received] == [10, 1]
         assert subject.waiting() == 1
 
     def test_hands_over_what_lambda_hands_over(self, endpoint: QueueEndpoint) -> None:

@@ -180,7 +180,7 @@ class TestDeductible:
         def total(deducted: int) -> int:
             return sum(tax.total_minor for tax in taxed_lines(lines=[*lines, (-deducted, rate_id)], rates=rates))
 
-        found = deductible(lines=lines, rate_id=rate_id, most_minor=most, rates=rates)
+        found = deductible(lines=lines, rate_id=rate_id, max_minor=most, rates=rates)
         assert 0 <= found <= most
         assert total(found) >= 0
         assert found == most or total(found + 1) < 0
@@ -204,4 +204,4 @@ class TestDeductible:
         self, lines: list[tuple[int, uuid.UUID | None]], rate_id: uuid.UUID | None, most: int, expected: int
     ) -> None:
         rates = {ADDED: Rate(21_000, is_inclusive=False), INCLUDED: Rate(21_000, is_inclusive=True)}
-        assert deductible(lines=lines, rate_id=rate_id, most_minor=most, rates=rates) == expected
+        assert deductible(lines=lines, rate_id=rate_id, max_minor=most, rates=rates) == expected
