@@ -107,8 +107,12 @@ class TestCharges:
         assert -days.books()["revenue"] == 3100 + 1600 - 1100 == 26 * 100 + 5 * 200
         assert _owes(days, account_id) == (-1100, 1100)
 
-    def test_a_charge_of_nothing_is_paid_and_explained(self, days: PlatformDays) -> None:
-        account_id = days.opened(unit_amount_minor=0)
+    @pytest.mark.parametrize(
+        "free", [{"unit_amount_minor": 0}, {"discount": {"percent": "100", "reason": "A friend of the house."}}]
+    )
+    def test_a_charge_of_nothing_is_paid_and_explained(self, days: PlatformDays, free: dict[str, Any]) -> None:
+        """Of a price of zero, and of a discount of 100 percent."""
+        account_id = days.opened(**free)
         run = days.sweep()
         invoice = days.invoice(account_id)
         assert _amounts(invoice, "total", "paid", "outstanding") == ("PAID", 0, 0, 0)

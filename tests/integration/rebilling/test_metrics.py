@@ -107,6 +107,14 @@ def test_what_waits_for_somebody_is_counted_each_hour(lines: io.StringIO) -> Non
     assert metrics_in(lines)[-1] == {"unexplained": 1, "needs_review": 1}
 
 
+def test_a_discrepancy_in_the_books_rings_as_an_unexplained_period_does(lines: io.StringIO) -> None:
+    account = an_account()
+    billed(as_of=TODAY)
+    type(account).objects.filter(id=account.id).update(credit_balance_minor=5)
+    check_hourly(queue=None, now=NOW)
+    assert metrics_in(lines)[-1] == {"unexplained": 1, "needs_review": 0}
+
+
 def test_a_line_says_when(lines: io.StringIO) -> None:
     emit(now=NOW, unexplained=0)
     (line,) = map(json.loads, lines.getvalue().splitlines())
