@@ -15,6 +15,7 @@ def benchmark_database() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="billing-bench-") as folder:
         os.environ.pop("DATABASE_URL", None)
         from localcloud.postgres.embedded import attach
+        from localcloud.postgres.server import stop
 
         attach(data=Path(folder))
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
@@ -34,3 +35,5 @@ def benchmark_database() -> Iterator[None]:
             yield
         finally:
             connections.close_all()
+            # Before its folder goes, without which nobody could.
+            stop(cluster=Path(folder) / "postgres")
