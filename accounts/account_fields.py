@@ -5,9 +5,9 @@ from django.core.exceptions import ValidationError
 from accounts.contact import CONTACT_FIELDS, contact_errors
 from accounts.metadata import metadata_error
 from accounts.models import MAX_NET_DAYS, Account
+from accounts.phrases import one_of
 from accounts.tax_rates import unknown_rate_error
 from accounts.text import text_error
-from accounts.wording import one_of
 
 TEXTS = ("name", "email", "external_reference", "payment_customer", "payment_method", *CONTACT_FIELDS)
 """The fields of an account that people and clients write."""

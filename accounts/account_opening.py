@@ -15,7 +15,7 @@ from accounts.errors import Conflict, Invalid, refined
 from accounts.ids import new_id
 from accounts.models import DEFAULT_NET_DAYS, Account, AccountChange, Plan, Terms
 from accounts.number_prefix import new_number_prefix, with_unused_prefixes
-from accounts.wording import one_of
+from accounts.phrases import one_of
 
 MAX_QUANTITY = 2**31 - 1
 

@@ -16,7 +16,7 @@ from rest_framework.fields import empty
 from accounts.amounts import MAX_BALANCE_MINOR
 from accounts.metadata import MAX_METADATA_KEYS, metadata_error
 from accounts.percents import shown_percent
-from accounts.wording import one_of
+from accounts.phrases import one_of
 
 MAX_64_BITS = 2**63 - 1
 

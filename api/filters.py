@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 
 from accounts.billing_calendar import DayOutOfRange, in_range
 from accounts.billing_day import start_of_day
-from accounts.wording import one_of
+from accounts.phrases import one_of
 from api.fields import day_from, id_from
 from api.schema import DAY, DAYS
 from rebilling.run_invoices import invoices_of_run

@@ -31,7 +31,7 @@ OPENAPI = {
         "PaymentMethodSessionStatus": "payments.models.PaymentMethodSession.Status",
         "PaymentStatus": "payments.models.Payment.Status",
         "PendingChangeKind": "subscriptions.pending_changes.PendingChange",
-        "PeriodNotBilledReason": "rebilling.on_demand.NotBilled",
+        "PeriodNotBilledReason": "rebilling.on_demand_billing.NotBilled",
         "PeriodRefund": "subscriptions.running_period.PeriodRefund",
         "ProrationMode": "api.v1.terms.PRORATION_MODES",
         "RebillingStatus": "rebilling.models.Rebilling.Status",

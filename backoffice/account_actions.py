@@ -12,8 +12,8 @@ from accounts.billing_day import billing_day
 from accounts.models import Account
 from accounts.terms import TermsInForce, terms_of
 from backoffice.account_form import AccountForm
+from backoffice.action_previews import action_preview
 from backoffice.actions import Action, Caller
-from backoffice.foreseen import foreseen
 from backoffice.forms import AmountForm
 from backoffice.offline_payment_forms import AccountPaymentForm
 from backoffice.terms_forms import TermsForm, change_in_words
@@ -128,7 +128,7 @@ WITHDRAW = Action(
     permission="change_account_terms",
     offered=lambda account: _pending(account) is not None,
     perform=_withdraw_terms,
-    preview=partial(foreseen, _withdraw_terms, pending=_to_withdraw),
+    preview=partial(action_preview, _withdraw_terms, pending=_to_withdraw),
 )
 BILL_DEBT = Action(
     name="bill-debt",
@@ -139,7 +139,7 @@ BILL_DEBT = Action(
     permission="close_account",
     offered=lambda account: account.status == Account.Status.INACTIVE and account.credit_balance_minor < 0,
     perform=_bill_debt,
-    preview=partial(foreseen, _bill_debt),
+    preview=partial(action_preview, _bill_debt),
 )
 CREDIT = Action(
     name="credit",

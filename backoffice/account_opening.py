@@ -15,9 +15,9 @@ from accounts.errors import OperationError
 from accounts.ids import new_id
 from accounts.models import Account
 from backoffice.actions import SEEN, Caller, caller_of, digest
-from backoffice.foreseen_opening import foreseen_opening, opened_in_words
 from backoffice.links import page_of
 from backoffice.opening_form import OpeningForm
+from backoffice.opening_preview import opened_in_words, opening_preview
 from subscriptions.sign_up import SignedUp, sign_up
 
 LABEL = "Open an account"
@@ -35,7 +35,7 @@ def opening_page(admin: "ModelAdmin[Any]", request: HttpRequest) -> HttpResponse
     preview: list[str] = []
     if form.is_valid():
         try:
-            preview = foreseen_opening(partial(_sign_up, form, caller), caller)
+            preview = opening_preview(partial(_sign_up, form, caller), caller)
             if request.POST.get(SEEN) == digest(preview):
                 return _open(admin, request, form, caller)
         except AccountOpenedBefore as error:

@@ -8,7 +8,7 @@ from django.db.models import BooleanField, ExpressionWrapper, F, Sum, Window
 
 from accounts.currencies import display
 from accounts.models import Account, AccountChange
-from accounts.wording import period_in_words
+from accounts.phrases import period_in_words
 from backoffice.account_history import in_words
 from backoffice.links import link_to, list_of
 from backoffice.tables import Table, table

@@ -15,8 +15,8 @@ from accounts.billing_day import billing_day
 from accounts.contact import CONTACT_FIELDS
 from accounts.currencies import display
 from accounts.models import Account, Plan
+from accounts.phrases import counted
 from accounts.terms import TermsInForce
-from accounts.wording import counted
 from backoffice.account_actions import BILL_DEBT, CREDIT, PAYMENT, TERMS, UPDATE, WITHDRAW
 from backoffice.account_list import (
     AccountList,

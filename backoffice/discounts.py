@@ -8,9 +8,9 @@ from typing import Any
 from django import forms
 
 from accounts.models import MAX_DISCOUNT_PERIODS, Account
+from backoffice.action_previews import action_preview
 from backoffice.actions import Action, Caller
 from backoffice.amounts import example_of, minor_from
-from backoffice.foreseen import foreseen
 from backoffice.forms import ReasonForm, day_field
 from subscriptions.discounts import end_discount, give_discount
 
@@ -78,7 +78,7 @@ GIVE_DISCOUNT = Action(
     permission="give_discount",
     offered=lambda account: True,
     perform=_give,
-    preview=partial(foreseen, _give),
+    preview=partial(action_preview, _give),
     form=DiscountForm,
 )
 END_DISCOUNT = Action(
@@ -89,5 +89,5 @@ END_DISCOUNT = Action(
     permission="give_discount",
     offered=lambda account: account.discount_id is not None,
     perform=_end,
-    preview=partial(foreseen, _end),
+    preview=partial(action_preview, _end),
 )

@@ -4,7 +4,7 @@ Each table is one statement, and bounded.
 """
 
 from accounts.currencies import display
-from accounts.wording import period_in_words
+from accounts.phrases import period_in_words
 from backoffice.links import link_to, list_of
 from backoffice.tables import Table, table
 from backoffice.values import CAUSES

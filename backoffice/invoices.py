@@ -17,7 +17,7 @@ from backoffice.run_filters import InvoicesOfRun
 from invoices.amounts import amounts_of
 from invoices.credit_notes import issue_credit_note
 from invoices.models import Invoice
-from invoices.uncollected import uncollected
+from invoices.uncollected_invoices import uncollected
 from invoices.write_offs import write_off_invoice
 from payments.offline_payments import record_offline_payment
 from payments.payment_requests import pay_invoice

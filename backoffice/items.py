@@ -10,8 +10,8 @@ from accounts.currencies import display
 from accounts.models import Account
 from backoffice.actions import Action, Caller
 from backoffice.amounts import example_of, line_in_words, minor_from
-from backoffice.foreseen_money import next_in_words
 from backoffice.forms import OneLineField, ReasonForm, SubmissionForm
+from backoffice.money_sentences import next_in_words
 from invoices.items import PendingItem, pending_items
 from subscriptions.item_removals import remove_item
 from subscriptions.items import MAX_DESCRIPTION_LENGTH, AddedItem, ItemBilling, NewItem, add_item

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 
-from accounts.wording import period_in_words
+from accounts.phrases import period_in_words
 from backoffice.actions import ActingAdmin, Action, Caller
 from backoffice.base import link, money
 from backoffice.links import link_to

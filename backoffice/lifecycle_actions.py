@@ -6,8 +6,8 @@ from typing import Any
 from accounts import clock
 from accounts.billing_day import billing_day
 from accounts.models import Account
+from backoffice.action_previews import action_preview
 from backoffice.actions import Action, Caller
-from backoffice.foreseen import foreseen
 from backoffice.lifecycle_forms import (
     CloseForm,
     PauseForm,
@@ -84,7 +84,7 @@ CLOSE = Action(
     permission="close_account",
     offered=_can_be_closed,
     perform=_close,
-    preview=partial(foreseen, _close),
+    preview=partial(action_preview, _close),
     form=CloseForm,
 )
 CLOSE_AND_REFUND = Action(
@@ -98,7 +98,7 @@ CLOSE_AND_REFUND = Action(
     other_permission="refund_payment",
     offered=_can_be_closed,
     perform=_close_and_refund,
-    preview=partial(foreseen, _close_and_refund),
+    preview=partial(action_preview, _close_and_refund),
     form=RefundPeriodForm,
 )
 REOPEN = Action(
@@ -110,7 +110,7 @@ REOPEN = Action(
     permission="reopen_account",
     offered=lambda account: account.status == _INACTIVE and account.inactive_reason != _PAUSED,
     perform=_reopen,
-    preview=partial(foreseen, _reopen),
+    preview=partial(action_preview, _reopen),
 )
 PAUSE = Action(
     name="pause",
@@ -121,7 +121,7 @@ PAUSE = Action(
     permission="pause_account",
     offered=lambda account: account.status != _INACTIVE and account.pauses_on is None,
     perform=_pause,
-    preview=partial(foreseen, _pause),
+    preview=partial(action_preview, _pause),
     form=PauseForm,
 )
 RESUME = Action(
@@ -133,7 +133,7 @@ RESUME = Action(
     permission="pause_account",
     offered=lambda account: account.inactive_reason == _PAUSED,
     perform=_resume,
-    preview=partial(foreseen, _resume),
+    preview=partial(action_preview, _resume),
     form=ResumeForm,
 )
 TAKE_BACK = Action(
@@ -147,7 +147,7 @@ TAKE_BACK = Action(
     other_permission="pause_account",
     offered=lambda account: bool(pending_choices(account)),
     perform=_take_back,
-    preview=partial(foreseen, _take_back, pending=_to_take_back),
+    preview=partial(action_preview, _take_back, pending=_to_take_back),
     form=TakeBackForm,
 )
 TRIAL = Action(
@@ -159,6 +159,6 @@ TRIAL = Action(
     permission="update_account",
     offered=_is_on_trial,
     perform=_move_trial_end,
-    preview=partial(foreseen, _move_trial_end),
+    preview=partial(action_preview, _move_trial_end),
     form=TrialForm,
 )

@@ -13,7 +13,7 @@ from accounts.account_opening import MAX_QUANTITY, NewAccount
 from accounts.contact import CONTACT_FIELDS, MAX_LENGTHS
 from accounts.currencies import display
 from accounts.models import Account, Plan
-from accounts.wording import counted
+from accounts.phrases import counted
 from backoffice.account_fields import AccountFields
 from backoffice.amounts import minor_from
 from backoffice.discounts import DiscountFields

@@ -10,7 +10,7 @@ from accounts.billing_day import billing_day
 from accounts.currencies import display
 from accounts.errors import OperationError
 from accounts.models import Account
-from accounts.wording import period_in_words
+from accounts.phrases import period_in_words
 from backoffice.actions import ActingAdmin, Action, Caller
 from backoffice.base import link, money
 from backoffice.links import link_to, list_of

@@ -10,12 +10,12 @@ from backoffice.base import flag, link, money
 from backoffice.forms import RefundForm, RefundReferenceForm
 from backoffice.links import link_to
 from backoffice.lists import titled
-from backoffice.mark_resolved import mark_resolved_action
+from backoffice.resolution import mark_resolved_action
 from backoffice.run_filters import RefundsOfRun
 from backoffice.tables import Table
 from invoices.models import CreditNote
 from payments.late_money import book_late_refund
-from payments.messages.sending import look_up_now
+from payments.messages.dispatch import look_up_now
 from payments.models import Payment, Refund
 from payments.refund_requests import refundable, request_refund
 from payments.reversed_money import came_back, record_reversed_refund

@@ -11,7 +11,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from payments.gateways.configured import configured_gateway_name
+from payments.gateways.configuration import configured_gateway_name
 from payments.gateways.logging_gateway import LoggingGateway
 
 NO_MONEY = (

@@ -9,11 +9,11 @@ from accounts.account_opening import MAX_QUANTITY
 from accounts.billing_day import billing_day
 from accounts.currencies import display
 from accounts.models import Account, Plan
+from accounts.phrases import day_in_words
 from accounts.terms import TermsInForce, terms_of
-from accounts.wording import day_in_words
 from backoffice.amounts import example_of, line_in_words, minor_from
 from backoffice.forms import ReasonForm, day_field
-from rebilling.on_demand import NotBilled
+from rebilling.on_demand_billing import NotBilled
 from subscriptions.agreed_terms import TermsChanges
 from subscriptions.new_periods import NewPeriod
 from subscriptions.terms_changes import TermsChange

@@ -14,7 +14,7 @@ from accounts import clock
 from accounts.billing_day import billing_day
 from accounts.currencies import display
 from accounts.models import Account
-from accounts.wording import day_in_words, period_in_words
+from accounts.phrases import day_in_words, period_in_words
 from backoffice.invoice_page import BALANCE_USES
 from backoffice.links import page_of
 from backoffice.tables import Table

@@ -15,7 +15,7 @@ from accounts.tax_rates import check_default_tax
 from billing_site.database.authorities import BUNDLE, fault_of
 from billing_site.lambda_function.duties import Duty, duties, on_lambda
 from billing_site.lambda_function.runtimes import RUNTIMES, warning_of
-from payments.gateways.configured import configured_gateway, configured_gateway_name
+from payments.gateways.configuration import configured_gateway, configured_gateway_name
 from rebilling.volume_limits import check_limits
 
 MIN_SECRET_KEY_LENGTH = 50

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from billing_site.front import front
+from billing_site.front_page import front
 
 urlpatterns = [
     path("", front),

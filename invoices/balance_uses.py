@@ -10,8 +10,8 @@ from django.db import connection
 from accounts.array_literals import plain_array, uuid_array
 from accounts.ids import new_id
 from accounts.sql_files import query
-from invoices.collectable import is_too_small
 from invoices.models import BalanceUse
+from invoices.small_amounts import is_too_small
 
 
 class Use(NamedTuple):

@@ -18,7 +18,7 @@ from accounts.locked_accounts import LockedAccount
 from accounts.models import TaxRate
 from accounts.reasons import checked_reason
 from accounts.tax_rates import tax_rates_by_id
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.credit_note_entries import entries_of
 from invoices.credit_note_shares import (
     NOT_CREDITED,
@@ -33,8 +33,8 @@ from invoices.items import items_of_prorated, remove_items
 from invoices.locked_invoices import LockedInvoice, lock_invoice, save_invoices
 from invoices.models import CreditNote, CreditNoteLine, InvoiceLine
 from invoices.numbers import credit_note_numbers
+from invoices.payment_application import note_first_paid
 from invoices.period_claims import period_claims
-from invoices.receipts import note_first_paid
 from invoices.write_offs import check_not_in_flight
 from ledger.posting import post
 
@@ -78,7 +78,7 @@ def issue_credit_note(
         (credit_note,) = credit_notes.issue()
         # Some of it may have been paid, and the rest is credited.
         note_first_paid(account, invoice.status)
-        clear(accounts=[account], today=today, author=author, now=now)
+        refresh_accounts(accounts=[account], today=today, author=author, now=now)
         return credit_note
 
 

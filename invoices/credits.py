@@ -10,7 +10,7 @@ from accounts.errors import Conflict, Invalid, Missing, refined
 from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount, lock_account
 from accounts.reasons import checked_reason
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.locked_invoices import invoices_by_id, save_invoices
 from ledger.balances import check_balance
 from ledger.models import REVERSIBLE, Entry, EntryType
@@ -70,7 +70,7 @@ def grant_credit(
         post(postings=[posting], effective_on=today, author=author)
         check_balance(account)
         account.credit_balance_minor += amount_minor
-        clear(accounts=[account], today=today, author=author, now=now)
+        refresh_accounts(accounts=[account], today=today, author=author, now=now)
         return Entry.objects.get(id=entry_id)
 
 
@@ -118,7 +118,7 @@ def reverse_entry(
             _reopen_invoice(account, entry)
         (reversal_id,) = post(postings=[reversal_of(entry, description=reason)], effective_on=today, author=author)
         check_balance(account)
-        clear(accounts=[account], today=today, author=author, now=now)
+        refresh_accounts(accounts=[account], today=today, author=author, now=now)
         return Entry.objects.get(id=reversal_id)
 
 

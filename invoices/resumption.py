@@ -17,9 +17,9 @@ from accounts.locked_accounts import LockedAccount
 from accounts.models import Account, AccountChange
 from accounts.terms import add_terms, terms_of, withdraw
 from invoices.amounts import amounts_of
-from invoices.collectable import is_too_small
 from invoices.models import Invoice, InvoiceLine
 from invoices.period_claims import period_claims
+from invoices.small_amounts import is_too_small
 
 
 def resume_billing(

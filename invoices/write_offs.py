@@ -9,7 +9,7 @@ from accounts.errors import Conflict
 from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount
 from accounts.reasons import checked_reason
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.locked_invoices import LockedInvoice, lock_invoice, save_invoices
 from ledger.models import Entry, EntryType
 from ledger.posting import Posting, post
@@ -55,7 +55,7 @@ def write_off_invoice(
         (entry_id,) = post(postings=[posting], effective_on=today, author=author)
         invoice.change(written_off=amount_minor)
         save_invoices([invoice])
-        clear(accounts=[account], today=today, author=author, now=now)
+        refresh_accounts(accounts=[account], today=today, author=author, now=now)
         return Entry.objects.get(id=entry_id)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from accounts.wording import counted
+from accounts.phrases import counted
 from localcloud.platform.preparation import command_line
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run

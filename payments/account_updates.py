@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.account_changes import PAYMENT_FIELDS, AccountChanges, change_account
 from accounts.models import Account
 from payments.authentications import end_authentications_by_another_method
-from payments.messages.sending import send_payments_when_committed
+from payments.messages.dispatch import send_payments_when_committed
 from payments.payment_requests import try_new_method
 
 

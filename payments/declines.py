@@ -7,7 +7,7 @@ from accounts.locked_accounts import LockedAccount
 from accounts.models import Account
 from invoices.dunning_schedule import has_begun, plan_next_step
 from invoices.locked_invoices import LockedInvoice
-from invoices.receipts import carry_forward
+from invoices.payment_application import carry_forward
 from payments.amount_checks import SUPERSEDED
 from payments.gateways.port import Declined
 from payments.models import Payment
@@ -71,10 +71,11 @@ def _note_decline(
 ) -> AfterDecline:
     """Note that a payment of the invoice was declined, unsaved, and when the account is dunned next.
 
-    Clearing, which follows, makes the account PAST_DUE. A hard decline makes the payment method unusable: steps then
-    pass on their days without a call of the gateway, so that the customer has time. An attempt that a person, or a new
-    payment method, caused never counts as a step. An invoice that is sent to the customer isn't dunned: a person asked
-    for that attempt alone. An account whose sign-up must be paid isn't dunned either: it is closed.
+    `refresh_accounts`, which follows, makes the account PAST_DUE. A hard decline makes the payment method unusable:
+    steps then pass on their days without a call of the gateway, so that the customer has time. An attempt that a
+    person, or a new payment method, caused never counts as a step. An invoice that is sent to the customer isn't
+    dunned: a person asked for that attempt alone. An account whose sign-up must be paid isn't dunned either: it is
+    closed.
     """
     if hard:
         account.mark_method_unusable(reason="the payment method was declined for good")

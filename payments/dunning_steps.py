@@ -14,9 +14,9 @@ from accounts.sql_files import query
 from invoices.dunning_schedule import plan_next_step
 from invoices.locked_invoices import open_invoices
 from payments.dunning import deactivate_if_over, next_declined, submit_and_mark
-from payments.gateways.configured import configured_gateway_name
+from payments.gateways.configuration import configured_gateway_name
+from payments.messages.dispatch import send_payments
 from payments.messages.queue import Queue
-from payments.messages.sending import send_payments
 from payments.models import Payment
 
 BATCH_ACCOUNTS = 500

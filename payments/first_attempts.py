@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 
 from invoices.issuance import IssuedInvoice
-from invoices.receipts import note_first_paid
+from invoices.payment_application import note_first_paid
 from payments.declines import note_unusable
 from payments.models import Payment
 from payments.submission import submit_payments

@@ -9,9 +9,9 @@ from django.db import transaction
 
 from accounts.errors import refined
 from accounts.reasons import checked_reason
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.locked_invoices import save_invoices
-from invoices.receipts import receive
+from invoices.payment_application import apply_payment
 from ledger.balances import check_balance
 from ledger.posting import post
 from payments.declines import BY_PERSON
@@ -49,7 +49,7 @@ def book_late_payment(
                 f"The payment is {declined.status}, and no money of it was taken after all, or it was booked before."
             )
         invoice = invoice_of(account, declined)
-        receipt = receive(account, invoice, amount_minor=declined.amount_minor)
+        applied = apply_payment(account, invoice, amount_minor=declined.amount_minor)
         taken = Payment(
             account_id=account.id,
             invoice_id=declined.invoice_id,
@@ -59,7 +59,7 @@ def book_late_payment(
             amount_minor=declined.amount_minor,
             currency=declined.currency,
             status=Payment.Status.SUCCEEDED,
-            excess_minor=receipt.excess_minor,
+            excess_minor=applied.excess_minor,
             gateway=declined.gateway,
             gateway_reference=checked_reference(declined, reference.strip()),
             submitted_at=now,
@@ -74,14 +74,14 @@ def book_late_payment(
             account=account,
             invoice=invoice,
             amount_minor=taken.amount_minor,
-            recovered_minor=receipt.recovered_minor,
+            recovered_minor=applied.recovered_minor,
             description=reason,
         )
         post(postings=postings, effective_on=today, author=author)
         check_balance(account)
         if invoice:
             save_invoices([invoice])
-        clear(accounts=[account], today=today, author=author, now=now, received=[account.id])
+        refresh_accounts(accounts=[account], today=today, author=author, now=now, received=[account.id])
         Payment.objects.filter(id=declined.id).update(needs_review=False, resolution=reason, resolved_by=author)
         return taken
 

@@ -9,7 +9,7 @@ import uuid
 
 from accounts.locked_accounts import LockedAccount
 from invoices.locked_invoices import LockedInvoice, save_invoices
-from payments.messages.sending import send_refund_when_committed
+from payments.messages.dispatch import send_refund_when_committed
 from payments.models import OFFLINE, Payment, Refund
 from payments.refund_requests import left_of_payment, left_under_lock
 from payments.refund_reservations import reserve_refund

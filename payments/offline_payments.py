@@ -12,10 +12,10 @@ from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount, lock_account
 from accounts.reasons import checked_reason
 from accounts.text import text_error
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.locked_invoices import LockedInvoice, invoices_by_id, save_invoices
 from invoices.models import Invoice
-from invoices.receipts import receive
+from invoices.payment_application import apply_payment
 from ledger.balances import check_balance
 from ledger.posting import post
 from payments.gateways.texts import MAX_REFERENCE_LENGTH
@@ -72,7 +72,7 @@ def record_offline_payment(
         invoice = _invoice(account, invoice_id)
         if not is_another:
             _check_duplicate(account, amount_minor=amount_minor, reference=reference)
-        receipt = receive(account, invoice, amount_minor=amount_minor)
+        applied = apply_payment(account, invoice, amount_minor=amount_minor)
         payment = Payment.objects.create(
             id=payment_id or new_id(),
             account_id=account.id,
@@ -81,7 +81,7 @@ def record_offline_payment(
             amount_minor=amount_minor,
             currency=account.currency,
             status=Payment.Status.SUCCEEDED,
-            excess_minor=receipt.excess_minor,
+            excess_minor=applied.excess_minor,
             gateway=OFFLINE,
             gateway_reference=reference,
             submitted_at=now,
@@ -93,14 +93,14 @@ def record_offline_payment(
             account=account,
             invoice=invoice,
             amount_minor=amount_minor,
-            recovered_minor=receipt.recovered_minor,
+            recovered_minor=applied.recovered_minor,
             description=reason,
         )
         post(postings=postings, effective_on=today, author=author)
         check_balance(account)
         if invoice:
             save_invoices([invoice])
-        clear(accounts=[account], today=today, author=author, now=now, received=[account.id])
+        refresh_accounts(accounts=[account], today=today, author=author, now=now, received=[account.id])
         return payment
 
 

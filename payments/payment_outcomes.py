@@ -17,11 +17,11 @@ from accounts.authors import SYSTEM
 from accounts.locked_accounts import LockedAccount, lock_accounts_of, save_accounts
 from accounts.models import Account
 from accounts.sql_files import query
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.dunning_schedule import is_over
 from invoices.locked_invoices import LockedInvoice, invoices_by_id, open_invoices, save_invoices
 from invoices.models import Invoice
-from invoices.receipts import receive
+from invoices.payment_application import apply_payment
 from ledger.posting import Posting, post
 from payments.authentications import keep_secrets
 from payments.declines import handle_decline, note_unusable
@@ -96,7 +96,7 @@ class _Batch:
         self.outcomes, self.today, self.now, self.author = outcomes, today, now, author
         self.postings: list[Posting] = []
         self.excess: dict[uuid.UUID, int] = {}
-        self.to_clear: dict[uuid.UUID, LockedAccount] = {}
+        self.to_refresh: dict[uuid.UUID, LockedAccount] = {}
         self.received: set[uuid.UUID] = set()
         self.to_replace: list[tuple[RecordedPayment, Payment.Cause]] = []
         """Payments of which something may still be outstanding, without a decline, and the cause of the next one."""
@@ -119,8 +119,8 @@ class _Batch:
         Payment.objects.bulk_update(overpaid, ["excess_minor"])
         save_invoices(list(invoices.values()))
         close_unpaid(list(self.unpaid.values()), today=self.today, author=self.author, now=self.now)
-        clear(
-            accounts=list(self.to_clear.values()),
+        refresh_accounts(
+            accounts=list(self.to_refresh.values()),
             today=self.today,
             author=self.author,
             now=self.now,
@@ -137,27 +137,27 @@ class _Batch:
             self._succeeded(row, account, invoice)
         elif isinstance(outcome, Declined):
             invoice.in_flight = False
-            self.to_clear[account.id] = account
+            self.to_refresh[account.id] = account
             self._declined(row, outcome, account, invoice)
 
     def _succeeded(self, row: RecordedPayment, account: LockedAccount, invoice: LockedInvoice) -> None:
         invoice.in_flight = False
-        # Taken before the receipt changes the account. An ACTIVE one without credit that pays its invoice whole stays
+        # Taken before the money changes the account. An ACTIVE one without credit that pays its invoice whole stays
         # as it is, and is not looked at: nearly all are such.
-        needs_clearing = account.status != Account.Status.ACTIVE or account.credit_balance_minor != 0
-        receipt = receive(account, invoice, amount_minor=row.amount_minor)
-        if receipt.excess_minor:
-            self.excess[row.id] = receipt.excess_minor
+        needs_refresh = account.status != Account.Status.ACTIVE or account.credit_balance_minor != 0
+        applied = apply_payment(account, invoice, amount_minor=row.amount_minor)
+        if applied.excess_minor:
+            self.excess[row.id] = applied.excess_minor
         self.postings += payment_postings(
             payment_id=row.id,
             account=account,
             invoice=invoice,
             amount_minor=row.amount_minor,
-            recovered_minor=receipt.recovered_minor,
+            recovered_minor=applied.recovered_minor,
             description=f"Payment of invoice {invoice.number} by {row.gateway}",
         )
-        if needs_clearing or receipt.excess_minor or invoice.status == Invoice.Status.OPEN:
-            self.to_clear[account.id] = account
+        if needs_refresh or applied.excess_minor or invoice.status == Invoice.Status.OPEN:
+            self.to_refresh[account.id] = account
             self.received.add(account.id)
         if account.status == Account.Status.PAST_DUE or account.is_inactive:
             self._try_next_after(row)
@@ -236,7 +236,7 @@ class _Batch:
 
     def _end_dunning(self) -> None:
         """Accounts whose schedule is over, with something declined and no attempt at it in flight, become INACTIVE."""
-        over = [account for account in self.to_clear.values() if is_over(account) and not account.is_inactive]
+        over = [account for account in self.to_refresh.values() if is_over(account) and not account.is_inactive]
         if not over:
             return
         by_account = open_invoices(accounts=over)

@@ -11,8 +11,8 @@ from invoices.locked_invoices import lock_invoice, open_invoices
 from invoices.models import Invoice
 from invoices.write_offs import check_not_in_flight
 from payments.dunning import next_declined, submit_and_mark
-from payments.gateways.configured import configured_gateway_name
-from payments.messages.sending import send_payments_when_committed
+from payments.gateways.configuration import configured_gateway_name
+from payments.messages.dispatch import send_payments_when_committed
 from payments.models import Payment
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from accounts.locked_accounts import LockedAccount, lock_accounts_of
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.credit_note_shares import lines_of, shares_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
 from invoices.locked_invoices import LockedInvoice, invoices_by_id, save_invoices
@@ -90,7 +90,7 @@ def _book(
     _credit_invoices(accounts, invoices, succeeded, today=today, now=now, author=author)
     save_invoices(list(invoices.values()))
     if succeeded or failed:
-        clear(
+        refresh_accounts(
             accounts=list(accounts.values()), today=today, author=author or first_requester(succeeded, failed), now=now
         )
 

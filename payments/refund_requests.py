@@ -14,13 +14,13 @@ from accounts.amounts import amount_error
 from accounts.currencies import display
 from accounts.errors import Conflict, Invalid, refined
 from accounts.locked_accounts import LockedAccount, save_accounts
+from accounts.phrases import one_of
 from accounts.reasons import checked_reason
-from accounts.wording import one_of
 from invoices.amounts import Amounts, amounts_of
 from invoices.locked_invoices import LockedInvoice, invoices_by_id, save_invoices
 from ledger.models import Entry, EntryType
 from payments.locked_attempts import lock_payment
-from payments.messages.sending import send_refund_when_committed
+from payments.messages.dispatch import send_refund_when_committed
 from payments.models import OFFLINE, Payment, Refund
 from payments.refund_outcomes import book_refund
 from payments.refund_reservations import reserve_refund

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.errors import Conflict
 from accounts.reasons import checked_reason
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.locked_invoices import save_invoices
 from invoices.models import Invoice
 from ledger.models import Entry, EntryType
@@ -73,7 +73,7 @@ def record_reversed_payment(
             payment_id=payment.id,
         )
         (entry_id,) = post(postings=[posting], effective_on=today, author=author)
-        clear(accounts=[account], today=today, author=author, now=now)
+        refresh_accounts(accounts=[account], today=today, author=author, now=now)
         return Entry.objects.get(id=entry_id)
 
 
@@ -106,5 +106,5 @@ def record_reversed_refund(
         )
         (entry_id,) = post(postings=[posting], effective_on=today, author=author)
         account.credit_balance_minor += refund.amount_minor
-        clear(accounts=[account], today=today, author=author, now=now)
+        refresh_accounts(accounts=[account], today=today, author=author, now=now)
         return Entry.objects.get(id=entry_id)

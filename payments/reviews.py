@@ -12,7 +12,7 @@ from payments.declines import BY_PERSON
 from payments.gateways.port import Declined, Outcome, Succeeded
 from payments.gateways.texts import MAX_REFERENCE_LENGTH
 from payments.locked_attempts import lock_payment, lock_refund
-from payments.messages.sending import send_payments_when_committed
+from payments.messages.dispatch import send_payments_when_committed
 from payments.models import GatewayAttempt, Payment, Refund
 from payments.payment_outcomes import record_payment_outcomes
 from payments.refund_outcomes import record_refund_outcomes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from accounts.locked_accounts import LockedAccount
 from accounts.models import Account
 from accounts.terms import withdraw_pending
-from invoices.clearing import apply_credit
+from invoices.account_status import apply_credit
 from invoices.credit_note_shares import lines_of, shares_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
 from invoices.items import pending_items, remove_items
@@ -20,9 +20,9 @@ _CLOSED = Account.InactiveReason.CLOSED.value
 def close_unpaid(
     unpaid: Sequence[tuple[LockedAccount, str]], *, today: datetime.date, author: str, now: datetime.datetime
 ) -> None:
-    """Credit whole what is open of these accounts, so that its periods are VOIDED, and close them; clearing follows,
-    and saves them. Each account comes with its payment's decline code. Terms that were agreed for a later day are
-    withdrawn.
+    """Credit whole what is open of these accounts, so that its periods are VOIDED, and close them; `refresh_accounts`
+    follows, and saves them. Each account comes with its payment's decline code. Terms that were agreed for a later day
+    are withdrawn.
 
     A debt that the account brought with it is no line that a credit note could take: what credit doesn't pay of it is
     written off. An invoice with another payment in flight is left until that has an outcome. What credit had paid is

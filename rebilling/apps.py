@@ -6,6 +6,6 @@ class RebillingConfig(AppConfig):
 
     def ready(self) -> None:
         from invoices.period_claims import register  # noqa: PLC0415 (models come after the apps)
-        from rebilling.void_and_cut_off import RebillingClaims  # noqa: PLC0415
+        from rebilling.period_claims import RebillingClaims  # noqa: PLC0415
 
         register(RebillingClaims())

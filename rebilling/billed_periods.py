@@ -9,7 +9,7 @@ from django.db.models import Sum
 from accounts.errors import Conflict
 from accounts.locked_accounts import LockedAccount
 from accounts.models import TaxRate
-from accounts.wording import period_in_words
+from accounts.phrases import period_in_words
 from invoices.credit_note_shares import RefundInFlight, left_of
 from invoices.items import PendingItem, items_of_changes
 from invoices.locked_invoices import LockedInvoice, invoices_by_id

@@ -17,8 +17,8 @@ from accounts.currencies import display
 from accounts.ids import new_id
 from accounts.locked_accounts import get_account
 from accounts.models import Account
+from accounts.phrases import counted
 from accounts.sql_files import query
-from accounts.wording import counted
 from rebilling.models import BooksCheck, Run
 
 logger = logging.getLogger(__name__)

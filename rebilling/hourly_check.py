@@ -18,11 +18,11 @@ from accounts.database_errors import database_is_unreachable, database_trouble, 
 from payments.authentications import end_authentications
 from payments.deadlines import awaiting_review, mark_overdue
 from payments.dunning_steps import send_dunning
+from payments.messages.dispatch import send_leftovers, send_open_sessions
 from payments.messages.queue import Queue
-from payments.messages.sending import send_leftovers, send_open_sessions
 from payments.models import Payment, Refund
 from rebilling.books import ComparedBooks, Discrepancy, check_books
-from rebilling.messages.sending import send_due
+from rebilling.messages.dispatch import send_due
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.reconcile import apply_reconciliation, open_runs

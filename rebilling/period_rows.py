@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Protocol
 
 from accounts.billing_calendar import MAX_DUE_PERIODS, Period
+from accounts.phrases import period_in_words
 from accounts.terms import TermsHistory, TermsInForce
-from accounts.wording import period_in_words
 from invoices.taxes import tax_rate_of
 from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.period_discounts import AccountDiscount

@@ -12,7 +12,7 @@ from accounts.models import Account
 from accounts.reasons import checked_reason, signed
 from payments.dunning_steps import send_dunning
 from payments.messages.queue import Queue
-from rebilling.messages.sending import send_due
+from rebilling.messages.dispatch import send_due
 from rebilling.models import WAITING, Rebilling, Run
 from rebilling.period_states import cancel_periods
 from rebilling.run_states import cancel, release

@@ -21,12 +21,12 @@ from accounts.locked_accounts import lock_accounts
 from accounts.models import Account
 from accounts.tax_rates import check_default_tax, default_tax_rate_id
 from accounts.terms import terms_of
-from invoices.past_due import mark_past_due
+from invoices.past_due_invoices import mark_past_due
 from payments.dunning_steps import send_dunning
+from payments.messages.dispatch import send_leftovers
 from payments.messages.queue import Queue
-from payments.messages.sending import send_leftovers
 from payments.models import Payment, Refund
-from rebilling.messages.sending import send_due
+from rebilling.messages.dispatch import send_due
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
 from rebilling.period_discounts import discounts_of

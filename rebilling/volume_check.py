@@ -16,7 +16,7 @@ from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.billing_day import billing_day
-from accounts.wording import counted
+from accounts.phrases import counted
 from payments.dunning_steps import steps_by_currency
 from rebilling.models import WAITING, Rebilling, Run
 from rebilling.run_states import hold, let_through

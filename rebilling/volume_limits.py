@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.currencies import EXPONENTS, display
-from accounts.wording import counted
+from accounts.phrases import counted
 
 HISTORY_DAYS = 35
 """Longer than any month, so that it includes the end of the last one."""

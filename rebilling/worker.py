@@ -15,10 +15,10 @@ from django.db import connection
 from accounts.array_literals import uuid_array
 from accounts.sql_files import query
 from payments.gateways.port import Gateway
+from payments.messages.dispatch import send_attempts, send_payments
+from payments.messages.format import MalformedMessage
 from payments.messages.queue import Queue
 from payments.messages.rows import PaymentsMessage, RowsMessage, SessionsMessage
-from payments.messages.sending import send_attempts, send_payments
-from payments.messages.strict import MalformedMessage
 from payments.method_sessions.gateway_calls import call_for_sessions
 from payments.models import GatewayAttempt, Payment, PaymentMethodSession, Refund
 from payments.outcomes import Written

@@ -12,8 +12,8 @@ from accounts.currencies import display
 from accounts.locked_accounts import get_account
 from accounts.models import Account, AccountChange
 from accounts.pending_changes import pending_changes
+from accounts.phrases import counted, day_in_words, period_in_words
 from accounts.terms import TermsHistory, TermsInForce, terms_of
-from accounts.wording import counted, day_in_words, period_in_words
 from invoices.models import Invoice
 from payments.amount_checks import SUPERSEDED
 from payments.declines import AMOUNT_TOO_SMALL, BY_PERSON

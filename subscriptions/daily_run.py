@@ -23,7 +23,7 @@ def run_day(*, as_of: datetime.date, queue: Queue, now: datetime.datetime) -> Ru
 
 
 @contextmanager
-def foreseen_day(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[None]:
+def preview_day(*, as_of: datetime.date, now: datetime.datetime) -> Iterator[None]:
     """While the block runs it sees the accounts as `run_day` would sweep them. Nothing of that is kept; till then the
     accounts that would change are locked.
     """

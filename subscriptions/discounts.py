@@ -19,8 +19,8 @@ from accounts.errors import Conflict, Invalid
 from accounts.locked_accounts import LockedAccount, lock_account
 from accounts.models import MAX_DISCOUNT_PERIODS, Account, Discount
 from accounts.percents import percent_error, shown_percent
+from accounts.phrases import counted, day_in_words
 from accounts.reasons import checked_reason
-from accounts.wording import counted, day_in_words
 from rebilling.period_discounts import periods_having
 
 

@@ -7,8 +7,8 @@ from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount
 from invoices.issuance import InvoiceDraft, IssuedInvoice, NewLine, issue_invoices
 from payments.first_attempts import submit_first_attempts
-from payments.gateways.configured import configured_gateway_name
-from payments.messages.sending import send_payments_when_committed
+from payments.gateways.configuration import configured_gateway_name
+from payments.messages.dispatch import send_payments_when_committed
 
 
 def invoice_at_once(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from accounts.billing_day import billing_day
 from accounts.currencies import display
 from accounts.models import Account
-from accounts.wording import day_in_words
+from accounts.phrases import day_in_words
 from invoices.locked_invoices import UnknownInvoice
 from invoices.models import BalanceUse, CreditNote, Invoice, InvoiceLine
 from invoices.taxes_by_rate import taxes_by_rate

@@ -11,11 +11,11 @@ from accounts.amounts import amount_error
 from accounts.errors import Conflict, Invalid, Missing, refined
 from accounts.ids import new_id
 from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
+from accounts.phrases import one_of
 from accounts.previews import kept_unless
 from accounts.reasons import checked_reason
 from accounts.tax_rates import default_tax_rate_id, tax_rates_by_id
 from accounts.text import text_error
-from accounts.wording import one_of
 from invoices.item_lines import item_line
 from invoices.items import item_in_words, mark_items_invoiced, pending_item
 from invoices.models import Item

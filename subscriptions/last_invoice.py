@@ -15,11 +15,11 @@ from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account
 from accounts.reasons import checked_reason
 from accounts.tax_rates import default_tax_rate_id
-from invoices.clearing import clear
-from invoices.collectable import is_too_small
+from invoices.account_status import refresh_accounts
 from invoices.credits import credit_posting
 from invoices.item_lines import deduction_rates, invoiced_of, with_items
 from invoices.items import PendingItem, mark_items_invoiced, remove_items
+from invoices.small_amounts import is_too_small
 from invoices.taxes import tax_rate_of, with_tax
 from invoices.write_offs import write_off_posting
 from ledger.posting import post
@@ -76,7 +76,7 @@ def bill_rest(
     if lines or is_billed:
         invoice_at_once(account, lines, today=today, author=author, now=now)
     if credit:
-        clear(accounts=[account], today=today, author=author, now=now)
+        refresh_accounts(accounts=[account], today=today, author=author, now=now)
     if account.credit_balance_minor < 0:
         why = "Too small to collect, and no next invoice brings it forward"
         write_off_balance(account, why=why, today=today, author=author)

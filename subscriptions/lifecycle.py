@@ -15,7 +15,7 @@ from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account
 from accounts.reasons import checked_reason
 from accounts.terms import withdraw_pending
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.items import pending_items, remove_items
 from invoices.models import Item
 from rebilling.period_states import skip_from, skip_waiting
@@ -137,7 +137,7 @@ def _close_now(
     account.become(Account.Status.INACTIVE, reason=reason, inactive_reason=Account.InactiveReason.CLOSED.value)
     if share != PeriodRefund.NONE:
         give_back_running_period(account, share, reason=reason, author=author, today=today, now=now)
-        clear(accounts=[account], today=today, author=author, now=now)
+        refresh_accounts(accounts=[account], today=today, author=author, now=now)
     end_billing([account], author=author, today=today, now=now, collect=collect)
 
 
@@ -186,7 +186,7 @@ def end_billing(
             continue
         remove_items([(account, items[account.id])], reason=_CLOSED, author=author, now=now)
         if credit_changes(items[account.id], account, today=today, author=author):
-            clear(accounts=[account], today=today, author=author, now=now)
+            refresh_accounts(accounts=[account], today=today, author=author, now=now)
         if account.credit_balance_minor < 0:
             write_off_balance(account, why="Given up when the account was closed", today=today, author=author)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from accounts.locked_accounts import LockedAccount
 from accounts.models import Account
 from invoices.whole_invoices import WholeInvoice, whole_invoice
-from payments.gateways.configured import configured_gateway_name
-from payments.messages.sending import send_payments_when_committed
-from rebilling.on_demand import NotBilled, bill_today
+from payments.gateways.configuration import configured_gateway_name
+from payments.messages.dispatch import send_payments_when_committed
+from rebilling.on_demand_billing import NotBilled, bill_today
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from django.db import models, transaction
 from accounts.errors import Conflict, Invalid
 from accounts.locked_accounts import lock_account, save_accounts
 from accounts.models import Account
+from accounts.phrases import one_of
 from accounts.reasons import checked_reason
-from accounts.wording import one_of
 
 
 class PendingChange(models.TextChoices):

@@ -14,17 +14,17 @@ from typing import Any, NamedTuple
 from accounts.currencies import display
 from accounts.locked_accounts import LockedAccount
 from accounts.models import Terms
+from accounts.phrases import day_in_words, period_in_words
 from accounts.tax_rates import default_tax_rate_id, tax_rates_by_id
 from accounts.terms import TermsInForce
-from accounts.wording import day_in_words, period_in_words
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.credit_note_shares import lines_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
 from invoices.issuance import NewLine
 from invoices.items import mark_items_invoiced, remove_items
 from invoices.models import CreditNote, InvoiceLine, Item
+from invoices.payment_application import note_first_paid
 from invoices.proration import Prorated, prorate
-from invoices.receipts import note_first_paid
 from invoices.rounding import half_up
 from invoices.taxes import Rate, amount_within, rate_of, tax_rate_of, taxed_lines
 from rebilling.billed_periods import BilledPeriod
@@ -33,7 +33,7 @@ from rebilling.period_discounts import net_price_minor
 from rebilling.period_rows import units_in_words
 from subscriptions.discounts import off_in_words
 from subscriptions.immediate_invoices import invoice_at_once
-from subscriptions.waiting_changes import add_waiting_items, waiting_line
+from subscriptions.waiting_prorations import add_waiting_items, waiting_line
 
 
 class ChangedLine(NamedTuple):
@@ -245,5 +245,5 @@ def _credit(
         credit_notes.add(CreditNoteDraft(account, invoice, of, shares, reason, author, proration_id=proration.id))
         note_first_paid(account, invoice.status)
     issued = credit_notes.issue()
-    clear(accounts=[account], today=today, author=author, now=now)
+    refresh_accounts(accounts=[account], today=today, author=author, now=now)
     return issued

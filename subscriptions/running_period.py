@@ -7,8 +7,8 @@ from django.db import models
 from accounts.billing_calendar import first_start_on_or_after
 from accounts.errors import Invalid
 from accounts.locked_accounts import LockedAccount
+from accounts.phrases import one_of, period_in_words
 from accounts.terms import terms_of
-from accounts.wording import one_of, period_in_words
 from invoices.credit_note_shares import lines_of, shares_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
 from invoices.items import remove_items

@@ -9,11 +9,11 @@ from django.db import models, transaction
 from accounts.account_opening import NewAccount, UnableToOpenAccount, open_account
 from accounts.locked_accounts import lock_account
 from accounts.models import Account
-from accounts.wording import one_of
+from accounts.phrases import one_of
 from payments.authentications import allow_authentication
-from payments.gateways.configured import configured_gateway_name
-from payments.messages.sending import send_payments_when_committed
-from rebilling.on_demand import NotBilled, bill_today
+from payments.gateways.configuration import configured_gateway_name
+from payments.messages.dispatch import send_payments_when_committed
+from rebilling.on_demand_billing import NotBilled, bill_today
 from subscriptions.discounts import NewDiscount, UnableToGiveDiscount, give_discount
 
 

@@ -15,7 +15,7 @@ from accounts.previews import Preview, preview
 from accounts.terms import terms_of
 from invoices.models import Invoice
 from invoices.whole_invoices import WholeInvoice, whole_invoice
-from payments.gateways.configured import configured_gateway_name
+from payments.gateways.configuration import configured_gateway_name
 from rebilling.next_invoice import charge_next
 from subscriptions.due_changes import carry_out
 

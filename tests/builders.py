@@ -19,9 +19,9 @@ from payments.gateways.port import (
     Request,
     Succeeded,
 )
+from payments.messages.format import to_json
 from payments.messages.queue import Queue
 from payments.messages.rows import PaymentsMessage, RefundsMessage
-from payments.messages.strict import to_json
 from rebilling.hourly_check import check_hourly
 from rebilling.messages.message import PeriodItem, PeriodsMessage, from_json
 from rebilling.models import Rebilling, Run

@@ -26,7 +26,7 @@ from api.v1.account_answers import AccountSerializer, account_as_json, accounts_
 from api.v1.account_bodies import ChangeAccountSerializer, OpenAccountSerializer
 from api.v1.account_calls import AccountCall
 from api.v1.sign_ups import OpenedAccountSerializer, after_waiting, sign_up_as_json
-from api.waiting import PARAMETER, seconds_to_wait, wait_parameter
+from api.wait_parameter import PARAMETER, seconds_to_wait, wait_parameter
 from payments.account_updates import update_account
 from subscriptions.discounts import NewDiscount
 from subscriptions.sign_up import Billing, sign_up

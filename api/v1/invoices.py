@@ -16,7 +16,7 @@ from api.v1.account_answers import AccountListEndpoint
 from api.v1.invoice_answers import InvoiceSerializer, WholeInvoiceSerializer, invoice_as_json
 from api.v1.payments import PaymentSerializer
 from invoices.models import Invoice
-from invoices.uncollected import uncollected
+from invoices.uncollected_invoices import uncollected
 from payments.payment_requests import pay_invoice
 
 TAG = "Invoices"

@@ -11,7 +11,7 @@ from api.idempotency import Answer
 from api.v1.account_answers import AccountSerializer, account_as_json
 from api.v1.account_calls import AccountCall
 from api.v1.upcoming_invoices import UpcomingInvoiceSerializer, invoice_contents
-from rebilling.on_demand import NotBilled
+from rebilling.on_demand_billing import NotBilled
 from subscriptions.new_periods import BilledAccount, NewPeriod
 
 

@@ -14,7 +14,7 @@ from api.idempotency import Answer
 from api.models import Scope
 from api.schema import call
 from api.v1.accounts import TAG
-from api.waiting import PARAMETER, look_until, seconds_to_wait, wait_parameter
+from api.wait_parameter import PARAMETER, look_until, seconds_to_wait, wait_parameter
 from payments.method_sessions.requests import get_session, request_look_up, request_session
 from payments.models import PaymentMethodSession
 

@@ -15,10 +15,10 @@ from accounts.models import Account
 from api.fields import Amount, TextOrNull
 from api.idempotency import REPLAYED, Answer
 from api.v1.account_answers import AccountSerializer, account_as_json
-from api.waiting import look_until
+from api.wait_parameter import look_until
 from invoices.models import Invoice
 from payments.authentications import client_secret_of
-from payments.messages.sending import NothingToLookUp, UnableToCall, look_up_now
+from payments.messages.dispatch import NothingToLookUp, UnableToCall, look_up_now
 from payments.models import Payment
 from subscriptions.sign_up import NoFirstInvoice, SignedUp
 

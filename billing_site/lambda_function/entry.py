@@ -27,7 +27,7 @@ from billing_site.errors import UnroutedEvent  # noqa: E402
 from billing_site.lambda_function.commands import run_command  # noqa: E402
 from billing_site.lambda_function.events import Kind, kind_of  # noqa: E402
 from billing_site.lambda_function.http import answer_http  # noqa: E402
-from payments.gateways.configured import configured_gateway  # noqa: E402
+from payments.gateways.configuration import configured_gateway  # noqa: E402
 from payments.messages.queue import configured_queue  # noqa: E402
 from rebilling.hourly_check import check_hourly  # noqa: E402
 from rebilling.worker import Delivery, Surroundings, process_deliveries  # noqa: E402

@@ -100,7 +100,7 @@ class Invoice(models.Model):
             models.Index(fields=["account", "-id"], name="invoice_by_account"),
             # invoices/locked_invoices.py: what an account still owes, oldest first.
             models.Index(fields=["account", "id"], condition=Q(status="OPEN"), name="invoice_open"),
-            # invoices/past_due.py: invoices that were sent, and whose day to be paid has passed.
+            # invoices/past_due_invoices.py: invoices that were sent, and whose day to be paid has passed.
             models.Index(
                 fields=["due_on", "id"],
                 condition=Q(status="OPEN", collection_method="send_invoice"),

@@ -20,7 +20,7 @@ from django.db import connections
 from localcloud import clock, web
 from localcloud.errors import UnableToMove, UnableToStart
 from localcloud.invocation import entry_point
-from localcloud.locality import ensure_local
+from localcloud.local_checks import ensure_local
 from localcloud.locks import AlreadyLocked, locked
 from localcloud.platform import gateway as platform_gateway
 from localcloud.platform.log import errors_to_terminal, log_to_file

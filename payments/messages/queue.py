@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
-from payments.messages.strict import Message, to_json
+from payments.messages.format import Message, to_json
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from payments.messages.strict import malformed, read_items, read_object, read_uuid
+from payments.messages.format import malformed, read_items, read_object, read_uuid
 from payments.models import GatewayAttempt, Payment, PaymentMethodSession, Refund
 
 AnyModel = type[GatewayAttempt] | type[PaymentMethodSession]

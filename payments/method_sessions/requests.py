@@ -12,8 +12,8 @@ from django.db import transaction
 from accounts.errors import Conflict, Missing
 from accounts.locked_accounts import get_account, lock_account
 from accounts.models import Account
-from payments.gateways.configured import configured_gateway_name
-from payments.messages.sending import send_session_when_committed
+from payments.gateways.configuration import configured_gateway_name
+from payments.messages.dispatch import send_session_when_committed
 from payments.models import PaymentMethodSession
 
 LASTS = datetime.timedelta(hours=24)

@@ -75,7 +75,7 @@ class GatewayAttempt(models.Model):
             # api/v1/payments.py, api/v1/refunds.py: an account's, newest first; all in a status.
             models.Index(fields=["account", "-id"], name="%(class)s_by_account"),
             models.Index(fields=["status", "-id"], name="%(class)s_by_status"),
-            # payments/messages/sending.py: payments and refunds in flight, oldest first.
+            # payments/messages/dispatch.py: payments and refunds in flight, oldest first.
             models.Index(fields=["id"], condition=Q(status__in=["SUBMITTED", "UNKNOWN"]), name="%(class)s_in_flight"),
             # payments/deadlines.py: how many need review; api/v1/payments.py, api/v1/refunds.py: which.
             models.Index(fields=["id"], condition=Q(needs_review=True), name="%(class)s_needs_review"),

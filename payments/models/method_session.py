@@ -73,7 +73,7 @@ class PaymentMethodSession(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # backoffice/account_page.py: an account's, newest first.
             models.Index(fields=["account", "-id"], name="method_session_by_account"),
-            # payments/messages/sending.py: those that are open.
+            # payments/messages/dispatch.py: those that are open.
             models.Index(fields=["id"], condition=Q(status="OPEN"), name="method_session_open"),
         ]
 

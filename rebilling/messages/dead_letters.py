@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from payments.messages.format import MalformedMessage
 from payments.messages.queue import QueueNotConfigured, SqsQueue, connected_queue
-from payments.messages.strict import MalformedMessage
 from rebilling.messages.items import faults_of
 from rebilling.messages.message import AnyMessage, from_json
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+from payments.messages.format import malformed, object_in, read_date, read_items, read_object, read_uuid
 from payments.messages.rows import MESSAGES, RowsMessage
-from payments.messages.strict import malformed, object_in, read_date, read_items, read_object, read_uuid
 
 
 class PeriodItem(NamedTuple):

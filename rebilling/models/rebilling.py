@@ -110,7 +110,7 @@ class Rebilling(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             # rebilling/reconciliation/summary.py: a run's rows by state.
             models.Index(fields=["run", "status"], name="rebilling_by_run"),
-            # rebilling/messages/sending.py: what is to be sent, an account's periods together and in order.
+            # rebilling/messages/dispatch.py: what is to be sent, an account's periods together and in order.
             models.Index(fields=["account", "period_start"], condition=Q(status="DUE"), name="rebilling_due"),
             # rebilling/period_discounts.py: the periods that have a discount.
             models.Index(fields=["discount"], condition=Q(discount__isnull=False), name="rebilling_by_discount"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from accounts.currencies import display
-from accounts.wording import counted
+from accounts.phrases import counted
 from rebilling.models import Run
 from rebilling.reconciliation.summary import Reconciliation, Tally
 

@@ -13,7 +13,7 @@ from accounts.account_opening import NewAccount
 from accounts.errors import Conflict
 from accounts.models import Account
 from invoices.models import Invoice
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.models import Payment
 from rebilling.books import discrepancies
 from rebilling.models import Rebilling, Run
@@ -80,7 +80,7 @@ def begun() -> list[Rebilling]:
 def sent(monkeypatch: pytest.MonkeyPatch) -> QueueInHand:
     """What is sent when something is committed."""
     queue = QueueInHand()
-    monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+    monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
     return queue
 
 
@@ -108,7 +108,7 @@ class TestASweep:
         "held_at",
         [
             "subscriptions.new_periods.bill_today",
-            "rebilling.on_demand.write_rows",
+            "rebilling.on_demand_billing.write_rows",
             "rebilling.invoice_periods.issue_invoices",
             "subscriptions.new_periods.send_payments_when_committed",
         ],
@@ -173,7 +173,7 @@ class TestOfManyAccounts:
 
     def test_meet_at_the_days_first_place_and_there_is_one_run(self, sent: QueueInHand) -> None:
         work = [beginning() for beginning in BEGINNINGS]
-        with all_meet_before("rebilling.on_demand.lock_run_of_the_day", parties=len(work)), threads() as start:
+        with all_meet_before("rebilling.on_demand_billing.lock_run_of_the_day", parties=len(work)), threads() as start:
             racing = [start(each) for each in work]
         for race in racing:
             race.result()

@@ -27,8 +27,8 @@ from ledger.models import Entry
 from payments.account_updates import update_account
 from payments.dunning_steps import send_dunning
 from payments.gateways.port import Declined, Outcome, PaymentRequest, RefundRequest
+from payments.messages.format import to_json
 from payments.messages.rows import PaymentsMessage, RefundsMessage
-from payments.messages.strict import to_json
 from payments.models import Payment, Refund
 from payments.offline_payments import record_offline_payment
 from payments.payment_requests import pay_invoice
@@ -246,7 +246,7 @@ class TestOperationsOnTheSameAccounts:
         terms: dict[str, Any] = {"anchor_date": FIRST, "rebilling_date": FIRST}
         platform = Platform([an_account(plan=plan, today=FIRST, **terms) for _ in range(ACCOUNTS)])
         # Small batches, which share accounts in every combination.
-        with mock.patch("rebilling.messages.sending.MAX_ITEMS", 13), mock.patch("rebilling.sweep.BATCH_ACCOUNTS", 7):
+        with mock.patch("rebilling.messages.dispatch.MAX_ITEMS", 13), mock.patch("rebilling.sweep.BATCH_ACCOUNTS", 7):
             with threads() as start:
                 working = [
                     start(partial(platform.operate, random.Random(f"{seed} {number}"))) for number in range(THREADS)

@@ -19,8 +19,8 @@ from ledger.models import Entry
 from payments.account_updates import update_account
 from payments.dunning_steps import take_steps_of
 from payments.gateways.port import Answer, Finding, PaymentRequest, Request, Succeeded, Unknown
+from payments.messages.format import to_json
 from payments.messages.rows import PaymentsMessage
-from payments.messages.strict import to_json
 from payments.models import Payment
 from payments.payment_requests import UnableToCollect, pay_invoice
 from payments.reviews import UnableToResolve, resolve_payment

@@ -13,7 +13,7 @@ from accounts.account_opening import NewAccount
 from accounts.ids import new_id
 from accounts.models import Account
 from invoices.models import Invoice
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.models import Payment
 from rebilling.models import Rebilling, Run
 from subscriptions.sign_up import SignedUp, sign_up
@@ -29,7 +29,7 @@ NEW = NewAccount(name="Ada", email="ada@example.com", plan="pro")
 def queue(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> QueueInHand:
     a_plan(code="pro")
     queue = QueueInHand()
-    monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+    monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
     return queue
 
 
@@ -40,7 +40,7 @@ def signed_up(new: NewAccount = NEW, *, today: datetime.date = TODAY) -> SignedU
 @committed
 class TestSignUpsRace:
     def test_for_the_days_first_place_and_there_is_one_run(self, queue: QueueInHand) -> None:
-        with all_meet_before("rebilling.on_demand.lock_run_of_the_day", parties=6), threads() as start:
+        with all_meet_before("rebilling.on_demand_billing.lock_run_of_the_day", parties=6), threads() as start:
             racing = [start(signed_up) for _ in range(6)]
         assert all(race.result().invoice_id for race in racing)
         run = Run.objects.get()
@@ -49,7 +49,7 @@ class TestSignUpsRace:
 
     def test_past_the_volume_check_and_no_more_than_it_allows_are_billed(self, settings: Any) -> None:
         settings.VOLUME_CHECK_FIRST_PERIODS = 3
-        with all_meet_before("rebilling.on_demand.lock_run_of_the_day", parties=6), threads() as start:
+        with all_meet_before("rebilling.on_demand_billing.lock_run_of_the_day", parties=6), threads() as start:
             racing = [start(signed_up) for _ in range(6)]
         billed = [race.result().invoice_id for race in racing]
         assert (len([id_ for id_ in billed if id_]), billed.count(None)) == (3, 3)
@@ -80,7 +80,7 @@ class TestASignUpRacesASweep:
     @pytest.mark.parametrize(
         "held_at",
         [
-            "rebilling.on_demand.write_rows",
+            "rebilling.on_demand_billing.write_rows",
             "rebilling.invoice_periods.issue_invoices",
             "subscriptions.sign_up.send_payments_when_committed",
         ],
@@ -144,7 +144,7 @@ class TestWaiting:
                     assert start(partial(delivered, bodies=queue.take(), today=today, queue=queue)).result() == []
                 connection.close()
 
-        monkeypatch.setattr("api.waiting.time.sleep", sleep)
+        monkeypatch.setattr("api.wait_parameter.time.sleep", sleep)
         response = ApiClient().send("POST", "/v1/accounts", body=self.BODY, once="one", query={"wait": "10"})
         answer = response.json()
         assert (answer["status"], answer["first_invoice"]["status"]) == ("ACTIVE", "PAID")
@@ -155,8 +155,8 @@ class TestWaiting:
 
     def test_ends_when_its_time_is_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = [1000.0]
-        monkeypatch.setattr("api.waiting.time.monotonic", lambda: now[0])
-        monkeypatch.setattr("api.waiting.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+        monkeypatch.setattr("api.wait_parameter.time.monotonic", lambda: now[0])
+        monkeypatch.setattr("api.wait_parameter.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
         answer = ApiClient().send("POST", "/v1/accounts", body=self.BODY, once="one", query={"wait": "2"}).json()
         assert (answer["status"], answer["first_invoice"]["payment"]["status"]) == ("PENDING", "SUBMITTED")
         assert now[0] == pytest.approx(1002.0)

@@ -14,7 +14,7 @@ from api.keys import create_api_key
 from api.models import Scope
 from ledger.models import Entry
 from localcloud.sqs.poller import Poller
-from payments.messages.strict import to_json
+from payments.messages.format import to_json
 from payments.models import Payment
 from rebilling.messages.message import PeriodsMessage, from_json
 from rebilling.models import Rebilling, Run

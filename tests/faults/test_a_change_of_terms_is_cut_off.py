@@ -32,7 +32,7 @@ DOWN = [
     "invoices.credit_notes.CreditNote.objects.bulk_create",
     "invoices.credit_notes.post",
     "invoices.credit_notes.save_invoices",
-    "subscriptions.prorations.clear",
+    "subscriptions.prorations.refresh_accounts",
 ]
 ANEW = ["subscriptions.terms_changes.cut_off", "subscriptions.terms_changes.save_accounts"]
 
@@ -80,7 +80,7 @@ def test_before_its_commit_it_leaves_nothing_and_can_be_made_again(
 
 
 def test_after_its_commit_the_hourly_check_sends_its_payment(account: Account) -> None:
-    with killed_at("payments.messages.sending.configured_queue"):
+    with killed_at("payments.messages.dispatch.configured_queue"):
         change(account, quantity=2)
     payment = Payment.objects.get(account=account, status="SUBMITTED")
     queue, later = QueueInHand(), at(JAN_16) + datetime.timedelta(hours=2)

@@ -38,7 +38,7 @@ RESERVING = [
     Seam("payments.refund_requests.send_refund_when_committed"),
 ]
 RESERVED = [
-    (Seam("payments.messages.sending._try_to_send", "before"), 0),
+    (Seam("payments.messages.dispatch._try_to_send", "before"), 0),
     (Seam("payments.messages.queue.SqsQueue.send", "before"), 0),
     (Seam("payments.messages.queue.SqsQueue.send"), 1),
     (Seam("payments.refund_requests.request_refund"), 1),
@@ -55,7 +55,7 @@ SENDING = [
     (Seam("payments.refund_outcomes.post"), 1),
     (Seam("payments.refund_outcomes._credit_invoices"), 1),
     (Seam("payments.refund_outcomes.save_invoices"), 1),
-    (Seam("payments.refund_outcomes.clear"), 1),
+    (Seam("payments.refund_outcomes.refresh_accounts"), 1),
     (Seam("payments.refund_outcomes._book"), 1),
 ]
 BOOKED = [

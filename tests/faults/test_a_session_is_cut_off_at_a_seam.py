@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.billing_day import billing_day
 from accounts.models import Account, AccountChange
+from payments.messages.format import to_json
 from payments.messages.rows import SessionsMessage
-from payments.messages.strict import to_json
 from payments.models import PaymentMethodSession
 from rebilling.sweep import sweep
 from tests.builders import a_plan, an_account
@@ -36,7 +36,7 @@ REQUESTING = [
     Seam("payments.method_sessions.requests.send_session_when_committed"),
 ]
 REQUESTED = [
-    (Seam("payments.messages.sending._try_to_send", "before"), 0),
+    (Seam("payments.messages.dispatch._try_to_send", "before"), 0),
     (Seam("payments.messages.queue.SqsQueue.send"), 1),
 ]
 OPENING = [
@@ -62,7 +62,7 @@ COMPLETING = [
     Seam(f"{_OUTCOMES}._end"),
 ]
 COMPLETED = [
-    (Seam("payments.messages.sending._try_to_send", "before"), 0),
+    (Seam("payments.messages.dispatch._try_to_send", "before"), 0),
     (Seam("payments.messages.queue.SqsQueue.send"), 1),
     (Seam(f"{_CALLS}.record_answer"), 1),
     (Seam("localcloud.sqs.poller.Poller._delete", "before"), 1),

@@ -29,8 +29,8 @@ sign_up(new=new, author="key:tests", today=billing_day(now), now=now)
 
 BEFORE_COMMIT = [
     Seam("subscriptions.sign_up.open_account"),
-    Seam("rebilling.on_demand.lock_run_of_the_day"),
-    Seam("rebilling.on_demand.write_rows"),
+    Seam("rebilling.on_demand_billing.lock_run_of_the_day"),
+    Seam("rebilling.on_demand_billing.write_rows"),
     Seam("rebilling.invoice_periods.mark_charged"),
     Seam("rebilling.invoice_periods.issue_invoices"),
     Seam("rebilling.invoice_periods.save_accounts"),
@@ -39,7 +39,7 @@ BEFORE_COMMIT = [
     Seam("subscriptions.sign_up.send_payments_when_committed"),
 ]
 AFTER_COMMIT = [
-    (Seam("payments.messages.sending._try_to_send", "before"), 0),
+    (Seam("payments.messages.dispatch._try_to_send", "before"), 0),
     (Seam("payments.messages.queue.SqsQueue.send", "before"), 0),
     (Seam("payments.messages.queue.SqsQueue.send"), 1),
 ]

@@ -21,7 +21,7 @@ from tests.support.databases import committed
 from tests.support.workers.processes import Seam, Workers, workers_on_a_queue
 
 ACCOUNTS = 24
-SMALL = {"rebilling.sweep.BATCH_ACCOUNTS": 10, "rebilling.messages.sending.MAX_ITEMS": 2}
+SMALL = {"rebilling.sweep.BATCH_ACCOUNTS": 10, "rebilling.messages.dispatch.MAX_ITEMS": 2}
 """Three batches of accounts to write about, and twelve messages in two batches to send."""
 KILLED = -9
 

@@ -66,11 +66,11 @@ COLLECTING = [
     (Seam("rebilling.worker.call_gateway"), PAYMENTS),
     (Seam("payments.payment_outcomes.lock_accounts_of"), PAYMENTS),
     (Seam("payments.payment_outcomes.write_outcomes"), PAYMENTS),
-    (Seam("payments.payment_outcomes.receive"), PAYMENTS),
+    (Seam("payments.payment_outcomes.apply_payment"), PAYMENTS),
     (Seam("payments.payment_outcomes.post"), PAYMENTS),
     (Seam("payments.payment_outcomes.save_invoices"), PAYMENTS),
-    (Seam("payments.payment_outcomes.clear", "before"), PAYMENTS),
-    (Seam("payments.payment_outcomes.clear"), PAYMENTS),
+    (Seam("payments.payment_outcomes.refresh_accounts", "before"), PAYMENTS),
+    (Seam("payments.payment_outcomes.refresh_accounts"), PAYMENTS),
     (Seam("payments.payment_outcomes._Batch.record"), PAYMENTS),
 ]
 ACKNOWLEDGING = [

@@ -45,7 +45,7 @@ BEFORE_COMMIT = [
     Seam("payments.payment_requests.send_payments_when_committed"),
 ]
 AFTER_COMMIT = [
-    (Seam("payments.messages.sending._try_to_send", "before"), 0),
+    (Seam("payments.messages.dispatch._try_to_send", "before"), 0),
     (Seam("payments.messages.queue.SqsQueue.send", "before"), 0),
     (Seam("payments.messages.queue.SqsQueue.send"), 1),
 ]

@@ -65,7 +65,7 @@ class TestWorkersAreKilledAtRandom:
         print(f"FAULT_SEED={seed}")  # noqa: T201 - shown when the test fails
         today = billing_day(timezone.now())
         open_accounts(today=today)
-        with mock.patch("rebilling.messages.sending.MAX_ITEMS", BATCH):
+        with mock.patch("rebilling.messages.dispatch.MAX_ITEMS", BATCH):
             run = sweep(as_of=today, queue=workers.queue.product_queue, now=timezone.now())
         assert workers.queue.visible == ACCOUNTS // BATCH
         kill_at_random(workers, random.Random(seed))

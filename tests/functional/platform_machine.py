@@ -44,13 +44,13 @@ SEAMS = [
     "rebilling.worker.record_payment_outcomes",
     "payments.payment_outcomes.write_outcomes",
     "payments.payment_outcomes.post",
-    "payments.payment_outcomes.clear",
+    "payments.payment_outcomes.refresh_accounts",
     "payments.dunning.submit_payments",
     "rebilling.worker.send_payments",
     "rebilling.worker.record_refund_outcomes",
     "payments.refund_outcomes.write_outcomes",
     "payments.refund_outcomes.post",
-    "payments.refund_outcomes.clear",
+    "payments.refund_outcomes.refresh_accounts",
 ]
 """Where a delivery is cut off: before, within and after each of its transactions."""
 

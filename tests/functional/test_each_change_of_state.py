@@ -18,8 +18,8 @@ from ledger.models import Entry
 from payments.gateways.port import Declined, Unknown
 from payments.gateways.sessions import SessionFailed
 from payments.late_money import book_late_refund
+from payments.messages.format import to_json
 from payments.messages.rows import RefundsMessage
-from payments.messages.strict import to_json
 from payments.models import Payment, Refund
 from payments.offline_payments import record_offline_payment
 from payments.refund_requests import request_refund

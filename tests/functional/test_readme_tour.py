@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from payments.messages import sending
+from payments.messages import dispatch
 from tests.builders import NOW, QueueInHand, ScriptedGateway, delivered
 from tests.support.api_client import ApiClient
 from tests.support.shown_calls import Step, differences, sections_of, sent, steps_of
@@ -24,7 +24,7 @@ class TestTour:
         self, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
     ) -> None:
         calls, ids, gateway, queue = tour(), dict[str, str](), ScriptedGateway(), QueueInHand()
-        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
         assert len(calls) == 5
         with time_machine.travel(NOW, tick=False):
             api = ApiClient()

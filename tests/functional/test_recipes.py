@@ -89,7 +89,7 @@ def reader(settings: Any, transactional_db: None, monkeypatch: pytest.MonkeyPatc
     with stripe_bench() as bench, platform_days(monkeypatch, lambda **_: nullcontext()) as days:
         days.gateway = bench.gateway
         waits = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: days.work())
-        monkeypatch.setattr("api.waiting.time", waits)
+        monkeypatch.setattr("api.wait_parameter.time", waits)
         yield Reader(days=days, bench=bench, folder=tmp_path)
 
 

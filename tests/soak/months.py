@@ -11,7 +11,7 @@ from unittest import mock
 
 from django.db import connections
 
-from payments.gateways.configured import configured_gateway
+from payments.gateways.configuration import configured_gateway
 from payments.models import Payment, Refund
 from payments.refund_requests import request_refund
 from rebilling.reconciliation.reconcile import open_runs, reconcile
@@ -87,7 +87,7 @@ class Months:
                 self._process_with_kills(bodies)
             else:
                 self.choices.choice([self._process, self._process_twice_at_once])(bodies)
-        with mock.patch("payments.messages.sending.configured_queue", return_value=self.queue):
+        with mock.patch("payments.messages.dispatch.configured_queue", return_value=self.queue):
             self.people.work()
             self.subscribers.work()
             self._refund_something()

@@ -18,7 +18,7 @@ from invoices.models import CreditNote, Invoice
 from localcloud.simulated_stripe.faults import Fault, FaultPlan, Kind
 from localcloud.simulated_stripe.provider import SimulatedProvider
 from localcloud.simulated_stripe.server import serving
-from payments.gateways import configured
+from payments.gateways import configuration
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling
 from tests.builders import a_plan, an_account
@@ -103,9 +103,9 @@ def provider(clock: Clock, seed: int, settings: Any) -> Iterator[SimulatedProvid
         for name, value in GATEWAY.items():
             setattr(settings, name, value)
         settings.STRIPE_API_KEY, settings.STRIPE_API_BASE = provider.api_key, url
-        configured._gateway.cache_clear()
+        configuration._gateway.cache_clear()
         yield provider
-    configured._gateway.cache_clear()
+    configuration._gateway.cache_clear()
 
 
 @pytest.fixture

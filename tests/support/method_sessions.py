@@ -11,8 +11,8 @@ from payments.gateways.sessions import (
     SessionFinding,
     SessionRequest,
 )
+from payments.messages.format import to_json
 from payments.messages.rows import SessionsMessage
-from payments.messages.strict import to_json
 from payments.method_sessions.requests import request_session
 from payments.models import PaymentMethodSession
 from tests.builders import NOW, ScriptedGateway, delivered

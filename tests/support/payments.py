@@ -4,8 +4,8 @@ import datetime
 import uuid
 
 from payments.gateways.port import Gateway, Outcome
+from payments.messages.format import to_json
 from payments.messages.rows import PaymentsMessage
-from payments.messages.strict import to_json
 from payments.models import Payment
 from payments.outcome_bisection import Recorded
 from payments.payment_outcomes import RecordedPayment, record_payment_outcomes

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from payments.gateways.port import Gateway
-from payments.messages import sending
+from payments.messages import dispatch
 from rebilling.models import Run
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, at, billed, delivered
 from tests.support.api_client import ApiClient
@@ -31,7 +31,7 @@ class PlatformDays:
         self.day = day
         self._clock, self._capture = clock, capture_on_commit
         self._calls = 0
-        monkeypatch.setattr(sending, "configured_queue", lambda: self.queue)
+        monkeypatch.setattr(dispatch, "configured_queue", lambda: self.queue)
 
     @property
     def asked(self) -> list[tuple[int, str]]:

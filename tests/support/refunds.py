@@ -5,8 +5,8 @@ from typing import Any
 
 from accounts.models import Account
 from ledger.models import Entry
+from payments.messages.format import to_json
 from payments.messages.rows import RefundsMessage
-from payments.messages.strict import to_json
 from payments.models import Payment, Refund
 from payments.refund_requests import request_refund
 from tests.builders import NOW, TODAY, ScriptedGateway, an_account, billed, delivered

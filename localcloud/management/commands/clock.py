@@ -10,13 +10,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
 from accounts.command_options import add_data_option, billing_date
-from accounts.wording import counted
+from accounts.phrases import counted
 from billing_site.command_errors import explained
 from localcloud import clock
 from localcloud.days import Days, PassedDay, QueueStuck, QueueUntilEmpty, RunHeld
 from localcloud.errors import UnableToMove, UnableToStart
 from localcloud.invocation import entry_point
-from localcloud.locality import ensure_local, ensure_platform_local
+from localcloud.local_checks import ensure_local, ensure_platform_local
 from localcloud.locks import AlreadyLocked, locked
 from localcloud.pending_work import how_to_decide
 from localcloud.platform import gateway as platform_gateway

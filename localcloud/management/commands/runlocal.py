@@ -13,7 +13,7 @@ from localcloud.errors import UnableToStart
 from localcloud.platform.preparation import clock_line, command_line, data_folder
 from localcloud.platform.runner import foundation, serve
 from localcloud.ports import DEFAULT_PORT
-from localcloud.simulated_stripe import attached
+from localcloud.simulated_stripe import gateway
 from localcloud.web import address, listening
 
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *, port: int, today: datetime.date | None, simulated_provider: bool, **options: Any) -> None:
         data = data_folder()
-        provider = attached.simulated_provider() if simulated_provider else nullcontext("")
+        provider = gateway.simulated_provider() if simulated_provider else nullcontext("")
         try:
             with listening(port=port) as server, provider as records, foundation(data=data, today=today):
                 serve(data=data, server=server, announce=lambda: self._announce(address(server=server), data, records))

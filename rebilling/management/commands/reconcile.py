@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts import clock
 from accounts.command_options import add_data_option
 from accounts.locked_accounts import UnknownAccount
-from accounts.wording import counted
+from accounts.phrases import counted
 from payments.messages.queue import QueueNotConfigured, configured_queue
 from rebilling.books import compare_account
 from rebilling.hourly_check import HourlyCheck, check_hourly

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.command_options import add_data_option
+from payments.messages.format import MalformedMessage
 from payments.messages.queue import QueueNotConfigured, configured_queue
 from payments.messages.rows import RowsMessage
-from payments.messages.strict import MalformedMessage
 from rebilling.messages.dead_letters import (
     MAX_LETTERS,
     DeadLetter,

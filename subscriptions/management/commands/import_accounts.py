@@ -10,7 +10,7 @@ from accounts.billing_calendar import MAX_DUE_PERIODS
 from accounts.command_options import add_data_option
 from accounts.currencies import display
 from accounts.date_format import NotABillingDay, billing_day_from
-from accounts.wording import counted
+from accounts.phrases import counted
 from subscriptions.imports.catch_up import CatchUp
 from subscriptions.imports.import_accounts import Imported, UnableToImport, import_accounts
 from subscriptions.imports.opening_balances import OpeningBalances

@@ -17,7 +17,7 @@ from rebilling.reconciliation.summary import Tally, reconciliation_of
 from rebilling.sweep import DateInFuture, check_not_in_future, find_due
 from rebilling.volume_check import count_account, predict_hold
 from rebilling.volume_limits import Size
-from subscriptions.daily_run import foreseen_day, run_day
+from subscriptions.daily_run import preview_day, run_day
 
 
 class Command(BaseCommand):
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             # Checked first: a date in the future is an error of its own, with or without a queue.
             check_not_in_future(as_of=as_of, now=now)
             if dry_run:
-                with foreseen_day(as_of=as_of, now=now):
+                with preview_day(as_of=as_of, now=now):
                     self._print_due(as_of, now)
                 return
             run = run_day(as_of=as_of, queue=configured_queue(), now=now)

@@ -9,7 +9,7 @@ from rest_framework.renderers import JSONRenderer
 
 from invoices.credits import grant_credit
 from payments.gateways.port import Declined
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.models import Payment, Refund
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
@@ -113,7 +113,7 @@ class TestQueueThatFailsAfterTheCommit:
         def broken() -> Any:
             raise RuntimeError("no region")
 
-        monkeypatch.setattr(sending, "configured_queue", broken)
+        monkeypatch.setattr(dispatch, "configured_queue", broken)
         body = PART if path.endswith("refunds") else {}
         answer = ApiClient().post(path.format(**things), body, once="one")
         assert (answer.status_code, answer.json()["status"]) == (202, "SUBMITTED")

@@ -251,7 +251,7 @@ class TestWaiting:
                 worked_on(PaymentMethodSession.objects.earliest("id"))
             sleep(seconds)
 
-        monkeypatch.setattr("api.waiting.time.sleep", pause)
+        monkeypatch.setattr("api.wait_parameter.time.sleep", pause)
         return looks
 
     def test_answers_as_soon_as_the_secret_is_there_and_holds_no_connection(

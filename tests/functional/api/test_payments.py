@@ -13,7 +13,7 @@ from accounts.models import Account
 from api.models import IdempotentAnswer
 from invoices.credits import grant_credit
 from payments.gateways.port import Declined
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.models import Payment
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered, sent_again
 from tests.support.api_client import ApiClient, problem_of
@@ -100,7 +100,7 @@ def declined(account: Account) -> str:
 def sent(monkeypatch: pytest.MonkeyPatch) -> QueueInHand:
     """The queue that the API sends to."""
     queue = QueueInHand()
-    monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+    monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
     return queue
 
 

@@ -10,7 +10,7 @@ from api.models import Scope
 from invoices.models import CreditNote
 from ledger.balances import balance
 from payments.gateways.port import Declined
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.models import Payment, Refund
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered
 from tests.support.api_client import ApiClient, problem_of
@@ -35,7 +35,7 @@ class TestRequestRefund:
         django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
     ) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
         payment = paid()
         with django_capture_on_commit_callbacks(execute=True):
             response = _refund(api, payment)

@@ -261,7 +261,7 @@ class TestAuthentication:
     @pytest.fixture
     def account_id(self, days: PlatformDays, monkeypatch: pytest.MonkeyPatch) -> str:
         """Signed up; the bank wants the customer to authenticate the payment."""
-        monkeypatch.setattr("api.waiting.time.sleep", lambda seconds: days.work())
+        monkeypatch.setattr("api.wait_parameter.time.sleep", lambda seconds: days.work())
         days.scripted(WAITS)
         return str(opened(days, on_decline="close")["id"])
 

@@ -17,7 +17,7 @@ from accounts.models import Account, Plan
 from accounts.plans import retire_plan
 from accounts.tax_rates import create_tax_rate
 from backoffice import account_opening
-from backoffice.foreseen_money import money_in_words
+from backoffice.money_sentences import money_in_words
 from invoices.models import Invoice
 from payments.models import Payment
 from tests.builders import NOW, TODAY, a_plan, an_account, billed
@@ -361,7 +361,7 @@ class TestWhatIsRefused:
         errors, _ = refused(operator, tax_rate=str(uuid.uuid4()))
         assert list(errors) == ["tax_rate"]
 
-    @pytest.mark.parametrize("before_it", ["foreseen_opening", "_open"])
+    @pytest.mark.parametrize("before_it", ["opening_preview", "_open"])
     def test_of_a_plan_that_is_retired_meanwhile(
         self, operator: Client, monkeypatch: pytest.MonkeyPatch, before_it: str
     ) -> None:

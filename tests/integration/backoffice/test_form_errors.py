@@ -13,7 +13,7 @@ from backoffice.actions import ActingAdmin
 from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
 from payments.gateways.port import Declined, Unknown
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, billed
@@ -225,7 +225,7 @@ class TestTheSameFormSentTwice:
     @pytest.fixture(autouse=True)
     def _queue(self, monkeypatch: pytest.MonkeyPatch) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
         monkeypatch.setattr("backoffice.rebilling.configured_queue", lambda: queue)
 
     def twice(self, client: Client, row: Any, action: str) -> list[str]:

@@ -10,7 +10,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from invoices.credits import grant_credit
 from invoices.models import CreditNote, Invoice
 from ledger.models import Entry, EntryType
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.models import Payment
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, delivered
 from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state, submission_of
@@ -34,7 +34,7 @@ WRITTEN_OFF = ["The invoice was written off."]
 def sent(monkeypatch: pytest.MonkeyPatch, settings: Any) -> QueueInHand:
     """The queue that the admin sends to."""
     queue = QueueInHand()
-    monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+    monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
     return queue
 
 

@@ -10,7 +10,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from ledger.models import Entry
 from payments.gateways.port import Declined, Unknown
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.messages.queue import UnableToSend
 from payments.models import Payment
 from payments.payment_requests import pay_invoice
@@ -30,7 +30,7 @@ def sent(monkeypatch: pytest.MonkeyPatch, settings: Any) -> QueueInHand:
     """The queue that the admin sends to."""
     settings.PAYMENT_GATEWAY = "tests.builders.ScriptedGateway"
     queue = QueueInHand()
-    monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+    monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
     return queue
 
 
@@ -120,7 +120,7 @@ class TestLookUp:
     def test_shows_an_error_when_the_queue_takes_nothing(
         self, operator: Client, puzzling: Payment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sending, "configured_queue", mock.Mock(side_effect=UnableToSend("it is away")))
+        monkeypatch.setattr(dispatch, "configured_queue", mock.Mock(side_effect=UnableToSend("it is away")))
         (message,) = messages_of(operator, path_of(puzzling, "look-up"), {"reason": "they say they know"})
         assert message == "The gateway isn't called: it is away"
         assert logged() == []

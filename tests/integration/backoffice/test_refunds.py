@@ -12,7 +12,7 @@ from invoices.models import CreditNote
 from ledger.balances import balance
 from ledger.models import Entry
 from payments.gateways.port import Unknown
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.messages.queue import UnableToSend
 from payments.models import Payment, Refund
 from payments.outcomes import OUR_FAULT
@@ -187,7 +187,7 @@ class TestARefundThatNeedsReview:
         django_capture_on_commit_callbacks: Any,
     ) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
         with django_capture_on_commit_callbacks(execute=True):
             operator.post(path_of(waiting, "look-up"), {"reason": "they looked"})
         assert queue.refunds == [waiting.id]
@@ -195,7 +195,7 @@ class TestARefundThatNeedsReview:
     def test_shows_an_error_when_the_queue_takes_nothing(
         self, operator: Client, waiting: Refund, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sending, "configured_queue", mock.Mock(side_effect=UnableToSend("it is away")))
+        monkeypatch.setattr(dispatch, "configured_queue", mock.Mock(side_effect=UnableToSend("it is away")))
         (message,) = messages_of(operator, path_of(waiting, "look-up"), {"reason": "they say they know"})
         assert message == "The gateway isn't called: it is away"
         assert logged() == []

@@ -12,7 +12,7 @@ import pytest
 from django.db import DataError
 
 from accounts.models import Account, AccountChange
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.credits import grant_credit
 from invoices.write_offs import write_off_invoice
 from ledger.balances import book_totals
@@ -415,12 +415,12 @@ class TestAnOutcomeThatTheDatabaseRefuses:
         accounts = sorted((an_account() for _ in range(5)), key=lambda account: account.id)
 
         def refuse(*, accounts: Any, **given: Any) -> None:
-            clear(accounts=accounts, **given)
+            refresh_accounts(accounts=accounts, **given)
             if bad.invoices.filter(status="PAID").exists():
                 raise DataError("bad\nrow")
 
         bad = accounts[2]
-        monkeypatch.setattr(payment_outcomes, "clear", refuse)
+        monkeypatch.setattr(payment_outcomes, "refresh_accounts", refuse)
         return bad
 
     def test_needs_review_and_the_others_are_recorded(self, refused: Account, caplog: pytest.LogCaptureFixture) -> None:
@@ -445,7 +445,7 @@ class TestAnOutcomeThatTheDatabaseRefuses:
             assert delivered(bodies=queue.bodies) == ["0"]
         assert Counter(Payment.objects.values_list("status", flat=True)) == {"SUBMITTED": 1, "SUCCEEDED": 4}
         assert "the outcome of a payment can't be recorded" in [record.message for record in caplog.records]
-        monkeypatch.setattr(payment_outcomes, "clear", clear)
+        monkeypatch.setattr(payment_outcomes, "refresh_accounts", refresh_accounts)
         Payment.objects.update(leased_until=None)
         assert delivered(bodies=queue.take()) == []
         assert Counter(Payment.objects.values_list("status", flat=True)) == {"SUCCEEDED": 5}

@@ -13,9 +13,9 @@ from invoices.locked_invoices import UnknownInvoice
 from invoices.write_offs import PaymentInFlight
 from payments.account_updates import update_account
 from payments.gateways.port import Unknown
-from payments.messages import sending
+from payments.messages import dispatch
+from payments.messages.format import to_json
 from payments.messages.rows import PaymentsMessage
-from payments.messages.strict import to_json
 from payments.models import Payment
 from payments.payment_requests import UnableToCollect, pay_invoice, try_new_method
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered
@@ -31,7 +31,7 @@ pytestmark = rolled_back
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> QueueInHand:
     queue = QueueInHand()
-    monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+    monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
     return queue
 
 
@@ -67,14 +67,14 @@ class TestPayInvoice:
         for number in range(1, 8):
             billed(as_of=TODAY + datetime.timedelta(days=number), gateway=answers(DECLINED))
         assert state_of(account)[0] == "INACTIVE"
-        sending.send_payments(payment_ids=[asked_for(account).id], queue=queue)
+        dispatch.send_payments(payment_ids=[asked_for(account).id], queue=queue)
         assert delivered(bodies=queue.take()) == []
         assert state_of(account) == ("ACTIVE", 0, 0)
 
     def test_of_a_sent_invoice_collects_it_all_the_same(self, queue: QueueInHand) -> None:
         account = an_account(collection_method="send_invoice")
         billed(as_of=TODAY)
-        sending.send_payments(payment_ids=[asked_for(account).id], queue=queue)
+        dispatch.send_payments(payment_ids=[asked_for(account).id], queue=queue)
         gateway = ScriptedGateway()
         assert delivered(bodies=queue.take(), gateway=gateway) == []
         assert [request.amount_minor for request in gateway.requests] == [1999]
@@ -131,7 +131,7 @@ class TestTryNewMethod:
     def test_goes_on_with_the_next_when_it_is_paid(self, queue: QueueInHand) -> None:
         account = owing_two_months()
         try_new_method(account_id=account.id, author="t", now=NOW)
-        sending.send_payments(payment_ids=[account.payments.latest("id").id], queue=queue)
+        dispatch.send_payments(payment_ids=[account.payments.latest("id").id], queue=queue)
         while bodies := queue.take():
             assert delivered(bodies=bodies, today=FEB_1, queue=queue) == []
         assert state_of(account) == ("ACTIVE", 0, 0)

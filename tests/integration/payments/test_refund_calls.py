@@ -10,8 +10,8 @@ import pytest
 
 from ledger.models import Entry
 from payments.gateways.port import Answer, Declined, Gateway, NotAttempted, NotFound, Request, Succeeded, Unknown
+from payments.messages.format import MAX_ITEMS, to_json
 from payments.messages.rows import RefundsMessage
-from payments.messages.strict import MAX_ITEMS, to_json
 from payments.models import Refund
 from rebilling.hourly_check import check_hourly
 from rebilling.messages.message import from_json

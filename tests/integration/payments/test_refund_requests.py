@@ -17,7 +17,7 @@ from ledger.balances import book_totals
 from ledger.models import Book
 from payments.gateways.port import Declined, Unknown
 from payments.locked_attempts import UnknownPayment
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.messages.queue import UnableToSend
 from payments.models import Payment, Refund
 from payments.refund_requests import (
@@ -73,7 +73,7 @@ class TestRequestRefund:
         self, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
     ) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
         payment = paid()
         with django_capture_on_commit_callbacks() as callbacks:
             refund = requested(payment)
@@ -93,7 +93,7 @@ class TestRequestRefund:
 
         queue = QueueInHand()
         monkeypatch.setattr(queue, "send", refuses)
-        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
         payment = paid()
         with django_capture_on_commit_callbacks(execute=True):
             refund = requested(payment)

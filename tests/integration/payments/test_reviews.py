@@ -14,7 +14,7 @@ from invoices.credits import grant_credit
 from ledger.models import Entry
 from payments.gateways.port import Declined, Succeeded, Unknown
 from payments.locked_attempts import UnknownPayment, UnknownRefund
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.models import Payment, Refund
 from payments.reviews import (
     NotYetResolvable,
@@ -77,7 +77,7 @@ class TestResolvePayment:
         django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
     ) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+        monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
         with django_capture_on_commit_callbacks(execute=True):
             payment = resolved(account.payments.get(), taken=False, reference="")
         assert (payment.status, payment.decline_code, payment.needs_review) == ("DECLINED", "resolved_by_person", False)

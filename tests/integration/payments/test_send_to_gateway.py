@@ -12,8 +12,8 @@ from ledger.models import Entry
 from payments import send_to_gateway
 from payments.gateways.port import Answer, Declined, Finding, NotFound, Request, Succeeded, Unknown
 from payments.leases import Lease, take_lease
+from payments.messages.format import to_json
 from payments.messages.rows import RefundsMessage
-from payments.messages.strict import to_json
 from payments.models import Payment
 from rebilling.models import Run
 from rebilling.reconciliation.presentation import verdict

@@ -15,8 +15,8 @@ from accounts.models import Account
 from invoices.credit_notes import issue_credit_note
 from invoices.models import Invoice, InvoiceLine
 from ledger.models import Entry
+from payments.messages.dispatch import send_payments
 from payments.messages.rows import message_of
-from payments.messages.sending import send_payments
 from payments.models import Payment, Refund
 from rebilling.books import ComparedBooks, changed_runs, check_books, discrepancies
 from rebilling.models import BooksCheck, Rebilling, Run

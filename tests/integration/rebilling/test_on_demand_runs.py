@@ -14,7 +14,7 @@ from accounts.locked_accounts import lock_account
 from accounts.models import Account
 from rebilling.hourly_check import check_hourly
 from rebilling.models import Rebilling, Run
-from rebilling.on_demand import NotBilled, bill_today
+from rebilling.on_demand_billing import NotBilled, bill_today
 from rebilling.reconciliation.summary import reconciliation_of
 from subscriptions.sign_up import NoFirstInvoice, SignedUp, sign_up
 from tests.builders import TODAY, QueueInHand, a_plan, an_account, at, billed, due, swept

@@ -13,8 +13,8 @@ from accounts.models import Account, Terms
 from invoices.credit_notes import issue_credit_note
 from invoices.models import Invoice
 from rebilling.models import Rebilling, Run
+from rebilling.period_claims import RebillingClaims
 from rebilling.reconciliation.summary import reconciliation_of
-from rebilling.void_and_cut_off import RebillingClaims
 from subscriptions.agreed_terms import TermsChanges
 from subscriptions.lifecycle import close_account
 from subscriptions.terms_changes import change_terms

@@ -11,8 +11,8 @@ import pytest
 from invoices.models import Invoice
 from ledger.models import Entry
 from payments.gateways.port import Declined, NotAttempted, Unknown
+from payments.messages.format import to_json
 from payments.messages.rows import PaymentsMessage, RefundsMessage
-from payments.messages.strict import to_json
 from payments.models import Payment
 from rebilling.models import Rebilling, Run
 from tests.builders import (

@@ -13,7 +13,7 @@ from accounts.account_opening import NewAccount
 from accounts.locked_accounts import UnknownAccount
 from accounts.models import Account
 from invoices.credits import grant_credit, reverse_entry
-from invoices.past_due import mark_past_due
+from invoices.past_due_invoices import mark_past_due
 from payments.gateways.port import Declined, Unknown
 from payments.payment_outcomes import record_payment_outcomes
 from rebilling.models import Run

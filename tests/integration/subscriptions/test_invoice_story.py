@@ -15,8 +15,8 @@ from invoices.locked_invoices import UnknownInvoice
 from invoices.models import CreditNote, Invoice
 from invoices.write_offs import write_off_invoice
 from payments.gateways.port import Declined, Unknown
+from payments.messages.format import to_json
 from payments.messages.rows import PaymentsMessage
-from payments.messages.strict import to_json
 from payments.payment_requests import pay_invoice
 from payments.reversed_money import record_reversed_payment
 from payments.reviews import resolve_payment

@@ -10,9 +10,9 @@ from django.test import override_settings
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import Account
-from payments.messages import sending
+from payments.messages import dispatch
 from rebilling.models import Rebilling
-from rebilling.on_demand import NotBilled
+from rebilling.on_demand_billing import NotBilled
 from rebilling.run_review import release_run
 from subscriptions.agreed_terms import TermsChanges
 from subscriptions.lifecycle import close_account, reopen_account
@@ -39,7 +39,7 @@ OnCommit = DjangoCaptureOnCommitCallbacks
 def queue(monkeypatch: pytest.MonkeyPatch) -> QueueInHand:
     """What is sent when something is committed."""
     queue = QueueInHand()
-    monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+    monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
     return queue
 
 

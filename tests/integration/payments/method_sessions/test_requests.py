@@ -9,7 +9,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from accounts.errors import OperationError
 from accounts.locked_accounts import UnknownAccount
 from accounts.models import Account
-from payments.messages import sending
+from payments.messages import dispatch
 from payments.messages.rows import SessionsMessage
 from payments.method_sessions.requests import (
     MAX_OPEN,
@@ -37,7 +37,7 @@ HOUR = datetime.timedelta(hours=1)
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> QueueInHand:
     queue = QueueInHand()
-    monkeypatch.setattr(sending, "configured_queue", lambda: queue)
+    monkeypatch.setattr(dispatch, "configured_queue", lambda: queue)
     return queue
 
 
@@ -118,7 +118,7 @@ class TestRequestSession:
             account = an_account()
             for _ in range(17):
                 requested_session(account)
-        assert sending.send_open_sessions(queue=queue, now=NOW + HOUR) == 2
+        assert dispatch.send_open_sessions(queue=queue, now=NOW + HOUR) == 2
         messages = [from_json(body) for body in queue.bodies]
         assert [len(message.ids) for message in messages if isinstance(message, SessionsMessage)] == [50, 1]
 

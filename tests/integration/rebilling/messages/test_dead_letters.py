@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 
 from payments.messages import queue as product_queue
+from payments.messages.format import Message, to_json
 from payments.messages.queue import SqsQueue
 from payments.messages.rows import PaymentsMessage, RefundsMessage, SessionsMessage
-from payments.messages.strict import Message, to_json
 from rebilling.management.commands import redrive_dlq
 from rebilling.messages import dead_letters as redrive
 from rebilling.messages.message import PeriodItem, PeriodsMessage

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from payments.messages.format import MAX_ITEMS, MalformedMessage, to_json
 from payments.messages.rows import PaymentsMessage, RefundsMessage, SessionsMessage
-from payments.messages.strict import MAX_ITEMS, MalformedMessage, to_json
 from rebilling.messages.message import from_json
 
 ONE, TWO = "01940000-0000-7000-8000-00000000000a", "01940000-0000-7000-8000-00000000000b"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from payments.messages.strict import MAX_ITEMS, MalformedMessage, to_json
+from payments.messages.format import MAX_ITEMS, MalformedMessage, to_json
 from rebilling.messages.message import PeriodItem, PeriodsMessage, from_json
 
 RUN = "01930000-0000-7000-8000-000000000001"

@@ -1,4 +1,4 @@
-"""Receipts: money that came for an invoice is applied to it, and what is left of it is the account's credit."""
+"""Money that came for an invoice is applied to it, and what is left of it is the account's credit."""
 
 import datetime
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _FIRST_PAID = "its first invoice was paid"
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class AppliedPayment:
     """Of an amount received, what went to the invoice (some of it had been written off: recovered), and the excess."""
 
     applied_minor: int
@@ -21,20 +21,20 @@ class Receipt:
     excess_minor: int
 
 
-def receive(account: LockedAccount, invoice: LockedInvoice | None, *, amount_minor: int) -> Receipt:
+def apply_payment(account: LockedAccount, invoice: LockedInvoice | None, *, amount_minor: int) -> AppliedPayment:
     """Apply money to the invoice, unsaved: to what is outstanding, then to what was written off. The excess is
     credit. A PENDING account whose invoice is PAID by it becomes ACTIVE; see `note_first_paid`.
     """
     if invoice is None:
         account.credit_balance_minor += amount_minor
-        return Receipt(applied_minor=0, recovered_minor=0, excess_minor=amount_minor)
+        return AppliedPayment(applied_minor=0, recovered_minor=0, excess_minor=amount_minor)
     to_outstanding = min(amount_minor, invoice.amounts.outstanding)
     recovered = min(amount_minor - to_outstanding, invoice.amounts.written_off)
     applied = to_outstanding + recovered
     invoice.change(paid=applied, written_off=-recovered)
     note_first_paid(account, invoice.status)
     account.credit_balance_minor += amount_minor - applied
-    return Receipt(applied_minor=applied, recovered_minor=recovered, excess_minor=amount_minor - applied)
+    return AppliedPayment(applied_minor=applied, recovered_minor=recovered, excess_minor=amount_minor - applied)
 
 
 def carry_forward(account: LockedAccount, invoice: LockedInvoice, *, today: datetime.date) -> None:

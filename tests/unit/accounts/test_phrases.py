@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from accounts.wording import counted, period_in_words
+from accounts.phrases import counted, period_in_words
 
 
 class TestCounted:

@@ -12,10 +12,10 @@ from accounts.currencies import display
 from accounts.ids import new_id
 from accounts.locked_accounts import lock_account
 from accounts.models import Account, AccountChange
+from accounts.phrases import day_in_words, period_in_words
 from accounts.previews import preview
-from accounts.wording import day_in_words, period_in_words
 from backoffice.actions import Caller
-from backoffice.foreseen_money import issued_in_words, money_in_words, next_in_words
+from backoffice.money_sentences import issued_in_words, money_in_words, next_in_words
 from backoffice.terms_forms import WAITS
 from backoffice.upcoming_invoices import WHY_NONE
 from invoices.models import PENDING
@@ -34,7 +34,7 @@ class _Before:
     periods: list[uuid.UUID]
 
 
-def foreseen(
+def action_preview(
     perform: Callable[[Account, dict[str, Any], Caller], object],
     account: Account,
     data: dict[str, Any],

@@ -10,7 +10,7 @@ from localcloud.errors import UnableToStart
 from localcloud.platform.gateway import STRIPE
 from localcloud.simulated_stripe.provider import SimulatedProvider
 from localcloud.simulated_stripe.server import CONTROL, serving
-from payments.gateways.configured import configured_gateway
+from payments.gateways.configuration import configured_gateway
 
 
 @contextmanager

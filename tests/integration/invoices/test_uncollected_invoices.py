@@ -4,7 +4,7 @@ import datetime
 
 from accounts.models import Account
 from invoices.models import Invoice
-from invoices.uncollected import uncollected
+from invoices.uncollected_invoices import uncollected
 from payments.gateways.port import Declined, Unknown
 from payments.models import Payment
 from payments.reversed_money import record_reversed_payment

@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts.authors import SYSTEM
 from accounts.locked_accounts import LockedAccount, lock_accounts, save_accounts
 from accounts.models import Account
-from invoices.clearing import refresh_status
+from invoices.account_status import refresh_status
 from invoices.locked_invoices import LockedInvoice, open_invoices
 from invoices.models import Invoice
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from accounts.models import Account, AccountChange
-from invoices import past_due
-from invoices.past_due import mark_past_due
+from invoices import past_due_invoices
+from invoices.past_due_invoices import mark_past_due
 from payments.gateways.port import Declined
 from payments.payment_requests import pay_invoice
 from subscriptions.lifecycle import reopen_account
@@ -110,7 +110,7 @@ class TestMarkPastDue:
         assert marked(account, MAR_1 + 11 * DAY) == ("PAST_DUE", "")
 
     def test_goes_on_until_no_account_is_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(past_due, "BATCH_ACCOUNTS", 2)
+        monkeypatch.setattr(past_due_invoices, "BATCH_ACCOUNTS", 2)
         accounts = [sent_account() for _ in range(5)]
         assert {marked(account, DUE + 60 * DAY) for account in accounts} == {("INACTIVE", "unpaid")}
 

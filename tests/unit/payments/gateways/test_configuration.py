@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from payments.gateways.configured import configured_gateway_name
+from payments.gateways.configuration import configured_gateway_name
 from payments.gateways.logging_gateway import LoggingGateway
 from payments.gateways.port import NotFound
 from payments.gateways.stripe.gateway import StripeGateway
@@ -19,7 +19,7 @@ if {without!r}:
     sys.modules["stripe"] = None
 import django
 django.setup()
-from payments.gateways.configured import configured_gateway
+from payments.gateways.configuration import configured_gateway
 try:
     print(configured_gateway().name, "stripe" in sys.modules)
 except Exception as error:

@@ -13,9 +13,9 @@ from django.db.models import Q, QuerySet
 
 from accounts.errors import Conflict
 from payments.deadlines import OVERDUE
+from payments.messages.format import MAX_ITEMS
 from payments.messages.queue import Queue, QueueNotConfigured, UnableToSend, configured_queue
 from payments.messages.rows import AnyModel, message_of
-from payments.messages.strict import MAX_ITEMS
 from payments.models import GatewayAttempt, Payment, PaymentMethodSession, Refund
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from accounts.currencies import display
 from accounts.models import Account
-from accounts.wording import day_in_words
+from accounts.phrases import day_in_words
 from backoffice.amounts import line_in_words
 from invoices.models import BalanceUse, CreditNote, Invoice
 from invoices.whole_invoices import WholeInvoice, whole_invoice

@@ -1,4 +1,4 @@
-"""Clearing: credit goes to what is owed, and the account's status follows from what is left open."""
+"""Credit goes to what is owed, and the account's status follows from what is left open."""
 
 import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.locked_accounts import lock_accounts, save_accounts
 from accounts.models import Account, AccountChange
-from invoices.clearing import clear
+from invoices.account_status import refresh_accounts
 from invoices.credits import grant_credit
 from invoices.write_offs import write_off_invoice
 from payments.gateways.port import Declined, Unknown
@@ -42,7 +42,7 @@ def cleared(*accounts: Account, credit_minor: int = 0, paid: bool = False) -> No
         for account in locked:
             account.credit_balance_minor += credit_minor
         ids = [account.id for account in locked] if paid else []
-        clear(accounts=locked, today=FEB_1, author="t", now=NOW, received=ids)
+        refresh_accounts(accounts=locked, today=FEB_1, author="t", now=NOW, received=ids)
 
 
 def balances(*accounts: Account) -> list[int]:

@@ -4,8 +4,8 @@ import datetime
 from collections.abc import Iterator
 from itertools import groupby
 
+from payments.messages.format import MAX_ITEMS
 from payments.messages.queue import Queue
-from payments.messages.strict import MAX_ITEMS
 from rebilling.messages.message import PeriodItem, PeriodsMessage
 from rebilling.models import Rebilling, Run
 

@@ -1,4 +1,4 @@
-"""Clearing: an account's credit goes to what it owes, and its status follows from what is left open.
+"""What follows from what accounts owe now: their credit goes to it, and their status goes by what is left open.
 
 Every operation that changes what an account owes ends with it.
 """
@@ -15,12 +15,12 @@ from invoices.balance_uses import uses_of
 from invoices.dunning_schedule import is_over, plan_next_step
 from invoices.locked_invoices import LockedInvoice, open_invoices, save_invoices
 from invoices.models import Invoice
-from invoices.receipts import note_first_paid
+from invoices.payment_application import note_first_paid
 from invoices.resumption import resume_billing
 from ledger.models import Entry, EntryType
 
 
-def clear(
+def refresh_accounts(
     *,
     accounts: Collection[LockedAccount],
     today: datetime.date,

@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterator
 from accounts.currencies import display
 from accounts.ids import new_id
 from accounts.models import Account
+from accounts.phrases import counted, day_in_words
 from accounts.previews import preview
 from accounts.terms import terms_of
-from accounts.wording import counted, day_in_words
 from backoffice.actions import Caller
-from backoffice.foreseen_money import lines_in_words, money_in_words
+from backoffice.money_sentences import lines_in_words, money_in_words
 from backoffice.terms_forms import WAITS
 from backoffice.upcoming_invoices import WHY_NONE
 from invoices.models import Invoice
 from invoices.whole_invoices import WholeInvoice
-from rebilling.on_demand import NotBilled
+from rebilling.on_demand_billing import NotBilled
 from rebilling.period_rows import units_in_words
 from subscriptions.discounts import discount_in_words
 from subscriptions.sign_up import NoFirstInvoice, SignedUp
 from subscriptions.upcoming_invoice import upcoming_invoice
 
 
-def foreseen_opening(sign_up: Callable[[], SignedUp], caller: Caller) -> list[str]:
+def opening_preview(sign_up: Callable[[], SignedUp], caller: Caller) -> list[str]:
     """What `sign_up` does, which isn't done: nothing is left behind or sent. Raises what it raises."""
     with preview():
         mark = new_id()
