@@ -3,9 +3,9 @@
 from backoffice import (
     account_history,
     accounts,
+    api_keys,
     credit_notes,
     invoices,
-    keys,
     ledger,
     payments,
     plans,
@@ -18,9 +18,9 @@ from backoffice import (
 __all__ = [
     "account_history",
     "accounts",
+    "api_keys",
     "credit_notes",
     "invoices",
-    "keys",
     "ledger",
     "payments",
     "plans",

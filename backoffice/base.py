@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from accounts.currencies import display
+from backoffice.choice_columns import Words, has_choices, stored, stored_filter
 from backoffice.links import link_to
 from backoffice.lists import FilteredList
-from backoffice.values import Words, has_choices, stored, stored_filter
 
 if TYPE_CHECKING:
     PlainAdmin = admin.ModelAdmin[Any]

@@ -5,9 +5,9 @@ Each table is one statement, and bounded.
 
 from accounts.currencies import display
 from accounts.phrases import period_in_words
+from backoffice.choice_columns import CAUSES
 from backoffice.links import link_to, list_of
 from backoffice.tables import Table, table
-from backoffice.values import CAUSES
 from invoices.models import BalanceUse, CreditNote, Invoice, InvoiceLine
 from invoices.taxes_by_rate import taxes_by_rate
 from ledger.models import Entry

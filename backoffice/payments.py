@@ -6,12 +6,12 @@ from django.contrib import admin
 
 from backoffice.actions import ActingAdmin, Action, Caller
 from backoffice.base import flag, link, money
+from backoffice.choice_columns import CAUSES
 from backoffice.forms import PaymentReferenceForm
 from backoffice.lists import titled
 from backoffice.refunds import REFUND, refunds_of
 from backoffice.resolution import mark_resolved_action
 from backoffice.run_filters import PaymentsOfRun
-from backoffice.values import CAUSES
 from payments.late_money import book_late_payment, may_be_booked_late
 from payments.messages.dispatch import look_up_now
 from payments.models import Payment, Refund

@@ -56,7 +56,7 @@ MIDDLEWARE = [
     "billing_site.request_ids.name_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "backoffice.sessions.StaffSessionMiddleware",
+    "backoffice.staff_sessions.StaffSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -107,7 +107,7 @@ FORMAT_MODULE_PATH = "billing_site.formats"
 
 # The most that one movement of money may be, in minor units of its currency: a price, a charge, a credit, a payment, a
 # refund. No more than leaves room for thousands of movements of one account within a number that JSON holds exactly.
-MAX_MOVEMENT_MINOR = env.count("MAX_MOVEMENT_MINOR", default=99_999_999, most=10**12)
+MAX_MOVEMENT_MINOR = env.count("MAX_MOVEMENT_MINOR", default=99_999_999, maximum=10**12)
 
 # --- Invoices ---
 

@@ -17,7 +17,7 @@ from django.core.management import call_command
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.db import connections
 
-from localcloud import clock, web
+from localcloud import clock, web_server
 from localcloud.errors import UnableToMove, UnableToStart
 from localcloud.invocation import entry_point
 from localcloud.local_checks import ensure_local
@@ -51,7 +51,7 @@ def foundation(*, data: Path, today: datetime.date | None = None, by: str = PLAT
     with _only_one(data, by=by):
         # The product first: loading it sets logging up anew.
         entry_point()
-        web.application()
+        web_server.application()
         log_to_file(data=data)
         if today is not None:
             _begin(data=data, today=today)
@@ -93,7 +93,7 @@ def serve(*, data: Path, server: ThreadedWSGIServer, announce: Callable[[], None
         threading.Thread(target=run, kwargs={"stopping": stopping}, name=name, daemon=True)
         for name, run in work.items()
     ]
-    with web.serving(server=server):
+    with web_server.serving(server=server):
         for thread in threads:
             thread.start()
         announce()

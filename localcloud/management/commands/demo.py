@@ -23,7 +23,7 @@ from localcloud.platform.preparation import clock_line, data_folder, serves
 from localcloud.platform.runner import configured_poller, foundation, serve
 from localcloud.ports import DEFAULT_PORT
 from localcloud.terminal import ProgressLine, table
-from localcloud.web import address, listening
+from localcloud.web_server import address, listening
 from rebilling.models import Run
 from rebilling.reconciliation.presentation import as_text
 

@@ -14,7 +14,7 @@ from localcloud.platform.preparation import clock_line, command_line, data_folde
 from localcloud.platform.runner import foundation, serve
 from localcloud.ports import DEFAULT_PORT
 from localcloud.simulated_stripe import gateway
-from localcloud.web import address, listening
+from localcloud.web_server import address, listening
 
 
 class Command(BaseCommand):

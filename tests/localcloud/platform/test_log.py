@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
-from localcloud import web
+from localcloud import web_server
 from localcloud.platform import log as platform_log
 from localcloud.platform.log import errors_to_terminal, log_to_file
 from localcloud.ports import HOST
@@ -72,7 +72,7 @@ def test_says_once_on_the_terminal_that_a_request_failed(tmp_path: Path, capsys:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            assert status_of(f"{web.address(server=server)}/x") == 503
+            assert status_of(f"{web_server.address(server=server)}/x") == 503
             with socket.create_connection((HOST, server.server_port)) as client:
                 # Nothing but the server tells of this one: the beginning of TLS.
                 client.sendall(b"\x16\x03\x01\n")
