@@ -207,7 +207,7 @@ def _errors_of(*, new: NewAccount, plan: Plan | None) -> dict[str, str]:
 
 def _amount_errors(*, new: NewAccount, plan: Plan, quantity_fits: bool) -> dict[str, str]:
     amount, currency = _unit_amount_minor(new, plan), plan.currency
-    if error := amount_error(amount_minor=amount, currency=currency, least=0):
+    if error := amount_error(amount_minor=amount, currency=currency, minimum=0):
         return {"unit_amount_minor": error}
     error = charge_error(quantity=new.quantity, unit_amount_minor=amount, currency=currency)
     return {"quantity": error} if error and quantity_fits else {}

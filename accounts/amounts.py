@@ -13,11 +13,11 @@ MAX_BALANCE_MINOR = 2**53 - 1
 balance past it. Charges aren't checked: each is at most 10^12, so thousands of the largest would have to be unpaid."""
 
 
-def amount_error(*, amount_minor: int, currency: str, least: int = 1) -> str:
+def amount_error(*, amount_minor: int, currency: str, minimum: int = 1) -> str:
     """Why one movement can't be of this amount, in a sentence, or an empty string. Raises `KeyError`: no currency."""
-    if least <= amount_minor <= settings.MAX_MOVEMENT_MINOR:
+    if minimum <= amount_minor <= settings.MAX_MOVEMENT_MINOR:
         return ""
-    return f"Must be from {display(amount_minor=least, currency=currency)} to {_most(currency)}."
+    return f"Must be from {display(amount_minor=minimum, currency=currency)} to {_maximum(currency)}."
 
 
 def charge_error(*, quantity: int, unit_amount_minor: int, currency: str) -> str:
@@ -26,9 +26,9 @@ def charge_error(*, quantity: int, unit_amount_minor: int, currency: str) -> str
     if charge_minor <= settings.MAX_MOVEMENT_MINOR:
         return ""
     cost = display(amount_minor=charge_minor, currency=currency)
-    return f"A period would cost {cost}, which is more than {_most(currency)}."
+    return f"A period would cost {cost}, which is more than {_maximum(currency)}."
 
 
-def _most(currency: str) -> str:
-    most = display(amount_minor=settings.MAX_MOVEMENT_MINOR, currency=currency)
-    return f"{most} (the setting MAX_MOVEMENT_MINOR)"
+def _maximum(currency: str) -> str:
+    maximum = display(amount_minor=settings.MAX_MOVEMENT_MINOR, currency=currency)
+    return f"{maximum} (the setting MAX_MOVEMENT_MINOR)"

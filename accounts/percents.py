@@ -16,9 +16,9 @@ def thousandths(percent: Decimal) -> int:
 
 def percent_error(percent: Decimal, *, zero_allowed: bool) -> str:
     """Why this can't be a percentage of a price, in a sentence, or an empty string."""
-    least = Decimal(0) if zero_allowed else Decimal("0.001")
-    if not percent.is_finite() or not least <= percent <= 100:
-        return f"Must be from {least} to 100."
+    minimum = Decimal(0) if zero_allowed else Decimal("0.001")
+    if not percent.is_finite() or not minimum <= percent <= 100:
+        return f"Must be from {minimum} to 100."
     if percent.scaleb(3) != int(percent.scaleb(3)):
         return "Must have at most three decimal places."
     return ""

@@ -51,7 +51,7 @@ def create_plan(
         errors["name"] = error
     if currency not in EXPONENTS:
         errors["currency"] = f"{currency!r} is not an ISO 4217 code of an active currency."
-    elif error := amount_error(amount_minor=unit_amount_minor, currency=currency, least=0):
+    elif error := amount_error(amount_minor=unit_amount_minor, currency=currency, minimum=0):
         errors["unit_amount_minor"] = error
     if not 1 <= interval_count <= MAX_INTERVAL_COUNT:
         errors["interval_count"] = f"Must be from 1 to {MAX_INTERVAL_COUNT}."

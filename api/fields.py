@@ -107,7 +107,7 @@ class TextOrNull(serializers.Field[str, str, str | None, Any]):
 class WholeNumber(serializers.Field[int, int, int, Any]):
     """A JSON integer of 64 bits: not "5", not 5.0, not true.
 
-    `least` and `most` describe it in OpenAPI. The operation checks that a value lies between them.
+    `minimum` and `maximum` describe it in OpenAPI. The operation checks that a value lies between them.
     """
 
     default_error_messages = {
@@ -115,9 +115,9 @@ class WholeNumber(serializers.Field[int, int, int, Any]):
         "too_large": "Must fit 64 bits.",
     }
 
-    def __init__(self, *, least: int = -MAX_64_BITS - 1, most: int = MAX_64_BITS, **kwargs: Any) -> None:
+    def __init__(self, *, minimum: int = -MAX_64_BITS - 1, maximum: int = MAX_64_BITS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.least, self.most = least, most
+        self.minimum, self.maximum = minimum, maximum
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
@@ -133,22 +133,22 @@ class WholeNumber(serializers.Field[int, int, int, Any]):
 class Movement(WholeNumber):
     """Minor units of one movement of money in a request: at most what the settings allow."""
 
-    def __init__(self, *, least: int = 1, **kwargs: Any) -> None:
-        super().__init__(least=least, most=settings.MAX_MOVEMENT_MINOR, **kwargs)
+    def __init__(self, *, minimum: int = 1, **kwargs: Any) -> None:
+        super().__init__(minimum=minimum, maximum=settings.MAX_MOVEMENT_MINOR, **kwargs)
 
 
 class Amount(WholeNumber):
     """Minor units in an answer: every JSON parser reads them exactly."""
 
-    def __init__(self, *, least: int = 0, **kwargs: Any) -> None:
-        super().__init__(least=least, most=MAX_BALANCE_MINOR, read_only=True, **kwargs)
+    def __init__(self, *, minimum: int = 0, **kwargs: Any) -> None:
+        super().__init__(minimum=minimum, maximum=MAX_BALANCE_MINOR, read_only=True, **kwargs)
 
 
 class SignedAmount(Amount):
     """One that may be below zero: a deduction, a debt."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(least=-MAX_BALANCE_MINOR, **kwargs)
+        super().__init__(minimum=-MAX_BALANCE_MINOR, **kwargs)
 
 
 @extend_schema_field({"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3})?$"})

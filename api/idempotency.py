@@ -114,19 +114,19 @@ def answer_once(
             location=response.get("Location", ""),
             created_at=now,
         )
-        delete_old_answers(now=now, most=MAX_DELETED)
+        delete_old_answers(now=now, max_answers=MAX_DELETED)
         return response
 
 
-def delete_old_answers(*, now: datetime.datetime, most: int = 1000) -> int:
-    """Delete up to `most` answers that are old enough, oldest first. Returns how many were deleted.
+def delete_old_answers(*, now: datetime.datetime, max_answers: int = 1000) -> int:
+    """Delete up to `max_answers` answers that are old enough, oldest first. Returns how many were deleted.
 
     Each answer that is stored calls it, so no schedule is needed, and the table never outgrows its traffic.
     """
     old = IdempotentAnswer.objects.filter(created_at__lt=now - KEPT).order_by("created_at")
     with transaction.atomic():
         # Rows that another request is deleting are skipped, not waited for.
-        ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:most])
+        ids = list(old.select_for_update(skip_locked=True).values_list("id", flat=True)[:max_answers])
         return IdempotentAnswer.objects.filter(id__in=ids).delete()[0] if ids else 0
 
 

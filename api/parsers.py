@@ -34,13 +34,13 @@ class BoundedJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The body. Raises `BodyTooLarge` without reading all of it, and `ParseError`."""
-        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        too_large = BodyTooLarge(f"The body is larger than {most} bytes.")
+        max_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        too_large = BodyTooLarge(f"The body is larger than {max_bytes} bytes.")
         announced = parser_context["request"].META.get("CONTENT_LENGTH") if parser_context else None
-        if announced and announced.isdecimal() and int(announced) > most:
+        if announced and announced.isdecimal() and int(announced) > max_bytes:
             raise too_large
-        raw = stream.read(most + 1)
-        if len(raw) > most:
+        raw = stream.read(max_bytes + 1)
+        if len(raw) > max_bytes:
             raise too_large
         return json_object(raw)
 

@@ -56,7 +56,7 @@ class WholeNumberShape(OpenApiSerializerFieldExtension):  # type: ignore[no-unty
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        bounds = {"minimum": self.target.least, "maximum": self.target.most}
+        bounds = {"minimum": self.target.minimum, "maximum": self.target.maximum}
         return {"type": "integer", "format": "int64"} | bounds
 
 

@@ -8,8 +8,8 @@ from accounts.amounts import amount_error
 from accounts.currencies import EXPONENTS, display
 
 
-def minor_from(*, text: str, currency: str, least: int = 1) -> int:
-    """The minor units of `text` ("19.99" or "19,99"), without rounding, and no fewer than `least`.
+def minor_from(*, text: str, currency: str, minimum: int = 1) -> int:
+    """The minor units of `text` ("19.99" or "19,99"), without rounding, and no fewer than `minimum`.
 
     Raises `forms.ValidationError`, also past the limits.
     """
@@ -23,7 +23,7 @@ def minor_from(*, text: str, currency: str, least: int = 1) -> int:
         )
     whole, fraction = written.groups(default="")
     amount_minor = int(whole + fraction.ljust(exponent, "0"))
-    if error := amount_error(amount_minor=amount_minor, currency=currency, least=least):
+    if error := amount_error(amount_minor=amount_minor, currency=currency, minimum=minimum):
         raise forms.ValidationError(error)
     return amount_minor
 

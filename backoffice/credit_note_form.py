@@ -65,8 +65,8 @@ class CreditNoteForm(SubmissionForm):
         """The operation knows a line by its id, people by its number."""
         amount, left = self._minor(name), left_of(line)
         if amount is not None and amount > left:
-            least, most = (display(amount_minor=each, currency=self.subject.currency) for each in (1, left))
-            bounds = f"from {least} to {most}." if left else "nothing is left."
+            minimum, maximum = (display(amount_minor=each, currency=self.subject.currency) for each in (1, left))
+            bounds = f"from {minimum} to {maximum}." if left else "nothing is left."
             self.add_error(name, f"Line {line.position}: {bounds}")
         return amount
 

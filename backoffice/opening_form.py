@@ -138,15 +138,15 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
         return day
 
     def clean_unit_price(self) -> int | None:
-        return self._minor("unit_price", least=0)
+        return self._minor("unit_price", minimum=0)
 
     def clean_amount(self) -> int | None:
-        return self._minor("amount", least=1)
+        return self._minor("amount", minimum=1)
 
-    def _minor(self, name: str, *, least: int) -> int | None:
+    def _minor(self, name: str, *, minimum: int) -> int | None:
         """Nothing where no plan says the currency: that is an error of its own."""
         text, plan = self.cleaned_data[name], self._plans.get(self.cleaned_data.get("plan", ""))
-        return minor_from(text=text, currency=plan.currency, least=least) if text and plan else None
+        return minor_from(text=text, currency=plan.currency, minimum=minimum) if text and plan else None
 
     def new_account(self) -> NewAccount:
         """The account that was described. Of a valid form."""

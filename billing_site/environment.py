@@ -53,13 +53,13 @@ class Environment(environ.Env):  # type: ignore[misc]
         kind = "the URL of a PostgreSQL database, as postgres://user:password@host:5432/name, its parts %-escaped"
         return _read(self.get_value(var, default=default), var=var, kind=kind, read=read)
 
-    def count(self, var: str, *, default: int, most: int | None = None) -> int:
+    def count(self, var: str, *, default: int, maximum: int | None = None) -> int:
         """A whole number of something that there must be."""
         number: int = self.int(var, default=default)
         if number < 1:
             raise ImproperlyConfigured(f"{var} must be 1 or more.")
-        if most is not None and number > most:
-            raise ImproperlyConfigured(f"{var} must be {most} or less.")
+        if maximum is not None and number > maximum:
+            raise ImproperlyConfigured(f"{var} must be {maximum} or less.")
         return number
 
     def amounts(self, var: str) -> dict[str, int]:

@@ -71,7 +71,7 @@ def faults_of(
         ]
 
 
-def report_of(zip_path: Path, *, most: int = 10) -> str:
+def report_of(zip_path: Path, *, max_folders: int = 10) -> str:
     """Its size, and what weighs most in it."""
     zipped: Counter[str] = Counter()
     unzipped: Counter[str] = Counter()
@@ -85,7 +85,10 @@ def report_of(zip_path: Path, *, most: int = 10) -> str:
         f"zipped           {zip_path.stat().st_size / MIB:6.1f} MB of {MAX_ZIPPED_BYTES // MIB}",
         f"unzipped         {unzipped.total() / MIB:6.1f} MB of {MAX_UNZIPPED_BYTES // MIB}",
         "what weighs most, in MB zipped and unzipped:",
-        *(f"  {name:30} {size / MIB:6.1f} {unzipped[name] / MIB:6.1f}" for name, size in zipped.most_common(most)),
+        *(
+            f"  {name:30} {size / MIB:6.1f} {unzipped[name] / MIB:6.1f}"
+            for name, size in zipped.most_common(max_folders)
+        ),
     ]
     return "\n".join(lines)
 
@@ -95,9 +98,9 @@ def _too_large(zip_path: Path, package: zipfile.ZipFile) -> Iterator[str]:
         ("zipped", zip_path.stat().st_size, MAX_ZIPPED_BYTES),
         ("unzipped", sum(entry.file_size for entry in package.infolist()), MAX_UNZIPPED_BYTES),
     ]
-    for how, size, most in sizes:
-        if size > most:
-            yield f"{size / MIB:.1f} MB {how}: Lambda takes {most // MIB}"
+    for how, size, maximum in sizes:
+        if size > maximum:
+            yield f"{size / MIB:.1f} MB {how}: Lambda takes {maximum // MIB}"
 
 
 def _out_of_place(package: zipfile.ZipFile) -> Iterator[str]:

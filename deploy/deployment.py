@@ -201,5 +201,5 @@ def _connect(steps: Steps, site: Site, *, connected: bool, now: datetime.datetim
     site.infrastructure.apply(plan)
 
 
-def _end_of(printed: str, *, most: int = 5) -> str:
-    return "\n".join(line.strip() for line in printed.strip().splitlines()[-most:])
+def _end_of(printed: str, *, max_lines: int = 5) -> str:
+    return "\n".join(line.strip() for line in printed.strip().splitlines()[-max_lines:])

@@ -22,8 +22,8 @@ class Ended:
     code: int
     printed: str
 
-    def last_lines(self, *, most: int = 12) -> str:
-        return "\n".join(self.printed.strip().splitlines()[-most:])
+    def last_lines(self, *, max_lines: int = 12) -> str:
+        return "\n".join(self.printed.strip().splitlines()[-max_lines:])
 
 
 def run(command: Sequence[str], *, log: Path, variables: Mapping[str, str] | None = None) -> Ended:

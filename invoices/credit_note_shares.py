@@ -102,8 +102,8 @@ def _check_not_refunding(invoice: LockedInvoice, *, amount_minor: int) -> None:
 def _limits(line: InvoiceLine, *, currency: str) -> str:
     if not left_of(line):
         return f"Line {line.position}: nothing is left to credit."
-    least = display(amount_minor=1, currency=currency).removesuffix(f" {currency}")
-    return f"Line {line.position}: from {least} to {display(amount_minor=left_of(line), currency=currency)}."
+    minimum = display(amount_minor=1, currency=currency).removesuffix(f" {currency}")
+    return f"Line {line.position}: from {minimum} to {display(amount_minor=left_of(line), currency=currency)}."
 
 
 def left_of(line: InvoiceLine) -> int:

@@ -48,8 +48,8 @@ def check_balance(account: LockedAccount) -> None:
     For what people post; charges are bounded one by one.
     """
     if abs(balance(account_id=account.id)) > MAX_BALANCE_MINOR:
-        most = display(amount_minor=MAX_BALANCE_MINOR, currency=account.currency)
-        raise BalanceOutOfBounds(f"The account's balance would be more than {most}, the most that it may be.")
+        maximum = display(amount_minor=MAX_BALANCE_MINOR, currency=account.currency)
+        raise BalanceOutOfBounds(f"The account's balance would be more than {maximum}, the most that it may be.")
 
 
 def book_totals() -> dict[str, dict[str, int]]:

@@ -128,7 +128,7 @@ def _errors(
     if changes.quantity is not None and not 1 <= changes.quantity <= MAX_QUANTITY:
         errors["quantity"] = f"Must be from 1 to {MAX_QUANTITY}."
     if changes.unit_amount_minor is not None and (
-        error := amount_error(amount_minor=changes.unit_amount_minor, currency=account.currency, least=0)
+        error := amount_error(amount_minor=changes.unit_amount_minor, currency=account.currency, minimum=0)
     ):
         errors["unit_amount_minor"] = error
     return errors

@@ -21,14 +21,16 @@ class UnusableDay(Invalid):
     code = "unusable-day"
 
 
-def usable_day(day: datetime.date | str, *, name: str, least: datetime.date) -> datetime.date:
-    """The day that the field `name` gives. Raises `UnusableDay` where it is no date, before `least` or out of range."""
+def usable_day(day: datetime.date | str, *, name: str, earliest: datetime.date) -> datetime.date:
+    """The day that the field `name` gives. Raises `UnusableDay` where it is no date, is before `earliest`, or is out of
+    range.
+    """
     if not isinstance(day, datetime.date):
         raise UnusableDay("Nothing was changed.", **{name: f"Must be {At.NOW}, {At.PERIOD_END} or a date."})
     try:
         in_range(day)
     except DayOutOfRange as error:
         raise UnusableDay("Nothing was changed.", **{name: f"{error}."}) from None
-    if day < least:
-        raise UnusableDay("Nothing was changed.", **{name: f"Must be {least} or later."})
+    if day < earliest:
+        raise UnusableDay("Nothing was changed.", **{name: f"Must be {earliest} or later."})
     return day

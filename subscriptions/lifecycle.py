@@ -114,7 +114,7 @@ def close_account(
             day = (
                 end_of_running_period(account, today=today)
                 if at == At.PERIOD_END
-                else usable_day(at, name="at", least=today)
+                else usable_day(at, name="at", earliest=today)
             )
             _close_on(account, day, reason=reason, author=author, today=today, now=now)
         save_accounts([account], author=author, now=now)

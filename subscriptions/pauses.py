@@ -67,7 +67,7 @@ def pause_account(
         if account.closes_on is not None and account.closes_on <= day:
             raise UnableToPause(f"The account is to be closed on {account.closes_on}.")
         if until is not None:
-            account.plan(reason=reason, resumes_on=usable_day(until, name="until", least=day + DAY))
+            account.plan(reason=reason, resumes_on=usable_day(until, name="until", earliest=day + DAY))
         if at == At.NOW:
             begin_pause(account, reason=reason)
             skip_waiting([account])
@@ -112,7 +112,7 @@ def resume_account(
         account = lock_account(account_id)
         if not account.is_paused:
             raise NotPaused(_why_not_paused(account))
-        day = today if on is None else usable_day(on, name="on", least=today)
+        day = today if on is None else usable_day(on, name="on", earliest=today)
         if account.closes_on is not None and account.closes_on <= day:
             raise UnusableDay("Nothing was changed.", on=f"The account is to be closed on {account.closes_on}.")
         if day > today:

@@ -52,7 +52,7 @@ def move_trial_end(
             raise NotOnTrial(f"The account {account_id} isn't on a trial.")
         if stops_on := account.billing_stops_on:
             raise ChangePending(f"The account is to be closed or paused on {stops_on}. Take that back first.")
-        usable_day(ends_on, name="ends_on", least=today)
+        usable_day(ends_on, name="ends_on", earliest=today)
         latest = today + datetime.timedelta(days=MAX_TRIAL_DAYS)
         if ends_on > latest:
             raise UnusableDay("Nothing was changed.", ends_on=f"Must be {latest} or earlier.")

@@ -51,9 +51,13 @@ class DiscountSerializer(serializers.ModelSerializer[Discount]):
 
     # How many periods have each comes in the context.
     percent = Percent(read_only=True, allow_null=True, help_text="Of the price.")
-    amount_minor = Amount(least=1, allow_null=True, help_text="Off each period, at most its price.")
+    amount_minor = Amount(minimum=1, allow_null=True, help_text="Off each period, at most its price.")
     periods = WholeNumber(
-        read_only=True, allow_null=True, least=1, most=MAX_DISCOUNT_PERIODS, help_text="For so many periods, or null."
+        read_only=True,
+        allow_null=True,
+        minimum=1,
+        maximum=MAX_DISCOUNT_PERIODS,
+        help_text="For so many periods, or null.",
     )
     periods_left = serializers.SerializerMethodField(help_text="How many of them are to come, or null.")
     starts_on = serializers.DateField(read_only=True, help_text="For periods that start on this day or later.")
@@ -66,7 +70,7 @@ class DiscountSerializer(serializers.ModelSerializer[Discount]):
         fields = ("id", "percent", "amount_minor", "periods", "periods_left", "starts_on", "until", "reason")
         read_only_fields = fields
 
-    @extend_schema_field(WholeNumber(least=0, most=MAX_DISCOUNT_PERIODS, allow_null=True))
+    @extend_schema_field(WholeNumber(minimum=0, maximum=MAX_DISCOUNT_PERIODS, allow_null=True))
     def get_periods_left(self, discount: Discount) -> int | None:
         if discount.periods is None:
             return None
@@ -79,7 +83,7 @@ class AgreedTermsSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(allow_null=True, help_text="Null in the answer of a dry run.")
     effective_from = serializers.DateField()
     plan = serializers.CharField(source="plan_code")
-    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
+    quantity = WholeNumber(read_only=True, minimum=1, maximum=MAX_QUANTITY)
     unit_amount_minor = Amount()
     anchor_date = serializers.DateField()
 
@@ -105,7 +109,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
         Account.CollectionMethod.choices, read_only=True, help_text="Whether the gateway collects its invoices."
     )
     net_days = WholeNumber(
-        read_only=True, least=0, most=MAX_NET_DAYS, help_text="Days to pay in, where invoices are sent."
+        read_only=True, minimum=0, maximum=MAX_NET_DAYS, help_text="Days to pay in, where invoices are sent."
     )
     address_line1 = TextOrNull(help_text="The first line of the address.")
     address_line2 = TextOrNull(help_text="The second line of the address.")
@@ -183,7 +187,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
     def get_plan(self, account: Account) -> str:
         return self._terms(account).plan_code
 
-    @extend_schema_field(WholeNumber(least=1, most=MAX_QUANTITY))
+    @extend_schema_field(WholeNumber(minimum=1, maximum=MAX_QUANTITY))
     def get_quantity(self, account: Account) -> int:
         return self._terms(account).quantity
 

@@ -31,7 +31,7 @@ class AccountBody(Body):
         "and pays within `net_days`.",
     )
     net_days = WholeNumber(
-        required=False, least=0, most=MAX_NET_DAYS, help_text="Days to pay in, where invoices are sent."
+        required=False, minimum=0, maximum=MAX_NET_DAYS, help_text="Days to pay in, where invoices are sent."
     )
     tax_rate = Identifier(
         required=False,
@@ -53,8 +53,8 @@ class GiveDiscountSerializer(Body):
     )
     periods = WholeNumber(
         required=False,
-        least=1,
-        most=MAX_DISCOUNT_PERIODS,
+        minimum=1,
+        maximum=MAX_DISCOUNT_PERIODS,
         help_text="For so many periods that cost something and start today or later.",
     )
     until = Day(required=False, help_text="For the periods that start before this day.")
@@ -67,11 +67,13 @@ class OpenAccountSerializer(AccountBody):
     name = Text(max_length=MAX_LENGTHS["name"])
     email = Email(max_length=MAX_LENGTHS["email"])
     plan = Text(max_length=64, help_text="The code of a plan that is not retired.")
-    quantity = WholeNumber(required=False, least=1, most=MAX_QUANTITY, help_text="Units to charge for. Default: 1.")
+    quantity = WholeNumber(
+        required=False, minimum=1, maximum=MAX_QUANTITY, help_text="Units to charge for. Default: 1."
+    )
     unit_amount_minor = Movement(
         required=False,
         allow_null=True,
-        least=0,
+        minimum=0,
         help_text="A negotiated price in minor units. Default: the plan's. Quantity times price has the same maximum.",
     )
     anchor_date = Day(

@@ -85,9 +85,9 @@ class InvoiceSerializer(serializers.ModelSerializer[Invoice]):
 class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     """One amount on an invoice, and what it is for."""
 
-    position = WholeNumber(read_only=True, least=1, most=MAX_POSITION)
+    position = WholeNumber(read_only=True, minimum=1, maximum=MAX_POSITION)
     kind = serializers.ChoiceField(InvoiceLine.Kind.choices, read_only=True)
-    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
+    quantity = WholeNumber(read_only=True, minimum=1, maximum=MAX_QUANTITY)
     unit_amount_minor = SignedAmount()
     discount_minor = Amount()
     amount_minor = SignedAmount(
@@ -140,7 +140,7 @@ class BalanceUseSerializer(serializers.ModelSerializer[BalanceUse]):
         help_text="`credit` paid so much of it; `brought_forward` was owed from before and is collected with it; "
         "`carried_forward` was too small to collect, and is owed with the next invoice.",
     )
-    amount_minor = Amount(least=1)
+    amount_minor = Amount(minimum=1)
 
     class Meta:
         model = BalanceUse
@@ -163,7 +163,7 @@ class CreditNoteLineSerializer(serializers.ModelSerializer[CreditNoteLine]):
 class CreditNoteSerializer(serializers.ModelSerializer[CreditNote]):
     """A reduction of an invoice. Its amount is the sum of its four parts, and of its lines."""
 
-    amount_minor = Amount(least=1)
+    amount_minor = Amount(minimum=1)
     tax_minor = SignedAmount(
         help_text="The tax in it. With deductions of another rate it may be below zero, or more than the amount."
     )

@@ -24,7 +24,7 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
         help_text="`pending` waits for the next invoice; `invoiced`, all of it; `removed`, what wasn't invoiced.",
     )
     currency = serializers.CharField(source="account.currency", read_only=True)
-    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
+    quantity = WholeNumber(read_only=True, minimum=1, maximum=MAX_QUANTITY)
     unit_amount_minor = SignedAmount()
     discount_minor = Amount(help_text="Of a change of terms that waits, the discount that its period has.")
     amount_minor = SignedAmount(help_text="Below zero it is a deduction.")

@@ -29,9 +29,9 @@ class AddItemSerializer(Body):
     """An item to add."""
 
     description = Text(max_length=MAX_DESCRIPTION_LENGTH, help_text="What the invoice's line says.")
-    quantity = WholeNumber(required=False, least=1, most=MAX_QUANTITY, help_text="Default: 1.")
+    quantity = WholeNumber(required=False, minimum=1, maximum=MAX_QUANTITY, help_text="Default: 1.")
     unit_amount_minor = Movement(
-        least=-MAX_BALANCE_MINOR,
+        minimum=-MAX_BALANCE_MINOR,
         help_text="In minor units of the account's currency, without a tax that is added to it. Below zero it is a "
         "deduction.",
     )

@@ -31,7 +31,7 @@ class BookField(serializers.CharField):
 class EntrySerializer(serializers.ModelSerializer[Entry]):
     """One double entry: the amount moves from the credit book to the debit book. It never changes."""
 
-    amount_minor = Amount(least=1)
+    amount_minor = Amount(minimum=1)
     debit = BookField(read_only=True)
     credit = BookField(read_only=True)
     invoice = serializers.UUIDField(source="invoice_id", read_only=True, allow_null=True)

@@ -29,7 +29,7 @@ class PaymentSerializer(serializers.ModelSerializer[Payment]):
     """One attempt to collect an invoice at the gateway, or money received offline, for an invoice or for none."""
 
     cause = serializers.ChoiceField(Payment.Cause.choices, read_only=True, help_text="Why it was attempted.")
-    amount_minor = Amount(least=1)
+    amount_minor = Amount(minimum=1)
     excess_minor = Amount(help_text="What of it was more than the invoice asked for, and is the account's credit.")
     refunded_minor = Amount(help_text="What was sent back of it.")
     decline_code = TextOrNull(help_text="Why it was declined.")

@@ -23,8 +23,8 @@ class PlanSerializer(serializers.ModelSerializer[Plan]):
     """A price. It is never edited: retire it and create another one."""
 
     unit_amount_minor = Amount(help_text="The price of one unit for each interval.")
-    interval_count = WholeNumber(read_only=True, least=1, most=MAX_INTERVAL_COUNT)
-    trial_days = WholeNumber(read_only=True, least=0, most=MAX_TRIAL_DAYS)
+    interval_count = WholeNumber(read_only=True, minimum=1, maximum=MAX_INTERVAL_COUNT)
+    trial_days = WholeNumber(read_only=True, minimum=0, maximum=MAX_TRIAL_DAYS)
 
     class Meta:
         model = Plan
@@ -52,11 +52,13 @@ class CreatePlanSerializer(Body):
     code = PlanCode(max_length=64, help_text="Lower-case letters, digits, hyphens and underscores. Unique.")
     name = Text(max_length=200)
     currency = Currency(help_text="An ISO 4217 code.")
-    unit_amount_minor = Movement(least=0, help_text="The price of one unit for each interval, in minor units.")
-    interval_count = WholeNumber(least=1, most=MAX_INTERVAL_COUNT, help_text="How many interval units a period has.")
+    unit_amount_minor = Movement(minimum=0, help_text="The price of one unit for each interval, in minor units.")
+    interval_count = WholeNumber(
+        minimum=1, maximum=MAX_INTERVAL_COUNT, help_text="How many interval units a period has."
+    )
     interval_unit = Choice(Plan.Unit.choices)
     trial_days = WholeNumber(
-        required=False, least=0, most=MAX_TRIAL_DAYS, help_text="Free days before the first period. Default: 0."
+        required=False, minimum=0, maximum=MAX_TRIAL_DAYS, help_text="Free days before the first period. Default: 0."
     )
 
 

@@ -36,7 +36,7 @@ class RebillingSerializer(serializers.ModelSerializer[Rebilling]):
     period_end = serializers.DateField(read_only=True, help_text="The day after its last one.")
     reason = ReasonField(help_text="Why it was skipped or parked.")
     detail = TextOrNull(help_text="More about that.")
-    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
+    quantity = WholeNumber(read_only=True, minimum=1, maximum=MAX_QUANTITY)
     unit_amount_minor = Amount()
     discount_minor = Amount(help_text="What its discount takes off.")
     amount_minor = Amount(help_text="After the discount, and before a tax that is added to it.")

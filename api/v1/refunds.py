@@ -29,7 +29,7 @@ FROM = "from"
 class RefundSerializer(serializers.ModelSerializer[Refund]):
     """Money sent back against a payment. SUBMITTED until the gateway answers."""
 
-    amount_minor = Amount(least=1)
+    amount_minor = Amount(minimum=1)
     failure_code = TextOrNull(help_text="Why it failed. No money was sent.")
     review_reason = TextOrNull(help_text="What a person has to decide about it, or had.")
     resolution = TextOrNull(help_text="Why a person decided about it as they did.")

@@ -21,23 +21,23 @@ TAG = "Runs"
 class TallySerializer(serializers.Serializer[Any]):
     """Periods, and their amounts in minor units by currency."""
 
-    periods = WholeNumber(least=0)
-    amount_minor = serializers.DictField(child=WholeNumber(least=0), help_text="By currency.")
+    periods = WholeNumber(minimum=0)
+    amount_minor = serializers.DictField(child=WholeNumber(minimum=0), help_text="By currency.")
 
 
 class TallyByReasonSerializer(TallySerializer):
     """Skipped or parked periods, counted by reason."""
 
-    reasons = serializers.DictField(child=WholeNumber(least=0))
+    reasons = serializers.DictField(child=WholeNumber(minimum=0))
 
 
 class OutcomesSerializer(serializers.Serializer[Any]):
     """The payments of the run's charges, by status."""
 
-    succeeded = WholeNumber(least=0)
-    declined = WholeNumber(least=0)
-    unknown = WholeNumber(least=0)
-    submitted = WholeNumber(least=0)
+    succeeded = WholeNumber(minimum=0)
+    declined = WholeNumber(minimum=0)
+    unknown = WholeNumber(minimum=0)
+    submitted = WholeNumber(minimum=0)
 
 
 class RunSerializer(serializers.Serializer[Any]):

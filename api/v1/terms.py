@@ -34,9 +34,9 @@ class ChangeTermsSerializer(Body):
     """What to change of the terms. What isn't named stays."""
 
     plan = Text(required=False, max_length=64, help_text="The code of a plan in the account's currency.")
-    quantity = WholeNumber(required=False, least=1, most=MAX_QUANTITY)
+    quantity = WholeNumber(required=False, minimum=1, maximum=MAX_QUANTITY)
     unit_amount_minor = Movement(
-        required=False, least=0, help_text="A negotiated price. Default: with another plan its price, else the same."
+        required=False, minimum=0, help_text="A negotiated price. Default: with another plan its price, else the same."
     )
     anchor_date = Day(
         required=False,
@@ -63,7 +63,7 @@ class ProrationLineSerializer(serializers.Serializer[Any]):
     """One amount of the change: below zero, what is given back for days that aren't used."""
 
     description = serializers.CharField(source="line.description")
-    quantity = WholeNumber(source="line.quantity", read_only=True, least=1, most=MAX_QUANTITY)
+    quantity = WholeNumber(source="line.quantity", read_only=True, minimum=1, maximum=MAX_QUANTITY)
     unit_amount_minor = Amount(source="line.unit_amount_minor")
     discount_minor = Amount(source="line.discount_minor")
     amount_minor = SignedAmount(source="line.amount_minor", help_text="After the discount.")
@@ -79,7 +79,7 @@ class CreditedInvoiceSerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField(allow_null=True, help_text="The credit note's. Null in the answer of a dry run.")
     invoice = serializers.UUIDField()
-    amount_minor = Amount(least=1)
+    amount_minor = Amount(minimum=1)
     from_outstanding_minor = Amount()
     to_balance_minor = Amount()
 

@@ -26,7 +26,7 @@ class UpcomingLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     """One amount of the upcoming invoice, and what it is for."""
 
     kind = serializers.ChoiceField(InvoiceLine.Kind.choices, read_only=True)
-    quantity = WholeNumber(read_only=True, least=1, most=MAX_QUANTITY)
+    quantity = WholeNumber(read_only=True, minimum=1, maximum=MAX_QUANTITY)
     unit_amount_minor = SignedAmount()
     discount_minor = Amount()
     amount_minor = SignedAmount(help_text="After the discount. Below zero it is a deduction.")

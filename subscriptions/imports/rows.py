@@ -140,8 +140,8 @@ def _owed_minor(*, plan: Plan | None, text: str) -> int:
     """What the account owes from before, or, below zero, has as credit."""
     owed_minor = _minor_units(text)
     if plan and abs(owed_minor) > settings.MAX_MOVEMENT_MINOR:
-        most = display(amount_minor=settings.MAX_MOVEMENT_MINOR, currency=plan.currency)
-        raise ValueError(f"{_shortened(text)!r} owes or credits more than {most} (the setting MAX_MOVEMENT_MINOR)")
+        maximum = display(amount_minor=settings.MAX_MOVEMENT_MINOR, currency=plan.currency)
+        raise ValueError(f"{_shortened(text)!r} owes or credits more than {maximum} (the setting MAX_MOVEMENT_MINOR)")
     return owed_minor
 
 

@@ -366,14 +366,14 @@ def _is_worth_something(period: Period) -> bool:
     return not invoice.credited or left >= MIN_COLLECTED_MINOR
 
 
-def _deductible(most: int, rate: Rate | None, others: Sequence[Line]) -> int:
+def _deductible(maximum: int, rate: Rate | None, others: Sequence[Line]) -> int:
     """The largest deduction after which the lines come to no less than zero."""
-    return bisect_right(range(1, most + 1), 0, key=lambda amount: -total([*others, Line(-amount, rate)]))
+    return bisect_right(range(1, maximum + 1), 0, key=lambda amount: -total([*others, Line(-amount, rate)]))
 
 
-def _net_within(most: int, rate: Rate | None) -> int:
+def _net_within(maximum: int, rate: Rate | None) -> int:
     """The largest amount that comes to no more with its tax."""
-    return bisect_right(range(1, most + 1), most, key=lambda amount: total([Line(amount, rate)]))
+    return bisect_right(range(1, maximum + 1), maximum, key=lambda amount: total([Line(amount, rate)]))
 
 
 def _credit(invoice: Invoice, period: Period, amount: int) -> int:

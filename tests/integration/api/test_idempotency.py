@@ -122,10 +122,10 @@ class TestForgetOldAnswers:
         _answers(3, key=key, created_at=NOW - KEPT - hour)
         _answers(3, key=key, created_at=NOW - KEPT - 2 * hour)
         _answers(3, key=key, created_at=NOW - KEPT)
-        assert delete_old_answers(now=NOW, most=4) == 4
+        assert delete_old_answers(now=NOW, max_answers=4) == 4
         assert IdempotentAnswer.objects.filter(created_at=NOW - KEPT - 2 * hour).count() == 0
-        assert delete_old_answers(now=NOW, most=4) == 2
-        assert delete_old_answers(now=NOW, most=4) == 0
+        assert delete_old_answers(now=NOW, max_answers=4) == 2
+        assert delete_old_answers(now=NOW, max_answers=4) == 0
         assert IdempotentAnswer.objects.count() == 3
 
     def test_keeps_each_for_more_than_a_day(self) -> None:
@@ -138,8 +138,8 @@ class TestForgetOldAnswersTogether:
         key = ApiClient().key
         _answers(5, key=key, created_at=NOW - KEPT - KEPT)
         with transaction.atomic():
-            assert delete_old_answers(now=NOW, most=3) == 3
-            assert _elsewhere(lambda: delete_old_answers(now=NOW, most=5)) == 2
+            assert delete_old_answers(now=NOW, max_answers=3) == 3
+            assert _elsewhere(lambda: delete_old_answers(now=NOW, max_answers=5)) == 2
         assert IdempotentAnswer.objects.count() == 0
 
     def test_lets_a_request_through_while_another_forgets(self) -> None:
@@ -147,6 +147,6 @@ class TestForgetOldAnswersTogether:
             api, path = ApiClient(), f"/v1/accounts/{an_account().id}/credits"
             _answers(5, key=api.key, created_at=NOW - KEPT - KEPT)
             with transaction.atomic():
-                delete_old_answers(now=NOW, most=3)
+                delete_old_answers(now=NOW, max_answers=3)
                 assert _elsewhere(lambda: api.post(path, SORRY, once="one")).status_code == 201
         assert IdempotentAnswer.objects.count() == 1

@@ -181,15 +181,15 @@ class TestFromTheBalance:
         billed(as_of=FEB_1, gateway=gateway)
         assert [request.amount_minor for request in gateway.requests] == [1699]
 
-    @pytest.mark.parametrize(("credit", "most"), [(0, 0), (500, 500), (5000, 1999)])
-    def test_is_at_most_the_credit_and_at_most_the_payment(self, credit: int, most: int) -> None:
+    @pytest.mark.parametrize(("credit", "maximum"), [(0, 0), (500, 500), (5000, 1999)])
+    def test_is_at_most_the_credit_and_at_most_the_payment(self, credit: int, maximum: int) -> None:
         payment = paid()
         if credit:
             goodwill(payment.account, credit)
-        detail = refused(payment, NothingToRefund, most + 1, source="balance").detail
+        detail = refused(payment, NothingToRefund, maximum + 1, source="balance").detail
         assert detail.endswith("is left to refund from the credit balance.")
-        if most:
-            requested(payment, most, source="balance")
+        if maximum:
+            requested(payment, maximum, source="balance")
 
     def test_pays_out_money_that_came_for_no_invoice(self) -> None:
         account = an_account()

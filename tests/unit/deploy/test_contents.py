@@ -237,7 +237,7 @@ class TestLibraries:
 class TestReport:
     def test_tells_what_weighs_most(self, tmp_path: Path) -> None:
         changes = {"large/x": bytes(2 * 1024 * 1024), "small/x": bytes(1024)}
-        lines = report_of(a_zip(tmp_path, changes), most=1).splitlines()
+        lines = report_of(a_zip(tmp_path, changes), max_folders=1).splitlines()
         assert lines[1].endswith("2.0 MB of 50")
         assert lines[2].endswith("2.0 MB of 250")
         assert lines[-1].split() == ["large", "2.0", "2.0"]

@@ -167,26 +167,26 @@ class TestDeductible:
     @given(
         lines=st.lists(st.tuples(st.integers(0, 10**12), st.sampled_from([None, ADDED, INCLUDED])), max_size=5),
         rate_id=st.sampled_from([None, ADDED, INCLUDED, OTHER]),
-        most=st.integers(1, 10**13),
+        maximum=st.integers(1, 10**13),
         rates=st.fixed_dictionaries(dict.fromkeys((ADDED, INCLUDED, OTHER), rates)),
     )
     def test_is_the_largest_after_which_the_total_is_not_below_zero(
         self,
         lines: list[tuple[int, uuid.UUID | None]],
         rate_id: uuid.UUID | None,
-        most: int,
+        maximum: int,
         rates: dict[uuid.UUID, Rate],
     ) -> None:
         def total(deducted: int) -> int:
             return sum(tax.total_minor for tax in taxed_lines(lines=[*lines, (-deducted, rate_id)], rates=rates))
 
-        found = deductible(lines=lines, rate_id=rate_id, max_minor=most, rates=rates)
-        assert 0 <= found <= most
+        found = deductible(lines=lines, rate_id=rate_id, max_minor=maximum, rates=rates)
+        assert 0 <= found <= maximum
         assert total(found) >= 0
-        assert found == most or total(found + 1) < 0
+        assert found == maximum or total(found + 1) < 0
 
     @pytest.mark.parametrize(
-        ("lines", "rate_id", "most", "expected"),
+        ("lines", "rate_id", "maximum", "expected"),
         [
             ([(1999, None)], None, 5000, 1999),
             ([(1999, None)], None, 1998, 1998),
@@ -201,7 +201,7 @@ class TestDeductible:
         ],
     )
     def test_is_known_where_it_is_known(
-        self, lines: list[tuple[int, uuid.UUID | None]], rate_id: uuid.UUID | None, most: int, expected: int
+        self, lines: list[tuple[int, uuid.UUID | None]], rate_id: uuid.UUID | None, maximum: int, expected: int
     ) -> None:
         rates = {ADDED: Rate(21_000, is_inclusive=False), INCLUDED: Rate(21_000, is_inclusive=True)}
-        assert deductible(lines=lines, rate_id=rate_id, max_minor=most, rates=rates) == expected
+        assert deductible(lines=lines, rate_id=rate_id, max_minor=maximum, rates=rates) == expected

@@ -35,15 +35,15 @@ def requests(count: int) -> list[Request]:
 class Rate:
     """As a `CallRate` of so many calls at once gives turns; what was asked of it is kept."""
 
-    def __init__(self, *, most: int = 100, delays: Sequence[float] = (), between: float = 0.0) -> None:
-        self.most, self.delays, self.between = most, list(delays), between
+    def __init__(self, *, max_calls: int = 100, delays: Sequence[float] = (), between: float = 0.0) -> None:
+        self.max_calls, self.delays, self.between = max_calls, list(delays), between
         self.asked: list[int] = []
         self.paused: list[datetime.timedelta] = []
 
     def reserve(self, calls: int) -> Turns:
         self.asked.append(calls)
         delay = datetime.timedelta(seconds=self.delays.pop(0) if self.delays else 0)
-        return Turns(min(calls, self.most), delay, datetime.timedelta(seconds=self.between))
+        return Turns(min(calls, self.max_calls), delay, datetime.timedelta(seconds=self.between))
 
     def pause(self, duration: datetime.timedelta) -> None:
         self.paused.append(duration)
@@ -97,7 +97,7 @@ def test_each_request_is_called_once_and_answered(count: int) -> None:
 
 def test_no_call_begins_before_its_turn() -> None:
     gateway, began = Gateway(), time.monotonic()
-    called(requests(6), gateway, Rate(most=3, delays=[0.1, 0.2], between=0.05), threads=6)
+    called(requests(6), gateway, Rate(max_calls=3, delays=[0.1, 0.2], between=0.05), threads=6)
     after = sorted(time_ - began for time_ in gateway.began)
     # The second block is reserved once the first has begun.
     wanted = [0.1, 0.15, 0.2, 0.4, 0.45, 0.5]
@@ -127,7 +127,7 @@ def test_another_rejection_is_an_answer() -> None:
 
 
 def test_what_has_its_turn_too_late_is_not_called_nor_waited_for() -> None:
-    asked, rate, gateway = requests(5), Rate(most=2, delays=[0.0, 3600.0]), Gateway()
+    asked, rate, gateway = requests(5), Rate(max_calls=2, delays=[0.0, 3600.0]), Gateway()
     answers = called(asked, gateway, rate, threads=2)
     assert [request.key for request in gateway.called] == [request.key for request in asked[:2]]
     assert [key for key, answer in answers.items() if answer is None] == [request.key for request in asked[2:]]
@@ -136,7 +136,7 @@ def test_what_has_its_turn_too_late_is_not_called_nor_waited_for() -> None:
 
 def test_nothing_is_called_once_the_time_is_over() -> None:
     """As when the circuit breaker opens: below zero, none may begin."""
-    asked, rate, gateway = requests(5), Rate(most=1), Gateway()
+    asked, rate, gateway = requests(5), Rate(max_calls=1), Gateway()
     answers = called(asked, gateway, rate, threads=1, left=[1.0, 1.0, -1.0])
     assert len(gateway.called) == 1
     assert list(answers.values()).count(None) == 4
