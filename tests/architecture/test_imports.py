@@ -1,3 +1,4 @@
+import ast
 import tomllib
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 from importlinter.application.use_cases import lint_imports
 from importlinter.configuration import configure
 
-from tests.support.project_files import DOMAIN, PRODUCT, ROOT, modules, text_of
+from tests.support.project_files import DOMAIN, PRODUCT, ROOT, modules, text_of, tree_of
 
 
 class TestImports:
@@ -30,3 +31,33 @@ class TestImports:
     def test_of_the_product_never_reach_into_tests(self) -> None:
         reaching = [path for path in modules(*PRODUCT, migrations=True) if "from tests" in text_of(path)]
         assert reaching == []
+
+    def test_of_tests_reach_into_no_other_suite(self) -> None:
+        """What several suites need is in `tests/support`, or built by `tests/builders.py`."""
+        reaching = [
+            f"{path}: {node.module}"
+            for path in modules("tests")
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.ImportFrom) and not may_be_imported(node.module or "", by=path)
+        ]
+        assert reaching == []
+
+    @pytest.mark.parametrize(
+        ("module", "allowed"),
+        [
+            ("tests.support.owing", True),
+            ("tests.builders", True),
+            ("tests.unit.requirements.scripts", True),
+            ("tests.conformance.benches", False),
+            ("tests", False),
+            ("datetime", True),
+        ],
+    )
+    def test_of_tests_are_looked_at_by_their_suite(self, module: str, allowed: bool) -> None:
+        assert may_be_imported(module, by=Path("tests/unit/requirements/test_audit.py")) is allowed
+
+
+def may_be_imported(module: str, *, by: Path) -> bool:
+    """Whether a test may import from this module: any but another suite's."""
+    parts = module.split(".")
+    return parts[0] != "tests" or parts[1:2] in (["support"], ["builders"], [by.parts[1]])

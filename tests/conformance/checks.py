@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from localcloud.simulated_stripe.faults import Kind
 from payments.gateways.port import Answer, NotFound, PaymentRequest, RefundRequest, Succeeded, Unknown
-from tests.conformance.benches import SECONDS, SHORT_SECONDS, Bench, a_payment, a_refund
+from tests.conformance.benches import SECONDS, SHORT_SECONDS, Bench
+from tests.support.gateway_requests import a_payment, a_refund
 
 LOST_ANSWERS = (Kind.TIMEOUT_AFTER, Kind.TIMEOUT_BEFORE, Kind.RESET_AFTER, Kind.RESET_BEFORE, Kind.GARBAGE, Kind.DRIP)
 """Faults after which the client can't know whether the money was moved."""

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.benches import StripeBench, stripe_bench
+from tests.support.stripe_bench import StripeBench, stripe_bench
 
 
 @pytest.fixture

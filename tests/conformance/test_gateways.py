@@ -14,7 +14,8 @@ from payments.gateways.port import Answer, PaymentRequest, Request, Unknown
 from payments.gateways.sessions import SessionRequest
 from payments.gateways.stripe.gateway import StripeGateway
 from tests.conformance import checks, session_checks
-from tests.conformance.benches import BENCHES, SHORT_SECONDS, Bench, bench_of, stripe_bench
+from tests.conformance.benches import BENCHES, SHORT_SECONDS, Bench, bench_of
+from tests.support.stripe_bench import stripe_bench
 
 
 @pytest.mark.parametrize("check", [*checks.CHECKS, *session_checks.SESSION_CHECKS], ids=lambda check: check.__name__)

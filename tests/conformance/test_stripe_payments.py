@@ -23,8 +23,10 @@ from payments.gateways.port import (
 )
 from payments.gateways.stripe import gateway as stripe_gateway
 from payments.gateways.stripe.gateway import StripeGateway
-from tests.conformance.benches import SECONDS, SHORT_SECONDS, StripeBench, a_payment
+from tests.conformance.benches import SECONDS, SHORT_SECONDS
 from tests.conformance.checks import collected
+from tests.support.gateway_requests import a_payment
+from tests.support.stripe_bench import StripeBench
 
 
 def looked_up(bench: StripeBench, request: Any) -> Any:

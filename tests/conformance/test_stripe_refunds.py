@@ -4,8 +4,10 @@ import pytest
 
 from localcloud.simulated_stripe.faults import Kind
 from payments.gateways.port import Declined, NotAttempted, NotFound, Succeeded, Unknown, contradiction
-from tests.conformance.benches import SECONDS, SHORT_SECONDS, StripeBench, a_payment, a_refund
+from tests.conformance.benches import SECONDS, SHORT_SECONDS
 from tests.conformance.checks import a_paid_refund, collected, refunded
+from tests.support.gateway_requests import a_payment, a_refund
+from tests.support.stripe_bench import StripeBench
 
 
 class TestFault:

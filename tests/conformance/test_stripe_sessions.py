@@ -18,8 +18,9 @@ from payments.gateways.sessions import (
     SessionUnanswered,
 )
 from payments.gateways.stripe.gateway import StripeGateway
-from tests.conformance.benches import SECONDS, SHORT_SECONDS, StripeBench
+from tests.conformance.benches import SECONDS, SHORT_SECONDS
 from tests.conformance.session_checks import a_session, once_opened, opened
+from tests.support.stripe_bench import StripeBench
 
 
 def intents(bench: StripeBench) -> list[dict[str, Any]]:

@@ -18,11 +18,11 @@ from django.core.management import call_command
 
 from subscriptions.management.commands.import_accounts import Command as ImportAccounts
 from tests.builders import at
-from tests.conformance.benches import StripeBench, stripe_bench
 from tests.support.databases import committed
 from tests.support.platform_days import PlatformDays, platform_days
 from tests.support.project_files import text_of
 from tests.support.shown_calls import Step, differences, sections_of, sent, steps_of, words_of
+from tests.support.stripe_bench import StripeBench, stripe_bench
 
 PAGE = "docs/recipes.md"
 BEFORE = "Before you begin"

@@ -10,10 +10,11 @@ from ledger.balances import balance, book_totals
 from localcloud.simulated_stripe.faults import Kind
 from payments.models import Payment, Refund
 from tests.builders import QueueInHand, an_account, billed, delivered, sent_again
-from tests.conformance.benches import NOW, StripeBench, stripe_bench
 from tests.support.databases import rolled_back
+from tests.support.gateway_requests import NOW
 from tests.support.owing import rows
 from tests.support.refunds import entries_of, requested
+from tests.support.stripe_bench import StripeBench, stripe_bench
 
 TODAY = NOW.date()
 

@@ -14,11 +14,11 @@ from payments.gateways.sessions import SessionOpened
 from payments.method_sessions import requests
 from payments.models import PaymentMethodSession
 from tests.builders import NOW, an_account, sent_again
-from tests.conformance.benches import StripeBench, stripe_bench
 from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import committed, rolled_back
 from tests.support.method_sessions import completed_session, opened_session, requested_session, worked_on
 from tests.support.platform_days import PlatformDays
+from tests.support.stripe_bench import StripeBench, stripe_bench
 from tests.support.unchanged import nothing_moves
 
 WHY = {"reason": "The customer asked."}

@@ -8,11 +8,11 @@ import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from payments.gateways.port import Declined
-from tests.conformance.benches import NOW as STRIPE_NOW
-from tests.conformance.benches import stripe_bench
 from tests.support.api_client import problem_of
 from tests.support.databases import rolled_back
+from tests.support.gateway_requests import NOW as STRIPE_NOW
 from tests.support.platform_days import PlatformDays, platform_days
+from tests.support.stripe_bench import stripe_bench
 
 pytestmark = rolled_back
 

@@ -9,7 +9,7 @@ from payments.gateways.configuration import configured_gateway_name
 from payments.gateways.logging_gateway import LoggingGateway
 from payments.gateways.port import NotFound
 from payments.gateways.stripe.gateway import StripeGateway
-from tests.conformance.benches import a_payment
+from tests.support.gateway_requests import a_payment
 from tests.support.project_files import ROOT
 
 STRIPE = "payments.gateways.stripe.gateway.StripeGateway"

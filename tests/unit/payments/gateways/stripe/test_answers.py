@@ -20,7 +20,7 @@ from payments.gateways.stripe.call import API_VERSION, StripeCall
 from payments.gateways.stripe.declines import CANT_CHANGE, DONT_TRY_AGAIN, NEVER_RETRIED, declined
 from payments.gateways.stripe.errors import refused_payment, refused_refund
 from payments.gateways.stripe.transport import NotAnswered, NotSent
-from tests.conformance.benches import a_payment, a_refund
+from tests.support.gateway_requests import a_payment, a_refund
 from tests.support.project_files import ROOT
 
 KEY = uuid.UUID("0194c5a8-0000-7000-8000-000000000001")
