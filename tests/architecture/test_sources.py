@@ -5,7 +5,9 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from tests.support.project_files import DOMAIN, PRODUCT, all_files, modules, text_of, tree_of
+import pytest
+
+from tests.support.project_files import DOMAIN, PRODUCT, ROOT, all_files, modules, text_of, tree_of
 
 MAX_LINES = 250
 MAX_TEST_LINES = 500
@@ -18,6 +20,13 @@ CLOCKS = {
 THE_CLOCK = "clock.now"
 """`accounts.clock`, which follows the local platform's day."""
 READS_REAL_TIME = {Path("localcloud/clock.py")}
+NAMED_FOR_WHAT_THEY_TEST = {
+    # Terms of a later day: agreed in one module, withdrawn in another, and ended by closings, pauses and trials.
+    Path("tests/integration/subscriptions/test_pending_terms.py"),
+    # `.ci/run`, whose folder can't be a package's name.
+    Path("tests/unit/requirements/test_ci.py"),
+}
+"""Of the tests that are found by a module's name, those that have none."""
 _CLOCK_OF_SQL = re.compile(r"\b(now\(\)|current_date|current_timestamp|clock_timestamp|localtimestamp)", re.IGNORECASE)
 
 
@@ -55,6 +64,20 @@ def floats_of(path: Path) -> list[str]:
     ]
 
 
+def subject_of(path: Path) -> Path | None:
+    """What a test of the layers unit and integration tests, by its name: a module, a package, a script or a migration
+    of its folder's. `test_books_of_items.py` is a part of the tests of `books.py`.
+    """
+    folder, name = Path(*path.parts[2:-1]), path.stem.removeprefix("test_")
+    for stem in (name, name.split("_of_")[0]):
+        named = (folder / f"{stem}.py", folder / stem / "__init__.py", folder / stem)
+        migrations = sorted((ROOT / folder / "migrations").glob(f"[0-9]*_{stem}.py"))
+        for found in (*(ROOT / each for each in named), *migrations):
+            if found.exists():
+                return found.relative_to(ROOT)
+    return None
+
+
 def clocks_of(path: Path, *, clocks: Collection[str] = frozenset({*CLOCKS, THE_CLOCK})) -> list[str]:
     """Where the source reads one of the clocks, or one by SQL."""
     return [
@@ -86,6 +109,30 @@ class TestFiles:
 
     def test_are_named_for_what_they_hold(self) -> None:
         assert [str(path) for path in all_files() if {*path.parts[:-1], path.stem} & NAMES_OF_NOTHING] == []
+
+
+class TestTests:
+    def test_are_found_by_the_name_of_what_they_test(self) -> None:
+        """Those that go through several modules are in `tests/functional`."""
+        layers = {"unit", "integration"}
+        tests = [path for path in modules("tests") if path.parts[1] in layers and path.stem.startswith("test_")]
+        assert len(tests) > 100
+        assert {path for path in tests if subject_of(path) is None} == NAMED_FOR_WHAT_THEY_TEST
+
+    @pytest.mark.parametrize(
+        ("test", "subject"),
+        [
+            ("tests/unit/invoices/test_taxes.py", "invoices/taxes.py"),
+            ("tests/integration/ledger/test_models.py", "ledger/models.py"),
+            ("tests/integration/rebilling/test_books_of_items.py", "rebilling/books.py"),
+            ("tests/integration/ledger/test_append_only.py", "ledger/migrations/0002_append_only.py"),
+            ("tests/unit/requirements/test_find_python.py", "requirements/find_python"),
+            ("tests/unit/invoices/test_models.py", "invoices/models/__init__.py"),
+            ("tests/unit/ledger/test_taxes.py", None),
+        ],
+    )
+    def test_are_looked_for_in_their_folder(self, test: str, subject: str | None) -> None:
+        assert subject_of(Path(test)) == (None if subject is None else Path(subject))
 
 
 class TestMoney:

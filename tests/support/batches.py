@@ -4,6 +4,9 @@ from typing import Any
 
 from accounts.locked_accounts import lock_account, save_accounts
 from accounts.models import Account
+from ledger.models import EntryType
+from ledger.posting import Posting, post
+from rebilling.models import Rebilling
 from tests.builders import NOW, TODAY, a_plan, an_account
 
 
@@ -16,3 +19,16 @@ def deactivate(account: Account) -> None:
     locked = lock_account(account.id)
     locked.become(Account.Status.INACTIVE, reason="spent", inactive_reason="unpaid")
     save_accounts([locked], author="test", now=NOW)
+
+
+def in_the_way(row: Rebilling) -> None:
+    """Take the idempotency key that the period's entry needs, so that posting it is refused."""
+    posting = Posting(
+        type=EntryType.CREDIT,
+        account_id=row.account_id,
+        amount_minor=1,
+        currency=row.currency,
+        description="in the way",
+        idempotency_key=f"charge:{row.id}",
+    )
+    post(postings=[posting], effective_on=TODAY, author="test")

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from accounts.errors import OperationError
+from accounts.ids import new_id
 from accounts.models import Account
 from accounts.reasons import InvalidReason
 from invoices.credit_note_shares import RefundInFlight, UnableToCreditInvoice
-from invoices.credit_notes import issue_credit_note
+from invoices.credit_notes import AlreadyIssued, issue_credit_note
 from invoices.credits import grant_credit
 from invoices.locked_invoices import UnknownInvoice
 from invoices.models import CreditNote, InvoiceLine
@@ -335,3 +336,18 @@ class TestBesideTheCreditBalance:
         assert credit_note(account, which=1).amount_minor == 1000
         assert state_of(account) == ("ACTIVE", 0, -30)
         assert balance(account_id=account.id) == 30
+
+
+class TestAnIdThatTheClientMakes:
+    def test_refuses_an_id_that_was_used_also_when_nothing_is_left(self) -> None:
+        account, credit_note_id = owing(), new_id()
+        note = credit_note(account, credit_note_id=credit_note_id)
+        assert (note.id, note.amount_minor) == (credit_note_id, 1999)
+        with pytest.raises(AlreadyIssued, match="This credit note was issued before"):
+            credit_note(account, credit_note_id=credit_note_id)
+        assert (rows(account), CreditNote.objects.count()) == ([("VOID", 0, 0)], 1)
+
+    def test_issues_anew_without_an_id(self) -> None:
+        account = owing()
+        ids: set[uuid.UUID] = {credit_note(account, 500).id for _ in range(2)}
+        assert (len(ids), state_of(account)[1]) == (2, 999)

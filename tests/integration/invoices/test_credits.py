@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from accounts.errors import OperationError
+from accounts.ids import new_id
 from accounts.locked_accounts import UnknownAccount
 from accounts.models import Account
 from accounts.reasons import InvalidReason
 from invoices.credits import (
+    AlreadyCredited,
     AlreadyReversed,
     UnableToCredit,
     UnableToReverse,
@@ -137,6 +139,27 @@ class TestGrantCredit:
         credited(account, 99)
         with nothing_moves(), pytest.raises(BalanceOutOfBounds):
             credited(account, 1)
+
+
+class TestAnIdThatTheClientMakes:
+    def test_is_the_entrys(self) -> None:
+        account, entry_id = an_account(), new_id()
+        assert credited(account, 500, entry_id=entry_id).id == entry_id
+
+    def test_refuses_an_id_that_was_used_whatever_else_is_asked_for(self) -> None:
+        account, other, entry_id = an_account(), an_account(), new_id()
+        credited(account, 500, entry_id=entry_id)
+        for given, amount_minor in ((account, 500), (account, 700), (other, 500)):
+            with pytest.raises(AlreadyCredited, match="This credit was granted before"):
+                credited(given, amount_minor, entry_id=entry_id)
+        assert entries_of(account) == [("credit", 500)]
+        assert (state_of(account), state_of(other)) == (("PENDING", 0, 500), ("PENDING", 0, 0))
+
+    def test_credits_anew_without_an_id(self) -> None:
+        account = an_account()
+        for _ in range(2):
+            credited(account, 500)
+        assert state_of(account) == ("PENDING", 0, 1000)
 
 
 class TestReverseCredit:

@@ -34,7 +34,7 @@ from tests.builders import (
     statuses_of,
     swept,
 )
-from tests.integration.rebilling.test_refused_batches import in_the_way
+from tests.support.batches import in_the_way
 from tests.support.databases import rolled_back
 from tests.support.lifecycle import DAY, JAN_10, JAN_20, paid_account
 from tests.support.owing import DECLINED, FEB_1, owing

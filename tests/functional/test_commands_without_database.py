@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.lambdas.password_server import DATABASE, HOST, OWNER, OWNER_PASSWORD, PasswordServer, password_server
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 APPLICATION = "billing_app"
 AWAY = "The database refuses connections, or can't be reached."
 READ_ONLY = ("SET default_transaction_read_only = on", "RESET default_transaction_read_only")

@@ -15,7 +15,7 @@ from payments.messages.queue import UnableToSend
 from payments.models import Payment
 from payments.payment_requests import pay_invoice
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, an_account, billed, delivered, takes
-from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state
+from tests.functional.backoffice.action_requests import logged, messages_of, path_of, state
 from tests.support.databases import rolled_back
 from tests.support.refunds import requested
 

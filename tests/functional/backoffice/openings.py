@@ -6,7 +6,7 @@ from django.test import Client
 
 from accounts.models import Account
 from tests.builders import NOW
-from tests.integration.backoffice.action_requests import messages_of, previewed, state
+from tests.functional.backoffice.action_requests import messages_of, previewed, state
 
 PATH = "/admin/accounts/account/add/"
 SAID = {

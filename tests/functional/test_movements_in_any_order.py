@@ -1,7 +1,7 @@
 """Money of one account moved in any order: invoiced, collected, dunned, received, refunded, credited, written off,
 taken back.
 
-`MOVEMENTS_EXAMPLES=2000 pytest tests/integration/rebilling/test_movements_in_any_order.py` looks further.
+`MOVEMENTS_EXAMPLES=2000 pytest tests/functional/test_movements_in_any_order.py` looks further.
 """
 
 import datetime

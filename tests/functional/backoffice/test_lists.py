@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.test import Client
 
 from tests.builders import a_plan, an_account
-from tests.integration.backoffice.conftest import Billed, an_api_key, page
+from tests.functional.backoffice.conftest import Billed, an_api_key, page
 from tests.support.databases import rolled_back
 from tests.support.refunds import refunded
 

@@ -12,8 +12,8 @@ from django.test import Client
 from accounts.models import Account, Plan
 from invoices.models import Invoice
 from tests.builders import a_plan, at
-from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state
-from tests.integration.backoffice.conftest import Billed, page
+from tests.functional.backoffice.action_requests import logged, messages_of, path_of, state
+from tests.functional.backoffice.conftest import Billed, page
 from tests.support.databases import rolled_back
 
 JAN_16 = datetime.date(2026, 1, 16)

@@ -13,8 +13,8 @@ from ledger.models import Entry, EntryType
 from payments.messages import dispatch
 from payments.models import Payment
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, delivered
-from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state, submission_of
-from tests.integration.backoffice.conftest import Billed, Owing, page
+from tests.functional.backoffice.action_requests import logged, messages_of, path_of, state, submission_of
+from tests.functional.backoffice.conftest import Billed, Owing, page
 from tests.support.databases import rolled_back
 from tests.support.owing import FEB_1, invoices_of, received, rows, state_of
 from tests.support.refunds import refunded

@@ -11,8 +11,8 @@ from invoices.write_offs import write_off_invoice
 from ledger.models import Entry
 from payments.gateways.port import Declined
 from tests.builders import NOW, TODAY, ScriptedGateway, billed
-from tests.integration.backoffice.action_requests import logged, messages_of, path_of, performed, state
-from tests.integration.backoffice.conftest import Billed, Owing
+from tests.functional.backoffice.action_requests import logged, messages_of, path_of, performed, state
+from tests.functional.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
 from tests.support.owing import rows, state_of
 

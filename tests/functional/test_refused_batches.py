@@ -8,33 +8,19 @@ from django.db import DataError, OperationalError
 
 from invoices.issuance import issue_invoices
 from invoices.models import Invoice
-from ledger.models import Entry, EntryType
-from ledger.posting import Posting, post
+from ledger.models import Entry
 from payments.models import Payment
 from rebilling import invoice_periods as charging
 from rebilling.models import Rebilling
 from rebilling.reconciliation.summary import reconciliation_of
 from tests.builders import NOW, TODAY, QueueInHand, an_account, billed, delivered, statuses_of, swept
-from tests.support.batches import daily, deactivate
+from tests.support.batches import daily, deactivate, in_the_way
 from tests.support.databases import rolled_back
 from tests.support.owing import rows
 
 DAY = datetime.timedelta(days=1)
 
 pytestmark = rolled_back
-
-
-def in_the_way(row: Rebilling) -> None:
-    """Take the idempotency key that the period's entry needs, so that posting it is refused."""
-    posting = Posting(
-        type=EntryType.CREDIT,
-        account_id=row.account_id,
-        amount_minor=1,
-        currency=row.currency,
-        description="in the way",
-        idempotency_key=f"charge:{row.id}",
-    )
-    post(postings=[posting], effective_on=TODAY, author="test")
 
 
 class TestABatchWithABadRow:

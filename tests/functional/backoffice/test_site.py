@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.integration.backoffice.action_requests import path_of
-from tests.integration.backoffice.conftest import Billed
+from tests.functional.backoffice.action_requests import path_of
+from tests.functional.backoffice.conftest import Billed
 from tests.support.databases import rolled_back
 
 pytestmark = rolled_back

@@ -9,8 +9,8 @@ from accounts.models import Account
 from invoices.credits import grant_credit
 from rebilling.models import Rebilling, Run
 from tests.builders import NOW, TODAY
-from tests.integration.backoffice.action_requests import messages_of, path_of, performed, state
-from tests.integration.backoffice.conftest import Billed, Owing
+from tests.functional.backoffice.action_requests import messages_of, path_of, performed, state
+from tests.functional.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
 from tests.support.refunds import refunded
 

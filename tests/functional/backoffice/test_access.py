@@ -2,7 +2,7 @@ import pytest
 from django.test import Client
 
 from backoffice.models import User
-from tests.integration.backoffice.conftest import LISTS, Billed
+from tests.functional.backoffice.conftest import LISTS, Billed
 from tests.support.databases import rolled_back
 
 pytestmark = rolled_back

@@ -12,8 +12,8 @@ from accounts.models import Account
 from accounts.tax_rates import create_tax_rate
 from invoices.models import Invoice, Item
 from tests.builders import NOW, a_plan, an_account, billed
-from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state
-from tests.integration.backoffice.conftest import page
+from tests.functional.backoffice.action_requests import logged, messages_of, path_of, state
+from tests.functional.backoffice.conftest import page
 from tests.support.databases import rolled_back
 
 pytestmark = rolled_back

@@ -18,8 +18,8 @@ from subscriptions.agreed_terms import TermsChanges
 from subscriptions.pauses import pause_account
 from subscriptions.terms_changes import change_terms
 from tests.builders import NOW, TODAY, a_plan, an_account, at, billed
-from tests.integration.backoffice.action_requests import path_of, performed, previewed
-from tests.integration.backoffice.conftest import LISTS, Billed, page
+from tests.functional.backoffice.action_requests import path_of, performed, previewed
+from tests.functional.backoffice.conftest import LISTS, Billed, page
 from tests.support.databases import rolled_back
 from tests.support.refunds import refunded
 

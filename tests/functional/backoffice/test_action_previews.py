@@ -19,8 +19,8 @@ from payments.models import Refund
 from subscriptions.agreed_terms import TermsChanges
 from subscriptions.terms_changes import change_terms
 from tests.builders import TODAY, QueueInHand, a_plan, an_account, at, billed, swept
-from tests.integration.backoffice.action_requests import messages_of, path_of, previewed, state
-from tests.integration.backoffice.conftest import Billed, Owing
+from tests.functional.backoffice.action_requests import messages_of, path_of, previewed, state
+from tests.functional.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
 from tests.support.items import added, items_of
 from tests.support.owing import invoices_of, received

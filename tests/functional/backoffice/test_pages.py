@@ -19,8 +19,8 @@ from subscriptions.agreed_terms import TermsChanges
 from subscriptions.lifecycle import close_account
 from subscriptions.terms_changes import change_terms
 from tests.builders import NOW, TODAY, QueueInHand, a_plan, an_account, billed, swept
-from tests.integration.backoffice.action_requests import path_of
-from tests.integration.backoffice.conftest import Billed, Owing, an_api_key, page
+from tests.functional.backoffice.action_requests import path_of
+from tests.functional.backoffice.conftest import Billed, Owing, an_api_key, page
 from tests.support.databases import rolled_back
 from tests.support.method_sessions import completed_session, opened_session
 from tests.support.refunds import refunded

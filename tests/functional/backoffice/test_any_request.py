@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from accounts.tax_rates import create_tax_rate
 from backoffice.models import User
 from tests.builders import NOW
-from tests.integration.backoffice.conftest import Billed, an_api_key
+from tests.functional.backoffice.conftest import Billed, an_api_key
 from tests.support.databases import rolled_back
 from tests.support.refunds import refunded
 

@@ -21,9 +21,9 @@ from backoffice.money_sentences import money_in_words
 from invoices.models import Invoice
 from payments.models import Payment
 from tests.builders import NOW, TODAY, a_plan, an_account, billed
-from tests.integration.backoffice.action_requests import performed, previewed, state
-from tests.integration.backoffice.conftest import page
-from tests.integration.backoffice.openings import ADA, PATH, REQUIRED, SAID, opened, refused, said
+from tests.functional.backoffice.action_requests import performed, previewed, state
+from tests.functional.backoffice.conftest import page
+from tests.functional.backoffice.openings import ADA, PATH, REQUIRED, SAID, opened, refused, said
 from tests.support.databases import rolled_back
 
 pytestmark = [rolled_back, pytest.mark.usefixtures("new_year", "gold")]

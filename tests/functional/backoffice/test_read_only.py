@@ -6,7 +6,7 @@ from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
-from tests.integration.backoffice.conftest import Billed
+from tests.functional.backoffice.conftest import Billed
 from tests.support.databases import rolled_back
 from tests.support.refunds import refunded
 

@@ -1,107 +1,32 @@
-"""Balances and statements of one account with a known history, and of any history."""
+"""Statements of one account with a known history, and of any history, whose balances agree."""
 
 import datetime
 import itertools
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.ids import new_id
 from accounts.models import Account
 from ledger.balances import balance, balances, book_totals
-from ledger.models import REVERSIBLE, Book, Entry, EntryType
-from ledger.posting import Posting, post, reversal_of
-from ledger.statements import Statement, statement
-from tests.builders import TODAY, a_plan, an_account
+from ledger.models import REVERSIBLE, Entry
+from ledger.statements import Statement
+from tests.builders import a_plan, an_account
+from tests.integration.ledger.history import an_account_of_january, of, posted
 from tests.support.databases import rolled_back
 
 FIRST, LAST = datetime.date(1970, 1, 1), datetime.date(2200, 12, 31)
 
 
-OWED = (Book.RECEIVABLE, Book.OPENING)
-
-
-def posted(account: Account, entry_type: str, amount_minor: int, day: int, *, reverses: Entry | None = None) -> Entry:
-    """An entry of January 2026. What is owed comes as an opening balance, which names no invoice."""
-    entry_id = new_id()
-    description = f"{entry_type} of January {day}"
-    posting = Posting(
-        id=entry_id,
-        type=EntryType(entry_type),
-        account_id=account.id,
-        amount_minor=amount_minor,
-        currency=account.currency,
-        description=description,
-        idempotency_key=str(entry_id),
-        books=OWED if entry_type == "opening_balance" else None,
-    )
-    if reverses is not None:
-        posting = reversal_of(reverses, description=description)
-    (written,) = post(postings=[posting], effective_on=datetime.date(2026, 1, day), author="test")
-    return Entry.objects.get(id=written)
-
-
 @pytest.fixture
 def account() -> Account:
-    """Owed 1999 from the 1st, credited 500 on the 5th and then 700 on the 3rd, and the 500 reversed on the 5th."""
-    account = an_account()
-    posted(account, "opening_balance", 1999, 1)
-    credit = posted(account, "credit", 500, 5)
-    posted(account, "credit", 700, 3)
-    posted(account, "reversal", 500, 5, reverses=credit)
-    return account
-
-
-def of(account: Account, since: int | datetime.date, until: int | datetime.date) -> Statement:
-    first, last = (day if isinstance(day, datetime.date) else datetime.date(2026, 1, day) for day in (since, until))
-    return statement(account_id=account.id, since=first, until=last)
+    return an_account_of_january()
 
 
 def lines_of(found: Statement) -> list[tuple[str, int, int]]:
     return [(line.entry.description, line.owed_minor, line.balance_minor) for line in found.lines]
-
-
-@rolled_back
-class TestBalance:
-    def test_is_what_the_account_owes_now(self, account: Account) -> None:
-        assert balance(account_id=account.id) == 1299
-
-    @pytest.mark.parametrize(("day", "owed"), [("2025-12-31", 0), ("2026-01-01", 1999), ("2026-01-02", 1999)])
-    def test_as_of_a_day_counts_what_was_effective_by_its_end(self, account: Account, day: str, owed: int) -> None:
-        assert balance(account_id=account.id, as_of=datetime.date.fromisoformat(day)) == owed
-
-    def test_as_of_a_day_goes_by_effective_dates_and_not_by_the_order_of_writing(self, account: Account) -> None:
-        by_day = [balance(account_id=account.id, as_of=datetime.date(2026, 1, day)) for day in range(1, 7)]
-        assert by_day == [1999, 1999, 1299, 1299, 1299, 1299]
-
-    def test_is_below_zero_when_the_account_has_credit(self) -> None:
-        account = an_account()
-        posted(account, "credit", 500, 1)
-        assert balance(account_id=account.id) == -500
-
-    def test_is_zero_without_entries(self) -> None:
-        assert balance(account_id=an_account().id) == 0
-        assert balance(account_id=new_id(), as_of=TODAY) == 0
-
-    def test_holds_more_than_64_bits(self) -> None:
-        account = an_account()
-        for _ in range(3):
-            posted(account, "opening_balance", 2**63 - 1, 1)
-        assert balance(account_id=account.id) == 3 * (2**63 - 1)
-        assert balances(account_ids=[account.id]) == {account.id: 3 * (2**63 - 1)}
-        assert of(account, 1, 31).closing_minor == 3 * (2**63 - 1)
-
-    def test_of_many_takes_one_statement_and_names_each(self, account: Account) -> None:
-        other, without = an_account(), an_account()
-        posted(other, "opening_balance", 700, 1)
-        with CaptureQueriesContext(connection) as queries:
-            found = balances(account_ids=[account.id, other.id, without.id])
-        assert found == {account.id: 1299, other.id: 700, without.id: 0}
-        assert len(queries) == 1
 
 
 @rolled_back

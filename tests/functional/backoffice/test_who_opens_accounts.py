@@ -16,9 +16,9 @@ from accounts.models import Account
 from backoffice.models import User
 from invoices.models import Invoice
 from tests.builders import TODAY
-from tests.integration.backoffice.action_requests import previewed, state
-from tests.integration.backoffice.conftest import page
-from tests.integration.backoffice.openings import PATH, SAID, opened, refused, said
+from tests.functional.backoffice.action_requests import previewed, state
+from tests.functional.backoffice.conftest import page
+from tests.functional.backoffice.openings import PATH, SAID, opened, refused, said
 from tests.support.databases import rolled_back
 
 pytestmark = [rolled_back, pytest.mark.usefixtures("new_year", "gold")]

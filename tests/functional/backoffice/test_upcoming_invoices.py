@@ -14,7 +14,7 @@ from invoices.credits import grant_credit
 from subscriptions.lifecycle import close_account
 from subscriptions.upcoming_invoice import NoUpcomingInvoice
 from tests.builders import NOW, TODAY, a_plan, an_account, billed
-from tests.integration.backoffice.conftest import page
+from tests.functional.backoffice.conftest import page
 from tests.support.databases import rolled_back
 from tests.support.unchanged import nothing_moves
 

@@ -10,8 +10,8 @@ from accounts.models import Account
 from backoffice.models import User
 from payments.models import Refund
 from tests.builders import TODAY, a_plan, an_account, billed
-from tests.integration.backoffice.action_requests import messages_of, path_of, performed, state
-from tests.integration.backoffice.conftest import Billed, logged_in, page
+from tests.functional.backoffice.action_requests import messages_of, path_of, performed, state
+from tests.functional.backoffice.conftest import Billed, logged_in, page
 from tests.support.databases import rolled_back
 from tests.support.items import added, items_of
 from tests.support.lifecycle import status_of

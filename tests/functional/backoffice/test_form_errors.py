@@ -17,8 +17,8 @@ from payments.messages import dispatch
 from payments.models import Payment, Refund
 from rebilling.models import Rebilling, Run
 from tests.builders import TODAY, QueueInHand, ScriptedGateway, an_account, billed
-from tests.integration.backoffice.action_requests import messages_of, path_of, performed, state
-from tests.integration.backoffice.conftest import Billed, Owing
+from tests.functional.backoffice.action_requests import messages_of, path_of, performed, state
+from tests.functional.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
 from tests.support.items import added
 from tests.support.refunds import refunded, requested

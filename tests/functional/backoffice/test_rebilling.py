@@ -10,8 +10,8 @@ from accounts.account_opening import NewAccount
 from rebilling.models import Rebilling, Run
 from subscriptions.sign_up import sign_up
 from tests.builders import NOW, TODAY, QueueInHand, a_plan
-from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state
-from tests.integration.backoffice.conftest import Billed
+from tests.functional.backoffice.action_requests import logged, messages_of, path_of, state
+from tests.functional.backoffice.conftest import Billed
 from tests.support.databases import rolled_back
 
 pytestmark = rolled_back

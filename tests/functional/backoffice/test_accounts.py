@@ -13,7 +13,7 @@ from ledger.balances import balance
 from ledger.models import EntryType
 from payments.models import Payment
 from tests.builders import a_plan, an_account
-from tests.integration.backoffice.action_requests import (
+from tests.functional.backoffice.action_requests import (
     logged,
     messages_of,
     path_of,
@@ -21,7 +21,7 @@ from tests.integration.backoffice.action_requests import (
     state,
     submission_of,
 )
-from tests.integration.backoffice.conftest import Billed, Owing
+from tests.functional.backoffice.conftest import Billed, Owing
 from tests.support.databases import rolled_back
 from tests.support.owing import rows, state_of
 from tests.support.refunds import entries_of

@@ -17,8 +17,8 @@ from payments.messages.queue import UnableToSend
 from payments.models import Payment, Refund
 from payments.outcomes import OUR_FAULT
 from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, a_plan, an_account
-from tests.integration.backoffice.action_requests import logged, messages_of, path_of, state, submission_of
-from tests.integration.backoffice.conftest import page
+from tests.functional.backoffice.action_requests import logged, messages_of, path_of, state, submission_of
+from tests.functional.backoffice.conftest import page
 from tests.support.databases import rolled_back
 from tests.support.owing import received, rows, state_of
 from tests.support.refunds import entries_of, paid, refunded, requested, sent
