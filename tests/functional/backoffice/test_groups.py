@@ -41,6 +41,10 @@ class TestGroups:
         for codename in VIEWED | ACTIONS:
             assert Permission.objects.filter(codename=codename).count() == 1
 
+    def test_each_permission_says_what_it_allows_as_the_code_has_it(self) -> None:
+        names = Permission.objects.filter(codename__in=ACTIONS).values_list("codename", "name")
+        assert dict(names) == dict(User._meta.permissions)
+
 
 class TestStaff:
     def test_a_superuser_adds_people_and_gives_them_a_group(self, superuser: Client) -> None:
