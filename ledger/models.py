@@ -11,7 +11,7 @@ from accounts.models import Account
 
 
 class Book(models.TextChoices):
-    """A side of an entry. `cash` is the gateway's clearing and what comes offline."""
+    """A side of an entry. `cash` is the money at the gateway, and what comes offline."""
 
     RECEIVABLE = "receivable"
     REVENUE = "revenue"
