@@ -25,9 +25,9 @@ VIEWED = [
 ]
 ACTIONS = [
     ("open_account", "Can open an account"),
-    ("update_account", "Can change an account's data, and move the end of its trial"),
-    ("change_account_terms", "Can change an account's terms, and withdraw pending ones"),
-    ("close_account", "Can close an account, and bill the debt of an inactive one"),
+    ("update_account", "Can change an account's data, and its trial's end"),
+    ("change_account_terms", "Can change an account's terms, and withdraw them"),
+    ("close_account", "Can close an account, and bill its debt"),
     ("reopen_account", "Can reopen an account"),
     ("pause_account", "Can pause and resume an account"),
     ("give_discount", "Can give an account a discount, and end it"),
@@ -37,15 +37,15 @@ ACTIONS = [
     ("credit_invoice", "Can issue a credit note"),
     ("write_off", "Can write off an invoice"),
     ("pay_invoice", "Can collect an invoice now"),
-    ("resolve_payment", "Can look up a payment, and record what became of it"),
+    ("resolve_payment", "Can look up a payment, and record its outcome"),
     ("refund_payment", "Can refund a payment"),
-    ("resolve_refund", "Can look up a refund, and record what became of it"),
-    ("record_reversed_money", "Can record that a payment was taken back, or that a refund came back"),
+    ("resolve_refund", "Can look up a refund, and record its outcome"),
+    ("record_reversed_money", "Can record money taken back, and refunds returned"),
     ("reverse_entry", "Can reverse a credit or a write-off"),
     ("release_parked", "Can charge a parked period"),
     ("skip_parked", "Can skip a parked period"),
     ("release_run", "Can release a held run"),
-    ("cancel_run", "Can cancel a held run, and the parked periods of any run"),
+    ("cancel_run", "Can cancel a held run, or a run's parked periods"),
 ]
 
 
