@@ -4,22 +4,21 @@ Each hour the accounts are looked at that something was written about since the 
 """
 
 import datetime
-import json
 import logging
 import uuid
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import connection
 
 from accounts.array_literals import uuid_array
-from accounts.currencies import display
 from accounts.ids import new_id
 from accounts.locked_accounts import get_account
 from accounts.models import Account
 from accounts.phrases import counted
 from accounts.sql_files import query
-from rebilling.models import BooksCheck, Run
+from rebilling.models import BooksCheck
+from rebilling.run_figures import changed_figures
 
 logger = logging.getLogger(__name__)
 
@@ -91,34 +90,9 @@ def discrepancies(*, accounts: Collection[uuid.UUID] | None = None) -> list[Disc
         return [Discrepancy(*row) for row in cursor.fetchall()]
 
 
-def run_figures(run_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
-    """What became of the periods of runs: by outcome and currency, their number and minor units."""
-    with connection.cursor() as cursor:
-        cursor.execute(query(__file__, "run_figures"), {"runs": uuid_array(run_ids)})
-        return {run_id: json.loads(figures) for run_id, figures in cursor.fetchall()}
-
-
 def changed_runs() -> list[Discrepancy]:
     """The RECONCILED runs whose figures aren't what they were when they were reconciled."""
-    frozen = dict(Run.objects.filter(status=Run.Status.RECONCILED).values_list("id", "figures"))
-    figures = run_figures(frozen)
-    found = []
-    for run_id, before in frozen.items():
-        present = figures.get(run_id, {})
-        if present != before:
-            detail = f"run {run_id}: {_in_words(present)} instead of {_in_words(before or {})}"
-            found.append(Discrepancy("finished_run_changed", None, detail))
-    return found
-
-
-def _in_words(figures: dict[str, Any]) -> str:
-    """Figures as `run_figures` has them: "2 periods CHARGED, 39.98 USD"."""
-    parts = []
-    for key, (periods, amount_minor) in sorted(figures.items()):
-        outcome, currency = key.split()
-        amount = display(amount_minor=amount_minor, currency=currency)
-        parts.append(f"{counted(periods, 'period')} {outcome}, {amount}")
-    return "; ".join(parts) or "no periods"
+    return [Discrepancy("finished_run_changed", None, f"run {id_}: {detail}") for id_, detail in changed_figures()]
 
 
 def _database_time() -> datetime.datetime:

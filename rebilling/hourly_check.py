@@ -25,6 +25,7 @@ from rebilling.books import ComparedBooks, Discrepancy, check_books
 from rebilling.messages.dispatch import send_due
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
+from rebilling.reconciliation.gap_search import search_for_gaps
 from rebilling.reconciliation.reconcile import apply_reconciliation, open_runs
 from rebilling.reconciliation.summary import Reconciliation, reconciliations_of
 from rebilling.volume_check import cut_off_runs, pass_or_hold
@@ -83,6 +84,7 @@ def check_hourly(*, queue: Queue | None, now: datetime.datetime, whole: bool = F
     check = HourlyCheck()
     for run in check.attempt("find sweeps that were cut off", cut_off_runs) or []:
         check.attempt(f"check the volume of run {run.id}", partial(pass_or_hold, run=run, now=now))
+    check.attempt("search for gaps", partial(search_for_gaps, now=now, whole=whole))
     check.reconciliations = _reconciliations(check, now)
     for reconciliation in check.reconciliations:
         step = f"reconcile run {reconciliation.run_id}"

@@ -48,4 +48,4 @@ def reopen(ids: Collection[uuid.UUID]) -> None:
     # Locked whatever their status, so that no run is reconciled between this read and our commit.
     runs = Run.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id")
     reconciled = [run.id for run in runs if run.status == Run.Status.RECONCILED]
-    Run.objects.filter(id__in=reconciled).update(status=Run.Status.OPEN, reconciled_at=None)
+    Run.objects.filter(id__in=reconciled).update(status=Run.Status.OPEN, reconciled_at=None, gaps_searched_at=None)

@@ -4,11 +4,15 @@ The lock and the writes share one connection. While the lock is held, the sweep 
 the sweep has ended or was cut off, and can't write any more. No clock could tell that.
 """
 
+import datetime
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+
+from rebilling.models import Run
 
 _NUMBER = "hashtextextended('sweep:' || %s, 0)"
 
@@ -35,3 +39,9 @@ def is_sweeping(run_id: uuid.UUID) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT NOT pg_try_advisory_xact_lock_shared({_NUMBER})", [str(run_id)])
         return bool(cursor.fetchone()[0])
+
+
+def may_find_more(run: Run, *, now: datetime.datetime) -> bool:
+    """Whether the run's sweep is running, or was cut off only recently, so that another may make up for it."""
+    soon = now < run.started_at + datetime.timedelta(minutes=settings.REBILLING_DUE_MINUTES)
+    return run.swept_at is None and (soon or is_sweeping(run.id))

@@ -15,6 +15,22 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="GapSuspect",
+            fields=[
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="accounts.account",
+                    ),
+                ),
+                ("found_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
             name="BooksCheck",
             fields=[
                 (
@@ -62,6 +78,7 @@ class Migration(migrations.Migration):
                 ("held_because", models.CharField(blank=True, default="", max_length=500)),
                 ("decided_at", models.DateTimeField(null=True)),
                 ("decision", models.CharField(blank=True, default="", max_length=500)),
+                ("gaps_searched_at", models.DateTimeField(null=True)),
                 ("reconciled_at", models.DateTimeField(null=True)),
                 ("figures", models.JSONField(null=True)),
                 ("usual", models.JSONField(null=True)),
@@ -70,7 +87,9 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("reconciled_at__isnull", False), ("status", "RECONCILED")),
+                            models.Q(
+                                ("figures__isnull", False), ("reconciled_at__isnull", False), ("status", "RECONCILED")
+                            ),
                             models.Q(
                                 models.Q(("status", "RECONCILED"), _negated=True), ("reconciled_at__isnull", True)
                             ),

@@ -14,8 +14,9 @@ class Run(models.Model):
 
     OPEN until reconciled; HELD ones wait for a person to release or cancel them. Nothing of a run is sent or charged
     until `passed_at`, when the volume check or a person let it through. `held_because` is what the volume check found,
-    `decision` the reason and author of its release or cancellation at `decided_at`. `figures` are frozen when it is
-    reconciled. `usual` is what the volume check compares an on-demand run with, fixed when it begins.
+    `decision` the reason and author of its release or cancellation at `decided_at`. `gaps_searched_at` is when all
+    accounts were last searched for what its sweep should have found. `figures` are frozen when it is reconciled.
+    `usual` is what the volume check compares an on-demand run with, fixed when it begins.
     """
 
     class Kind(models.TextChoices):
@@ -38,6 +39,7 @@ class Run(models.Model):
     held_because = models.CharField(max_length=500, blank=True, default="")
     decided_at = models.DateTimeField(null=True)
     decision = models.CharField(max_length=500, blank=True, default="")
+    gaps_searched_at = models.DateTimeField(null=True)
     reconciled_at = models.DateTimeField(null=True)
     figures = models.JSONField(null=True)
     usual = models.JSONField(null=True)
@@ -45,7 +47,7 @@ class Run(models.Model):
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
-                condition=Q(status="RECONCILED", reconciled_at__isnull=False)
+                condition=Q(status="RECONCILED", reconciled_at__isnull=False, figures__isnull=False)
                 | ~Q(status="RECONCILED") & Q(reconciled_at__isnull=True),
                 name="run_reconciled_when_reconciled",
             ),

@@ -68,4 +68,6 @@ def _progress(reconciliation: Reconciliation) -> str:
         return f"In progress: {counted(submitted, 'payment')} still to be collected."
     if reconciliation.day_goes_on:
         return "In progress: more may be billed on demand today."
+    if reconciliation.status == Run.Status.OPEN and not reconciliation.searched:
+        return "In progress: the next hourly check looks whether the sweep missed anything."
     return "Clean: due = charged + skipped + parked."

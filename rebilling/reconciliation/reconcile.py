@@ -8,9 +8,10 @@ from dataclasses import asdict
 
 from django.db import transaction
 
-from rebilling.books import run_figures
 from rebilling.models import Rebilling, Run
+from rebilling.reconciliation.gap_search import search_for_gaps
 from rebilling.reconciliation.summary import Reconciliation, reconciliations_of
+from rebilling.run_figures import figures_to_freeze
 from rebilling.run_states import mark_reconciled
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,10 @@ def reconcile(*, runs: Collection[Run], now: datetime.datetime) -> list[Reconcil
     Unexplained periods are logged as an error, and so is a HELD run, each time until a person has decided about it.
     Returns the reconciliations, in the order of the runs.
     """
-    found = reconciliations_of(runs=runs, now=now)
+    search_for_gaps(now=now)
+    # Read anew: the search notes on them that it was made.
+    fresh = Run.objects.in_bulk([run.id for run in runs])
+    found = reconciliations_of(runs=[fresh[run.id] for run in runs], now=now)
     for reconciliation in found:
         apply_reconciliation(reconciliation, now=now)
     return found
@@ -30,7 +34,7 @@ def reconcile(*, runs: Collection[Run], now: datetime.datetime) -> list[Reconcil
 
 def apply_reconciliation(reconciliation: Reconciliation, *, now: datetime.datetime) -> None:
     """Make the run RECONCILED if everything in it is explained, and log the reconciliation."""
-    goes_on = reconciliation.sweeping or reconciliation.day_goes_on
+    goes_on = reconciliation.sweeping or reconciliation.day_goes_on or not reconciliation.searched
     if reconciliation.status == Run.Status.OPEN and reconciliation.clean and not goes_on:
         reconciliation.status = _mark_reconciled(reconciliation.run_id, now)
     level, message = _log_line(reconciliation)
@@ -45,7 +49,7 @@ def _mark_reconciled(run_id: uuid.UUID, now: datetime.datetime) -> str:
         # reconciled yet.
         passed = run.status == Run.Status.OPEN and run.passed_at is not None
         if passed and not run.rebillings.filter(status=Rebilling.Status.DUE).exists():
-            mark_reconciled(run, figures=run_figures([run.id]).get(run.id, {}), now=now)
+            mark_reconciled(run, figures=figures_to_freeze(run.id), now=now)
         return run.status
 
 

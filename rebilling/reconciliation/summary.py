@@ -17,7 +17,8 @@ from accounts.billing_day import billing_day
 from payments.models import Payment
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.missing_periods import MissingPeriod, missing_periods
-from rebilling.sweep_lock import is_sweeping
+from rebilling.run_figures import run_payments
+from rebilling.sweep_lock import may_find_more
 
 MAX_NAMED = 20
 """Unexplained periods that a reconciliation names."""
@@ -58,6 +59,8 @@ class Reconciliation:
     """The first unexplained periods, for the person who looks into them: each period's key, and what is wrong."""
     sweeping: bool = False
     """Whether the sweep is running, or was cut off only recently, so that another may make up for it."""
+    searched: bool = True
+    """Whether all accounts were searched for periods that the sweep should have found."""
     day_goes_on: bool = False
     """Whether more may be billed on demand in it: its day isn't over."""
 
@@ -94,10 +97,13 @@ def reconciliations_of(*, runs: Collection[Run], now: datetime.datetime) -> list
         if run.is_on_demand:
             by_run[run.id].day_goes_on = run.as_of >= today
             continue
-        soon = now < run.started_at + _time_limit()
-        by_run[run.id].sweeping = run.swept_at is None and (soon or is_sweeping(run.id))
-    _count_rows(by_run, now)
-    _count_payments(by_run)
+        by_run[run.id].sweeping = may_find_more(run, now=now)
+        by_run[run.id].searched = run.gaps_searched_at is not None
+    frozen = [run for run in runs if run.status == Run.Status.RECONCILED]
+    for run in frozen:
+        _take_figures(by_run[run.id], run)
+    _count_rows({run.id: by_run[run.id] for run in runs if run not in frozen}, now)
+    _count_payments(by_run, frozen=frozen)
     # A reconciled run is done; a sweep that is still running hasn't got to every account yet, and what is billed on
     # demand is no search for what is due.
     complete = [
@@ -116,6 +122,15 @@ _TALLY_BY_STATUS = {
     Rebilling.Status.SKIPPED: "skipped",
     Rebilling.Status.PARKED: "parked",
 }
+
+
+def _take_figures(reconciliation: Reconciliation, run: Run) -> None:
+    """What a RECONCILED run came to. A check that its rows still say so is made daily."""
+    for row in (run.figures or {})["periods"]:
+        counted = {"periods": row["periods"], "amount_minor": row["amount_minor"], "currency": row["currency"]}
+        reconciliation.due.add(**counted)
+        tally: Tally = getattr(reconciliation, row["outcome"].lower())
+        tally.add(**counted, reason=row["reason"])
 
 
 def _count_rows(by_run: dict[uuid.UUID, Reconciliation], now: datetime.datetime) -> None:
@@ -149,15 +164,13 @@ def _count_rows(by_run: dict[uuid.UUID, Reconciliation], now: datetime.datetime)
             ]
 
 
-def _count_payments(by_run: dict[uuid.UUID, Reconciliation]) -> None:
-    rows = (
-        Payment.objects.filter(cause=Payment.Cause.INVOICE, invoice__rebillings__run_id__in=by_run)
-        .values_list("invoice__rebillings__run_id", "status")
-        .annotate(count=Count("id", distinct=True))
-        .order_by()
-    )
-    for run_id, status, count in rows:
-        by_run[run_id].payments[status.lower()] = count
+def _count_payments(by_run: dict[uuid.UUID, Reconciliation], *, frozen: Collection[Run]) -> None:
+    """Counted anew where a payment's outcome wasn't known when its run was reconciled: the others are as they were."""
+    final = {
+        run.id: run.figures["payments"] for run in frozen if run.figures and not run.figures["payments"].get("unknown")
+    }
+    for run_id, payments in {**run_payments(by_run.keys() - final.keys()), **final}.items():
+        by_run[run_id].payments |= payments
 
 
 def _count_missing(by_run: dict[uuid.UUID, Reconciliation], runs: Collection[Run], *, today: datetime.date) -> None:

@@ -23,6 +23,10 @@ from tests.support.unchanged import nothing_moves
 DAY = datetime.date(2026, 1, 1)
 DECLINED = Declined("insufficient_funds")
 WAITS = Unknown("waits for the customer", reference="pi_1", client_secret="pi_1_secret_1")
+TWO_CHARGED = {
+    "periods": [{"outcome": "CHARGED", "reason": "", "currency": "USD", "periods": 2, "amount_minor": 3998}],
+    "payments": {"succeeded": 2},
+}
 ADA = {"name": "Ada Lovelace", "email": "ada@example.com", "plan": "pro"}
 
 
@@ -405,7 +409,7 @@ class TestReconciliation:
         days.go_to(datetime.date(2026, 1, 2))
         sent_again(queue=days.queue, now=at(days.day))
         run.refresh_from_db()
-        assert (run.status, run.figures) == ("RECONCILED", {"CHARGED USD": [2, 3998]})
+        assert (run.status, run.figures) == ("RECONCILED", TWO_CHARGED)
         shown = days.get(f"/v1/runs/{run.id}")
         assert (shown["charged"]["periods"], shown["payments"]["succeeded"], shown["status"]) == (2, 2, "RECONCILED")
 
@@ -416,7 +420,7 @@ class TestReconciliation:
         opened(days)
         assert (Run.objects.get().status, len(periods())) == ("OPEN", 2)
         sent_again(queue=days.queue, now=at(DAY) + datetime.timedelta(days=1))
-        assert Run.objects.get().figures == {"CHARGED USD": [2, 3998]}
+        assert Run.objects.get().figures == TWO_CHARGED
 
 
 @rolled_back

@@ -192,7 +192,7 @@ class TestCancel:
         cancel_run(run_id=run.id, reason="wrong", author="t", now=NOW)
         Account.objects.filter(id=accounts[0].id).update(rebilling_date=datetime.date(2026, 2, 1))
         later = billed(as_of=TODAY + DAY)
-        found = reconciliation_of(run=later, now=at(TODAY + DAY))
+        (found,) = reconcile(runs=[later], now=at(TODAY + DAY))
         assert (found.charged.periods, found.unexplained.periods) == (3, 1)
 
     def test_is_no_fault_of_the_runs_before_the_next_sweep(self, run: Run) -> None:

@@ -72,12 +72,11 @@ class TestReconciliation:
         accounts = [an_account(), an_account()]
         Account.objects.filter(id=accounts[0].id).update(rebilling_date=datetime.date(2026, 2, 1))
         run = billed(as_of=TODAY)
-        found = reconciliation_of(run=run, now=NOW)
+        (found,) = reconcile(runs=[run], now=NOW)
         assert (found.due.periods, found.charged.periods, found.unexplained.periods) == (2, 1, 1)
         assert found.unexplained.amount_minor == {"USD": 1999}
         assert found.unexplained_first == [f"{accounts[0].id} from 2026-01-01 has no row"]
         assert f"    {accounts[0].id} from 2026-01-01 has no row" in as_text(found).splitlines()
-        reconcile(runs=[run], now=NOW)
         assert Run.objects.get().status == "OPEN"
 
     def test_reports_periods_skipped_over_in_a_later_run_too(self) -> None:
@@ -85,7 +84,7 @@ class TestReconciliation:
         billed(as_of=TODAY)
         Account.objects.filter(id=account.id).update(rebilling_date=TODAY + 4 * DAY)
         run = billed(as_of=TODAY + 4 * DAY)
-        found = reconciliation_of(run=run, now=at(TODAY + 4 * DAY))
+        (found,) = reconcile(runs=[run], now=at(TODAY + 4 * DAY))
         assert (found.due.periods, found.charged.periods, found.unexplained.periods) == (4, 1, 3)
 
     def test_does_not_count_an_account_that_was_committed_after_its_sweep(self) -> None:
@@ -116,7 +115,7 @@ class TestReconciliation:
         # Reopened by hand: the operation bills a period that begins at once.
         by_hand = {"status": "ACTIVE", "inactive_reason": "", "rebilling_date": march}
         Account.objects.filter(id=account.id).update(**by_hand)
-        found = reconciliation_of(run=billed(as_of=march), now=at(march))
+        (found,) = reconcile(runs=[billed(as_of=march)], now=at(march))
         assert found.unexplained_first == [f"{account.id} from 2026-02-01 has no row"]
 
     def test_counts_a_period_that_was_credited_whole_as_charged_and_covered(self) -> None:
