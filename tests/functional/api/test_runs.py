@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from payments.gateways.port import Declined
 from rebilling.models import Rebilling, Run
+from rebilling.reconciliation.reconcile import reconcile
 from rebilling.run_review import cancel_run
-from tests.builders import TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, at, billed, delivered, swept
+from tests.builders import NOW, TODAY, QueueInHand, ScriptedGateway, a_plan, an_account, at, billed, delivered, swept
 from tests.support.api_client import ApiClient, problem_of
 from tests.support.databases import rolled_back
 
@@ -67,6 +68,7 @@ class TestGetRun:
         # A date moved by hand, past a period that nobody charged.
         type(account).objects.filter(id=account.id).update(rebilling_date=datetime.date(2026, 2, 1))
         run = billed(as_of=TODAY)
+        reconcile(runs=[run], now=NOW)
         assert api.get(f"/v1/runs/{run.id}").json()["unexplained"] == {"periods": 1, "amount_minor": {"USD": 1999}}
 
     def test_finds_no_unknown_id(self, api: ApiClient) -> None:

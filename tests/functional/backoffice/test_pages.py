@@ -15,6 +15,7 @@ from invoices.credits import grant_credit
 from invoices.models import CreditNote
 from invoices.write_offs import write_off_invoice
 from rebilling.models import Rebilling
+from rebilling.reconciliation.reconcile import reconcile
 from subscriptions.agreed_terms import TermsChanges
 from subscriptions.lifecycle import close_account
 from subscriptions.terms_changes import change_terms
@@ -224,6 +225,9 @@ class TestPages:
         assert "<td>succeeded</td><td>1</td>" in content
         for linked in ("rebilling/rebilling", "invoices/invoice"):
             assert f"/admin/{linked}/?run={billed_account.run.id}" in content
+        assert "Reconciliation: In progress: the next hourly check looks whether the sweep missed anything." in content
+        reconcile(runs=[billed_account.run], now=NOW)
+        content = page(support, f"rebilling/run/{billed_account.run.id}/change/")
         assert "Reconciliation: Clean: due = charged + skipped + parked." in content
 
         content = page(support, f"rebilling/run/{parked.run_id}/change/")
