@@ -5,8 +5,9 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -37,3 +38,25 @@ def benchmark_database() -> Iterator[None]:
             connections.close_all()
             # Before its folder goes, without which nobody could.
             stop(cluster=Path(folder) / "postgres")
+
+
+@contextmanager
+def superuser() -> Iterator[Any]:
+    """A cursor of the server's superuser, on the benchmark's database; committed when the block ends."""
+    import psycopg2
+    from django.db import connection
+
+    connection.ensure_connection()
+    at = connection.connection.info
+    with (
+        closing(psycopg2.connect(host=at.host, user="postgres", dbname=at.dbname)) as session,
+        session,
+        session.cursor() as cursor,
+    ):
+        yield cursor
+
+
+def analyze() -> None:
+    """Count anew what the planner goes by, as a night's autovacuum does; the application's role may not."""
+    with superuser() as cursor:
+        cursor.execute("ANALYZE")

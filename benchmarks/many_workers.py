@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from benchmarks.database import benchmark_database
+from benchmarks.database import analyze, benchmark_database
 from benchmarks.due_batches import BATCH, AnswersAtOnce, due_batch, message_of
 from benchmarks.figures import at_least, ratios_of, report
 from benchmarks.processes import FORK, fork, wait_for_all
@@ -43,16 +43,13 @@ def main() -> None:
 
 
 def _rebillings_a_second(workers: int) -> float:
-    from django.db import connection
-
     bodies: Any = FORK.Queue()
     for _ in range(BATCHES):
         bodies.put(message_of(due_batch()))
     for _ in range(workers):
         bodies.put(None)
-    with connection.cursor() as cursor:
-        # While nothing is open, as after a night's autovacuum.
-        cursor.execute("ANALYZE")
+    # While nothing is open.
+    analyze()
     ready = FORK.Barrier(workers + 1)
     processes = [fork(_work, bodies, ready) for _ in range(workers)]
     ready.wait()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.database import benchmark_database
+from benchmarks.database import analyze, benchmark_database
 from benchmarks.due_batches import BATCH, AnswersAtOnce, due_batch, message_of
 from benchmarks.figures import at_least, ratios_of, report
 
@@ -49,12 +49,9 @@ def rebillings_a_second() -> tuple[float, float]:
 
 def _timed(given: Callable[[Sequence[Any]], Given], work: Callable[[Given], None]) -> float:
     """Rebillings a second, for a round of batches made for it; what a sweep makes of them is `given`."""
-    from django.db import connection
-
     batches = [given(due_batch()) for _ in range(BATCHES)]
-    with connection.cursor() as cursor:
-        # While nothing is open, as after a night's autovacuum.
-        cursor.execute("ANALYZE")
+    # While nothing is open.
+    analyze()
     started = time.perf_counter()
     for batch in batches:
         work(batch)

@@ -15,7 +15,6 @@ from accounts.array_literals import uuid_array
 from accounts.ids import new_id
 from accounts.locked_accounts import get_account
 from accounts.models import Account
-from accounts.phrases import counted
 from accounts.sql_files import query
 from rebilling.models import BooksCheck
 from rebilling.run_figures import changed_figures

@@ -11,8 +11,8 @@ from django.db.models import Count
 
 from accounts.array_literals import uuid_array
 from accounts.currencies import display
+from accounts.phrases import counted
 from accounts.sql_files import query
-from accounts.wording import counted
 from payments.models import Payment
 from rebilling.models import Run
 
