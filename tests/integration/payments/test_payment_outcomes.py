@@ -246,10 +246,10 @@ class TestWriteOutcomes:
         account, _ = charged()
         other = an_account()
         payment = account.payments.get()
-        with nothing_moves(), pytest.raises(ValueError, match=r"^the account of a payment isn't locked$"):
-            with transaction.atomic():
-                locked = {other.id: lock_account(other.id)}
-                outcomes = {payment.id: Declined(code="card_declined")}
+        outcomes = {payment.id: Declined(code="card_declined")}
+        with nothing_moves(), transaction.atomic():
+            locked = {other.id: lock_account(other.id)}
+            with pytest.raises(ValueError, match=r"^the account of a payment isn't locked$"), transaction.atomic():
                 write_outcomes(model=Payment, accounts=locked, outcomes=outcomes, now=NOW)
         payment.refresh_from_db()
         assert payment.status == "SUBMITTED"
