@@ -45,7 +45,7 @@ def called_on(*numbers: int, gateway: ScriptedGateway) -> list[int]:
     return found
 
 
-def told(account: Account, *, on: int) -> list[bool]:
+def says_so(account: Account, *, on: int) -> list[bool]:
     """Whether the account's page, and its invoice's, say on that day that dunning waits."""
     (invoice,) = invoices_of(account)
     both = (explain_account(account.id, today=day(on)), explain_invoice(invoice.id, today=day(on)))
@@ -57,12 +57,12 @@ class TestStepsThatFailByOurOwnFault:
         assert called_on(*range(4, 14), gateway=answers(REJECTED)) == []
         assert Payment.objects.filter(decline_code="invalid_request").count() == awaiting_review() == 3
         assert (state_of(account), account.dunning_steps) == (("PAST_DUE", 1999, 0), 0)
-        assert told(account, on=13) == [True, True]
+        assert says_so(account, on=13) == [True, True]
 
     def test_go_on_once_one_is_reviewed_and_keep_their_number(self, account: Account) -> None:
-        assert told(account, on=3) == [False, False]
+        assert says_so(account, on=3) == [False, False]
         mark_resolved(row=Payment.objects.latest("id"), reason="a wrong customer", author="ann")
-        assert told(account, on=8) == [False, False]
+        assert says_so(account, on=8) == [False, False]
         assert called_on(*range(9, 21), gateway=answers(DECLINED)) == [9, 11, 13, 15]
         assert (state_of(account)[0], account.dunning_steps) == ("INACTIVE", 4)
 
