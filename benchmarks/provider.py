@@ -80,7 +80,7 @@ def _work(bodies: Any, url: str) -> None:
 
     from payments.gateways.stripe.gateway import StripeGateway
     from rebilling.worker import Delivery, Surroundings, process_deliveries
-    from tests.builders import NOW, TODAY, QueueInHand
+    from tests.builders import NOW, QueueInHand
 
     settings.PAYMENT_GATEWAY_CALLS_PER_SECOND = SETTING
     gateway = StripeGateway(api_key="sk_test_simulated", api_base=url)
@@ -91,7 +91,6 @@ def _work(bodies: Any, url: str) -> None:
             gateway=gateway,
             queue=queue,
             clock=lambda: NOW + datetime.timedelta(seconds=time.monotonic() - began),
-            today=TODAY,
             seconds_left=partial(_seconds_left, message_began),
         )
         assert process_deliveries(deliveries=[Delivery("1", bodies.get())], surroundings=surroundings) == []

@@ -9,7 +9,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from django.conf import settings
 from django.db import DatabaseError
 
 from payments.call_rate import CallRate, Turns
@@ -26,18 +25,8 @@ Answers = dict[uuid.UUID, CallAnswer]
 """By the requests' keys."""
 
 
-def make_calls(
-    requests: Sequence[Request], call: Call, *, rate: CallRate | None, seconds_to_begin: Callable[[], float]
-) -> Answers:
-    """Call the gateway for each request, `PAYMENT_COLLECTORS` at once, and at the rate if there is one."""
-    threads = settings.PAYMENT_COLLECTORS
-    if rate is None:
-        return call_at_once(requests, call, threads=threads)
-    return call_at_rate(requests, call, threads=threads, rate=rate, seconds_to_begin=seconds_to_begin)
-
-
 def call_at_once(requests: Sequence[Request], call: Call, *, threads: int) -> Answers:
-    """Each thread takes the next request when it is free.
+    """Call as fast as the gateway answers: each thread takes the next request when it is free.
 
     A future for each request would take longer than recording its outcome does.
     """
@@ -61,7 +50,7 @@ def call_at_once(requests: Sequence[Request], call: Call, *, threads: int) -> An
 def call_at_rate(
     requests: Sequence[Request], call: Call, *, threads: int, rate: CallRate, seconds_to_begin: Callable[[], float]
 ) -> Answers:
-    """Each call begins when its turn at the rate has come and a thread is free for it.
+    """Call at the rate: each call begins when its turn at the rate has come and a thread is free for it.
 
     When the gateway was called too often, all workers wait, and the request has another turn. `seconds_to_begin` says
     within how many seconds a call must begin: for what has its turn later there is no time, nor is there where the

@@ -98,6 +98,8 @@ def note_unusable(account: LockedAccount, *, today: datetime.date) -> None:
 
 
 def _undo_step(account: LockedAccount, *, today: datetime.date) -> None:
-    """A step that failed by our own fault doesn't count; unsaved. It is taken again tomorrow."""
+    """A step that failed by our own fault doesn't count; unsaved. It is taken again tomorrow, for so many days as
+    `payments/dunning_steps.py` says.
+    """
     account.dunning_steps = max(0, account.dunning_steps - 1)
     account.dunning_on = today + datetime.timedelta(days=1)

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.authors import SYSTEM
 from accounts.billing_day import billing_day
@@ -13,6 +14,7 @@ from accounts.models import Account
 from accounts.sql_files import query
 from invoices.dunning_schedule import plan_next_step
 from invoices.locked_invoices import open_invoices
+from invoices.models import Invoice
 from payments.dunning import deactivate_if_over, next_declined, submit_and_mark
 from payments.gateways.configuration import configured_gateway_name
 from payments.messages.dispatch import send_payments
@@ -21,6 +23,10 @@ from payments.models import Payment
 
 BATCH_ACCOUNTS = 500
 """Accounts whose step is taken in one transaction, and whose payments are one message."""
+
+
+MAX_FAULTS = 3
+"""Steps of an account that may fail by our own fault before a person has reviewed one of them."""
 
 
 def send_dunning(*, queue: Queue, now: datetime.datetime) -> int:
@@ -41,12 +47,32 @@ def steps_by_currency(*, today: datetime.date) -> list[tuple[str, int, int]]:
         return [(currency, invoices, int(amount)) for currency, invoices, amount in cursor.fetchall()]
 
 
+def waits_for_review(*, account_id: uuid.UUID) -> bool:
+    """Whether no step of the account is taken until a person has reviewed those that failed by our own fault."""
+    return _faults(Payment.objects.filter(account_id=account_id)).count() >= MAX_FAULTS
+
+
+def _faults(payments: QuerySet[Payment]) -> QuerySet[Payment]:
+    """Those that were a step which failed by our own fault, nobody has reviewed, and are still to be collected."""
+    return payments.filter(
+        cause=Payment.Cause.DUNNING,
+        status=Payment.Status.DECLINED,
+        needs_review=True,
+        invoice__status=Invoice.Status.OPEN,
+    ).order_by("id")
+
+
 def take_steps(*, today: datetime.date, gateway: str, now: datetime.datetime) -> Iterator[list[uuid.UUID]]:
-    """Take the steps that have come by `today`, batch by batch. Yields the payments that were submitted, to be sent."""
+    """Take the steps that have come by `today`, batch by batch. Yields the payments that were submitted, to be sent.
+
+    A step that fails by our own fault counts for nothing, and is taken again the next day; after `MAX_FAULTS` of them
+    an account's steps wait until a person has reviewed one. Their payments need review, which sets off an alarm.
+    """
     last_id: uuid.UUID | None = None
     while True:
         # By id, which each of them is passed once: a step taken sets another day, or none.
-        due = Account.objects.filter(dunning_on__lte=today).order_by("id")
+        too_many = _faults(Payment.objects.filter(account=OuterRef("pk")))[MAX_FAULTS - 1 :]
+        due = Account.objects.filter(~Exists(too_many), dunning_on__lte=today).order_by("id")
         if last_id is not None:
             due = due.filter(id__gt=last_id)
         ids = list(due.values_list("id", flat=True)[:BATCH_ACCOUNTS])

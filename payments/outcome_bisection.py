@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from django.db import transaction
 
 from accounts.bisection import ROW_ERRORS, FailedItem, bisect_batch
-from accounts.locked_accounts import hold_accounts
+from accounts.locked_accounts import lock_accounts_of
 from payments.gateways.port import Outcome, Unknown
 from payments.models import GatewayAttempt
 from payments.outcome_log import log_outcome
@@ -75,10 +75,10 @@ def _write_for_review(
     """Write an outcome that the database refused as UNKNOWN; the row needs review."""
     try:
         with transaction.atomic():
-            hold_accounts(model, [failed.item])
+            accounts = lock_accounts_of(model, [failed.item])
             reason = why_refused(model, failed.item, outcome, failed.error)
             for_review = Unknown(reason=reason, needs_review=True)
-            return write_outcomes(model=model, outcomes={failed.item: for_review}, now=now)
+            return write_outcomes(model=model, accounts=accounts, outcomes={failed.item: for_review}, now=now)
     except ROW_ERRORS:
         extra = {"event": f"{model.NOUN}.unwritable", model.NOUN: str(failed.item)}
         logger.exception(f"the outcome of a {model.NOUN} can't be recorded", extra=extra)

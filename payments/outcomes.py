@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection
 from accounts.array_literals import plain_array, text_array, uuid_array
 from accounts.bisection import describe
 from accounts.errors import violated_constraint
+from accounts.locked_accounts import LockedAccount
 from accounts.sql_files import query
 from payments.amount_checks import NOT_OUTSTANDING, NOT_RESERVED
 from payments.gateways.port import Declined, Outcome, Succeeded, Unknown
@@ -31,9 +32,14 @@ class Written:
 
 
 def write_outcomes(
-    *, model: type[GatewayAttempt], outcomes: Mapping[uuid.UUID, Outcome], now: datetime.datetime
+    *,
+    model: type[GatewayAttempt],
+    accounts: Mapping[uuid.UUID, LockedAccount],
+    outcomes: Mapping[uuid.UUID, Outcome],
+    now: datetime.datetime,
 ) -> dict[uuid.UUID, Written]:
-    """Write the outcomes of the model's rows that are SUBMITTED or UNKNOWN; returns what was written, by row.
+    """Write the outcomes of the accounts' rows of the model that are SUBMITTED or UNKNOWN; returns what was written, by
+    row.
 
     Raises one of `ROW_ERRORS` where the database refuses one of them; `why_refused` says why.
     """
@@ -50,7 +56,10 @@ def write_outcomes(
                 "now": now,
             },
         )
-        written = {id_: Written(outcomes[id_], changed=not as_before) for id_, as_before in cursor.fetchall()}
+        rows = cursor.fetchall()
+    if not all(account_id in accounts for _, account_id, _ in rows):
+        raise ValueError(f"the account of a {model.NOUN} isn't locked")
+    written = {id_: Written(outcomes[id_], changed=not as_before) for id_, _, as_before in rows}
     # What wasn't written is no longer in flight.
     _mark_late_successes(model, {id_: outcomes[id_] for id_ in outcomes.keys() - written.keys()})
     return written

@@ -108,7 +108,7 @@ class _Batch:
 
     def record(self) -> Recorded[RecordedPayment]:
         self.accounts = lock_accounts_of(Payment, self.outcomes)
-        written = write_outcomes(model=Payment, outcomes=self.outcomes, now=self.now)
+        written = write_outcomes(model=Payment, accounts=self.accounts, outcomes=self.outcomes, now=self.now)
         rows = recorded_payments(written)
         keep_secrets(rows, self.outcomes)
         invoices = invoices_by_id(accounts=self.accounts.values(), ids=[row.invoice_id for row in rows])
@@ -118,6 +118,8 @@ class _Batch:
         overpaid = [Payment(id=payment_id, excess_minor=excess) for payment_id, excess in self.excess.items()]
         Payment.objects.bulk_update(overpaid, ["excess_minor"])
         save_invoices(list(invoices.values()))
+        # The accounts are saved by what closes, clears or goes on with them: of one that is in none of these, nothing
+        # has changed.
         close_unpaid(list(self.unpaid.values()), today=self.today, author=self.author, now=self.now)
         refresh_accounts(
             accounts=list(self.to_refresh.values()),

@@ -48,7 +48,7 @@ def _record(
     *, outcomes: Mapping[uuid.UUID, Outcome], today: datetime.date, now: datetime.datetime, author: str
 ) -> Recorded[Refund]:
     accounts = lock_accounts_of(Refund, outcomes)
-    written = write_outcomes(model=Refund, outcomes=outcomes, now=now)
+    written = write_outcomes(model=Refund, accounts=accounts, outcomes=outcomes, now=now)
     refunds = _refunds(written)
     _book(
         accounts,

@@ -11,28 +11,24 @@ import datetime
 import logging
 import uuid
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.conf import settings
 
+from payments.answer_checks import checked
 from payments.call_rate import configured_rate
 from payments.circuit_breaker import CircuitBreaker
-from payments.concurrent_calls import CallAnswer, make_calls
+from payments.concurrent_calls import CallAnswer, call_at_once, call_at_rate
 from payments.gateways.port import (
     Answer,
     Declined,
     Gateway,
-    NotAttempted,
     NotFound,
     Outcome,
     Request,
-    Succeeded,
     Unknown,
-    contradiction,
-    readable,
-    unkeepable,
 )
-from payments.leases import take_lease
+from payments.leases import Lease, take_lease
 from payments.models import GatewayAttempt
 from payments.next_step import Step, next_step
 
@@ -75,56 +71,96 @@ def call_gateway(
     out. Once the gateway takes no requests, the rest isn't tried. A request that it rejects by itself holds up no
     other, and is logged as an error.
     """
+    rate = configured_rate(gateway=gateway.name)
     now = clock()
     lease = take_lease(model=model, ids=ids, gateway=gateway.name, now=now)
-    never_called, called_before = lease.not_to_be_sent.never_called, lease.not_to_be_sent.called_before
-    steps = {
-        id_: next_step(first_called_at=first, now=now, unknown=id_ in lease.unknown, may_send=id_ not in called_before)
-        for id_, first in lease.first_called_at.items()
-    }
-    rate = configured_rate(gateway=gateway.name)
-    breaker = CircuitBreaker(waits=rate is not None)
-    timeout: float = settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS
-    # A call must be over before the lease is, or another delivery would call for the same row meanwhile.
-    last_call_at = lease.until - datetime.timedelta(seconds=timeout)
-    never_received = Declined(code=NEVER_RECEIVED)
-
-    def seconds_to_begin() -> float:
-        """How long from now on a call may still begin; below zero, none may."""
-        if breaker.open_reason:
-            return -1
-        return min(seconds_left() - timeout - RECORDING_SECONDS, (last_call_at - clock()).total_seconds())
-
-    def call_one(request: Request) -> CallAnswer:
-        # Checked when the request's turn comes, not when it was queued.
-        if seconds_to_begin() < 0:
-            return None
-        answer = _checked_answer(
-            request,
-            gateway=gateway,
-            step=steps[request.key],
-            if_not_found=called_before.get(request.key, never_received),
-            timeout_seconds=timeout,
+    calls = _LeasedCalls(lease, gateway, CircuitBreaker(waits=rate is not None), clock, seconds_left, leased_at=now)
+    requests, threads = _in_random_order(lease.requests), settings.PAYMENT_COLLECTORS
+    if rate is None:
+        answers = call_at_once(requests, calls.call, threads=threads)
+    else:
+        answers = call_at_rate(
+            requests, calls.call, threads=threads, rate=rate, seconds_to_begin=calls.seconds_to_begin
         )
-        breaker.record(answer)
-        return answer
-
-    answers = make_calls(_in_random_order(lease.requests), call_one, rate=rate, seconds_to_begin=seconds_to_begin)
     outcomes = {key: answer for key, answer in answers.items() if isinstance(answer, Outcome)}
     lease.release([key for key in answers if key not in outcomes])
+    never_called = lease.not_to_be_sent.never_called
     outcomes |= never_called
     # With an open breaker, what the gateway rejected is tried again as if it hadn't been reached.
-    rejected_too = bool(breaker.open_reason)
+    rejected_too = bool(calls.breaker.open_reason)
     return CallResults(
         outcomes=outcomes,
         to_try_again=[
             key for key, answer in answers.items() if answer is None or (rejected_too and key not in outcomes)
         ],
         leased_elsewhere=_leased_elsewhere(
-            model, [id_ for id_ in ids if id_ not in steps and id_ not in never_called], gateway.name
+            model, [id_ for id_ in ids if id_ not in lease.first_called_at and id_ not in never_called], gateway.name
         ),
-        stop_reason=breaker.open_reason,
+        stop_reason=calls.breaker.open_reason,
     )
+
+
+class _LeasedCalls:
+    """The gateway's calls for the rows of one lease, each by the step that comes next for its row."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        gateway: Gateway,
+        breaker: CircuitBreaker,
+        clock: Callable[[], datetime.datetime],
+        seconds_left: Callable[[], float],
+        *,
+        leased_at: datetime.datetime,
+    ) -> None:
+        self.breaker, self._gateway, self._clock, self._seconds_left = breaker, gateway, clock, seconds_left
+        self._timeout_seconds: float = settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS
+        # A call must be over before the lease is, or another delivery would call for the same row meanwhile.
+        self._last_call_at = lease.until - datetime.timedelta(seconds=self._timeout_seconds)
+        self._not_to_be_sent = lease.not_to_be_sent.called_before
+        self._steps = {
+            id_: next_step(
+                first_called_at=first,
+                now=leased_at,
+                unknown=id_ in lease.unknown,
+                may_send=id_ not in self._not_to_be_sent,
+            )
+            for id_, first in lease.first_called_at.items()
+        }
+
+    def seconds_to_begin(self) -> float:
+        """How long from now on a call may still begin; below zero, none may."""
+        if self.breaker.open_reason:
+            return -1
+        until_the_last = (self._last_call_at - self._clock()).total_seconds()
+        return min(self._seconds_left() - self._timeout_seconds - RECORDING_SECONDS, until_the_last)
+
+    def call(self, request: Request) -> CallAnswer:
+        """The answer to one request, checked; None where there is no time for it. A fault of the gateway is Unknown."""
+        # Looked at when the request's turn comes, not when it was queued.
+        if self.seconds_to_begin() < 0:
+            return None
+        try:
+            answer = checked(request, self._submit_or_look_up(request))
+        except Exception as error:
+            logger.exception("the gateway failed", extra={"event": "gateway.fault", "key": str(request.key)})
+            answer = Unknown(reason=f"{type(error).__name__} while the gateway was called")
+        self.breaker.record(answer)
+        return answer
+
+    def _submit_or_look_up(self, request: Request) -> Answer:
+        """What the gateway answers to the request's step: at most two calls, within the time of one."""
+        step = self._steps[request.key]
+        if step is Step.SUBMIT:
+            return self._gateway.submit(request, timeout_seconds=self._timeout_seconds)
+        found = self._gateway.look_up(request, timeout_seconds=self._timeout_seconds / 2)
+        if not isinstance(found, NotFound):
+            return found
+        if step is Step.LOOK_UP_THEN_SUBMIT:
+            return self._gateway.submit(request, timeout_seconds=self._timeout_seconds / 2)
+        if step is Step.LOOK_UP_THEN_GIVE_UP:
+            return self._not_to_be_sent.get(request.key, Declined(code=NEVER_RECEIVED))
+        return Unknown(reason="the gateway has no record of it yet, and a call for it may still be on its way")
 
 
 def _in_random_order(requests: Sequence[Request]) -> list[Request]:
@@ -133,46 +169,6 @@ def _in_random_order(requests: Sequence[Request]) -> list[Request]:
     The order is the same each time, so that what a test or a person sees can be seen again.
     """
     return sorted(requests, key=lambda request: request.key.bytes[::-1])
-
-
-def _call(request: Request, *, gateway: Gateway, step: Step, if_not_found: Declined, timeout_seconds: float) -> Answer:
-    if step is Step.SUBMIT:
-        return gateway.submit(request, timeout_seconds=timeout_seconds)
-    # At most two calls, within the time of one.
-    found = gateway.look_up(request, timeout_seconds=timeout_seconds / 2)
-    if not isinstance(found, NotFound):
-        return found
-    if step is Step.LOOK_UP_THEN_SUBMIT:
-        return gateway.submit(request, timeout_seconds=timeout_seconds / 2)
-    if step is Step.LOOK_UP_THEN_GIVE_UP:
-        return if_not_found
-    return Unknown(reason="the gateway has no record of it yet, and a call for it may still be on its way")
-
-
-def _checked_answer(
-    request: Request, *, gateway: Gateway, step: Step, if_not_found: Declined, timeout_seconds: float
-) -> Outcome | NotAttempted:
-    """What the gateway answered. An answer that the database can't keep, and a fault of the gateway, are Unknown."""
-    try:
-        answer = _call(request, gateway=gateway, step=step, if_not_found=if_not_found, timeout_seconds=timeout_seconds)
-        problem = unkeepable(answer)
-    except Exception as error:
-        logger.exception("the gateway failed", extra={"event": "gateway.fault", "key": str(request.key)})
-        return Unknown(reason=f"{type(error).__name__} while the gateway was called")
-    if isinstance(answer, Unknown | NotAttempted):
-        answer = replace(answer, reason=readable(answer.reason))
-    if isinstance(answer, NotAttempted) and answer.this_request_only:
-        extra = {"event": "gateway.not_taken", "reason": answer.reason, "key": str(request.key)}
-        logger.error("the gateway rejected one request, and no money was moved", extra=extra)
-    if isinstance(answer, NotFound):
-        problem = "the gateway found nothing, where it should have moved money"
-    if problem:
-        # One answer that the database refuses would hold up the outcomes of the whole batch.
-        logger.error(problem, extra={"event": "gateway.garbage", "key": str(request.key)})
-        return Unknown(reason=problem)
-    if isinstance(answer, Succeeded) and (problem := contradiction(request, answer)):
-        return Unknown(reason=problem, needs_review=True, reference=answer.reference)
-    return answer
 
 
 def _leased_elsewhere(model: type[GatewayAttempt], ids: Collection[uuid.UUID], gateway: str) -> list[uuid.UUID]:

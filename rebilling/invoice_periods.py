@@ -109,7 +109,7 @@ def _move_to_charged(
     with_ids = [(account, periods, new_id()) for account, periods in due]
     if not with_ids:
         return [], {}
-    moved = mark_charged(periods=[(period.id, invoice_id) for _, periods, invoice_id in with_ids for period in periods])
+    moved = mark_charged(with_ids)
     items = items_with([period for _, periods in due for period in periods if period.id in moved])
     drafts = []
     for account, periods, invoice_id in with_ids:

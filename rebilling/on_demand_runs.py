@@ -12,6 +12,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import QuerySet
 
+from rebilling.locked_runs import insert_run
 from rebilling.models import Run
 from rebilling.run_states import hold, reopen
 from rebilling.volume_check import held_reason, history_of, log_held, sizes_of
@@ -74,8 +75,7 @@ def _new_run(*, today: datetime.date, now: datetime.datetime) -> Run:
 def _held_run(*, because: str, size: Size, today: datetime.date, now: datetime.datetime) -> Run:
     run = _new_run(today=today, now=now)
     run.held_because = because
-    run.save(force_insert=True)
-    hold([run.id], because=because)
+    hold([insert_run(run)], because=because)
     run.refresh_from_db()
     # What is rolled back, as a dry run is, held nothing.
     transaction.on_commit(partial(log_held, run, due=size, because=because))

@@ -8,11 +8,12 @@ from django.db import transaction
 
 from accounts.billing_day import billing_day
 from accounts.errors import Conflict, Missing
-from accounts.locked_accounts import LockedAccount, lock_account, lock_accounts, save_accounts
+from accounts.locked_accounts import LockedAccount, lock_account, save_accounts
 from accounts.models import Account
 from accounts.reasons import checked_reason, signed
 from accounts.tax_rates import default_tax_rate_id
 from accounts.terms import terms_of
+from rebilling.locked_runs import lock_accounts_of_periods, lock_runs
 from rebilling.models import ParkReason, Rebilling, Run
 from rebilling.period_discounts import discounts_of
 from rebilling.period_items import items_of
@@ -58,7 +59,7 @@ def release_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: da
             raise NotBegun(f"The period starts on {rebilling.period_start}: release it from then on, or skip it.")
         released = [rebilling, *_parked_behind(rebilling, today=billing_day(now))]
         too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
-        make_due(released, detail=detail, now=now)
+        make_due(released, account=account, detail=detail, now=now)
         if too_many:
             _write_next_periods(account, rebilling, since=rebilling.period_start, now=now)
         _bill_from_now(released, now)
@@ -80,11 +81,11 @@ def skip_parked(*, rebilling_id: uuid.UUID, reason: str, author: str, now: datet
             raise NotItsTurn(f"Earlier periods come first: the account goes on at {account.rebilling_date}.")
         behind = _parked_behind(rebilling, today=billing_day(now))
         too_many = rebilling.reason == ParkReason.TOO_MANY_PERIODS
-        skip_by_person(rebilling, detail=detail)
+        skip_by_person(rebilling, account=account, detail=detail)
         if account.rebilling_date == rebilling.period_start:
             account.skip_to(rebilling.period_end, reason=reason)
             save_accounts([account], author=author, now=now)
-        make_due(behind, detail=detail, now=now)
+        make_due(behind, account=account, detail=detail, now=now)
         if too_many:
             _write_next_periods(account, rebilling, since=rebilling.period_end, now=now)
         _bill_from_now([rebilling, *behind], now)
@@ -105,13 +106,14 @@ def cancel_parked(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.
             raise UnknownRun(f"There is no run {run_id}.")
         parked = run.rebillings.filter(status=Rebilling.Status.PARKED)
         # Only those that are still parked once the accounts are locked.
-        parked = parked.filter(account_id__in=lock_accounts(parked.values_list("account_id", flat=True)))
-        run = Run.objects.select_for_update(no_key=True).get(id=run_id)
+        accounts = lock_accounts_of_periods(parked)
+        parked = parked.filter(account_id__in=accounts)
+        (run,) = lock_runs(Run.objects.filter(id=run_id))
         check_sweep_ended(run)
         rows = list(parked)
         if not rows:
             raise NothingParked("The run has no parked periods.")
-        cancel_periods(parked, detail=detail)
+        cancel_periods(parked, accounts=accounts, detail=detail)
         _bill_from_now(rows, now)
         run.refresh_from_db()
         return run

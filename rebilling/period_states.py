@@ -1,11 +1,11 @@
 """Every change of a billing period's state, but its beginning (`rebilling/period_rows.py`): CHARGED, SKIPPED with a
-reason, PARKED until a person decides, DUE again, VOIDED, or cut off. Of locked accounts.
+reason, PARKED until a person decides, DUE again, VOIDED, or cut off. Each takes the accounts, locked.
 """
 
 import datetime
 import logging
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ from accounts.locked_accounts import LockedAccount, lock_accounts
 from accounts.models import Account
 from accounts.sql_files import query
 from invoices.models import InvoiceLine
+from rebilling.locked_runs import LockedAccountIds
 from rebilling.metrics import emit
 from rebilling.models import WAITING, ParkReason, Rebilling, SkipReason
 from rebilling.period_items import free
@@ -46,14 +47,17 @@ class Parking(NamedTuple):
     detail: str = ""
 
 
-def mark_charged(*, periods: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> set[uuid.UUID]:
-    """Move periods that are DUE to CHARGED in one statement, each with its invoice's id. Returns those that moved."""
+def mark_charged(due: Iterable[tuple[LockedAccount, Iterable[Period], uuid.UUID]]) -> set[uuid.UUID]:
+    """Move these accounts' periods that are DUE to CHARGED in one statement, those of each account with its invoice's
+    id. Returns those that moved.
+    """
+    invoices = [(period.id, invoice_id) for _, periods, invoice_id in due for period in periods]
     with connection.cursor() as cursor:
         cursor.execute(
             query(__file__, "move_to_charged"),
             {
-                "ids": uuid_array([period_id for period_id, _ in periods]),
-                "invoices": uuid_array([invoice_id for _, invoice_id in periods]),
+                "ids": uuid_array([period_id for period_id, _ in invoices]),
+                "invoices": uuid_array([invoice_id for _, invoice_id in invoices]),
             },
         )
         return {id_ for (id_,) in cursor.fetchall()}
@@ -87,15 +91,19 @@ def cut_off(*, accounts: Collection[LockedAccount], on: datetime.date) -> None:
     running.filter(period_start__lt=on).update(ended_on=on)
 
 
-def make_due(rows: Sequence[Rebilling], *, detail: str, now: datetime.datetime) -> None:
-    """A person has decided that these PARKED periods are to be charged, or what they waited for was decided."""
+def make_due(rows: Sequence[Rebilling], *, account: LockedAccount, detail: str, now: datetime.datetime) -> None:
+    """A person has decided that these PARKED periods of the account are to be charged, or what they waited for was
+    decided.
+    """
+    _check_locked((row.account_id for row in rows), {account.id})
     for row in rows:
         row.status, row.reason, row.detail, row.due_since = Rebilling.Status.DUE, "", detail, now
     Rebilling.objects.bulk_update(rows, ["status", "reason", "detail", "due_since"])
 
 
-def skip_by_person(rebilling: Rebilling, *, detail: str) -> None:
-    """A person has decided that this PARKED period is never charged."""
+def skip_by_person(rebilling: Rebilling, *, account: LockedAccount, detail: str) -> None:
+    """A person has decided that this PARKED period of the account is never charged."""
+    _check_locked([rebilling.account_id], {account.id})
     free(Rebilling.objects.filter(id=rebilling.id))
     rebilling.status, rebilling.reason, rebilling.detail = Rebilling.Status.SKIPPED, SkipReason.BY_PERSON, detail
     rebilling.save(update_fields=["status", "reason", "detail"])
@@ -147,13 +155,14 @@ def skip_inactive() -> int:
     return skipped
 
 
-def cancel_periods(waiting: QuerySet[Rebilling], *, detail: str) -> int:
-    """Skip periods of locked accounts that are DUE or PARKED, as if no sweep had found them: the next one finds what is
+def cancel_periods(waiting: QuerySet[Rebilling], *, accounts: LockedAccountIds, detail: str) -> int:
+    """Skip periods of these accounts that are DUE or PARKED, as if no sweep had found them: the next one finds what is
     due then.
 
     Later periods of these accounts that another sweep wrote, and that wait for these, go with them; perhaps they wait
     not only for these, and then they are found anew, too. Returns how many went.
     """
+    _check_locked(waiting.values_list("account_id", flat=True).distinct(), accounts)
     earlier = waiting.filter(account=OuterRef("account"), period_start__lt=OuterRef("period_start"))
     waits = Q(status=Rebilling.Status.DUE) | Q(reason=ParkReason.EARLIER_PERIOD_PARKED)
     behind = Rebilling.objects.filter(waits, Exists(earlier), account__in=waiting.values("account"))
@@ -167,9 +176,7 @@ def park(*, accounts: Collection[LockedAccount], parkings: Collection[Parking], 
     """Park periods of these accounts that are DUE, in one statement; once committed, each is logged as an error."""
     if not parkings:
         return
-    locked = {account.id for account in accounts}
-    if not all(parking.period.account_id in locked for parking in parkings):
-        raise ValueError("a period's account isn't locked")
+    _check_locked((parking.period.account_id for parking in parkings), {account.id for account in accounts})
     with connection.cursor() as cursor:
         cursor.execute(
             query(__file__, "park"),
@@ -182,6 +189,12 @@ def park(*, accounts: Collection[LockedAccount], parkings: Collection[Parking], 
     for parking in parkings:
         log_parked(parking)
     transaction.on_commit(partial(emit, now=now, parked=len(parkings)))
+
+
+def _check_locked(of_periods: Iterable[uuid.UUID], locked: Collection[uuid.UUID]) -> None:
+    """Raise `ValueError` unless all these accounts, which are those of periods, are among the `locked` ones."""
+    if not all(account_id in locked for account_id in of_periods):
+        raise ValueError("a period's account isn't locked")
 
 
 def log_parked(parking: Parking) -> None:

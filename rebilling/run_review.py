@@ -12,6 +12,7 @@ from accounts.models import Account
 from accounts.reasons import checked_reason, signed
 from payments.dunning_steps import send_dunning
 from payments.messages.queue import Queue
+from rebilling.locked_runs import LockedAccountIds, LockedRun, lock_accounts_of_periods, lock_runs
 from rebilling.messages.dispatch import send_due
 from rebilling.models import WAITING, Rebilling, Run
 from rebilling.period_states import cancel_periods
@@ -41,7 +42,7 @@ def release_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.da
     `InvalidReason`.
     """
     with transaction.atomic():
-        run = _lock_held_run(run_id, reason=reason, author=author, now=now)
+        run, _ = _lock_held_run(run_id, reason=reason, author=author, now=now)
         release(run, now=now)
         run.rebillings.filter(status=Rebilling.Status.DUE).update(due_since=now)
         transaction.on_commit(partial(_send, run, queue, now))
@@ -56,31 +57,34 @@ def cancel_run(*, run_id: uuid.UUID, reason: str, author: str, now: datetime.dat
     as `release_run`.
     """
     with transaction.atomic():
-        run = _lock_held_run(run_id, reason=reason, author=author, now=now)
+        run, accounts = _lock_held_run(run_id, reason=reason, author=author, now=now)
         cancel(run)
         waiting = run.rebillings.filter(status__in=WAITING)
-        cancel_periods(waiting, detail=run.decision)
+        cancel_periods(waiting, accounts=accounts, detail=run.decision)
     return run
 
 
-def _lock_held_run(run_id: uuid.UUID, *, reason: str, author: str, now: datetime.datetime) -> Run:
-    """The run, locked, with the decision set but not saved.
+def _lock_held_run(
+    run_id: uuid.UUID, *, reason: str, author: str, now: datetime.datetime
+) -> tuple[LockedRun, LockedAccountIds]:
+    """The run, locked, with the decision set but not saved; and its accounts.
 
     Its accounts are locked before it, as by every operation that needs both. Sweeps ignored them until now; from here
     on they are billed again.
     """
     decision = signed(checked_reason(reason), author)
-    accounts = Account.objects.filter(id__in=Rebilling.objects.filter(run_id=run_id).values("account_id"))
-    list(accounts.select_for_update(no_key=True).order_by("id").values_list("id", flat=True))
-    run = Run.objects.select_for_update(no_key=True).filter(id=run_id).first()
-    if run is None:
+    periods = Rebilling.objects.filter(run_id=run_id)
+    accounts = lock_accounts_of_periods(periods)
+    runs = lock_runs(Run.objects.filter(id=run_id))
+    if not runs:
         raise UnknownRun(f"There is no run {run_id}.")
+    (run,) = runs
     if run.status != Run.Status.HELD:
         raise NotHeld(f"The run is {run.status}, not HELD.")
     check_sweep_ended(run)
-    accounts.update(billing_since=now)
+    Account.objects.filter(id__in=periods.values("account_id")).update(billing_since=now)
     run.decided_at, run.decision = now, decision
-    return run
+    return run, accounts
 
 
 def check_sweep_ended(run: Run) -> None:

@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce
 from accounts.billing_day import billing_day
 from accounts.phrases import counted
 from payments.dunning_steps import steps_by_currency
+from rebilling.locked_runs import lock_runs
 from rebilling.models import WAITING, Rebilling, Run
 from rebilling.run_states import hold, let_through
 from rebilling.sweep_lock import is_sweeping
@@ -44,22 +45,22 @@ def pass_or_hold(*, run: Run, now: datetime.datetime) -> bool:
     """
     limits = check_limits()
     with transaction.atomic():
-        undecided = list(Run.objects.filter(UNDECIDED).select_for_update(no_key=True).order_by("id"))
-        ids = [row.id for row in undecided if row.id == run.id or not is_sweeping(row.id)]
+        undecided = lock_runs(Run.objects.filter(UNDECIDED))
+        checked = [row for row in undecided if row.id == run.id or not is_sweeping(row.id)]
+        ids = [row.id for row in checked]
         if run.id not in ids:
             # Another process took it for cut off, and has decided.
             run.refresh_from_db()
             return run.passed_at is not None
-        checked = [row for row in undecided if row.id in ids]
         due = _due(ids, as_of=max(row.as_of for row in checked))
         history = history_of(today=billing_day(now), kinds=[Run.Kind.SWEEP], without=ids)
         found = find_excesses(due=due, history=history, limits=limits)
         if not found:
-            let_through(ids, now=now)
+            let_through(checked, now=now)
             run.passed_at = now
             return True
         # All of them: what is too much together must not pass in parts.
-        hold(ids, because=held_reason(found, others=len(ids) - 1))
+        hold(checked, because=held_reason(found, others=len(ids) - 1))
         run.refresh_from_db()
     for row in checked:
         log_held(row, due=due, because=run.held_because)

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from django.db import connection
 
 from accounts.array_literals import uuid_array
+from accounts.billing_day import billing_day
 from accounts.sql_files import query
 from payments.gateways.port import Gateway
 from payments.messages.dispatch import send_attempts, send_payments
 from payments.messages.format import MalformedMessage
 from payments.messages.queue import Queue
-from payments.messages.rows import PaymentsMessage, RowsMessage, SessionsMessage
+from payments.messages.rows import PaymentsMessage, RefundsMessage, SessionsMessage
 from payments.method_sessions.gateway_calls import call_for_sessions
 from payments.models import GatewayAttempt, Payment, PaymentMethodSession, Refund
 from payments.outcomes import Written
@@ -59,14 +60,12 @@ class Delivery:
 class Surroundings:
     """What processing needs from outside.
 
-    `clock` gives this instant, aware; `today` is the billing day. `seconds_left` says how long the caller may still
-    work.
+    `clock` gives this instant, aware. `seconds_left` says how long the caller may still work.
     """
 
     gateway: Gateway
     queue: Queue
     clock: Callable[[], datetime.datetime]
-    today: datetime.date
     seconds_left: Callable[[], float]
 
 
@@ -99,16 +98,18 @@ def process_deliveries(*, deliveries: Iterable[Delivery], surroundings: Surround
 def _process(message: AnyMessage, surroundings: Surroundings) -> None:
     """Do what the message asks for; each step finds what an earlier delivery left. A bad item fails alone.
 
-    Raises `ItemsRefused`, `GatewayUnavailable` and `LeasedElsewhere` after what could be done was done.
+    Raises `ItemsRefused`, `GatewayUnavailable` and `LeasedElsewhere` after what could be done was done. With one of the
+    latter two the message comes back anyway: its faults are found, and refused, when it comes again.
     """
     if isinstance(message, PeriodsMessage):
         faults = _charge_and_collect(message, surroundings)
     elif isinstance(message, PaymentsMessage):
         faults = _collect_named(message, surroundings)
-    elif isinstance(message, SessionsMessage):
-        faults = _work_on_sessions(message, surroundings)
-    else:
+    elif isinstance(message, RefundsMessage):
         faults = _send_refunds(message, surroundings)
+    else:
+        # A SessionsMessage: the type checker says when there is another kind.
+        faults = _work_on_sessions(message, surroundings)
     if faults:
         raise ItemsRefused(f"{len(faults)} items of the message were refused, the first: {faults[0]}")
 
@@ -116,17 +117,17 @@ def _process(message: AnyMessage, surroundings: Surroundings) -> None:
 def _charge_and_collect(message: PeriodsMessage, surroundings: Surroundings) -> tuple[str, ...]:
     """Charge the periods, collect their payments, record the outcomes. Returns the items' faults."""
     gateway, now = surroundings.gateway.name, surroundings.clock()
-    charged = invoice_periods(items=message.periods, gateway=gateway, today=surroundings.today, now=now)
+    charged = invoice_periods(items=message.periods, gateway=gateway, today=billing_day(now), now=now)
     # Counted at once: whatever fails after it, they are charged.
     emit(now=now, charged=len(charged.rebillings))
     # What was charged exists, and so do its payments. Of a clean batch that is all, and these are no statements.
     known = known_periods(message, charged=charged.rebillings)
-    earlier = _payments_submitted([item for item in known.periods if item.rebilling_id not in charged.rebillings])
-    _collect([*charged.payments, *earlier], surroundings)
+    earlier = [item for item in known.periods if item.rebilling_id not in charged.rebillings]
+    _collect([*charged.payments, *_payments_never_collected(earlier)], surroundings)
     return known.faults
 
 
-def _collect_named(message: RowsMessage, surroundings: Surroundings) -> tuple[str, ...]:
+def _collect_named(message: PaymentsMessage, surroundings: Surroundings) -> tuple[str, ...]:
     """Collect the payments, or look up what became of them, and record the outcomes. Returns the items' faults."""
     known = known_rows(message)
     _collect(known.ids, surroundings)
@@ -134,27 +135,42 @@ def _collect_named(message: RowsMessage, surroundings: Surroundings) -> tuple[st
 
 
 def _collect(payment_ids: Collection[uuid.UUID], surroundings: Surroundings) -> None:
-    results = _call_gateway(Payment, payment_ids, surroundings)
+    """Call the gateway for the payments, record the outcomes, and send what is to be collected because of them."""
+    results = call_gateway(
+        model=Payment,
+        ids=payment_ids,
+        gateway=surroundings.gateway,
+        clock=surroundings.clock,
+        seconds_left=surroundings.seconds_left,
+    )
+    # Booked on the day on which the outcome is known: the day may have ended while the gateway was called.
     now = surroundings.clock()
-    recorded = record_payment_outcomes(outcomes=results.outcomes, today=surroundings.today, now=now)
+    recorded = record_payment_outcomes(outcomes=results.outcomes, today=billing_day(now), now=now)
     _emit_outcomes(recorded.rows, now)
     # Should this fail, the hourly check sends them: redelivered, the message no longer finds them.
     send_payments(payment_ids=recorded.submitted, queue=surroundings.queue)
-    _finish_later(results, model=Payment, queue=surroundings.queue)
+    _try_rest_later(results, model=Payment, queue=surroundings.queue)
 
 
-def _send_refunds(message: RowsMessage, surroundings: Surroundings) -> tuple[str, ...]:
+def _send_refunds(message: RefundsMessage, surroundings: Surroundings) -> tuple[str, ...]:
     """Send the refunds' money back, or look up what became of it, and record the outcomes. Returns the items'
     faults.
     """
     known = known_rows(message)
-    results = _call_gateway(Refund, known.ids, surroundings)
-    record_refund_outcomes(outcomes=results.outcomes, today=surroundings.today, now=surroundings.clock())
-    _finish_later(results, model=Refund, queue=surroundings.queue)
+    results = call_gateway(
+        model=Refund,
+        ids=known.ids,
+        gateway=surroundings.gateway,
+        clock=surroundings.clock,
+        seconds_left=surroundings.seconds_left,
+    )
+    now = surroundings.clock()
+    record_refund_outcomes(outcomes=results.outcomes, today=billing_day(now), now=now)
+    _try_rest_later(results, model=Refund, queue=surroundings.queue)
     return known.faults
 
 
-def _work_on_sessions(message: RowsMessage, surroundings: Surroundings) -> tuple[str, ...]:
+def _work_on_sessions(message: SessionsMessage, surroundings: Surroundings) -> tuple[str, ...]:
     """Open the sessions at the gateway, or look up what became of them. Returns the items' faults.
 
     Raises `GatewayUnavailable` where the gateway didn't answer for some: the message comes back.
@@ -164,7 +180,6 @@ def _work_on_sessions(message: RowsMessage, surroundings: Surroundings) -> tuple
         ids=known.ids,
         gateway=surroundings.gateway,
         clock=surroundings.clock,
-        today=surroundings.today,
         seconds_left=surroundings.seconds_left,
     )
     send_attempts(model=PaymentMethodSession, ids=results.not_reached, queue=surroundings.queue)
@@ -173,17 +188,7 @@ def _work_on_sessions(message: RowsMessage, surroundings: Surroundings) -> tuple
     return known.faults
 
 
-def _call_gateway(model: type[GatewayAttempt], ids: Collection[uuid.UUID], surroundings: Surroundings) -> CallResults:
-    return call_gateway(
-        model=model,
-        ids=ids,
-        gateway=surroundings.gateway,
-        clock=surroundings.clock,
-        seconds_left=surroundings.seconds_left,
-    )
-
-
-def _finish_later(results: CallResults, *, model: type[GatewayAttempt], queue: Queue) -> None:
+def _try_rest_later(results: CallResults, *, model: type[GatewayAttempt], queue: Queue) -> None:
     """Send what wasn't reached in time as new messages. Raises `GatewayUnavailable` and `LeasedElsewhere`, so that this
     message comes back.
 
@@ -214,8 +219,11 @@ def _emit_outcomes(recorded: Iterable[tuple[RecordedPayment, Written]], now: dat
     )
 
 
-def _payments_submitted(items: Collection[PeriodItem]) -> list[uuid.UUID]:
-    """The payments of these periods' invoices that are still to be collected: an earlier delivery charged them."""
+def _payments_never_collected(items: Collection[PeriodItem]) -> list[uuid.UUID]:
+    """The payments of these periods' invoices that an earlier delivery submitted and brought no outcome of.
+
+    Not those that are UNKNOWN: that was their outcome, and the hourly check has them looked up.
+    """
     if not items:
         return []
     with connection.cursor() as cursor:

@@ -17,6 +17,7 @@ from accounts.terms import TermsHistory, TermsInForce, terms_of
 from invoices.models import Invoice
 from payments.amount_checks import SUPERSEDED
 from payments.declines import AMOUNT_TOO_SMALL, BY_PERSON
+from payments.dunning_steps import waits_for_review
 from payments.models import Authentication, Payment
 from payments.outcomes import OUR_FAULT
 from rebilling.models import AWAITS_DECISION, Rebilling
@@ -24,6 +25,8 @@ from rebilling.period_rows import units_in_words
 
 NO_DECLINES = [*OUR_FAULT, SUPERSEDED, AMOUNT_TOO_SMALL, BY_PERSON]
 """Codes of payments that were not made, which no customer's bank refused."""
+
+WAITS_FOR_REVIEW = "Dunning waits: its last attempts failed by our own fault, and a person has to review them."
 
 
 def explain_account(account_id: uuid.UUID, *, today: datetime.date) -> list[str]:
@@ -93,7 +96,9 @@ def _collection(account: Account, invoices: Sequence[Invoice], today: datetime.d
     is_inactive = account.status == Account.Status.INACTIVE
     if any(invoice.in_flight for invoice in invoices):
         yield "A payment is at the gateway, and its outcome isn't known yet."
-    if account.dunning_on is not None:
+    if account.dunning_on is not None and account.dunning_on < today and waits_for_review(account_id=account.id):
+        yield WAITS_FOR_REVIEW
+    elif account.dunning_on is not None:
         steps = f"Next step {account.dunning_steps + 1} of {len(settings.DUNNING_DAYS)}"
         after = "" if is_inactive else "; INACTIVE after the last"
         yield f"{steps} of dunning on {day_in_words(account.dunning_on)}{after}."

@@ -17,8 +17,10 @@ from invoices.taxes_by_rate import taxes_by_rate
 from ledger.models import Entry, EntryType
 from payments.amount_checks import SUPERSEDED
 from payments.declines import AMOUNT_TOO_SMALL, BY_PERSON
+from payments.dunning_steps import waits_for_review
 from payments.models import OFFLINE, Payment, Refund
 from payments.outcomes import OUR_FAULT
+from subscriptions.account_story import WAITS_FOR_REVIEW
 
 Event = tuple[uuid.UUID, str]
 """The id of the row that tells when it was, and the sentence."""
@@ -224,6 +226,8 @@ def _what_comes(invoice: Invoice, today: datetime.date) -> Iterator[str]:
         yield "Nothing collects it by itself: collect it now, or record what is paid offline."
     elif account.payment_method_unusable:
         yield "The account's payment method was declined for good: the invoice is collected once there is another."
+    elif account.dunning_on and account.dunning_on < today and waits_for_review(account_id=account.id):
+        yield WAITS_FOR_REVIEW
     elif account.dunning_on:
         yield f"The next step of dunning is on {day_in_words(account.dunning_on)}."
     else:

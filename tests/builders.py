@@ -202,7 +202,6 @@ def delivered(
             gateway=gateway or ScriptedGateway(),
             queue=queue or QueueInHand(),
             clock=lambda: now or at(today),
-            today=today,
             seconds_left=lambda: seconds_left,
         ),
     )

@@ -43,6 +43,7 @@ WHOLLY_COVERED = [
     "rebilling/invoice_periods.py",
     "rebilling/period_decisions.py",
     "rebilling/worker.py",
+    "payments/answer_checks.py",
     "payments/leases.py",
     "payments/send_to_gateway.py",
     "payments/outcomes.py",

@@ -115,7 +115,6 @@ def _queued(records: list[dict[str, Any]], context: Context) -> dict[str, Any]:
                 "no time was left for some messages", extra={"event": "lambda.batch_left", "messages": failed}
             )
             break
-        # The billing day is found for each message: the first may take its time.
         failed += process_deliveries(
             deliveries=[Delivery(message_id=record["messageId"], body=record["body"])],
             surroundings=_surroundings(context),
@@ -128,6 +127,5 @@ def _surroundings(context: Context) -> Surroundings:
         gateway=configured_gateway(),
         queue=configured_queue(),
         clock=clock.now,
-        today=billing_day(clock.now()),
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000,
     )

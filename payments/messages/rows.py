@@ -65,10 +65,12 @@ class SessionsMessage(RowsMessage):
     WHAT = "sessions"
 
 
-MESSAGES: tuple[type[RowsMessage], ...] = (PaymentsMessage, RefundsMessage, SessionsMessage)
+AnyRowsMessage = PaymentsMessage | RefundsMessage | SessionsMessage
+
+MESSAGES: tuple[type[AnyRowsMessage], ...] = (PaymentsMessage, RefundsMessage, SessionsMessage)
 
 
-def message_of(model: AnyModel, ids: Collection[uuid.UUID]) -> RowsMessage:
+def message_of(model: AnyModel, ids: Collection[uuid.UUID]) -> AnyRowsMessage:
     """The message that carries these rows of the model."""
     (kind,) = (kind for kind in MESSAGES if kind.MODEL is model)
     return kind(ids=tuple(ids))

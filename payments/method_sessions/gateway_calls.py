@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+from accounts.billing_day import billing_day
 from payments.gateways.port import Gateway, readable
 from payments.gateways.sessions import (
     SessionAnswer,
@@ -47,7 +48,6 @@ def call_for_sessions(
     ids: Collection[uuid.UUID],
     gateway: Gateway,
     clock: Callable[[], datetime.datetime],
-    today: datetime.date,
     seconds_left: Callable[[], float],
 ) -> SessionResults:
     """Call the gateway for each of the sessions that is OPEN, and record what it answers.
@@ -72,7 +72,8 @@ def call_for_sessions(
             continue
         in_a_row = 0
         if answer is not None:
-            record_answer(session=session, answer=answer, asked_at=now, today=today, now=clock())
+            recorded_at = clock()
+            record_answer(session=session, answer=answer, asked_at=now, today=billing_day(recorded_at), now=recorded_at)
     return results
 
 

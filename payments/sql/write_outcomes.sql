@@ -15,4 +15,4 @@ FROM unnest(
 ) AS outcome (id, status, code, reference, for_review)
 JOIN {table} AS before USING (id)
 WHERE row.id = outcome.id AND row.status IN ('SUBMITTED', 'UNKNOWN')
-RETURNING row.id, before.status = 'UNKNOWN' AND row.status = 'UNKNOWN'
+RETURNING row.id, row.account_id, before.status = 'UNKNOWN' AND row.status = 'UNKNOWN'

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from payments.messages.format import malformed, object_in, read_date, read_items, read_object, read_uuid
-from payments.messages.rows import MESSAGES, RowsMessage
+from payments.messages.rows import MESSAGES, AnyRowsMessage
 
 
 class PeriodItem(NamedTuple):
@@ -55,9 +55,9 @@ class PeriodsMessage:
         }
 
 
-AnyMessage = PeriodsMessage | RowsMessage
+AnyMessage = PeriodsMessage | AnyRowsMessage
 
-_READERS: dict[str, Callable[[object], RowsMessage]] = {kind.schema(): kind.read for kind in MESSAGES}
+_READERS: dict[str, Callable[[object], AnyRowsMessage]] = {kind.schema(): kind.read for kind in MESSAGES}
 
 
 def from_json(body: str) -> AnyMessage:

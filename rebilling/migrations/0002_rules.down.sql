@@ -1,6 +1,11 @@
 REVOKE ALL (status, reason, detail, ended_on, invoice_id, due_since) ON rebilling_rebilling FROM :application_role;
 GRANT UPDATE, DELETE ON rebilling_rebilling, rebilling_proration TO :application_role;
-GRANT DELETE ON rebilling_run TO :application_role;
+REVOKE ALL (
+    status, swept_at, passed_at, held_because, decided_at, decision, gaps_searched_at, reconciled_at, figures
+) ON rebilling_run FROM :application_role;
+GRANT UPDATE, DELETE ON rebilling_run TO :application_role;
+DROP TRIGGER rebilling_run_stays_as_reconciled ON rebilling_run;
+DROP FUNCTION rebilling_run_refuse_change();
 DROP TRIGGER rebilling_run_moves ON rebilling_run;
 DROP TRIGGER rebilling_run_starts ON rebilling_run;
 DROP TRIGGER rebilling_rebilling_moves ON rebilling_rebilling;

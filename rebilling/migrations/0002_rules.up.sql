@@ -95,7 +95,35 @@ CREATE TRIGGER rebilling_run_moves BEFORE UPDATE OF status ON rebilling_run FOR 
     )
     EXECUTE FUNCTION refuse_state();
 
--- A run and what it found due are evidence: they are worked on, never deleted; whose period it is never changes.
-REVOKE DELETE ON rebilling_run FROM :application_role;
+-- A reconciled run stays as it is, with its figures. It can only be opened again, to be searched and reconciled
+-- anew, which changes nothing else: what is done about it then changes it while it is OPEN.
+CREATE FUNCTION rebilling_run_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'integrity_constraint_violation',
+        MESSAGE = format('run %s is RECONCILED: it can be opened again, and not be changed', OLD.id),
+        SCHEMA = TG_TABLE_SCHEMA,
+        TABLE = TG_TABLE_NAME,
+        CONSTRAINT = 'rebilling_run_stays_as_reconciled';
+END;
+$$;
+CREATE TRIGGER rebilling_run_stays_as_reconciled BEFORE UPDATE ON rebilling_run FOR EACH ROW
+    WHEN (
+        OLD.status = 'RECONCILED'
+        AND (
+            NEW.status = 'RECONCILED'
+            OR to_jsonb(NEW) - '{status, reconciled_at, gaps_searched_at}'::text[]
+                <> to_jsonb(OLD) - '{status, reconciled_at, gaps_searched_at}'::text[]
+        )
+    )
+    EXECUTE FUNCTION rebilling_run_refuse_change();
+
+-- A run and what it found due are evidence: they are worked on, never deleted; whose period it is never changes, nor
+-- what a run began as.
+REVOKE UPDATE, DELETE ON rebilling_run FROM :application_role;
+GRANT UPDATE (
+    status, swept_at, passed_at, held_because, decided_at, decision, gaps_searched_at, reconciled_at, figures
+)
+    ON rebilling_run TO :application_role;
 REVOKE UPDATE, DELETE ON rebilling_rebilling, rebilling_proration FROM :application_role;
 GRANT UPDATE (status, reason, detail, ended_on, invoice_id, due_since) ON rebilling_rebilling TO :application_role;

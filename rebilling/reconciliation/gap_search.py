@@ -28,4 +28,6 @@ def search_for_gaps(*, now: datetime.datetime, whole: bool = False) -> None:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(query(__file__, "gap_suspects"), {"now": now})
-        Run.objects.filter(id__in=[run.id for run in ended]).update(gaps_searched_at=now)
+        # Another check may have reconciled one of them meanwhile: that one stays as it is.
+        still_open = Run.objects.filter(id__in=[run.id for run in ended], status=Run.Status.OPEN)
+        still_open.update(gaps_searched_at=now)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from django.db import transaction
 
+from rebilling.locked_runs import lock_runs
 from rebilling.models import Rebilling, Run
 from rebilling.reconciliation.gap_search import search_for_gaps
 from rebilling.reconciliation.summary import Reconciliation, reconciliations_of
@@ -44,7 +45,7 @@ def apply_reconciliation(reconciliation: Reconciliation, *, now: datetime.dateti
 def _mark_reconciled(run_id: uuid.UUID, now: datetime.datetime) -> str:
     """Make the run RECONCILED, unless a person has made one of its periods DUE again meanwhile. Returns its status."""
     with transaction.atomic():
-        run = Run.objects.select_for_update(no_key=True).get(id=run_id)
+        (run,) = lock_runs(Run.objects.filter(id=run_id))
         # Checked under the lock, which releasing a period takes too. A run that hasn't passed the volume check can't be
         # reconciled yet.
         passed = run.status == Run.Status.OPEN and run.passed_at is not None

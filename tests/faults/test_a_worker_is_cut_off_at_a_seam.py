@@ -57,7 +57,7 @@ CHARGING = [
 ]
 COLLECTING = [
     (Seam("rebilling.worker.invoice_periods"), 0),
-    (Seam("rebilling.worker._payments_submitted"), 0),
+    (Seam("rebilling.worker._payments_never_collected"), 0),
     (Seam("rebilling.worker.call_gateway", "before"), 0),
     (Seam("payments.leases.check_amounts"), 0),
     (Seam("payments.send_to_gateway.take_lease"), 0),

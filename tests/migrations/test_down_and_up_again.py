@@ -95,6 +95,7 @@ class TestTriggersAfterAll:
             ("rebilling_rebilling", "rebilling_rebilling_starts", "O"),
             ("rebilling_run", "rebilling_run_moves", "O"),
             ("rebilling_run", "rebilling_run_starts", "O"),
+            ("rebilling_run", "rebilling_run_stays_as_reconciled", "O"),
         ]
 
     def test_have_their_functions(self, journey: Journey) -> None:
@@ -105,6 +106,7 @@ class TestTriggersAfterAll:
             "payments_refund_refuse_excess",
             "rebilling_rebilling_refuse_longer",
             "rebilling_rebilling_refuse_overlap",
+            "rebilling_run_refuse_change",
             "refuse_state",
         ]
 

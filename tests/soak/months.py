@@ -150,7 +150,6 @@ class Months:
                 gateway=configured_gateway(),
                 queue=self.queue,
                 clock=lambda: self.clock.now,
-                today=self.clock.today,
                 seconds_left=lambda: ends - time.monotonic(),
             ),
         )

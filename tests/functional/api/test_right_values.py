@@ -380,3 +380,33 @@ class TestThroughStripe:
         assert len(days.invoice(account_id)["payments"]) == 1
         assert days.statuses(account_id) == ["PENDING"]
         assert _owes(days, account_id) == (1505, 0)
+
+    def test_an_account_without_a_payment_method_is_dunned_without_a_call_until_it_is_over(
+        self, days: PlatformDays, settings: Any
+    ) -> None:
+        settings.PAYMENT_GATEWAY = "payments.gateways.stripe.gateway.StripeGateway"
+        seen = []
+        with stripe_bench() as bench:
+            days.gateway = bench.gateway
+            account_id, invoice = _charged(days, payment_method=None)
+            for number in range(12):
+                account, invoice = days.account(account_id), days.invoice(account_id)
+                seen.append((len(invoice["payments"]), account["status"], account["dunning_on"]))
+                days.sweep(STRIPE_NOW.date() + datetime.timedelta(days=number + 1))
+            assert bench.provider.records.calls == {}
+        steps = [str(STRIPE_NOW.date() + datetime.timedelta(days=number)) for number in (1, 3, 5, 7)]
+        assert seen == [
+            (1, "PAST_DUE", steps[0]),
+            *[(2, "PAST_DUE", steps[1])] * 2,
+            *[(3, "PAST_DUE", steps[2])] * 2,
+            *[(4, "PAST_DUE", steps[3])] * 2,
+            *[(5, "INACTIVE", None)] * 5,
+        ]
+        assert {(payment["status"], payment["decline_code"]) for payment in invoice["payments"]} == {
+            ("DECLINED", "no_payment_method")
+        }
+        assert [payment["submitted_at"][:10] for payment in invoice["payments"]] == [str(STRIPE_NOW.date()), *steps]
+        account = days.account(account_id)
+        assert (account["inactive_reason"], account["payment_method_unusable"]) == ("unpaid", False)
+        assert days.statuses(account_id) == ["PENDING", "PAST_DUE", "INACTIVE"]
+        assert (days.invoice(account_id)["status"], _owes(days, account_id)) == ("OPEN", (1999, 0))

@@ -33,7 +33,7 @@ GRANTED = {
     "payments_refund": {READ, ADD},
     "payments_paymentmethodsession": {READ, ADD},
     "payments_gatewayrate": {READ, ADD},
-    "rebilling_run": {READ, ADD, CHANGE},
+    "rebilling_run": {READ, ADD},
     "rebilling_rebilling": {READ, ADD},
     "rebilling_proration": {READ, ADD},
     "django_migrations": {READ},
@@ -79,9 +79,13 @@ CHANGED = {
         *("look_up_requested_at", "completed_at"),
     },
     "payments_gatewayrate": {"free_at"},
+    "rebilling_run": {
+        *("status", "swept_at", "passed_at", "held_because", "decided_at", "decision", "gaps_searched_at"),
+        *("reconciled_at", "figures"),
+    },
     "rebilling_rebilling": {"status", "reason", "detail", "ended_on", "invoice_id", "due_since"},
 }
-"""The columns that the application may change. Of a run it may change all, of every other table none."""
+"""The columns that the application may change; of every other table none."""
 PRIVILEGES = [READ, ADD, CHANGE, DELETE, "TRUNCATE", "REFERENCES", "TRIGGER"]
 
 REFUSED = {
@@ -135,6 +139,8 @@ REFUSED = {
     "a session is not deleted": "DELETE FROM payments_paymentmethodsession",
     "a change within a period is not edited": "UPDATE rebilling_proration SET credit_minor = 1",
     "a change within a period is not deleted": "DELETE FROM rebilling_proration",
+    "a run's date is not edited": "UPDATE rebilling_run SET as_of = as_of - 1",
+    "a run's usual size is not edited": "UPDATE rebilling_run SET usual = NULL",
     "a run is not deleted": "DELETE FROM rebilling_run",
     "a rebilling is not deleted": "DELETE FROM rebilling_rebilling",
     "a migration is not recorded": "INSERT INTO django_migrations (app, name, applied) VALUES ('a', 'b', now())",

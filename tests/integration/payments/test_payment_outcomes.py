@@ -9,8 +9,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import DataError
+from django.db import DataError, transaction
 
+from accounts.locked_accounts import lock_account
 from accounts.models import Account, AccountChange
 from invoices.account_status import refresh_accounts
 from invoices.credits import grant_credit
@@ -21,7 +22,7 @@ from payments import payment_outcomes
 from payments.account_updates import update_account
 from payments.gateways.port import Declined, PaymentRequest, Succeeded, Unknown
 from payments.models import Payment
-from payments.outcomes import OUR_FAULT
+from payments.outcomes import OUR_FAULT, write_outcomes
 from payments.payment_outcomes import record_payment_outcomes
 from rebilling import worker
 from subscriptions.lifecycle import close_account
@@ -54,6 +55,7 @@ from tests.support.owing import (
 from tests.support.payments import collected, recorded
 from tests.support.refunds import entries_of
 from tests.support.signatures import undated
+from tests.support.unchanged import nothing_moves
 
 DAY = datetime.timedelta(days=1)
 TIMED_OUT = Unknown(reason="timed out")
@@ -229,13 +231,28 @@ class TestOurOwnFault:
 
     def test_at_a_step_undoes_it_and_the_step_comes_again_tomorrow(self) -> None:
         account = owing()
-        for number in range(1, 4):
+        for number in range(1, 3):
             billed(as_of=TODAY + number * DAY, gateway=answers(Declined(code="invalid_request")))
             account.refresh_from_db()
             assert (account.status, account.dunning_steps) == ("PAST_DUE", 0)
             assert account.dunning_on == TODAY + (number + 1) * DAY
-        billed(as_of=TODAY + 4 * DAY)
+        billed(as_of=TODAY + 3 * DAY)
         assert state_of(account) == ("ACTIVE", 0, 0)
+
+
+@rolled_back
+class TestWriteOutcomes:
+    def test_refuses_a_payment_of_an_account_that_is_not_locked(self) -> None:
+        account, _ = charged()
+        other = an_account()
+        payment = account.payments.get()
+        outcomes = {payment.id: Declined(code="card_declined")}
+        with nothing_moves(), transaction.atomic():
+            locked = {other.id: lock_account(other.id)}
+            with pytest.raises(ValueError, match=r"^the account of a payment isn't locked$"), transaction.atomic():
+                write_outcomes(model=Payment, accounts=locked, outcomes=outcomes, now=NOW)
+        payment.refresh_from_db()
+        assert payment.status == "SUBMITTED"
 
 
 @rolled_back

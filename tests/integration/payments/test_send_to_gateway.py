@@ -102,7 +102,6 @@ class TestLease:
             gateway=gateway,
             queue=queue,
             clock=lambda: NOW + datetime.timedelta(seconds=worked()),
-            today=TODAY,
             seconds_left=lambda: 900 - worked(),
         )
         assert process_deliveries(deliveries=[Delivery("0", body)], surroundings=surroundings) == []
@@ -137,7 +136,6 @@ class TestLease:
             gateway=Timed(),
             queue=QueueInHand(),
             clock=lambda: next(instants, NOW + datetime.timedelta(seconds=10)),
-            today=TODAY,
             seconds_left=lambda: 900,
         )
         assert process_deliveries(deliveries=[Delivery("0", body)], surroundings=surroundings) == []
@@ -254,7 +252,6 @@ class TestLeaseInRealTime:
             gateway=Slow(),
             queue=queue,
             clock=lambda: NOW + datetime.timedelta(seconds=time.monotonic() - began),
-            today=TODAY,
             seconds_left=lambda: 900,
         )
         (body,) = queue.take()

@@ -18,7 +18,6 @@ from rebilling.messages.message import from_json
 from rebilling.worker import Delivery, Surroundings, process_deliveries
 from tests.builders import (
     NOW,
-    TODAY,
     QueueInHand,
     ScriptedGateway,
     a_plan,
@@ -225,7 +224,6 @@ class TestMessage:
             gateway=Slow(),
             queue=queue,
             clock=lambda: NOW + datetime.timedelta(seconds=time.monotonic() - began),
-            today=TODAY,
             seconds_left=lambda: 900,
         )
         body = to_json(RefundsMessage(ids=tuple(refund.id for refund in refunds)))

@@ -10,8 +10,8 @@ from rebilling.books import discrepancies
 from rebilling.models import Proration
 from subscriptions.discounts import give_discount
 from tests.builders import NOW, TODAY, a_plan, an_account, billed
-from tests.integration.rebilling.test_books import ANEW, copied, execute
 from tests.support.databases import rolled_back
+from tests.support.forgeries import ANEW, copied, execute
 from tests.support.terms import JAN_16, billed_account, changed
 
 pytestmark = rolled_back

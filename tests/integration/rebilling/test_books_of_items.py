@@ -9,8 +9,8 @@ from invoices.models import InvoiceLine, Item
 from rebilling.books import discrepancies
 from rebilling.models import Rebilling
 from tests.builders import TODAY, QueueInHand, an_account, billed, swept
-from tests.integration.rebilling.test_books import ANEW, attempt, copied, execute
 from tests.support.databases import rolled_back
+from tests.support.forgeries import ANEW, attempt, copied, execute
 from tests.support.items import added, removed
 from tests.support.owing import FEB_1
 from tests.support.terms import billed_account, changed

@@ -19,8 +19,8 @@ from rebilling.books import discrepancies
 from subscriptions.discounts import give_discount
 from subscriptions.lifecycle import close_account
 from tests.builders import NOW, TODAY, ScriptedGateway, a_plan, an_account, billed
-from tests.integration.rebilling.test_books import ANEW, attempt, copied
 from tests.support.databases import rolled_back
+from tests.support.forgeries import ANEW, attempt, copied
 from tests.support.items import added
 from tests.support.refunds import sent
 

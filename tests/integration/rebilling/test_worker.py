@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from invoices.models import Invoice
+from accounts.billing_day import billing_day
+from accounts.models import Account
+from invoices.models import CreditNote, Invoice
 from ledger.models import Entry
-from payments.gateways.port import Declined, NotAttempted, Unknown
+from payments.gateways.port import Answer, Declined, NotAttempted, Request, Unknown
 from payments.messages.format import to_json
 from payments.messages.rows import PaymentsMessage, RefundsMessage
 from payments.models import Payment
 from rebilling.models import Rebilling, Run
+from rebilling.worker import Delivery, Surroundings, process_deliveries
 from tests.builders import (
     NOW,
     TODAY,
@@ -29,6 +32,7 @@ from tests.builders import (
     swept,
 )
 from tests.support.databases import rolled_back
+from tests.support.refunds import paid, requested
 
 pytestmark = rolled_back
 
@@ -218,3 +222,52 @@ class TestLeases:
         assert delivered(bodies=[body], gateway=gateway, now=at(TODAY)) == []
         assert (gateway.requests, gateway.looked_up) == ([], [])
         assert Payment.objects.get().completed_at == payment.completed_at
+
+
+class TestMidnightDuringACall:
+    """A message is begun a second before midnight in the billing time zone, and the gateway answers a second after."""
+
+    BEFORE = datetime.datetime(2026, 1, 1, 22, 59, 59, tzinfo=datetime.UTC)
+    """In Berlin, whose day ends at 23:00 UTC."""
+    NEXT_DAY = TODAY + datetime.timedelta(days=1)
+
+    @pytest.fixture(autouse=True)
+    def berlin(self, settings: Any) -> None:
+        settings.BILLING_TIME_ZONE = "Europe/Berlin"
+
+    def deliver(self, message: str, answer: Any = None) -> None:
+        """Deliver it to a gateway that gives the answer, or takes what it is asked for."""
+        now = self.BEFORE
+
+        class Slow(ScriptedGateway):
+            def submit(self, request: Request, *, timeout_seconds: float) -> Answer:
+                nonlocal now
+                now += datetime.timedelta(seconds=2)
+                return answer or super().submit(request, timeout_seconds=timeout_seconds)
+
+        surroundings = Surroundings(gateway=Slow(), queue=QueueInHand(), clock=lambda: now, seconds_left=lambda: 900)
+        assert process_deliveries(deliveries=[Delivery("0", message)], surroundings=surroundings) == []
+
+    def a_message(self) -> str:
+        an_account()
+        queue = QueueInHand()
+        swept(as_of=TODAY, queue=queue)
+        return queue.take()[0]
+
+    def test_books_the_charge_on_the_day_that_ends_and_the_payment_on_the_next(self) -> None:
+        self.deliver(self.a_message())
+        booked = Entry.objects.order_by("id").values_list("type", "effective_on")
+        assert list(booked) == [("charge", TODAY), ("payment", self.NEXT_DAY)]
+        assert billing_day(Payment.objects.get().completed_at or NOW) == self.NEXT_DAY
+
+    def test_counts_the_days_of_dunning_from_the_next_day(self) -> None:
+        self.deliver(self.a_message(), Declined(code="card_declined"))
+        assert Invoice.objects.get().declined_on == self.NEXT_DAY
+        assert Account.objects.get().dunning_on == self.NEXT_DAY + datetime.timedelta(days=1)
+
+    def test_books_a_refund_and_its_credit_note_on_the_next_day(self) -> None:
+        refund = requested(paid())
+        self.deliver(to_json(RefundsMessage(ids=(refund.id,))))
+        booked = Entry.objects.filter(type__in=["refund", "credit_note"]).values_list("effective_on", flat=True)
+        assert list(booked) == [self.NEXT_DAY] * 2
+        assert CreditNote.objects.get().issued_on == self.NEXT_DAY
