@@ -22,13 +22,15 @@ TASK_ROOT = "/var/task"
 """Where Lambda unpacks a zip."""
 
 
-def runtime_environment(*, target: Target, extras: Sequence[str] = (), build: Path = BUILD) -> Path:
+def runtime_environment(
+    *, target: Target, extras: Sequence[str] = (), runtime: str = "runtime", build: Path = BUILD
+) -> Path:
     """An environment with the runtime's requirements and those of the extras, made anew when any of it has changed.
 
     Raises UnableToShip for an extra that has no lock file, without a Python of the target's version, and when pip
     doesn't find or accept a package.
     """
-    locks = [ROOT / "requirements" / f"{name}.txt" for name in ("runtime", *extras)]
+    locks = [ROOT / "requirements" / f"{name}.txt" for name in (runtime, *extras)]
     for lock in locks:
         if not lock.is_file():
             raise UnableToShip(f"requirements/{lock.name} is missing: no such extra")
