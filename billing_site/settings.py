@@ -28,7 +28,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # `localcloud` is never deployed: it is there in a clone and not in the Lambda zip.
 LOCALCLOUD = importlib.util.find_spec("localcloud") is not None
 
-INSTALLED_APPS = [
+# The worker has no interface: it starts without the API and the admin, which are a third of a start.
+_INTERFACES = [
     # Before the admin, some of whose templates it overrides.
     "backoffice",
     "backoffice.site.StaffSiteConfig",
@@ -41,13 +42,16 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "api",
+]
+INSTALLED_APPS = [
+    *(_INTERFACES if FUNCTION_DUTY != "worker" else []),
     "accounts",
     "ledger",
     "invoices",
     "payments",
     "rebilling",
     "subscriptions",
-    "api",
     "billing_site",
     *(["localcloud"] if LOCALCLOUD else []),
 ]
@@ -64,7 +68,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-ROOT_URLCONF = "billing_site.urls"
+ROOT_URLCONF = "billing_site.urls" if FUNCTION_DUTY != "worker" else None
 WSGI_APPLICATION = "billing_site.wsgi.application"
 AUTH_USER_MODEL = "backoffice.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
