@@ -8,7 +8,8 @@ from billing_site.front import front
 urlpatterns = [
     path("", front),
     path("", include("api.urls")),
-    # As `include` does it, but by name: the API answers without the admin's pages, which the first request for one loads.
+    # As `include` does it, but by name: the API answers without the admin's pages, and the first request for one loads
+    # them.
     URLResolver(RoutePattern("admin/"), "backoffice.urls", app_name="admin", namespace="admin"),
 ]
 
