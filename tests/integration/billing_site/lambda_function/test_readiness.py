@@ -15,7 +15,7 @@ def refusing(code: str) -> Any:
     client.get_queue_attributes.side_effect = ClientError(
         {"Error": {"Code": code, "Message": "for a reason"}}, "GetQueueAttributes"
     )
-    return mock.patch("billing_site.lambda_function.readiness.boto3.client", return_value=client)
+    return mock.patch("billing_site.lambda_function.readiness.aws_client", return_value=client)
 
 
 class TestQueue:
