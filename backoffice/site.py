@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, autodiscover
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest
@@ -67,7 +67,7 @@ class StaffSiteConfig(SimpleAdminConfig):
     def ready(self) -> None:
         super().ready()
         if not settings.FUNCTION_DUTY:
-            self.module.autodiscover()
+            autodiscover()
 
 
 def _refuse_nul(request: HttpRequest) -> None:

@@ -2,11 +2,12 @@
 
     python -m benchmarks cold_start
 
-Both packages are locked, compiled and zipped the same way, and run under AWS's own runtime client. The bare one
-(`benchmarks/bare`) is a new project as Django writes it, with one view that reads one row. The API's first request
-reads an account; the worker's first event is a message with one period, which it charges and collects. Each start is of
-a new process. Held against each other is the processor's time, which other work on the machine moves least. The time
-that passes stands beside it: our functions' calls to Secrets Manager and SQS are in it, here answered by a local server.
+Both packages are locked, compiled and zipped the same way, without what the settings of Zappa leave out, and run under
+AWS's own runtime client. The bare one (`benchmarks/bare`) is a new project as Django writes it, with one view that
+reads one row. The API's first request reads an account; the worker's first event is a message with one period, which it
+charges and collects. Each start is of a new process. Held against each other is the processor's time, which other work
+on the machine moves least. The time by the clock stands beside it: our functions' calls to Secrets Manager and SQS are
+in it, answered by a local server, and it says little on a busy machine.
 """
 
 import resource
@@ -16,7 +17,7 @@ import time
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

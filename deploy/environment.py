@@ -17,8 +17,8 @@ BUILD = ROOT / "build"
 
 # It has no wheel. All the others must have one that fits Lambda.
 PURE_SOURCE = "placebo"
-# Botocore describes 400 services in 28 MB, and reads where each of them is, 1.2 MB, with the first client. These are the
-# ones that the product calls.
+# Botocore describes 400 services in 28 MB, and reads where each of them is, 1.2 MB, with the first client. The product
+# calls these.
 SERVICES = {"secretsmanager", "sqs", "sts"}
 TASK_ROOT = "/var/task"
 """Where Lambda unpacks a zip."""

@@ -26,7 +26,7 @@ SHIPPED = [
 """All of the product but `localcloud`."""
 STATIC_FOLDER = "staticfiles"
 UNSERVED = ["redoc", "rest_framework"]
-"""Static files of pages that the API doesn't have: another reader of its description, and REST framework's own pages."""
+"""Static files of pages that there aren't: another reader of the API's description, and REST framework's own pages."""
 AUTHORITIES = ROOT / BUNDLE
 """RDS's, where an operator has downloaded them."""
 
