@@ -10,15 +10,16 @@ on the machine moves least. The time by the clock stands beside it: our function
 in it, answered by a local server, and it says little on a busy machine.
 """
 
+import re
 import resource
 import statistics
 import tempfile
 import time
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from benchmarks.bare_package import HANDLER as BARE_HANDLER
 from benchmarks.bare_package import make_bare_package
 from benchmarks.database import benchmark_database
 from benchmarks.figures import BUILD, at_most, below, ratios_of, report, shown
-from deploy.contents import MIB
+from deploy.contents import MIB, report_of
 from deploy.package import make_package
 from deploy.settings_files import SETTINGS
 from deploy.target import Target, python_for, read_settings, target_of, whole_stage
@@ -67,6 +68,9 @@ def main() -> None:
                 # What was never run before is slower: the first round is left out.
                 if number:
                     taken[name].append(figures)
+        for name, start in starts.items():
+            print(_what_weighs_most(name, start, runtime=runtime, python=python_for(target), folder=Path(folder)))
+    print(report_of(package))
     processor = {name: [each.processor for each in found] for name, found in taken.items()}
     wall = {name: [each.wall for each in found] for name, found in taken.items()}
     for name in taken:
@@ -102,6 +106,24 @@ def _measured(start: Start, *, runtime: Path, python: Path, folder: Path) -> Tak
         passed = time.perf_counter() - started
     assert start.succeeded(answer), answer
     return Taken(processor=_processor_seconds_of_children() - before, wall=passed)
+
+
+def _what_weighs_most(name: str, start: Start, *, runtime: Path, python: Path, folder: Path, most: int = 12) -> str:
+    """The packages that take longest to import, by Python's own count, which takes time itself."""
+    variables = {**start.variables, "PYTHONPROFILEIMPORTTIME": "1"}
+    (folder / "log").unlink()
+    _measured(replace(start, variables=variables), runtime=runtime, python=python, folder=folder)
+    milliseconds: dict[str, float] = defaultdict(float)
+    modules: Counter[str] = Counter()
+    for line in (folder / "log").read_text(encoding="utf-8").splitlines():
+        found = re.match(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\w+)", line)
+        if found:
+            milliseconds[found[2]] += int(found[1]) / 1000
+            modules[found[2]] += 1
+    heaviest = sorted(milliseconds, key=lambda package: -milliseconds[package])[:most]
+    listed = [f"  {package:20} {milliseconds[package]:6.0f} {modules[package]:5}" for package in heaviest]
+    total = f"{sum(milliseconds.values()):.0f} ms, {modules.total()} modules"
+    return "\n".join([f"{name}: imports, {total}; what weighs most, in ms and modules:", *listed])
 
 
 def _processor_seconds_of_children() -> float:

@@ -33,11 +33,7 @@ _INTERFACES = [
     # Before the admin, some of whose templates it overrides.
     "backoffice",
     "backoffice.site.StaffSiteConfig",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
+    *(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "messages", "staticfiles")),
     "rest_framework",
     "django_filters",
     "drf_spectacular",
