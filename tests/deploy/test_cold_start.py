@@ -87,7 +87,16 @@ class TestStartLoads:
     @pytest.mark.parametrize(
         ("duty", "left_out"),
         [
-            ("api", {"backoffice.admin", "drf_spectacular.openapi", "rebilling.worker", "requests.models", "whitenoise.base"}),
+            (
+                "api",
+                {
+                    "backoffice.admin",
+                    "drf_spectacular.openapi",
+                    "rebilling.worker",
+                    "requests.models",
+                    "whitenoise.base",
+                },
+            ),
             ("worker", {"api.urls", "boto3", "django.contrib.admin", "rest_framework", "zappa"}),
         ],
     )
