@@ -8,8 +8,8 @@ or run by mistake. An exception here fails every message of the event; `batchIte
 
 import gc
 
-# What a start makes stays as long as the process does. The garbage collector would look through it again and again: for
-# a tenth of the start, and later for a twelfth of the worker's time.
+# What a start makes stays as long as the process does. The garbage collector would look through it again and again,
+# while it is loaded and, later, for a twelfth of the worker's time.
 gc.disable()
 
 import logging
