@@ -108,6 +108,7 @@ lock: $(VENV)/dev.stamp  ## the newest releases of all requirements, pinned with
 	$(call compile,runtime,--constraints requirements/dev.txt)
 	$(call compile,stripe,--constraints requirements/dev.txt)
 	$(call compile,hordak)
+	$(call compile,bare,--constraints requirements/dev.txt)
 
 # CI sets MAY_SKIP: where the advisory database doesn't answer, it says so and passes.
 audit: $(VENV)/dev.stamp  ## known vulnerabilities of what is shipped; needs the network

@@ -41,5 +41,6 @@ OPENAPI = {
         "RunStatus": "rebilling.models.Run.Status",
         "SignUpBilling": "subscriptions.sign_up.Billing",
     },
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.schema.share_enums"],
+    "PREPROCESSING_HOOKS": ["api.schema_hooks.describe_calls"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.schema_hooks.share_enums"],
 }

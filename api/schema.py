@@ -1,13 +1,9 @@
 """The calls in OpenAPI: each with its parameters, its answer and its problems."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Literal, TypeVar
 
-from drf_spectacular.extensions import (
-    OpenApiAuthenticationExtension,
-    OpenApiSerializerExtension,
-    OpenApiSerializerFieldExtension,
-)
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
@@ -32,61 +28,6 @@ class ProblemSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="How to fix it, by field or parameter.",
     )
-
-
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The security scheme of `ApiKeyAuthentication`."""
-
-    target_class = "api.authentication.ApiKeyAuthentication"
-    name = "apiKey"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "sk_...",
-            "description": "A key made by `manage.py create_api_key`. Each call names the scope that it needs.",
-        }
-
-
-class WholeNumberShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """A whole number with its bounds."""
-
-    target_class = "api.fields.WholeNumber"
-    match_subclasses = True
-
-    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        bounds = {"minimum": self.target.minimum, "maximum": self.target.maximum}
-        return {"type": "integer", "format": "int64"} | bounds
-
-
-class DayShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """A date that a body holds, with its bounds."""
-
-    target_class = "api.fields.Day"
-
-    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        return DAY
-
-
-class WordOrDayShape(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """A word or a date, as a pattern."""
-
-    target_class = "api.fields.WordOrDay"
-
-    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        return {"type": "string", "pattern": self.target.pattern}
-
-
-class BodyShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Bodies take the fields that they name and no other."""
-
-    target_class = "api.endpoints.Body"
-    match_subclasses = True
-
-    def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        shape: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
-        return shape | {"additionalProperties": False}
 
 
 _PROBLEMS = {
@@ -132,28 +73,37 @@ def call(
     """Describe one call: its parameters, its answer, and the problems that it may answer with instead. A `dry_run`
     makes nothing, and answers the same with 200.
     """
-    problems = [400, 503]
-    problems += _OF_A_KEY if scope else []
-    problems += [404] if missing else []
-    problems += _OF_A_CHANGE if idempotency_key else []
-    responses: dict[Any, Any] = {status: OpenApiResponse(response, description=summary + ".")}
-    if dry_run:
-        responses[200] = OpenApiResponse(response, description="The answer of a dry run.")
-    responses |= {
-        (code, PROBLEM_TYPE): OpenApiResponse(ProblemSerializer, description=_PROBLEMS[code]) for code in problems
-    }
-    needs = f"Needs the scope `{scope}`." if scope else "Needs no key."
-    return extend_schema(
-        operation_id=operation_id,
-        tags=[tag],
-        summary=summary,
-        description=f"{description} {needs}".strip(),
-        request=request,
-        responses=responses,
-        auth=None if scope else [],
-        parameters=[*parameters, *_idempotency(idempotency_key, status), *_headers(status)],
-        examples=list(examples),
-    )
+
+    def described() -> Callable[[View], View]:
+        problems = [400, 503]
+        problems += _OF_A_KEY if scope else []
+        problems += [404] if missing else []
+        problems += _OF_A_CHANGE if idempotency_key else []
+        responses: dict[Any, Any] = {status: OpenApiResponse(response, description=summary + ".")}
+        if dry_run:
+            responses[200] = OpenApiResponse(response, description="The answer of a dry run.")
+        responses |= {
+            (code, PROBLEM_TYPE): OpenApiResponse(ProblemSerializer, description=_PROBLEMS[code]) for code in problems
+        }
+        needs = f"Needs the scope `{scope}`." if scope else "Needs no key."
+        return extend_schema(
+            operation_id=operation_id,
+            tags=[tag],
+            summary=summary,
+            description=f"{description} {needs}".strip(),
+            request=request,
+            responses=responses,
+            auth=None if scope else [],
+            parameters=[*parameters, *_idempotency(idempotency_key, status), *_headers(status)],
+            examples=list(examples),
+        )
+
+    def kept(view: View) -> View:
+        # `api.schema_hooks` calls it when the description is asked for: a start does without most of drf-spectacular.
+        view.describe = cache(lambda: described()(view))  # type: ignore[attr-defined]
+        return view
+
+    return kept
 
 
 def _idempotency(needed: str | None, status: int) -> list[OpenApiParameter]:
@@ -205,16 +155,3 @@ def _headers(status: int) -> list[OpenApiParameter]:
         description="Where what was made is found.",
     )
     return [*headers, location] if status in (201, 202) else headers
-
-
-def share_enums(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """A hook of drf-spectacular: a filter whose values are those of a component names it, and lists none of them."""
-    components = result["components"]["schemas"].items()
-    shared = {frozenset(shape["enum"]): name for name, shape in components if "enum" in shape}
-    for methods in result["paths"].values():
-        for described in methods.values():
-            for parameter in described.get("parameters", []):
-                name = shared.get(frozenset(parameter["schema"].get("enum", ())))
-                if name:
-                    parameter["schema"] = {"$ref": f"#/components/schemas/{name}"}
-    return result

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from api.docs import DocsView, SchemaView
+from api.docs import docs, openapi
 from api.health import HealthEndpoint
 from api.v1.account_history import AccountHistoryEndpoint
 from api.v1.accounts import AccountEndpoint, AccountsEndpoint
@@ -30,8 +30,8 @@ from api.v1.upcoming_invoices import UpcomingInvoiceEndpoint
 
 urlpatterns = [
     path("healthz", HealthEndpoint.as_view()),
-    path("v1/openapi.json", SchemaView.as_view(), name="api-schema"),
-    path("v1/docs", DocsView.as_view(), name="api-docs"),
+    path("v1/openapi.json", openapi, name="api-schema"),
+    path("v1/docs", docs, name="api-docs"),
     path("v1/plans", PlansEndpoint.as_view()),
     path("v1/plans/<slug:code>", PlanEndpoint.as_view()),
     path("v1/plans/<slug:code>/retire", RetirePlanEndpoint.as_view()),

@@ -5,8 +5,8 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.contrib.admin import AdminSite
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin import AdminSite, autodiscover
+from django.contrib.admin.apps import SimpleAdminConfig
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -57,10 +57,17 @@ class StaffSite(AdminSite):
         return super().admin_view(checked, cacheable)
 
 
-class StaffSiteConfig(AdminConfig):
-    """The Django admin with our site."""
+class StaffSiteConfig(SimpleAdminConfig):
+    """The Django admin with our site. Its pages are loaded with the first request for one (`backoffice/urls.py`), and
+    no start waits for them but a local process's, whose checks are to see them.
+    """
 
     default_site = "backoffice.site.StaffSite"
+
+    def ready(self) -> None:
+        super().ready()
+        if not settings.FUNCTION_DUTY:
+            autodiscover()
 
 
 def _refuse_nul(request: HttpRequest) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from benchmarks.figures import BUILD, Figure, row
 
-BENCHMARKS = ("worker", "batches", "many_workers", "provider", "hordak")
+BENCHMARKS = ("worker", "batches", "many_workers", "provider", "hordak", "cold_start")
 
 
 def main() -> int:

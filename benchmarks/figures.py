@@ -40,6 +40,10 @@ def at_most(name: str, ratios: Sequence[float], wanted: float) -> Figure:
     return _held(shown(name, ratios), f"at most {wanted:g}", holds=statistics.median(ratios) <= wanted)
 
 
+def below(name: str, ratios: Sequence[float], wanted: float) -> Figure:
+    return _held(shown(name, ratios), f"below {wanted:g}", holds=statistics.median(ratios) < wanted)
+
+
 def _held(figure: Figure, wanted: str, *, holds: bool) -> Figure:
     return Figure(**asdict(figure) | {"wanted": wanted, "holds": holds})
 

@@ -28,26 +28,26 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # `localcloud` is never deployed: it is there in a clone and not in the Lambda zip.
 LOCALCLOUD = importlib.util.find_spec("localcloud") is not None
 
-INSTALLED_APPS = [
+# The worker has no interface: it starts without the API and the admin, which are a third of a start.
+_INTERFACES = [
     # Before the admin, some of whose templates it overrides.
     "backoffice",
     "backoffice.site.StaffSiteConfig",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
+    *(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "messages", "staticfiles")),
     "rest_framework",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "api",
+]
+INSTALLED_APPS = [
+    *(_INTERFACES if FUNCTION_DUTY != "worker" else []),
     "accounts",
     "ledger",
     "invoices",
     "payments",
     "rebilling",
     "subscriptions",
-    "api",
     "billing_site",
     *(["localcloud"] if LOCALCLOUD else []),
 ]
@@ -55,7 +55,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "billing_site.request_ids.name_requests",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "billing_site.static_files.serve_static_files",
     "backoffice.staff_sessions.StaffSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -64,7 +64,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-ROOT_URLCONF = "billing_site.urls"
+ROOT_URLCONF = "billing_site.urls" if FUNCTION_DUTY != "worker" else None
 WSGI_APPLICATION = "billing_site.wsgi.application"
 AUTH_USER_MODEL = "backoffice.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

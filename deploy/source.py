@@ -25,6 +25,8 @@ SHIPPED = [
 ]
 """All of the product but `localcloud`."""
 STATIC_FOLDER = "staticfiles"
+UNSERVED = ["redoc", "rest_framework"]
+"""Static files of pages that there aren't: another reader of the API's description, and REST framework's own pages."""
 AUTHORITIES = ROOT / BUNDLE
 """RDS's, where an operator has downloaded them."""
 
@@ -53,8 +55,9 @@ def staged_source(*, environment: Path, target: Target, build: Path = BUILD) -> 
 
 def _collect_static_files(*, source: Path, python: Path) -> None:
     """Within the folder that is shipped."""
+    ignored = [part for name in UNSERVED for part in ("--ignore", name)]
     done = subprocess.run(
-        [str(python), "-B", "-m", "django", "collectstatic", "--noinput", "--verbosity", "0"],
+        [str(python), "-B", "-m", "django", "collectstatic", "--noinput", "--verbosity", "0", *ignored],
         cwd=source,
         env={
             "PATH": os.environ.get("PATH", ""),
@@ -72,3 +75,7 @@ def _collect_static_files(*, source: Path, python: Path) -> None:
     )
     if done.returncode != 0:
         raise UnableToShip(f"collectstatic failed:\n{done.stdout.strip()}")
+    # A script names its map, so that it must be there to be collected. Only somebody who debugs the script would ask.
+    for pattern in ("*.map", "*.map.gz"):
+        for source_map in (source / STATIC_FOLDER).rglob(pattern):
+            source_map.unlink()

@@ -3,7 +3,6 @@
 Lambda then tries again with the next event; the queue and the scheduler keep theirs.
 """
 
-import gc
 import logging
 import os
 import sys
@@ -25,9 +24,6 @@ def start() -> None:
         here = duties()
         if on_lambda():
             _check(here)
-        # What the start made stays as long as the process does. The garbage collector would look through all of it
-        # again and again, for a twelfth of the worker's time.
-        gc.freeze()
     except Exception as error:
         _log(error)
         raise

@@ -23,11 +23,12 @@ class NoSuchVersion(UnableToReadSecret):
 def client() -> Any:
     """A client that gives up after about six seconds; Lambda gives a start ten."""
     # Imported here: only Lambda has such secrets, and it takes a tenth of a second.
-    import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
+    from accounts.aws import aws_client  # noqa: PLC0415
+
     config = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
-    return boto3.client("secretsmanager", config=config)
+    return aws_client("secretsmanager", config=config)
 
 
 def secret_fields(*, arn: str, names: tuple[str, ...], stage: str = CURRENT, version: str = "") -> dict[str, str]:

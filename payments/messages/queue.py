@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
+from django.utils.functional import SimpleLazyObject
 
+from accounts.aws import aws_client
 from payments.messages.format import Message, to_json
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class SqsQueue:
 def _sqs(url: str) -> SqsQueue:
     # It times out well within the 29 seconds that an API request has: the hourly check sends what wasn't sent.
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    return SqsQueue(url=url, client=boto3.client("sqs", config=config))
+    # Made with the first message that is sent: most events send none.
+    client = SimpleLazyObject(lambda: aws_client("sqs", config=config))
+    return SqsQueue(url=url, client=cast("SQSClient", client))
 
 
 def connected_queue(url: str) -> SqsQueue:

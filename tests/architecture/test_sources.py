@@ -155,7 +155,7 @@ class TestTime:
     def test_is_read_by_interfaces(self) -> None:
         """What is looked for is found: commands and Lambda's entry point read the clock."""
         assert clocks_of(Path("subscriptions/management/commands/sweep.py"))
-        assert clocks_of(Path("billing_site/lambda_function/entry.py"))
+        assert clocks_of(Path("billing_site/lambda_function/worker_events.py"))
 
     def test_comes_from_one_clock(self) -> None:
         """One that reads the real clock itself would stay behind when the local platform's clock is moved."""

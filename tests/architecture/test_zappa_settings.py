@@ -84,6 +84,7 @@ class TestEveryStage:
     def test_leaves_out_what_only_zappa_itself_needs(self, stage: str) -> None:
         left_out = {*whole(stage)["exclude"], *whole(stage)["exclude_glob"]}
         assert left_out >= {"troposphere", "setuptools", "wheel", "pip", "hjson", "tqdm", "slugify"}
+        assert left_out >= {"certifi", "charset_normalizer", "idna", "requests"}
         assert left_out >= {"zappa/cli.py", "zappa/core.py", ".env*", "zappa_settings.json"}
 
     def test_has_its_own_duty_and_loads_at_the_start(self, stage: str) -> None:

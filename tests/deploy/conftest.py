@@ -2,24 +2,19 @@
 
 import json
 import os
-import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deploy.environment import ROOT, install_for
 from deploy.package import make_package
 from deploy.settings_files import SETTINGS
 from deploy.target import Target, python_for, read_settings, target_of, whole_stage
 from localcloud.sqs.endpoint import REGION
-from tests.deploy.runtime_api import Function
+from tests.deploy.runtime_api import Function, install_runtime_client
 from tests.deploy.surroundings import StartFunction, Surroundings, make_surroundings, starter
 from tests.support.workers.queues import local_queue
-
-RUNTIME_CLIENT = ["awslambdaric", "simplejson", "snapshot-restore-py"]
-"""What Lambda's own runtimes bring besides boto3: their client, and what that needs."""
 
 
 @pytest.fixture(scope="session")
@@ -56,13 +51,9 @@ def task_root(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def runtime_client(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the runtime client and nothing else, for the Python that the functions run on."""
-    folder = tmp_path_factory.mktemp("runtime")
-    pins = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
-    found = [re.search(rf"^{name}==(.*\\\n)+.*\n", pins, re.MULTILINE) for name in RUNTIME_CLIENT]
-    lock = folder / "lock.txt"
-    lock.write_text("".join(pin[0] for pin in found if pin), encoding="utf-8")
-    install_for(target, locks=[lock], packages=folder / "packages")
-    return folder / "packages"
+    packages = tmp_path_factory.mktemp("runtime") / "packages"
+    install_runtime_client(target=target, packages=packages)
+    return packages
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 import json
 import queue
+import re
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
@@ -16,7 +18,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from deploy.environment import ROOT, install_for
+from deploy.target import Target
+
 PATIENCE_SECONDS = 60.0
+RUNTIME_CLIENT = ["awslambdaric", "simplejson", "snapshot-restore-py"]
+"""What Lambda's own runtimes bring besides boto3: their client, and what that needs."""
 _PREFIX = "/2018-06-01/runtime"
 _ARN = "arn:aws:lambda:us-east-1:123456789012:function:billing-test"
 
@@ -76,6 +83,16 @@ class Function:
             assert self.process.poll() is None or condition(), f"it ended:\n{self.logged}"
             assert time.monotonic() < deadline, f"no answer:\n{self.logged}"
             time.sleep(0.005)
+
+
+def install_runtime_client(*, target: Target, packages: Path) -> None:
+    """Makes a folder with the runtime client and nothing else, for the Python that the functions run on."""
+    pins = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
+    found = [re.search(rf"^{name}==(.*\\\n)+.*\n", pins, re.MULTILINE) for name in RUNTIME_CLIENT]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as lock:
+        lock.write("".join(pin[0] for pin in found if pin))
+        lock.flush()
+        install_for(target, locks=[Path(lock.name)], packages=packages)
 
 
 @contextmanager

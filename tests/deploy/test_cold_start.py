@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.contents import MIB
 from deploy.target import Target
 from tests.deploy.runtime_api import FunctionError
 from tests.deploy.surroundings import (
@@ -78,6 +79,47 @@ class TestStart:
         url = around.queue.endpoint.queue_url + "-gone"
         message, _ = refused(start_function, "worker", around.variables("worker") | {"REBILLING_QUEUE_URL": url})
         assert message.startswith("the queue in REBILLING_QUEUE_URL can't be used")
+
+
+class TestStartLoads:
+    """What a first event needs, and not what another function or a later request does."""
+
+    @pytest.mark.parametrize(
+        ("duty", "left_out"),
+        [
+            (
+                "api",
+                {
+                    "backoffice.admin",
+                    "drf_spectacular.openapi",
+                    "rebilling.worker",
+                    "requests.models",
+                    "whitenoise.base",
+                },
+            ),
+            ("worker", {"api.urls", "boto3", "django.contrib.admin", "rest_framework", "zappa"}),
+        ],
+    )
+    def test_only_what_its_duty_needs(
+        self, around: Surroundings, start_function: StartFunction, duty: str, left_out: set[str]
+    ) -> None:
+        with start_function(duty, around.variables(duty) | {"PYTHONPROFILEIMPORTTIME": "1"}) as function:
+            function.wait_until_started()
+            lines = [line for line in function.logged.splitlines() if line.startswith("import time:")]
+        loaded = {line.rpartition("|")[2].strip() for line in lines}
+        assert loaded >= {"accounts.models.account", "rebilling.models.rebilling", "botocore.session"}
+        assert loaded & left_out == set()
+
+
+class TestSize:
+    def test_is_at_most_20_mib_without_extras(self, package: Path) -> None:
+        assert package.stat().st_size <= 20 * MIB
+
+    def test_has_no_map_of_a_script(self, package: Path) -> None:
+        with zipfile.ZipFile(package) as zipped:
+            static = [name for name in zipped.namelist() if name.startswith("staticfiles/")]
+        assert [name for name in static if name.endswith(".js")]
+        assert [name for name in static if ".map" in name] == []
 
 
 class TestByteCode:

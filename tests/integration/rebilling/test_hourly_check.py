@@ -9,7 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import Account
-from billing_site.lambda_function.entry import HourlyCheckFailed, handler
+from billing_site.lambda_function.entry import handler
+from billing_site.lambda_function.worker_events import HourlyCheckFailed
 from payments.gateways.port import Declined, Unknown
 from payments.messages.queue import UnableToSend
 from payments.models import Payment
@@ -110,12 +111,12 @@ class TestAStepThatFails:
     @pytest.mark.usefixtures("second_fails")
     def test_fails_the_function_once_all_is_done(self, runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
         queue = QueueInHand()
-        monkeypatch.setattr("billing_site.lambda_function.entry.configured_queue", lambda: queue)
+        monkeypatch.setattr("billing_site.lambda_function.worker_events.configured_queue", lambda: queue)
         # It would close the connection whose transaction the test is undone by.
         monkeypatch.setattr("billing_site.lambda_function.entry.close_old_connections", lambda: None)
         event = {"command": "reconcile", "time": "2026-01-01T07:05:00Z"}
         with pytest.raises(HourlyCheckFailed, match=f"reconcile run {runs[1].id}: a constraint"):
-            handler(event, None)  # type: ignore[arg-type]
+            handler(event, None)
         assert statuses(runs) == ["RECONCILED", "OPEN", "RECONCILED"]
 
     @pytest.mark.usefixtures("second_fails")

@@ -128,8 +128,8 @@ class TestHandler:
         def fails(**_: Any) -> None:
             raise OSError("out of something")
 
-        monkeypatch.setattr("billing_site.lambda_function.entry.process_deliveries", fails)
-        monkeypatch.setattr("billing_site.lambda_function.entry.run_day", fails)
+        monkeypatch.setattr("billing_site.lambda_function.worker_events.process_deliveries", fails)
+        monkeypatch.setattr("billing_site.lambda_function.worker_events.run_day", fails)
         for event in (records(endpoint, "any"), {"command": "sweep", "time": "2026-01-01T12:00:00Z"}):
             with pytest.raises(OSError, match="out of something"):
                 handler(event, LambdaContext())

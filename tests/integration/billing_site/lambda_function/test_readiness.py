@@ -5,6 +5,7 @@ from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError
+from django.db.migrations.loader import MigrationLoader
 
 from billing_site.errors import UnableToStart
 from billing_site.lambda_function import readiness
@@ -15,7 +16,12 @@ def refusing(code: str) -> Any:
     client.get_queue_attributes.side_effect = ClientError(
         {"Error": {"Code": code, "Message": "for a reason"}}, "GetQueueAttributes"
     )
-    return mock.patch("billing_site.lambda_function.readiness.boto3.client", return_value=client)
+    return mock.patch("billing_site.lambda_function.readiness.aws_client", return_value=client)
+
+
+class TestMigrations:
+    def test_are_those_that_django_finds(self) -> None:
+        assert {*readiness.migrations_of_this_release()} == {*MigrationLoader(None).disk_migrations}
 
 
 class TestQueue:
