@@ -51,10 +51,18 @@ def changed_figures() -> list[tuple[uuid.UUID, str]]:
     frozen: dict[uuid.UUID, Any] = dict(Run.objects.filter(status=Run.Status.RECONCILED).values_list("id", "figures"))
     present = run_periods(frozen)
     return [
-        (run_id, f"{_in_words(present.get(run_id, []))} instead of {_in_words(before['periods'])}")
+        (run_id, f"{_in_words(present.get(run_id, []))} instead of {_frozen_in_words(before)}")
         for run_id, before in frozen.items()
-        if present.get(run_id, []) != before["periods"]
+        if not isinstance(before, dict) or present.get(run_id, []) != before.get("periods")
     ]
+
+
+def _frozen_in_words(figures: Any) -> str:
+    """Of figures that may have been forged, in whatever form."""
+    try:
+        return _in_words(figures["periods"])
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return "figures that no reconciliation writes"
 
 
 def _in_words(periods: list[dict[str, Any]]) -> str:

@@ -36,8 +36,14 @@ class TestReconciledRun:
     def test_keeps_what_it_began_as(self, sound: Sound, column: str) -> None:
         assert attempt(f"UPDATE rebilling_run SET {column} = {column}") == "no privilege"
 
-    def test_is_reported_with_figures_that_were_forged_while_it_was_open_again(self, sound: Sound) -> None:
+    @pytest.mark.parametrize(
+        "figures", ["{}", "[]", "7", '{"periods": [], "payments": {}}', '{"periods": [{"outcome": "charged"}]}']
+    )
+    def test_is_reported_with_figures_that_were_forged_while_it_was_open_again(
+        self, sound: Sound, figures: str
+    ) -> None:
         """What the database can't refuse: the run is opened, its figures are written, and it is closed again."""
         assert attempt("UPDATE rebilling_run SET status = 'OPEN', reconciled_at = NULL") == ""
-        assert attempt("UPDATE rebilling_run SET status = 'RECONCILED', reconciled_at = now(), figures = '{}'") == ""
+        closed = f"UPDATE rebilling_run SET status = 'RECONCILED', reconciled_at = now(), figures = '{figures}'"
+        assert attempt(closed) == ""
         assert names() == {"finished_run_changed"}
