@@ -53,7 +53,7 @@ def check_books(*, now: datetime.datetime, whole: bool = False) -> ComparedBooks
     """
     last = BooksCheck.objects.order_by("-started_at").first()
     whole = whole or not BooksCheck.objects.filter(whole=True, started_at__gt=now - datetime.timedelta(days=1)).exists()
-    watermark = _database_time()
+    watermark = database_time()
     accounts = None if whole or last is None else _accounts_touched(since=last.watermark - MARGIN)
     found = discrepancies(accounts=accounts)
     if accounts is None:
@@ -94,7 +94,7 @@ def changed_runs() -> list[Discrepancy]:
     return [Discrepancy("finished_run_changed", None, f"run {id_}: {detail}") for id_, detail in changed_figures()]
 
 
-def _database_time() -> datetime.datetime:
+def database_time() -> datetime.datetime:
     with connection.cursor() as cursor:
         cursor.execute(query(__file__, "database_time"))
         time: datetime.datetime = cursor.fetchone()[0]

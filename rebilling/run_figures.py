@@ -18,7 +18,9 @@ from rebilling.models import Run
 
 
 def run_periods(run_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, list[dict[str, Any]]]:
-    """The periods of runs by outcome, reason and currency: their number, and their amount in minor units."""
+    """The periods of runs by outcome, reason and currency: their number, their amount in minor units, and that of
+    the items invoiced with them.
+    """
     with connection.cursor() as cursor:
         cursor.execute(query(__file__, "run_periods"), {"runs": uuid_array(run_ids)})
         return {run_id: json.loads(periods) for run_id, periods in cursor.fetchall()}

@@ -10,9 +10,10 @@ import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.billing_day import billing_day
@@ -121,7 +122,7 @@ def history_of(*, today: datetime.date, kinds: Collection[Run.Kind], without: Co
     held_then = Run.objects.filter(started_at__lt=OuterRef("started_at"), decided_at__gt=OuterRef("started_at"))
     days = runs.aggregate(last=Max("as_of", filter=~Exists(held_then)), first=Min("as_of"))
     last = days["last"] or days["first"] or today
-    sizes = sizes_of(runs.values_list("id", flat=True))
+    sizes = _past_sizes(runs)
     largest: dict[str, int] = {}
     for size in sizes:
         for currency, amount in size.amount_minor.items():
@@ -166,21 +167,45 @@ def _count_accounts(due: Size, runs: Collection[uuid.UUID]) -> None:
     due.accounts, due.catching_up, due.parked = found["accounts"], found["catching_up"], found["parked_accounts"]
 
 
+def _past_sizes(runs: QuerySet[Run]) -> list[Size]:
+    """As `sizes_of`. What a run came to is frozen when it is reconciled, so that of its rows only those are counted
+    that are VOIDED.
+    """
+    frozen = dict(runs.filter(status=Run.Status.RECONCILED).values_list("id", "figures"))
+    sizes = {run_id: _size_when_reconciled(figures) for run_id, figures in frozen.items()}
+    voided = _count(Rebilling.objects.filter(run_id__in=frozen, status=Rebilling.Status.VOIDED))
+    for run_id, size in voided.items():
+        sizes[run_id].take_away(size)
+    return [*sizes.values(), *sizes_of(runs.exclude(status=Run.Status.RECONCILED).values_list("id", flat=True))]
+
+
+def _size_when_reconciled(figures: Any) -> Size:
+    size = Size()
+    for row in figures["periods"]:
+        if row["outcome"] == Rebilling.Status.CHARGED:
+            amount = row["amount_minor"] + row["items_minor"]
+            size.add(periods=row["periods"], amount_minor=amount, currency=row["currency"])
+    return size
+
+
 def sizes_of(runs: Iterable[uuid.UUID]) -> list[Size]:
     """The sizes of the runs: what was charged or is to be, with its items. Skipped, parked and voided periods don't
     count.
     """
+    uncounted = [Rebilling.Status.SKIPPED, Rebilling.Status.PARKED, Rebilling.Status.VOIDED]
+    return list(_count(Rebilling.objects.filter(run_id__in=runs).exclude(status__in=uncounted)).values())
+
+
+def _count(periods: QuerySet[Rebilling]) -> dict[uuid.UUID, Size]:
     sizes: dict[uuid.UUID, Size] = defaultdict(Size)
     rows = (
-        Rebilling.objects.filter(run_id__in=runs)
-        .exclude(status__in=[Rebilling.Status.SKIPPED, Rebilling.Status.PARKED, Rebilling.Status.VOIDED])
-        .values_list("run_id", "currency")
-        .annotate(periods=Count("id"), amount=Sum(F("amount_minor") + Coalesce("items_minor", 0)))
+        periods.values_list("run_id", "currency")
+        .annotate(count=Count("id"), amount=Sum(F("amount_minor") + Coalesce("items_minor", 0)))
         .order_by()
     )
-    for run_id, currency, periods, amount in rows:
-        sizes[run_id].add(periods=periods, amount_minor=int(amount), currency=currency)
-    return list(sizes.values())
+    for run_id, currency, count, amount in rows:
+        sizes[run_id].add(periods=count, amount_minor=int(amount), currency=currency)
+    return sizes
 
 
 def _sum(sizes: Iterable[Size]) -> Size:

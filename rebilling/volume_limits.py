@@ -53,6 +53,13 @@ class Size:
         self.periods_in[currency] += periods
         self.amount_minor[currency] += amount_minor
 
+    def take_away(self, other: "Size") -> None:
+        """Periods that were counted in it, with their amounts."""
+        for currency, periods in other.periods_in.items():
+            self.add(periods=-periods, amount_minor=-other.amount_minor[currency], currency=currency)
+            if not self.periods_in[currency]:
+                del self.periods_in[currency], self.amount_minor[currency]
+
     @property
     def periods(self) -> int:
         return self.periods_in.total()

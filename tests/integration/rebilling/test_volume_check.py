@@ -190,19 +190,28 @@ class TestHistory:
         due(4, on=TODAY + days * DAY)
         assert swept(as_of=TODAY + days * DAY, queue=QueueInHand()).status == status
 
+    @pytest.mark.parametrize("reconciled", [False, True])
     @pytest.mark.parametrize(("count", "status"), [(9, "OPEN"), (10, "HELD")])
-    def test_takes_the_largest_run_and_not_the_last_nor_all_of_them(self, count: int, status: str) -> None:
+    def test_takes_the_largest_run_and_not_the_last_nor_all_of_them(
+        self, count: int, status: str, reconciled: bool
+    ) -> None:
         for days, periods in enumerate([2, 3, 1]):
             due(periods, on=TODAY + days * DAY, unit="year")
             assert billed(as_of=TODAY + days * DAY).status == "OPEN"
+        if reconciled:
+            reconcile(runs=open_runs(), now=at(TODAY + 2 * DAY))
         due(count, on=TODAY + 3 * DAY, unit_amount_minor=1)
         assert swept(as_of=TODAY + 3 * DAY, queue=QueueInHand()).status == status
 
-    def test_takes_the_largest_run_and_of_each_currency_its_own(self) -> None:
+    @pytest.mark.parametrize("reconciled", [False, True])
+    def test_takes_the_largest_run_and_of_each_currency_its_own(self, reconciled: bool) -> None:
         due(3, on=TODAY, unit="year", unit_amount_minor=100)
         due(1, on=TODAY + DAY, unit="year", unit_amount_minor=100, currency="EUR")
         for days in range(2):
             billed(as_of=TODAY + days * DAY)
+        if reconciled:
+            reconcile(runs=open_runs(), now=at(TODAY + DAY))
+            assert not open_runs()
         due(5, on=TODAY + 2 * DAY, unit_amount_minor=100)
         due(4, on=TODAY + 2 * DAY, unit_amount_minor=100, currency="EUR")
         run = swept(as_of=TODAY + 2 * DAY, queue=QueueInHand())
@@ -223,8 +232,13 @@ class TestHistory:
             "59,970.00 USD is due, more than 1,999.50 USD (3 times 50 periods at the average of 35 days, for 1 day)"
         )
 
-    def test_leaves_out_held_runs_and_what_was_credited_whole(self) -> None:
+    @pytest.mark.parametrize("reconciled", [False, True])
+    def test_leaves_out_held_runs_and_what_was_credited_whole(self, reconciled: bool) -> None:
         held(then=40)
+        if reconciled:
+            # The day after the run: of the held one nothing is reconciled.
+            reconcile(runs=open_runs(), now=at(NEXT))
+            assert Run.objects.filter(status="RECONCILED").count() == 1
         due(7, on=NEXT + DAY)
         # Two days after the one run that went through.
         assert swept(as_of=NEXT + DAY, queue=QueueInHand()).held_because.startswith("7 periods are due, more than 6")
@@ -260,8 +274,12 @@ class TestHistory:
         for days in range(4):
             due(2, on=TODAY + days * DAY, unit="year", currency=("USD", "EUR", "JPY", "GBP")[days])
             billed(as_of=TODAY + days * DAY)
-        # A savepoint and its end, the lock, sizes, accounts, steps of dunning, days, history, and the answer.
-        assert statements() == one == 9
+        # A savepoint and its end, the lock, sizes, accounts, steps of dunning, days, history of reconciled runs and of
+        # open ones, and the answer.
+        assert statements() == one == 10
+        reconcile(runs=open_runs(), now=at(TODAY + 4 * DAY))
+        # And what was voided of the reconciled ones.
+        assert statements() == 11
 
 
 class TestStepsOfDunning:
