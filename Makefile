@@ -10,7 +10,7 @@ export PYTHONUTF8 := 1
 export VENV
 
 .NOTPARALLEL:
-.PHONY: help demo setup bench soak check test test-deploy test-all test-core openapi lock audit bootstrap deploy release rollback destroy manage package zappa-settings clean
+.PHONY: help demo setup bench bench-full soak check test test-deploy test-all test-core openapi lock audit bootstrap deploy release rollback destroy manage package zappa-settings clean
 
 ENVIRONMENT ?= production
 
@@ -73,6 +73,9 @@ destroy: $(VENV)/dev.stamp  ## takes an environment down, once its name is typed
 
 bench: $(VENV)/dev.stamp  ## what the code costs, as ratios within one run (build/bench.json); eight minutes
 	$(RUN) -m benchmarks
+
+bench-full: $(VENV)/dev.stamp  ## up to a million accounts and ten million ledger entries; two hours
+	$(RUN) -m benchmarks --full
 
 # The long form of tests/soak, and of what is played and raced of changes of terms: twenty minutes and more. SOAK_SEED
 # and RACE_SEED repeat a run's choices.

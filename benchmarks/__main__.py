@@ -12,13 +12,17 @@ from dataclasses import asdict
 
 from benchmarks.figures import BUILD, Figure, row
 
-BENCHMARKS = ("worker", "batches", "many_workers", "provider", "hordak", "cold_start")
+BENCHMARKS = ("worker", "batches", "many_workers", "provider", "hordak", "cold_start", "growth")
+LONGER = ("growth",)
+"""Benchmarks that have a long form, too."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)} (default: all)")
-    names = parser.parse_args().names or BENCHMARKS
+    parser.add_argument("--full", action="store_true", help=f"the long form of {', '.join(LONGER)}")
+    arguments = parser.parse_args()
+    names = arguments.names or (LONGER if arguments.full else BENCHMARKS)
     if unknown := sorted({*names} - {*BENCHMARKS}):
         parser.error(f"there is no benchmark {', '.join(unknown)}")
     figures, failed = [], []
@@ -26,7 +30,9 @@ def main() -> int:
         print(f"--- {name}", flush=True)
         path = BUILD / "bench" / f"{name}.json"
         path.unlink(missing_ok=True)
-        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode or not path.exists():
+        form = ["--full"] if arguments.full and name in LONGER else []
+        command = [sys.executable, "-m", f"benchmarks.{name}", *form]
+        if subprocess.run(command, check=False).returncode or not path.exists():
             failed.append(name)
             continue
         figures += [Figure(**figure) for figure in json.loads(path.read_text(encoding="utf-8"))]

@@ -61,9 +61,7 @@ def _statements_of_batches() -> float:
 
 def _memory_of_sweeps() -> float:
     """The peak of a sweep of ten times as many accounts, against the smaller one's."""
-    from accounts.account_opening import NewAccount, draft_account
-    from accounts.models import Account, Terms
-    from tests.builders import NOW, TODAY, QueueInHand, a_plan, swept
+    from tests.builders import TODAY, QueueInHand, a_plan, many_accounts, swept
 
     class Nowhere(QueueInHand):
         def send(self, messages: Any) -> int:
@@ -72,12 +70,8 @@ def _memory_of_sweeps() -> float:
     peaks = []
     for accounts in (2_000, 20_000):
         plan = a_plan()
-        new = NewAccount(name="Customer", email="customer@example.com", plan=plan.code)
-        opening: dict[str, Any] = {"today": TODAY, "reason": "opened", "author": "bench", "now": NOW}
         for _ in range(accounts // 1000):
-            drafts = [draft_account(new=new, plan=plan, **opening) for _ in range(1000)]
-            Account.objects.bulk_create(draft.account for draft in drafts)
-            Terms.objects.bulk_create(draft.terms for draft in drafts)
+            many_accounts(1000, plan=plan)
         swept(as_of=TODAY, queue=Nowhere())
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     return float(peaks[1] / peaks[0])

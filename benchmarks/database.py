@@ -43,20 +43,24 @@ def benchmark_database() -> Iterator[None]:
 @contextmanager
 def superuser() -> Iterator[Any]:
     """A cursor of the server's superuser, on the benchmark's database; committed when the block ends."""
+    with _session() as session, session, session.cursor() as cursor:
+        yield cursor
+
+
+def vacuum() -> None:
+    """Clear up, and count anew what the planner goes by, as autovacuum does; the application's role may not."""
+    with _session() as session:
+        session.autocommit = True
+        with session.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+
+
+@contextmanager
+def _session() -> Iterator[Any]:
     import psycopg2
     from django.db import connection
 
     connection.ensure_connection()
     at = connection.connection.info
-    with (
-        closing(psycopg2.connect(host=at.host, user="postgres", dbname=at.dbname)) as session,
-        session,
-        session.cursor() as cursor,
-    ):
-        yield cursor
-
-
-def analyze() -> None:
-    """Count anew what the planner goes by, as a night's autovacuum does; the application's role may not."""
-    with superuser() as cursor:
-        cursor.execute("ANALYZE")
+    with closing(psycopg2.connect(host=at.host, user="postgres", dbname=at.dbname)) as session:
+        yield session

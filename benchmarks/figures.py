@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,6 +56,26 @@ def report(benchmark: str, figures: Iterable[Figure]) -> None:
     path = BUILD / "bench" / f"{benchmark}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([asdict(figure) for figure in found], indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The values that were measured at each size."""
+
+    name: str
+    size: str
+    unit: str
+    values: Mapping[int, Sequence[float]]
+
+
+def report_curves(benchmark: str, curves: Iterable[Curve]) -> None:
+    """Print the medians, and write all values where `make plots` finds them."""
+    found = list(curves)
+    for curve in found:
+        medians = "   ".join(f"{size:,}: {statistics.median(values):,.3g}" for size, values in curve.values.items())
+        print(f"{curve.name}, {curve.unit}, by {curve.size}: {medians}", flush=True)
+    path = BUILD / "bench" / f"{benchmark}.curves.json"
+    path.write_text(json.dumps([asdict(curve) for curve in found], indent=2) + "\n", encoding="utf-8")
 
 
 def row(figure: Figure) -> str:
