@@ -96,7 +96,10 @@ class Entry(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
+    # `entry_in_its_accounts_currency` is its foreign key, and `entry_by_account` its index.
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="entries", db_index=False, db_constraint=False
+    )
     type = models.CharField(max_length=22, choices=EntryType.choices)
     debit = models.CharField(max_length=11, choices=Book.choices)
     credit = models.CharField(max_length=11, choices=Book.choices)

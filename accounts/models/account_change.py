@@ -15,7 +15,8 @@ class AccountChange(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="changes")
+    # `account_change_by_account` is its index.
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="changes", db_index=False)
     reason = models.CharField(max_length=500)
     author = models.CharField(max_length=200)
     changed_at = models.DateTimeField()

@@ -40,7 +40,10 @@ class Invoice(models.Model):
         VOID = "VOID"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="invoices")
+    # `invoice_in_its_accounts_currency` is its foreign key, and `invoice_by_account` its index.
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="invoices", db_index=False, db_constraint=False
+    )
     number = models.CharField(max_length=30)
     status = models.CharField(max_length=13, choices=Status.choices)
     currency = models.CharField(max_length=3)
@@ -138,7 +141,8 @@ class InvoiceLine(models.Model):
         ITEM = "item"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
+    # `invoice_line_position_once` is its index.
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines", db_index=False)
     position = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=9, choices=Kind.choices)
     description = models.CharField(max_length=500)

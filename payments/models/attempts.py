@@ -34,7 +34,8 @@ class GatewayAttempt(models.Model):
     """The column that then says why."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="%(class)ss")
+    # An index that begins with it, `payment_by_account` or `refund_by_account`, serves.
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="%(class)ss", db_index=False)
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=9)
@@ -122,7 +123,10 @@ class Payment(GatewayAttempt):
         OFFLINE = "offline"
         """Money came without a gateway."""
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="payments")
+    # `payment_of_its_accounts_invoice` is its foreign key, and `payment_by_invoice` its index.
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, null=True, related_name="payments", db_index=False, db_constraint=False
+    )
     cause = models.CharField(max_length=14, choices=Cause.choices)
     customer = models.CharField(max_length=200, blank=True, default="")
     payment_method = models.CharField(max_length=200, blank=True, default="")

@@ -214,7 +214,10 @@ class Migration(migrations.Migration):
                 (
                     "run",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="rebillings", to="rebilling.run"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="rebillings",
+                        to="rebilling.run",
                     ),
                 ),
             ],

@@ -49,7 +49,8 @@ class Rebilling(models.Model):
         PARKED = "PARKED"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="rebillings")
+    # `rebilling_by_run` is its index.
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="rebillings", db_index=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="rebillings")
     period_start = models.DateField()
     period_end = models.DateField()
