@@ -12,8 +12,8 @@ from dataclasses import asdict
 
 from benchmarks.figures import BUILD, Figure, row
 
-BENCHMARKS = ("worker", "batches", "many_workers", "provider", "hordak", "cold_start", "growth")
-LONGER = ("growth",)
+BENCHMARKS = ("worker", "batches", "many_workers", "provider", "hordak", "cold_start", "growth", "api")
+LONGER = ("growth", "api")
 """Benchmarks that have a long form, too."""
 
 
