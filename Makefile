@@ -10,7 +10,7 @@ export PYTHONUTF8 := 1
 export VENV
 
 .NOTPARALLEL:
-.PHONY: help demo setup bench bench-full soak check test test-deploy test-all test-core openapi lock audit bootstrap deploy release rollback destroy manage package zappa-settings clean
+.PHONY: help demo setup bench bench-guard bench-full soak check test test-deploy test-all test-core openapi lock audit bootstrap deploy release rollback destroy manage package zappa-settings clean
 
 ENVIRONMENT ?= production
 
@@ -74,6 +74,9 @@ destroy: $(VENV)/dev.stamp  ## takes an environment down, once its name is typed
 bench: $(VENV)/dev.stamp  ## what the code costs, as ratios within one run (build/bench.json); eight minutes
 	$(RUN) -m benchmarks
 
+bench-guard: $(VENV)/dev.stamp  ## what tells most of it in a minute, with a margin for other work on the machine
+	$(RUN) -m benchmarks --guard worker batches
+
 bench-full: $(VENV)/dev.stamp  ## up to a million accounts and ten million ledger entries; two hours
 	$(RUN) -m benchmarks --full
 
@@ -111,6 +114,7 @@ lock: $(VENV)/dev.stamp  ## the newest releases of all requirements, pinned with
 	$(call compile,runtime,--constraints requirements/dev.txt)
 	$(call compile,stripe,--constraints requirements/dev.txt)
 	$(call compile,hordak)
+	$(call compile,plots)
 	$(call compile,bare,--constraints requirements/dev.txt)
 
 # CI sets MAY_SKIP: where the advisory database doesn't answer, it says so and passes.

@@ -21,6 +21,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--full", action="store_true", help=f"the long form of {', '.join(LONGER)}")
+    parser.add_argument(
+        "--guard", action="store_true", help="fail only where a figure misses what is wanted by more than noise does"
+    )
     arguments = parser.parse_args()
     names = arguments.names or (LONGER if arguments.full else BENCHMARKS)
     if unknown := sorted({*names} - {*BENCHMARKS}):
@@ -43,7 +46,8 @@ def main() -> int:
     print("\n".join(row(figure) for figure in figures))
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed or not all(figure.holds for figure in figures) else 0
+    holds = [figure.holds or (arguments.guard and figure.nearly_holds) for figure in figures]
+    return 1 if failed or not all(holds) else 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+MARGIN = 0.6
+"""On a machine with as much to do beside it, the worker's ratio was 0.9 of what it is on a quiet one. The worker that
+went row by row reached 0.15 of it.
+"""
 BUILD = Path(__file__).resolve().parents[1] / "build"
 
 
@@ -21,6 +25,12 @@ class Figure:
     high: float
     wanted: str = ""
     holds: bool = True
+
+    @property
+    def nearly_holds(self) -> bool:
+        """Whether it misses what is wanted of it by no more than other work on the machine may make it."""
+        words, _, bound = self.wanted.rpartition(" ")
+        return self.ratio >= float(bound) * MARGIN if words == "at least" else self.ratio <= float(bound) / MARGIN
 
 
 def ratios_of(rates: Sequence[float], others: Sequence[float]) -> list[float]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.figures import Figure, at_least, at_most, row, shown
+from benchmarks.figures import Figure, at_least, at_most, below, row, shown
 
 
 def test_the_median_is_held_against_what_is_wanted() -> None:
@@ -23,3 +23,19 @@ def test_the_median_is_held_against_what_is_wanted() -> None:
 def test_at_the_limit_it_holds_and_past_it_it_does_not(figure: Figure, holds: bool) -> None:
     assert figure.holds is holds
     assert ("DOES NOT HOLD" in row(figure)) is not holds
+
+
+@pytest.mark.parametrize(
+    ("figure", "nearly"),
+    [
+        (at_least("x", [0.39], 0.65), True),
+        (at_least("x", [0.38], 0.65), False),
+        (at_most("x", [2], 1.2), True),
+        (at_most("x", [2.01], 1.2), False),
+        (below("x", [1.6], 1), True),
+        (below("x", [1.7], 1), False),
+    ],
+)
+def test_by_a_margin_it_nearly_holds(figure: Figure, nearly: bool) -> None:
+    assert not figure.holds
+    assert figure.nearly_holds is nearly
