@@ -1,5 +1,6 @@
 """A PostgreSQL of its own for a benchmark: made for the run, durable, and removed after it."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -53,6 +54,22 @@ def vacuum() -> None:
         session.autocommit = True
         with session.cursor() as cursor:
             cursor.execute("VACUUM (ANALYZE)")
+
+
+def processor_seconds() -> float:
+    """Seconds of the processors that the server has taken since it began."""
+    import psutil  # type: ignore[import-untyped]
+
+    with superuser() as cursor:
+        cursor.execute("SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)::int")
+        postmaster = psutil.Process(cursor.fetchone()[0])
+    times = postmaster.cpu_times()
+    total = float(times.user + times.system + times.children_user + times.children_system)
+    for backend in postmaster.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            spent = backend.cpu_times()
+            total += spent.user + spent.system
+    return total
 
 
 @contextmanager

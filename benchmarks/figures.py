@@ -68,6 +68,12 @@ def report(benchmark: str, figures: Iterable[Figure]) -> None:
     path.write_text(json.dumps([asdict(figure) for figure in found], indent=2) + "\n", encoding="utf-8")
 
 
+def row(figure: Figure) -> str:
+    verdict = "" if not figure.wanted else "holds" if figure.holds else "DOES NOT HOLD"
+    spread = f"({figure.low:.2f} to {figure.high:.2f})"
+    return f"{figure.name:<76}{figure.ratio:>8.2f}  {spread:<18}{figure.wanted:<16}{verdict}".rstrip()
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """The values that were measured at each size."""
@@ -79,16 +85,10 @@ class Curve:
 
 
 def report_curves(benchmark: str, curves: Iterable[Curve]) -> None:
-    """Print the medians, and write all values where `make plots` finds them."""
+    """Print the medians, and write all values where `benchmarks.publish` finds them."""
     found = list(curves)
     for curve in found:
         medians = "   ".join(f"{size:,}: {statistics.median(values):,.3g}" for size, values in curve.values.items())
         print(f"{curve.name}, {curve.unit}, by {curve.size}: {medians}", flush=True)
     path = BUILD / "bench" / f"{benchmark}.curves.json"
     path.write_text(json.dumps([asdict(curve) for curve in found], indent=2) + "\n", encoding="utf-8")
-
-
-def row(figure: Figure) -> str:
-    verdict = "" if not figure.wanted else "holds" if figure.holds else "DOES NOT HOLD"
-    spread = f"({figure.low:.2f} to {figure.high:.2f})"
-    return f"{figure.name:<76}{figure.ratio:>8.2f}  {spread:<18}{figure.wanted:<16}{verdict}".rstrip()
