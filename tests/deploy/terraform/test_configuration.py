@@ -169,9 +169,8 @@ class TestConfiguration:
             "gateway.not_taken",
             *(f"{model.NOUN}.foreign_gateway" for model in (Payment, Refund)),
         ]
-        calls = (ROOT / "payments" / "send_to_gateway.py").read_text()
-        assert '"event": "gateway.not_taken"' in calls
-        assert '"event": f"{model.NOUN}.foreign_gateway"' in calls
+        assert '"event": "gateway.not_taken"' in (ROOT / "payments" / "answer_checks.py").read_text()
+        assert '"event": f"{model.NOUN}.foreign_gateway"' in (ROOT / "payments" / "send_to_gateway.py").read_text()
 
     def test_knows_how_long_a_message_may_take(self) -> None:
         """The default lease and the time to record outcomes: the batch size is checked against it."""
