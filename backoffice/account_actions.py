@@ -105,6 +105,7 @@ UPDATE = Action(
     permission="update_account",
     offered=lambda account: True,
     perform=_update,
+    preview=partial(action_preview, _update),
     form=AccountForm,
 )
 TERMS = Action(

@@ -1,6 +1,7 @@
 """What people do about an account's one-off items: add one to its next invoice or bill it now, and remove it."""
 
 import uuid
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -8,6 +9,7 @@ from django import forms
 from accounts.account_opening import MAX_QUANTITY
 from accounts.currencies import display
 from accounts.models import Account
+from backoffice.action_previews import action_preview
 from backoffice.actions import Action, Caller
 from backoffice.amounts import example_of, line_in_words, minor_from
 from backoffice.forms import OneLineField, ReasonForm, SubmissionForm
@@ -133,5 +135,6 @@ REMOVE_ITEM = Action(
     permission="bill_item",
     offered=lambda account: bool(_pending(account)),
     perform=_remove,
+    preview=partial(action_preview, _remove),
     form=RemoveItemForm,
 )

@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.forms.boundfield import BoundField
-from django.forms.utils import pretty_name
 
 from accounts.account_opening import MAX_QUANTITY, NewAccount
 from accounts.contact import CONTACT_FIELDS, MAX_LENGTHS
@@ -41,7 +40,10 @@ _AS_GIVEN = (
 )
 """What the form and `NewAccount` have in common."""
 _TERMS = "backoffice.change_account_terms"
-_NEEDED = {"unit_price": _TERMS, **dict.fromkeys(_DISCOUNT, "backoffice.give_discount")}
+_NEEDED = {
+    "unit_price": (_TERMS, "a price of its own"),
+    **dict.fromkeys(_DISCOUNT, ("backoffice.give_discount", "a discount")),
+}
 """What a field gives that an account's page gives by another permission: without that, the form doesn't have it, and is
 refused when it is sent all the same.
 """
@@ -110,7 +112,7 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
         )
         self.fields["amount"].help_text = "Off each period, in the plan's currency, like 20.50."
         self.order_fields([name for names in _FIELDSETS.values() for name in names])
-        self._withheld = [name for name, permission in _NEEDED.items() if not user.has_perm(permission)]
+        self._withheld = {name: what for name, (permission, what) in _NEEDED.items() if not user.has_perm(permission)}
         for name in self._withheld:
             del self.fields[name]
         # From when on a customer owes is a matter of the terms, as the price is.
@@ -127,8 +129,8 @@ class OpeningForm(DiscountFields, AccountFields, OperationForm):
     def clean(self) -> dict[str, Any]:
         """Nothing that is withheld is dropped in silence: the person may think that it was given."""
         data = super().clean() or self.cleaned_data
-        if given := [pretty_name(name).lower() for name in self._withheld if self.data.get(name, "").strip()]:
-            raise forms.ValidationError(f"You may not give this: {', '.join(given)}.")
+        if given := {what: None for name, what in self._withheld.items() if self.data.get(name, "").strip()}:
+            raise forms.ValidationError(f"You may not give an account {' and '.join(given)}.")
         return data
 
     def clean_rebilling_date(self) -> datetime.date | None:

@@ -67,7 +67,7 @@ class TermsForm(ReasonForm):
 
     def clean_unit_price(self) -> int | None:
         text = self.cleaned_data["unit_price"]
-        return minor_from(text=text, currency=self.subject.currency) if text else None
+        return minor_from(text=text, currency=self.subject.currency, minimum=0) if text else None
 
     def clean(self) -> dict[str, Any]:
         """Adds `changes`, as the operation takes them."""

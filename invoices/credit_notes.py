@@ -179,13 +179,20 @@ class CreditNotes:
 
     def _credit_lines(self) -> None:
         """Note on the lines what was credited of them."""
-        credits = [(note, line, credit) for _, note in self._drafts for line, credit in self._credits[note.id].items()]
-        lines = {line.id: line for _, line, _ in credits}
+        credited = [
+            CreditNoteLine(
+                credit_note=note,
+                line=line,
+                amount_minor=credit.amount_minor,
+                tax_minor=credit.tax_minor,
+                named_minor=draft.shares.get(line, 0),
+            )
+            for draft, note in self._drafts
+            for line, credit in self._credits[note.id].items()
+        ]
+        lines = {each.line_id: each.line for each in credited}
         InvoiceLine.objects.bulk_update(lines.values(), ["credited_minor"])
-        CreditNoteLine.objects.bulk_create(
-            CreditNoteLine(credit_note=note, line=line, amount_minor=credit.amount_minor, tax_minor=credit.tax_minor)
-            for note, line, credit in credits
-        )
+        CreditNoteLine.objects.bulk_create(credited)
 
     def _void_periods(self) -> None:
         """A period of which nothing is left is VOIDED, unless other terms took its place, or its line only went along

@@ -51,19 +51,19 @@ def prorate(
     segments: Sequence[Segment],
     day: datetime.date,
     price_minor: int,
+    billed_minor: int,
     left_minor: int,
 ) -> Prorated:
     """What it takes to bill the period `[start, end)` at another price, of a whole period, from `day` on.
 
-    The segments are what it was billed for so far, none later than `day`, a day of the period. The credit is never more
-    than `left_minor`, what is left of the period's lines.
+    The segments are its prices so far, none later than `day`, a day of the period. `billed_minor` is what it was billed
+    for, less what changes of its price gave back, and `left_minor` what is left of that to give back: less, where a
+    person has credited some of it. That stays given back: no more goes back than what is left, beyond what is charged.
     """
-    changed = [*segments, Segment(day, price_minor)]
-    before = weighted_total(start=start, end=end, segments=segments)
-    after = weighted_total(start=start, end=end, segments=changed)
+    after = weighted_total(start=start, end=end, segments=[*segments, Segment(day, price_minor)])
     charge = half_up(price_minor * (end - day).days, (end - start).days)
-    credit = before + charge - after
+    credit = billed_minor + charge - after
     if credit < 0:
         # Nothing is unused, and the rounded parts fall short of their rounded sum.
         charge, credit = charge - credit, 0
-    return Prorated(credit_minor=min(credit, left_minor), charge_minor=charge)
+    return Prorated(credit_minor=min(credit, left_minor + charge), charge_minor=charge)

@@ -21,6 +21,11 @@ from payments.outcome_bisection import Recorded, record_with_bisection
 from payments.outcomes import write_outcomes
 from payments.refund_reservations import reserve
 
+NOT_GIVEN_BACK = (
+    "the gateway refused to send back what the account had paid for the days after it was closed: refund it again, or "
+    "grant credit"
+)
+
 
 def record_refund_outcomes(
     *, outcomes: Mapping[uuid.UUID, Outcome], today: datetime.date, now: datetime.datetime, author: str = ""
@@ -50,15 +55,25 @@ def _record(
     accounts = lock_accounts_of(Refund, outcomes)
     written = write_outcomes(model=Refund, accounts=accounts, outcomes=outcomes, now=now)
     refunds = _refunds(written)
+    failed = [refund for refund in refunds if refund.status == Refund.Status.FAILED]
     _book(
         accounts,
         succeeded=[refund for refund in refunds if refund.status == Refund.Status.SUCCEEDED],
-        failed=[refund for refund in refunds if refund.status == Refund.Status.FAILED],
+        failed=failed,
         today=today,
         now=now,
         author=author,
     )
+    _have_reviewed([refund for refund in failed if refund.line_id])
     return Recorded(rows=[(refund, written[refund.id]) for refund in refunds])
+
+
+def _have_reviewed(failed: Sequence[Refund]) -> None:
+    """These were to give back what a closed account had paid for days that it doesn't get: nobody else asks again."""
+    for refund in failed:
+        refund.needs_review = True
+        refund.review_reason = refund.review_reason or NOT_GIVEN_BACK
+    Refund.objects.bulk_update(failed, ["needs_review", "review_reason"])
 
 
 def book_refund(

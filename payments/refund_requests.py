@@ -184,7 +184,7 @@ def check_left(
     if was_reversed(payment):
         raise NothingToRefund("The money of this payment was taken back: nothing of it is left to refund.")
     if invoice is None and source == Refund.Source.PAYMENT:
-        raise NothingToRefund("This payment has no invoice, and its money is credit: use `from: balance`.")
+        raise NothingToRefund("This payment has no invoice, and its money is credit: pay it out from the balance.")
     left = left_under_lock(account, payment, invoice, _not_sent_back(payment), source=source)
     if amount_minor <= left:
         return

@@ -13,7 +13,7 @@ from accounts.phrases import period_in_words
 from invoices.credit_note_shares import RefundInFlight, left_of
 from invoices.items import PendingItem, items_of_changes
 from invoices.locked_invoices import LockedInvoice, invoices_by_id
-from invoices.models import CreditNote, CreditNoteLine, InvoiceLine
+from invoices.models import CreditNoteLine, InvoiceLine
 from invoices.proration import Segment
 from invoices.taxes import Rate, amount_within, rate_of
 from invoices.write_offs import check_not_in_flight
@@ -101,13 +101,18 @@ class BilledPeriod:
         return max(0, min(self.lines_left_minor, left))
 
     @property
+    def billed_minor(self) -> int:
+        """What was billed of its price, without a tax that is added, less what changes gave back; what waits counts."""
+        return self.rebilling.amount_minor + sum(change.charge_minor - change.credit_minor for change in self.changes)
+
+    @property
     def creditable_minor(self) -> int:
-        """What unused days may give back of its price, without a tax that is added: what was billed less what changes
-        gave back, or, once a person has credited some of it, what is left of it; with what waits in either case.
+        """What unused days may give back of that: all, or, once a person has credited some of it, what is left of it,
+        with what waits.
         """
         if self.given_back_minor:
             return amount_within(max(0, self.lines_left_minor + self.waiting_minor), self.rate)
-        return self.rebilling.amount_minor + sum(change.charge_minor - change.credit_minor for change in self.changes)
+        return self.billed_minor
 
     def shares(self, amount_minor: int) -> list[tuple[LockedInvoice, Mapping[InvoiceLine, int]]]:
         """What to credit of which of its lines above zero, to credit this amount, at most `to_credit_minor`; the newest
@@ -175,23 +180,18 @@ def billed_period(account: LockedAccount, rebilling: Rebilling) -> BilledPeriod:
         tax_rate=latest.tax_rate,
         invoices=[(invoice, [line for line in lines if line.invoice_id == invoice.id]) for invoice in newest_first],
         waiting=items_of_changes([change.id for change in prorations if change.waits]),
-        given_back_minor=_given_back(lines, newest_first),
+        given_back_minor=_given_back(lines),
     )
 
 
-def _given_back(lines: Sequence[InvoiceLine], invoices: Sequence[LockedInvoice]) -> int:
-    """What credit notes took off these lines of a period, but for those of changes of terms; in one statement, and in
-    none where nothing was credited.
+def _given_back(lines: Sequence[InvoiceLine]) -> int:
+    """What credit notes were to take off these lines of a period, but for those of changes of terms; in one statement,
+    and in none where nothing was credited. What went along, when the rest of an invoice was credited, isn't given back.
     """
     if not any(line.credited_minor for line in lines):
         return 0
     credits = CreditNoteLine.objects.filter(line__in=lines, credit_note__proration_id=None)
-    (newest, *older) = invoices
-    if not older and not newest.amounts.left_to_credit:
-        # The period is CHARGED all the same: its line wasn't named, and went along with the last of the others.
-        last = CreditNote.objects.filter(invoice_id=newest.id).order_by("-id")[:1]
-        credits = credits.exclude(credit_note_id__in=last.values("id"))
-    amount: int | None = credits.aggregate(amount=Sum("amount_minor"))["amount"]
+    amount: int | None = credits.aggregate(amount=Sum("named_minor"))["amount"]
     return amount or 0
 
 

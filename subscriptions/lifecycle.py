@@ -176,12 +176,14 @@ def end_billing(
 ) -> None:
     """What follows when accounts are closed: what waits to be charged is skipped, terms that are agreed for a later day
     are withdrawn, and items that wait and debts are billed, or given up without `collect`; unsaved.
+
+    Of an account whose sign-up had to be paid, and isn't yet, nothing more is collected.
     """
     skip_waiting(accounts)
     withdraw_pending(accounts, reason=_CLOSED, today=today, now=now)
     items = pending_items([account.id for account in accounts])
     for account in accounts:
-        if collect:
+        if collect and not account.closes_on_decline:
             bill_rest(account, items[account.id], today=today, author=author, now=now)
             continue
         remove_items([(account, items[account.id])], reason=_CLOSED, author=author, now=now)

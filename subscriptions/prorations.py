@@ -7,41 +7,30 @@ What waits of earlier changes of the period is billed with a change that is bill
 
 import datetime
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from accounts.currencies import display
 from accounts.locked_accounts import LockedAccount
 from accounts.models import Terms
-from accounts.phrases import day_in_words, period_in_words
-from accounts.tax_rates import default_tax_rate_id, tax_rates_by_id
+from accounts.phrases import day_in_words
+from accounts.tax_rates import default_tax_rate_id
 from accounts.terms import TermsInForce
 from invoices.account_status import refresh_accounts
 from invoices.credit_note_shares import lines_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
 from invoices.issuance import NewLine
 from invoices.items import mark_items_invoiced, remove_items
-from invoices.models import CreditNote, InvoiceLine, Item
+from invoices.models import CreditNote, Item
 from invoices.payment_application import note_first_paid
 from invoices.proration import Prorated, prorate
-from invoices.rounding import half_up
-from invoices.taxes import Rate, amount_within, rate_of, tax_rate_of, taxed_lines
+from invoices.taxes import amount_within, tax_rate_of
 from rebilling.billed_periods import BilledPeriod
 from rebilling.models import Proration
 from rebilling.period_discounts import net_price_minor
-from rebilling.period_rows import units_in_words
-from subscriptions.discounts import off_in_words
 from subscriptions.immediate_invoices import invoice_at_once
-from subscriptions.waiting_prorations import add_waiting_items, waiting_line
-
-
-class ChangedLine(NamedTuple):
-    """A line of a change, with its tax and what it comes to; in minor units."""
-
-    line: NewLine
-    tax_minor: int
-    total_minor: int
+from subscriptions.proration_lines import ChangedLine, lines_of_change, rates_of, with_taxes, within
+from subscriptions.waiting_prorations import add_deduction, add_waiting_items, waiting_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +67,23 @@ def bill_change(
     """
     row = period.rebilling
     price_minor = net_price_minor(after, row.discount) if after else 0
-    prorated = prorate(
-        start=row.period_start,
-        end=row.ended_on,
-        segments=period.segments,
-        day=on,
-        price_minor=price_minor,
-        left_minor=period.creditable_minor,
-    )
+    prorated = _prorated(period, price_minor, on=on)
     tax_rate_id = tax_rate_of(account, default_id=default_tax_rate_id(now=now)) if after else None
-    own = _lines(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
+    unused_minor = prorated.credit_minor
+    own = lines_of_change(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
     earlier = [waiting_line(item) for item in period.waiting]
-    rates = _rates_of([*own, *earlier])
-    lines = _with_taxes([*own, *earlier], rates)
+    rates = rates_of([*own, *earlier])
+    lines = with_taxes([*own, *earlier], rates)
     # What gives back in all is credit notes: it doesn't wait.
     if waits := waits and sum(changed.total_minor for changed in lines) >= 0:
-        lines = _with_taxes(own, rates)
+        lines = with_taxes(own, rates)
     elif period.to_credit_minor < period.lines_left_minor:
         # A deduction has paid for the rest.
         prorated = _affordable(period, prorated, earlier)
-        own = _lines(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
-        lines = _with_taxes([*own, *earlier], rates)
+        own = lines_of_change(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
+        lines = with_taxes([*own, *earlier], rates)
     if not waits:
-        lines = _within(period.to_credit_minor, lines)
+        lines = within(period.to_credit_minor, lines)
     own_lines = lines[: len(own)]
     proration = Proration(
         rebilling=row,
@@ -122,7 +105,25 @@ def bill_change(
             account, proration, [changed.line for changed in own_lines], reason=terms.reason, author=author, now=now
         )
         return BilledChange(proration, own_lines, items=items)
-    return _issue(account, period, proration, lines, today=today, author=author, now=now)
+    billed = _issue(account, period, proration, lines, today=today, author=author, now=now)
+    rest_minor = unused_minor - prorated.credit_minor
+    if after or not rest_minor:
+        return billed
+    # A deduction paid for these days. Another period begins, and doesn't charge for them again.
+    item = add_deduction(account, period, rest_minor, on=on, reason=terms.reason, author=author, now=now)
+    return replace(billed, items=[item])
+
+
+def _prorated(period: BilledPeriod, price_minor: int, *, on: datetime.date) -> Prorated:
+    return prorate(
+        start=period.rebilling.period_start,
+        end=period.rebilling.ended_on,
+        segments=period.segments,
+        day=on,
+        price_minor=price_minor,
+        billed_minor=period.billed_minor,
+        left_minor=period.creditable_minor,
+    )
 
 
 def _issue(
@@ -137,7 +138,7 @@ def _issue(
 ) -> BilledChange:
     credit_notes: Sequence[CreditNote] = []
     new_lines = [changed.line for changed in lines]
-    taxed = _with_taxes(new_lines, _rates_of(new_lines))
+    taxed = with_taxes(new_lines, rates_of(new_lines))
     # Where only the tax is another one, the invoice is over nothing. What was taken down to what is left isn't one.
     comes_to_nothing = sum(each.total_minor for each in taxed) == 0
     changes_the_tax = sum(each.tax_minor for each in taxed) != 0
@@ -157,72 +158,6 @@ def _affordable(period: BilledPeriod, prorated: Prorated, earlier: Sequence[NewL
     """No more is given back than is charged, and is left of the period's invoices: a deduction paid for the rest."""
     room = amount_within(period.to_credit_minor, period.rate) + sum(line.amount_minor for line in earlier)
     return prorated._replace(credit_minor=min(prorated.credit_minor, max(0, prorated.charge_minor + room)))
-
-
-def _lines(
-    period: BilledPeriod,
-    prorated: Prorated,
-    *,
-    after: TermsInForce | None,
-    tax_rate_id: uuid.UUID | None,
-    on: datetime.date,
-) -> list[NewLine]:
-    """The credit for the days that aren't used, below zero, and the charge for the days left; none of nothing."""
-    row = period.rebilling
-    days = period_in_words(start=on, end=row.ended_on)
-    common: dict[str, Any] = {
-        "kind": InvoiceLine.Kind.PRORATION,
-        "period_start": on,
-        "period_end": row.ended_on,
-        "rebilling_id": row.id,
-    }
-    lines = []
-    if prorated.credit_minor:
-        billed_with = f" ({off_in_words(row.discount, row.currency)})" if row.discount else ""
-        credit = NewLine(
-            description=f"Unused days of {period.described}{billed_with}, {days}",
-            quantity=period.quantity,
-            unit_amount_minor=period.unit_amount_minor,
-            amount_minor=-prorated.credit_minor,
-            tax_rate_id=period.tax_rate.id if period.tax_rate else None,
-            **common,
-        )
-        lines.append(credit)
-    if after and prorated.charge_minor:
-        undiscounted = half_up(after.price_minor * (row.ended_on - on).days, (row.ended_on - row.period_start).days)
-        charge = NewLine(
-            description=f"{units_in_words(plan_name=after.plan_name, quantity=after.quantity)}, {days}",
-            quantity=after.quantity,
-            unit_amount_minor=after.unit_amount_minor,
-            discount_minor=max(0, undiscounted - prorated.charge_minor),
-            amount_minor=prorated.charge_minor,
-            tax_rate_id=tax_rate_id,
-            **common,
-        )
-        lines.append(charge)
-    return lines
-
-
-def _rates_of(lines: Sequence[NewLine]) -> dict[uuid.UUID, Rate]:
-    tax_rates = tax_rates_by_id({line.tax_rate_id for line in lines if line.tax_rate_id})
-    return {id_: rate_of(tax_rate) for id_, tax_rate in tax_rates.items()}
-
-
-def _with_taxes(lines: Sequence[NewLine], rates: Mapping[uuid.UUID, Rate]) -> list[ChangedLine]:
-    """As the invoice would have them."""
-    taxes = taxed_lines(lines=[(line.amount_minor, line.tax_rate_id) for line in lines], rates=rates)
-    return [ChangedLine(line, *tax) for line, tax in zip(lines, taxes, strict=True)]
-
-
-def _within(left_minor: int, lines: list[ChangedLine]) -> list[ChangedLine]:
-    """No more is given back than is left: taxes that were rounded one by one may come to less than that of all."""
-    surplus = -left_minor - sum(changed.total_minor for changed in lines)
-    if surplus <= 0:
-        return lines
-    place = next(place for place, changed in enumerate(lines) if changed.line.amount_minor < 0)
-    credit = lines[place]
-    within = ChangedLine(credit.line, credit.tax_minor + surplus, credit.total_minor + surplus)
-    return [*lines[:place], within, *lines[place + 1 :]]
 
 
 def _credit(

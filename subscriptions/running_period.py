@@ -7,13 +7,13 @@ from django.db import models
 from accounts.billing_calendar import first_start_on_or_after
 from accounts.errors import Invalid
 from accounts.locked_accounts import LockedAccount
-from accounts.phrases import one_of, period_in_words
+from accounts.phrases import one_of
 from accounts.terms import terms_of
 from invoices.credit_note_shares import lines_of, shares_of
 from invoices.credit_notes import CreditNoteDraft, CreditNotes
 from invoices.items import remove_items
 from invoices.locked_invoices import LockedInvoice
-from invoices.models import InvoiceLine, Item
+from invoices.models import InvoiceLine
 from invoices.proration import prorate
 from invoices.rounding import half_up
 from invoices.taxes import amount_within, with_tax
@@ -21,6 +21,7 @@ from payments.line_refunds import refund_line
 from rebilling.billed_periods import BilledPeriod, billed_period
 from rebilling.models import Rebilling
 from rebilling.period_states import cut_off
+from subscriptions.waiting_prorations import add_deduction
 
 
 class UnknownRefund(Invalid):
@@ -113,6 +114,7 @@ def _for_the_days_left(billed: BilledPeriod, left_minor: int, *, today: datetime
         segments=billed.segments,
         day=today,
         price_minor=0,
+        billed_minor=billed.billed_minor,
         left_minor=billed.creditable_minor,
     )
     return min(left_minor, with_tax(nothing_more.credit_minor, billed.rate))
@@ -136,18 +138,7 @@ def _less_what_waits(
         return amount_minor - billed.waiting_minor
     deduction = amount_within(amount_minor, billed.rate)
     if deduction:
-        days = period_in_words(start=today, end=billed.rebilling.ended_on)
-        Item.objects.create(
-            account_id=account.id,
-            description=f"Unused days of {billed.described}, {days}",
-            quantity=1,
-            unit_amount_minor=-deduction,
-            amount_minor=-deduction,
-            tax_rate=billed.tax_rate,
-            reason=reason,
-            author=author,
-            created_at=now,
-        )
+        add_deduction(account, billed, deduction, on=today, reason=reason, author=author, now=now)
     return 0
 
 

@@ -187,9 +187,9 @@ def _next_day(account_id: uuid.UUID, after: TermsInForce) -> datetime.date:
 def _check_mode(proration: ProrationMode, *, ends_now: bool, ends_later: bool) -> None:
     """Where a period ends, its rest is credited. Raises `UnableToChangeTerms`."""
     if ends_later and proration != "invoice":
-        error = 'Must be "invoice": on that day the period ends, and its rest is credited.'
+        error = "On that day the period ends, and its rest is credited then: it can't be left, nor wait."
     elif ends_now and proration == "none":
-        error = 'Must be "invoice" or "next_invoice": the running period ends, and its rest is credited.'
+        error = "The running period ends, and its rest is credited: it can't be left as it was billed."
     else:
         return
     raise UnableToChangeTerms("The terms were not changed.", proration=error)

@@ -192,6 +192,7 @@ class Migration(migrations.Migration):
                 ),
                 ("amount_minor", models.BigIntegerField()),
                 ("tax_minor", models.BigIntegerField(default=0)),
+                ("named_minor", models.BigIntegerField()),
                 (
                     "credit_note",
                     models.ForeignKey(
@@ -506,6 +507,17 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="credit_note_line_has_its_tax",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="creditnoteline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("named_minor__gte", 0), ("named_minor__lte", models.F("amount_minor"))),
+                    models.Q(("named_minor__gte", models.F("amount_minor")), ("named_minor__lte", 0)),
+                    _connector="OR",
+                ),
+                name="credit_note_line_has_what_was_named",
             ),
         ),
         migrations.AddIndex(

@@ -70,6 +70,8 @@ class CreditNote(models.Model):
 class CreditNoteLine(models.Model):
     """What a credit note takes off one line of its invoice, in minor units: tax included, which is `tax_minor`. Of a
     deduction both are below zero: it lowers what the credit note gives back.
+
+    `named_minor` of it was asked for of this line; the rest went along, as nothing else was left of the invoice.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -77,6 +79,7 @@ class CreditNoteLine(models.Model):
     line = models.ForeignKey(InvoiceLine, on_delete=models.PROTECT, related_name="credit_note_lines")
     amount_minor = models.BigIntegerField()
     tax_minor = models.BigIntegerField(default=0)
+    named_minor = models.BigIntegerField()
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -86,6 +89,11 @@ class CreditNoteLine(models.Model):
                 condition=Q(tax_minor__gte=0, tax_minor__lte=F("amount_minor"))
                 | Q(tax_minor__lte=0, tax_minor__gte=F("amount_minor")),
                 name="credit_note_line_has_its_tax",
+            ),
+            models.CheckConstraint(
+                condition=Q(named_minor__gte=0, named_minor__lte=F("amount_minor"))
+                | Q(named_minor__lte=0, named_minor__gte=F("amount_minor")),
+                name="credit_note_line_has_what_was_named",
             ),
         ]
 

@@ -166,7 +166,7 @@ class TestRefund:
         payment = days.post(f"/v1/accounts/{account_id}/payments", TRANSFER)
         path = f"/v1/payments/{payment['id']}/refunds"
         detail = _refused(days, path, {"amount_minor": 1, **WHY}, status=409, slug="nothing-to-refund")
-        assert detail == "This payment has no invoice, and its money is credit: use `from: balance`."
+        assert detail == "This payment has no invoice, and its money is credit: pay it out from the balance."
         assert days.post(path, {"amount_minor": 1, "from": "balance", **WHY})["status"] == "SUCCEEDED"
 
     @pytest.mark.parametrize("source", ["payment", "balance"])

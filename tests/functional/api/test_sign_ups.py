@@ -212,6 +212,20 @@ class TestSignUpThatMustBePaid:
         days.work()
         assert (days.account(account_id)["status"], days.invoice(account_id)["status"]) == ("INACTIVE", "VOID")
 
+    def test_and_is_closed_meanwhile_collects_nothing_more(self, days: PlatformDays) -> None:
+        days.scripted(Unknown("a time-out"))
+        account_id = opened(days, on_decline="close")["id"]
+        path = f"/v1/accounts/{account_id}"
+        days.post(f"{path}/items", {"reason": "agreed", "description": "Setup", "unit_amount_minor": 500})
+        days.post(f"{path}/close", {"reason": "they called"})
+        days.scripted(DECLINED)
+        sent_again(queue=days.queue, now=at(days.day) + datetime.timedelta(hours=1))
+        days.work()
+        days.sweep_daily(until=datetime.date(2026, 1, 4))
+        assert (days.account(account_id)["status"], days.invoice(account_id)["status"]) == ("INACTIVE", "VOID")
+        # The sign-up alone, which was looked up, and not found in the same second.
+        assert days.asked == [(1999, "2026-01-01")]
+
     def test_that_is_left_to_the_sweep_is_closed_by_it(self, days: PlatformDays) -> None:
         days.scripted(DECLINED)
         account_id = opened(days, on_decline="close", billing="next_sweep")["id"]

@@ -52,8 +52,8 @@ class TestWhoMayOpenOne:
     @pytest.mark.parametrize(
         ("permission", "fields", "error"),
         [
-            ("give_discount", {"percent": "100", "reason": "a friend"}, "You may not give this: percent, reason."),
-            ("change_account_terms", {"unit_price": "0"}, "You may not give this: unit price."),
+            ("give_discount", {"percent": "100", "reason": "a friend"}, "You may not give an account a discount."),
+            ("change_account_terms", {"unit_price": "0"}, "You may not give an account a price of its own."),
         ],
     )
     def test_gives_by_it_only_what_the_page_of_the_account_would(
@@ -72,7 +72,7 @@ class TestWhoMayOpenOne:
     )
     def test_is_refused_each_field_that_is_withheld(self, support: Client, name: str, value: str) -> None:
         permit("open_account", "change_account_terms")
-        assert refused(support, **{name: value}) == ({"__all__": [f"You may not give this: {name}."]}, [])
+        assert refused(support, **{name: value}) == ({"__all__": ["You may not give an account a discount."]}, [])
 
     def test_is_refused_also_when_the_preview_was_seen_with_the_permission(self, support: Client) -> None:
         permit("open_account", "give_discount")

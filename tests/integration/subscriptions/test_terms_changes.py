@@ -188,9 +188,11 @@ class TestLessWithinAPeriod:
         changed(account, unit_amount_minor=0)
         assert net_of_changes(account) == [(600, 0)]
         assert billed_less_credited(account) == 0
-        # The outage stays given back: the days left are charged in full.
+        # The outage stays given back: of 26.00 for the days on which it is used, 25.00.
         changed(account, on=JAN_21, unit_amount_minor=3100)
-        assert net_of_changes(account)[1] == (0, 1100)
+        assert net_of_changes(account)[1] == (1000, 1100)
+        assert billed_less_credited(account) == 100
+        assert discrepancies() == []
 
 
 class TestBackOnTheSameDay:
@@ -202,6 +204,18 @@ class TestBackOnTheSameDay:
         assert net_of_changes(account) == [(1600, 3200), (3200, 1600)]
         assert billed_less_credited(account) == 3100
         assert state_of(account) == ("ACTIVE", 0, 1600)
+        assert discrepancies() == []
+
+    def test_leaves_given_back_what_a_credit_note_gave_back(self) -> None:
+        account = billed_account()
+        (invoice,) = invoices_of(account)
+        issue_credit_note(
+            invoice_id=invoice.id, amount_minor=1000, reason="outage", author="bo", today=JAN_16, now=at(JAN_16)
+        )
+        changed(account, on=JAN_16, quantity=2)
+        pay(account)
+        changed(account, on=JAN_16, quantity=1)
+        assert billed_less_credited(account) == 2100
         assert discrepancies() == []
 
     def test_to_the_same_price_issues_nothing(self) -> None:

@@ -37,43 +37,54 @@ def in_force(day: datetime.date, first: int, changes: list[tuple[datetime.date, 
     return [first, *[price for since, price in changes if since <= day]][-1]
 
 
+def january(billed_minor: int, *, day: datetime.date, price_minor: int, left_minor: int | None = None) -> Prorated:
+    """A change of January, which was billed for so much, all of which is left unless `left_minor` says otherwise."""
+    return prorate(
+        start=JAN_1,
+        end=FEB_1,
+        segments=[Segment(JAN_1, billed_minor)],
+        day=day,
+        price_minor=price_minor,
+        billed_minor=billed_minor,
+        left_minor=billed_minor if left_minor is None else left_minor,
+    )
+
+
 class TestProrate:
     def test_credits_the_unused_days_and_charges_the_days_left(self) -> None:
-        found = prorate(
-            start=JAN_1, end=FEB_1, segments=[Segment(JAN_1, 3100)], day=JAN_16, price_minor=6200, left_minor=3100
-        )
+        found = january(3100, day=JAN_16, price_minor=6200)
         assert found == Prorated(credit_minor=1600, charge_minor=3200)
         assert found.net_minor == 1600
 
     def test_counts_the_day_of_the_change_to_the_new_price(self) -> None:
         last = datetime.date(2026, 1, 31)
         for day, charge in ((JAN_1, 6200), (last, 200)):
-            found = prorate(
-                start=JAN_1, end=FEB_1, segments=[Segment(JAN_1, 3100)], day=day, price_minor=6200, left_minor=3100
-            )
+            found = january(3100, day=day, price_minor=6200)
             assert found == Prorated(credit_minor=charge // 2, charge_minor=charge)
 
     def test_rounds_the_charge_half_up_and_the_credit_to_the_total(self) -> None:
         # 15 days of 1.00 and 16 of 2.00 are 1.5161: the charge of 1.0322 is 1.03, and 1.52 - 1.00 is to be paid.
-        found = prorate(
-            start=JAN_1, end=FEB_1, segments=[Segment(JAN_1, 100)], day=JAN_16, price_minor=200, left_minor=100
-        )
-        assert found == Prorated(credit_minor=51, charge_minor=103)
+        assert january(100, day=JAN_16, price_minor=200) == Prorated(credit_minor=51, charge_minor=103)
         half = prorate(
             start=JAN_1,
             end=datetime.date(2026, 1, 3),
             segments=[Segment(JAN_1, 0)],
             day=datetime.date(2026, 1, 2),
             price_minor=1,
+            billed_minor=0,
             left_minor=0,
         )
         assert half == Prorated(credit_minor=0, charge_minor=1)
 
     def test_never_credits_more_than_is_left(self) -> None:
-        found = prorate(
-            start=JAN_1, end=FEB_1, segments=[Segment(JAN_1, 3100)], day=JAN_16, price_minor=0, left_minor=7
-        )
-        assert found == Prorated(credit_minor=7, charge_minor=0)
+        assert january(3100, day=JAN_16, price_minor=0, left_minor=7) == Prorated(credit_minor=7, charge_minor=0)
+
+    def test_leaves_given_back_what_a_person_gave_back(self) -> None:
+        """Of 31.00, 10.00: the credit is more than is left, and the charge is more than that."""
+        up = january(3100, day=JAN_1, price_minor=6200, left_minor=2100)
+        down = january(6200, day=JAN_1, price_minor=3100, left_minor=5200)
+
+        assert (up, down) == (Prorated(3100, 6200), Prorated(6200, 3100))
 
     def test_never_credits_below_zero_for_the_sake_of_a_rounding(self) -> None:
         # 0.4 and 0.4: each is 0, and together they are 1.
@@ -81,7 +92,7 @@ class TestProrate:
         segments = [Segment(start, 4), Segment(datetime.date(2026, 1, 2), 0)]
         day = datetime.date(2026, 1, 10)
         assert weighted_total(start=start, end=end, segments=segments) == 0
-        found = prorate(start=start, end=end, segments=segments, day=day, price_minor=4, left_minor=0)
+        found = prorate(start=start, end=end, segments=segments, day=day, price_minor=4, billed_minor=0, left_minor=0)
         assert found == Prorated(credit_minor=0, charge_minor=1)
 
     @settings(max_examples=2000, deadline=None, derandomize=True, print_blob=True)
@@ -93,7 +104,15 @@ class TestProrate:
         start, end, first, changes = history
         segments, billed = [Segment(start, first)], first
         for made, (day, price) in enumerate(changes, start=1):
-            found = prorate(start=start, end=end, segments=segments, day=day, price_minor=price, left_minor=billed)
+            found = prorate(
+                start=start,
+                end=end,
+                segments=segments,
+                day=day,
+                price_minor=price,
+                billed_minor=billed,
+                left_minor=billed,
+            )
             assert 0 <= found.credit_minor <= billed
             assert found.charge_minor >= 0
             exact = Fraction(price * (end - day).days, (end - start).days)
@@ -114,7 +133,9 @@ class TestProrate:
         segments = [Segment(start, first), *[Segment(*change) for change in changes]]
         day, back = segments[-1]
         billed = weighted_total(start=start, end=end, segments=segments)
-        first_change = prorate(start=start, end=end, segments=segments, day=day, price_minor=there, left_minor=billed)
+        first_change = prorate(
+            start=start, end=end, segments=segments, day=day, price_minor=there, billed_minor=billed, left_minor=billed
+        )
         segments.append(Segment(day, there))
         second = prorate(
             start=start,
@@ -122,6 +143,7 @@ class TestProrate:
             segments=segments,
             day=day,
             price_minor=back,
+            billed_minor=billed + first_change.net_minor,
             left_minor=billed + first_change.net_minor,
         )
         assert first_change.net_minor + second.net_minor == 0
