@@ -99,7 +99,7 @@ def call(
                 *parameters,
                 *_idempotency(idempotency_key, status),
                 *_headers(status),
-                *_rate_limit(scope),
+                *_rate_limit(scope, status),
             ],
             examples=list(examples),
         )
@@ -136,7 +136,7 @@ def _idempotency(needed: str | None, status: int) -> list[OpenApiParameter]:
     ]
 
 
-def _rate_limit(scope: str | None) -> list[OpenApiParameter]:
+def _rate_limit(scope: str | None, status: int) -> list[OpenApiParameter]:
     if scope is None:
         return []
     said = {
@@ -149,7 +149,7 @@ def _rate_limit(scope: str | None) -> list[OpenApiParameter]:
             f"RateLimit-{name}",
             {"type": "integer", "minimum": 0},
             OpenApiParameter.HEADER,
-            response=True,
+            response=[status, 429],
             description=f"{text} Not there where no limit is set.",
         )
         for name, text in said.items()
