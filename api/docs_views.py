@@ -17,3 +17,4 @@ class DocsView(SpectacularSwaggerSplitView):
     authentication_classes = ()
     permission_classes = ()
     url_name = "api-schema"
+    template_name = "api/docs.html"

@@ -8,11 +8,10 @@ from axes.signals import user_locked_out
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.defaults import ERROR_PAGE_TEMPLATE
 
 from accounts.client_address import client_address
-from backoffice.staff_sessions import LOGGED_IN_AT
+from backoffice.staff_sessions import note_login
 
 logger = logging.getLogger(__name__)
 
@@ -54,4 +53,4 @@ def log_lock(request: HttpRequest, **_: Any) -> None:
 @receiver(user_logged_in, dispatch_uid="backoffice.logged_in")
 def note_when(request: HttpRequest, **_: Any) -> None:
     """From when a session's whole life is counted."""
-    request.session[LOGGED_IN_AT] = timezone.now().timestamp()
+    note_login(request)

@@ -8,20 +8,29 @@ import datetime
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.signing import BadSignature, TimestampSigner
 from django.http import HttpRequest
-from django.utils import timezone
 
-LOGGED_IN_AT = "logged_in_at"
-"""In a session: when its login was, in seconds."""
+LOGIN = "login"
+"""In a session: when its login was. A signature holds the real time, as sessions themselves do, which the local
+platform's clock doesn't move.
+"""
 MAX_SESSION = datetime.timedelta(hours=12)
+
+_signer = TimestampSigner(salt="backoffice.login")
+
+
+def note_login(request: HttpRequest) -> None:
+    request.session[LOGIN] = _signer.sign(LOGIN)
 
 
 def end_if_too_old(request: HttpRequest) -> None:
-    """End the session of a login that was twelve hours ago; one that doesn't say when it began has no end of its own
-    but the half hour.
-    """
-    began = request.session.get(LOGGED_IN_AT)
-    if began is not None and timezone.now().timestamp() - began >= MAX_SESSION.total_seconds():
+    """End the session of a login that was twelve hours ago."""
+    if LOGIN not in request.session:
+        return  # nobody has logged in
+    try:
+        _signer.unsign(request.session[LOGIN], max_age=MAX_SESSION)
+    except BadSignature:
         logout(request)
 
 

@@ -233,6 +233,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     # One tells where it found credentials and endpoints, at INFO, for each process; the other each request.
     "loggers": {
+        "axes": {"level": "ERROR"},  # backoffice/login_locks.py says what failed
         "botocore": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
         # Metrics are lines of the log, and alarms count its runs: they are there whatever LOG_LEVEL is.
