@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, ClassVar, NoReturn, cast
+from typing import Any, ClassVar, cast
 
 from django.http import HttpResponse
 from rest_framework import serializers
@@ -18,7 +18,7 @@ from accounts.billing_day import billing_day
 from api.idempotency import Answer, answer_once
 from api.models import ApiKey, Scope
 from api.pagination import IdCursorPagination
-from api.throttles import Allowance, TooManyRequests
+from api.throttles import Allowance
 
 
 class Body(serializers.Serializer[Any]):
@@ -62,9 +62,6 @@ class Endpoint(APIView):
 
     def check_throttles(self, request: Request) -> None:
         """Done by `check_permissions`."""
-
-    def throttled(self, request: Request, wait: float) -> NoReturn:
-        raise TooManyRequests("Too many requests in this minute.", wait=int(wait))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -58,9 +58,10 @@ class Allowance:
 
 
 class RequestThrottle(BaseThrottle):
-    """Counts each request for its client and its address at once, in one statement. Replays count, too."""
+    """Counts each request for its client and its address at once, in one statement. Replays count, too.
 
-    reset = 0
+    Raises `TooManyRequests` itself: REST framework's own error has neither our slug nor `Retry-After`.
+    """
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
         limits = _limits(request)
@@ -70,13 +71,12 @@ class RequestThrottle(BaseThrottle):
         counts = count_request(limits, window=WINDOW, now=now)
         if not counts:
             return True
-        self.reset = seconds_left(window=WINDOW, now=now)
+        reset = seconds_left(window=WINDOW, now=now)
         limit, left = min(((limits[subject], limits[subject] - made) for subject, made in counts.items()), key=_left)
-        view.allowance = Allowance(limit=limit, remaining=max(left, 0), reset=self.reset)  # type: ignore[attr-defined]  # an Endpoint
-        return left >= 0
-
-    def wait(self) -> float:
-        return self.reset
+        view.allowance = Allowance(limit=limit, remaining=max(left, 0), reset=reset)  # type: ignore[attr-defined]  # an Endpoint
+        if left < 0:
+            raise TooManyRequests("Too many requests in this minute.", wait=reset)
+        return True
 
 
 def refuse_after_failures(request: HttpRequest) -> None:

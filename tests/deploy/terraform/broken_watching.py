@@ -51,7 +51,7 @@ OBSERVABILITY: list[Break] = [
         (
             "above_alarms = merge(",
             'above_alarms = merge({ again = local.queue_alarms["dead-letters"] }, ',
-            "There are 16 alarms of this kind.",
+            "There are 17 alarms of this kind.",
         ),
         ('metric = "ApproximateAgeOfOldestMessage"', 'metric = "NumberOfMessagesSent"', "Alarm: oldest-message."),
         ('metric = "unexplained"', 'metric = "due"', "Alarm: unexplained."),

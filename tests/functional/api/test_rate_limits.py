@@ -118,6 +118,13 @@ class TestCounting:
         assert {api.get("/v1/plans").status_code for _ in range(30)} == {401}
         assert RequestCount.objects.count() == 0
 
+    def test_has_the_description_in_it(self, api: ApiClient, settings: Any) -> None:
+        settings.API_ADDRESS_REQUESTS_PER_MINUTE = 1
+        api.get("/v1/docs")
+        refused = api.get("/v1/docs")
+        problem_of(refused, status=429, slug="too-many-requests")
+        assert 1 <= int(refused["Retry-After"]) <= 60
+
     def test_leaves_the_health_check_out(self, api: ApiClient, settings: Any) -> None:
         settings.API_ADDRESS_REQUESTS_PER_MINUTE = 1
         assert {api.get("/healthz").status_code for _ in range(3)} == {200}
