@@ -18,6 +18,7 @@ from accounts.billing_day import billing_day
 from api.idempotency import Answer, answer_once
 from api.models import ApiKey, Scope
 from api.pagination import IdCursorPagination
+from api.throttles import Allowance
 
 
 class Body(serializers.Serializer[Any]):
@@ -52,6 +53,16 @@ class Endpoint(APIView):
     now: datetime.datetime
     today: datetime.date
 
+    allowance: Allowance | None = None
+
+    def check_permissions(self, request: Request) -> None:
+        # Before scopes are looked at: what is refused for them counts, too.
+        super().check_throttles(request)
+        super().check_permissions(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Done by `check_permissions`."""
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.now = clock.now()
@@ -82,6 +93,9 @@ class Endpoint(APIView):
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
         response["Cache-Control"] = "no-store"
+        if self.allowance:
+            for name, value in self.allowance.headers.items():
+                response[name] = value
         return response
 
     @property

@@ -1,4 +1,4 @@
-"""API keys, and the answers stored for idempotent replay. Both belong to a client, by its id."""
+"""API keys, counts of requests, and the answers stored for idempotent replay."""
 
 from typing import ClassVar
 
@@ -46,6 +46,19 @@ class ApiKey(models.Model):
     def author(self) -> str:
         """How this key signs what it does."""
         return f"key:{self.name}:{self.prefix}"
+
+
+class RequestCount(models.Model):
+    """How many requests a client or an address made in a window of time. Its table isn't logged, and loses its rows
+    in a crash or a failover: then counting begins anew. The hourly check deletes old rows.
+    """
+
+    subject = models.CharField(max_length=100, primary_key=True)
+    window_start = models.DateTimeField()
+    requests = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.requests}"
 
 
 class IdempotentAnswer(models.Model):

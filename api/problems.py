@@ -13,6 +13,7 @@ from rest_framework import exceptions
 from accounts.errors import Invalid, Missing, OperationError
 from api.outages import unavailable
 from api.problem_details import is_api, problem
+from api.throttles import TooManyRequests
 
 _SLUGS = {
     "authentication_failed": "unauthorized",
@@ -53,7 +54,9 @@ def _api_problem(error: exceptions.APIException) -> HttpResponse:
     if isinstance(error, exceptions.ValidationError):
         errors = _errors_by_field(error.detail)
         detail = "Some values can't be accepted; `errors` names them."
-    headers = {"WWW-Authenticate": error.auth_header} if hasattr(error, "auth_header") else None
+    headers = {"WWW-Authenticate": error.auth_header} if hasattr(error, "auth_header") else {}
+    if isinstance(error, TooManyRequests):
+        headers["Retry-After"] = str(error.wait)
     slug = _SLUGS.get(error.default_code, error.default_code.replace("_", "-"))
     return problem(status=error.status_code, slug=slug, detail=detail, errors=errors, headers=headers)
 

@@ -39,9 +39,10 @@ _PROBLEMS = {
     413: "The body is too large.",
     415: "The body is not `application/json`.",
     422: "A value can't be accepted, or the Idempotency-Key was used for another body.",
+    429: "Too many requests, or too many without a valid key. Send it again after `Retry-After`.",
     503: "The database is unreachable, full, read-only, slow or restarting. Send it again after `Retry-After`.",
 }
-_OF_A_KEY = (401, 403)
+_OF_A_KEY = (401, 403, 429)
 _OF_A_CHANGE = (409, 413, 415, 422)
 
 DAY = {
@@ -94,7 +95,12 @@ def call(
             request=request,
             responses=responses,
             auth=None if scope else [],
-            parameters=[*parameters, *_idempotency(idempotency_key, status), *_headers(status)],
+            parameters=[
+                *parameters,
+                *_idempotency(idempotency_key, status),
+                *_headers(status),
+                *_rate_limit(scope, status),
+            ],
             examples=list(examples),
         )
 
@@ -130,6 +136,26 @@ def _idempotency(needed: str | None, status: int) -> list[OpenApiParameter]:
     ]
 
 
+def _rate_limit(scope: str | None, status: int) -> list[OpenApiParameter]:
+    if scope is None:
+        return []
+    said = {
+        "Limit": "Requests that may be made in a minute: the client's or its address's limit, whichever leaves less.",
+        "Remaining": "Requests that are left in this minute.",
+        "Reset": "Seconds until the next minute begins, with all of the limit.",
+    }
+    return [
+        OpenApiParameter(
+            f"RateLimit-{name}",
+            {"type": "integer", "minimum": 0},
+            OpenApiParameter.HEADER,
+            response=[status, 429],
+            description=f"{text} Not there where no limit is set.",
+        )
+        for name, text in said.items()
+    ]
+
+
 def _headers(status: int) -> list[OpenApiParameter]:
     headers = [
         OpenApiParameter(
@@ -143,7 +169,7 @@ def _headers(status: int) -> list[OpenApiParameter]:
             "Retry-After",
             {"type": "integer", "minimum": 1},
             OpenApiParameter.HEADER,
-            response=[503],
+            response=[429, 503],
             description="Seconds after which to send the request again.",
         ),
     ]

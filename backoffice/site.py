@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
+from backoffice.staff_sessions import end_if_too_old
 from payments.gateways.configuration import configured_gateway_name
 from payments.gateways.logging_gateway import LoggingGateway
 
@@ -28,6 +29,10 @@ class StaffSite(AdminSite):
     site_title = "Billing"
     index_title = "Who is billed, what they owe, and what was paid"
     site_url = None
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        end_if_too_old(request)
+        return super().has_permission(request)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)

@@ -8,8 +8,10 @@ import importlib.util
 from pathlib import Path
 
 from api.openapi import OPENAPI
+from api.rest_framework import OF_THE_API
 from billing_site.database.connections import configured_databases
 from billing_site.environment import Environment
+from billing_site.login_settings import *  # noqa: F403 - its names are settings
 from billing_site.secrets.settings import from_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -34,6 +36,7 @@ _INTERFACES = [
     "backoffice",
     "backoffice.site.StaffSiteConfig",
     *(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "messages", "staticfiles")),
+    "axes",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -55,6 +58,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "billing_site.request_ids.name_requests",
     "django.middleware.security.SecurityMiddleware",
+    "billing_site.content_policy.restrict_content",
     "billing_site.static_files.serve_static_files",
     "backoffice.staff_sessions.StaffSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -62,6 +66,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "billing_site.urls" if FUNCTION_DUTY != "worker" else None
@@ -181,29 +186,18 @@ STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="")
 
 # A body past this is refused with 413 before it is parsed.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["api.authentication.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["api.permissions.HasScope"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["api.parsers.BoundedJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "api.pagination.IdCursorPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "api.problems.problem_response",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "UNAUTHENTICATED_USER": None,
-    # `?format=` is a parameter like any other that a call doesn't know.
-    "URL_FORMAT_OVERRIDE": None,
-}
+# Requests a minute of one client, and of one address (0: no limit), and requests without a valid key of one address in
+# five minutes, from which on it gets 429 for them. Counters are rows of PostgreSQL (api/request_counts.py).
+API_CLIENT_REQUESTS_PER_MINUTE = env.int("API_CLIENT_REQUESTS_PER_MINUTE", default=3000)
+API_ADDRESS_REQUESTS_PER_MINUTE = env.int("API_ADDRESS_REQUESTS_PER_MINUTE", default=6000)
+API_MAX_FAILED_KEYS = env.int("API_MAX_FAILED_KEYS", default=20)
+REST_FRAMEWORK = OF_THE_API
 SPECTACULAR_SETTINGS = OPENAPI
 
 # --- The admin ---
 
 LOGIN_URL = "admin:login"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
-]
+AXES_FAILURE_LIMIT = env.count("LOGIN_MAX_FAILURES", default=5)
 SECURE = env.bool("SECURE", default=not DEBUG)
 """Served over HTTPS. Off only on a local machine (`runlocal` turns it off)."""
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
@@ -239,6 +233,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     # One tells where it found credentials and endpoints, at INFO, for each process; the other each request.
     "loggers": {
+        "axes": {"level": "ERROR"},  # backoffice/login_locks.py says what failed
         "botocore": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
         # Metrics are lines of the log, and alarms count its runs: they are there whatever LOG_LEVEL is.

@@ -22,6 +22,7 @@ from payments.messages.dispatch import send_leftovers, send_open_sessions
 from payments.messages.queue import Queue
 from payments.models import Payment, Refund
 from rebilling.books import ComparedBooks, Discrepancy, check_books
+from rebilling.expired_rows import delete_expired_rows
 from rebilling.messages.dispatch import send_due
 from rebilling.metrics import emit
 from rebilling.models import Rebilling, Run
@@ -94,6 +95,7 @@ def check_hourly(*, queue: Queue | None, now: datetime.datetime, whole: bool = F
     if queue is not None:
         _send_leftovers(check, queue, now)
     check.books = check.attempt("check the books", partial(check_books, now=now, whole=whole))
+    check.attempt("delete expired rows", partial(delete_expired_rows, now=now))
     check.attempt("count what needs review", lambda: _emit(check, now))
     return check
 

@@ -78,6 +78,11 @@ locals {
       namespace   = "AWS/ApiGateway", metric = "5XXError", dimensions = { ApiName = local.functions.api.name }
       statistic   = "Sum", period = 300, periods = 1, datapoints = 1, threshold = 0
     }
+    "refused-entries" = {
+      description = "A login was locked, or an address sent many wrong API keys. See the runbook, somebody tries to get in."
+      namespace   = local.own_namespace, metric = "refused_entries", dimensions = {}
+      statistic   = "Sum", period = 300, periods = 1, datapoints = 1, threshold = 0
+    }
   }
 
   above_alarms = merge(local.per_function_alarms, local.queue_alarms, local.billing_alarms, local.database_alarms, local.api_alarms)

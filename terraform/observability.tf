@@ -41,6 +41,19 @@ resource "aws_cloudwatch_log_metric_filter" "worker" {
   }
 }
 
+# The function that the internet reaches logs each address that it slows for wrong keys, and each login that it locks.
+resource "aws_cloudwatch_log_metric_filter" "api" {
+  name           = "${local.name}-refused_entries"
+  log_group_name = aws_cloudwatch_log_group.function["api"].name
+  pattern        = "{ ($.event = \"login.locked\") || ($.event = \"api.failed_keys\") }"
+
+  metric_transformation {
+    namespace = local.own_namespace
+    name      = "refused_entries"
+    value     = "1"
+  }
+}
+
 # --- Notifications ---
 
 resource "aws_sns_topic" "alarms" {

@@ -11,6 +11,14 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="RequestCount",
+            fields=[
+                ("subject", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("window_start", models.DateTimeField()),
+                ("requests", models.PositiveIntegerField()),
+            ],
+        ),
+        migrations.CreateModel(
             name="ApiKey",
             fields=[
                 (

@@ -16,7 +16,7 @@ from billing_site.lambda_function.duties import Duty, duties
 logger = logging.getLogger(__name__)
 
 ALLOWED = {
-    Duty.API: frozenset({"check", "create_api_key", "create_login", "revoke_api_key"}),
+    Duty.API: frozenset({"axes_reset_username", "check", "create_api_key", "create_login", "revoke_api_key"}),
     Duty.WORKER: frozenset({"cancel_run", "reconcile", "check", "redrive_dlq", "release_run", "sweep"}),
     Duty.MIGRATE: frozenset({"check", "migrate", "prepare_database", "showmigrations"}),
 }

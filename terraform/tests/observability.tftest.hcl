@@ -85,6 +85,16 @@ run "alarms_reach_people" {
   }
 
   assert {
+    condition     = "${aws_cloudwatch_metric_alarm.above["refused-entries"].namespace} ${aws_cloudwatch_metric_alarm.above["refused-entries"].metric_name} ${join(",", values(coalesce(aws_cloudwatch_metric_alarm.above["refused-entries"].dimensions, {})))} ${aws_cloudwatch_metric_alarm.above["refused-entries"].statistic} ${aws_cloudwatch_metric_alarm.above["refused-entries"].period} ${aws_cloudwatch_metric_alarm.above["refused-entries"].datapoints_to_alarm}/${aws_cloudwatch_metric_alarm.above["refused-entries"].evaluation_periods} > ${aws_cloudwatch_metric_alarm.above["refused-entries"].threshold}" == "Billing/billing-production refused_entries  Sum 300 1/1 > 0"
+    error_message = "Alarm: refused-entries."
+  }
+
+  assert {
+    condition     = "${aws_cloudwatch_log_metric_filter.api.log_group_name} ${aws_cloudwatch_log_metric_filter.api.pattern} ${aws_cloudwatch_log_metric_filter.api.metric_transformation[0].namespace} ${aws_cloudwatch_log_metric_filter.api.metric_transformation[0].name} ${aws_cloudwatch_log_metric_filter.api.metric_transformation[0].value}" == "/aws/lambda/billing-production { ($.event = \"login.locked\") || ($.event = \"api.failed_keys\") } Billing/billing-production refused_entries 1"
+    error_message = "What the API refuses to let in is counted."
+  }
+
+  assert {
     condition     = "${aws_cloudwatch_metric_alarm.above["database-cpu"].namespace} ${aws_cloudwatch_metric_alarm.above["database-cpu"].metric_name} ${join(",", values(coalesce(aws_cloudwatch_metric_alarm.above["database-cpu"].dimensions, {})))} ${aws_cloudwatch_metric_alarm.above["database-cpu"].statistic} ${aws_cloudwatch_metric_alarm.above["database-cpu"].period} ${aws_cloudwatch_metric_alarm.above["database-cpu"].datapoints_to_alarm}/${aws_cloudwatch_metric_alarm.above["database-cpu"].evaluation_periods} > ${aws_cloudwatch_metric_alarm.above["database-cpu"].threshold}" == "AWS/RDS CPUUtilization billing-production Average 300 3/3 > 80"
     error_message = "Alarm: database-cpu."
   }
@@ -100,8 +110,8 @@ run "alarms_reach_people" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.above) == 16
-    error_message = "There are 16 alarms of this kind."
+    condition     = length(aws_cloudwatch_metric_alarm.above) == 17
+    error_message = "There are 17 alarms of this kind."
   }
 
   assert {

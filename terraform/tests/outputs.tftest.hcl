@@ -40,7 +40,7 @@ run "zappas_settings" {
   }
 
   assert {
-    condition     = format("%.2f", output.monthly_cost.total) == "42.66"
+    condition     = format("%.2f", output.monthly_cost.total) == "42.76"
     error_message = "What it costs by default."
   }
 
@@ -147,7 +147,7 @@ run "with_stripe" {
   }
 
   assert {
-    condition     = format("%.2f", output.monthly_cost.total) == "64.96"
+    condition     = format("%.2f", output.monthly_cost.total) == "65.06"
     error_message = "What it costs with Stripe."
   }
 }

@@ -135,7 +135,7 @@ class TestDeploy:
         printed = deployed.printed[f"cut off {CUT_OFFS[0]}"] + deployed.printed["deploy"]
         for number, step in enumerate(STEPS, start=1):
             assert f"{number:2} {step}" in printed
-        assert "costs about 42.66 USD a month while nobody is billed" in deployed.printed["deploy"]
+        assert "costs about 42.76 USD a month while nobody is billed" in deployed.printed["deploy"]
 
     def test_makes_the_three_functions_and_connects_them(self, deployed: Operator) -> None:
         aws = deployed.cloud.aws

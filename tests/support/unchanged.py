@@ -9,13 +9,17 @@ from django.db import transaction
 from django.db.models import Model
 
 from accounts.errors import Conflict, Invalid
+from api.models import RequestCount
 
 APPS = ("accounts", "ledger", "invoices", "payments", "rebilling", "api")
 
 
 def everything(*, but: type[Model] | None = None) -> dict[str, list[Any]]:
-    """All rows of the product's tables; `but` is left out, such as the answers that are kept."""
-    models = [model for app in APPS for model in apps.get_app_config(app).get_models() if model is not but]
+    """All rows of the product's tables; `but` is left out, such as the answers that are kept. So are counts of
+    requests, in which each request counts, refused or not.
+    """
+    left_out = {but, RequestCount}
+    models = [model for app in APPS for model in apps.get_app_config(app).get_models() if model not in left_out]
     return {str(model._meta): list(model._default_manager.order_by("pk").values()) for model in models}
 
 

@@ -15,6 +15,11 @@ OBSERVABILITY: list[Break] = [
             'aws_cloudwatch_log_group.function["api"].name',
             "What the worker says at the end is counted.",
         ),
+        (
+            "login.locked",
+            "login.opened",
+            "What the API refuses to let in is counted.",
+        ),
         ("endpoint  = each.key", 'endpoint  = "nobody@example.com"', "The addresses get a message."),
     ),
     *breaks(
@@ -46,12 +51,13 @@ OBSERVABILITY: list[Break] = [
         (
             "above_alarms = merge(",
             'above_alarms = merge({ again = local.queue_alarms["dead-letters"] }, ',
-            "There are 16 alarms of this kind.",
+            "There are 17 alarms of this kind.",
         ),
         ('metric = "ApproximateAgeOfOldestMessage"', 'metric = "NumberOfMessagesSent"', "Alarm: oldest-message."),
         ('metric = "unexplained"', 'metric = "due"', "Alarm: unexplained."),
         ('metric = "needs_review"', 'metric = "unknown"', "Alarm: needs-review."),
         ('metric = "held"', 'metric = "unexplained"', "Alarm: run-held."),
+        ('metric = "refused_entries"', 'metric = "unknown"', "Alarm: refused-entries."),
         ('metric = "not_taken"', 'metric = "unknown"', "Alarm: not-taken."),
         ('metric = "CPUUtilization"', 'metric = "CPUCreditBalance"', "Alarm: database-cpu."),
         ("local.max_connections * 0.8", "local.max_connections * 2", "Alarm: database-connections."),

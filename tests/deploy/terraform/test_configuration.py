@@ -172,6 +172,12 @@ class TestConfiguration:
         assert '"event": "gateway.not_taken"' in (ROOT / "payments" / "answer_checks.py").read_text()
         assert '"event": f"{model.NOUN}.foreign_gateway"' in (ROOT / "payments" / "send_to_gateway.py").read_text()
 
+    def test_names_what_is_logged_of_who_is_not_let_in(self) -> None:
+        said = (CONFIGURATION / "observability.tf").read_text()
+        for event, file in (("login.locked", "backoffice/login_locks.py"), ("api.failed_keys", "api/throttles.py")):
+            assert f'($.event = \\"{event}\\")' in said
+            assert f'"event": "{event}"' in (ROOT / file).read_text()
+
     def test_knows_how_long_a_message_may_take(self) -> None:
         """The default lease and the time to record outcomes: the batch size is checked against it."""
         found = re.search(

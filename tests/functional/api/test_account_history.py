@@ -115,7 +115,7 @@ class TestHistory:
             with CaptureQueriesContext(connection) as queries:
                 assert len(_history(api, account.id)) == number
             counts.append(len(queries))
-        assert counts == [3, 3]  # the key, the account, the page
+        assert counts == [6, 6]  # the key, the limits' three, the account, the page
 
     def test_of_an_unknown_account_is_not_found(self, api: ApiClient) -> None:
         problem_of(api.get(f"/v1/accounts/{uuid.uuid4()}/history"), status=404, slug="unknown-account")

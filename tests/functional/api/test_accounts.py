@@ -170,7 +170,7 @@ class TestListAccounts:
             with CaptureQueriesContext(connection) as queries:
                 assert len(api.get("/v1/accounts").json()["results"]) == number
             counts.append(len(queries))
-        assert counts == [4, 4]  # the key, the page, the balances, the terms
+        assert counts == [7, 7]  # the key, the limits' three, the page, the balances, the terms
 
 
 @rolled_back

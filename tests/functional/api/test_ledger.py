@@ -101,7 +101,7 @@ class TestListLedger:
             with CaptureQueriesContext(connection) as queries:
                 api.get(f"/v1/accounts/{account.id}/ledger")
             counts.append(len(queries))
-        assert counts == [3, 3]  # the key, the account, the page
+        assert counts == [6, 6]  # the key, the limits' three, the account, the page
 
     def test_finds_no_unknown_account_or_entry(self, api: ApiClient) -> None:
         nobody = uuid.uuid4()

@@ -227,7 +227,8 @@ class TestLists:
             with CaptureQueriesContext(connection) as queries:
                 assert len(_rows(days, path)) >= number
             counts.append(len(queries))
-        assert counts == [3, 3] if path == "/v1/credit-notes" else [2, 2]  # the key, the page, its credit notes' lines
+        # The key, the limits' three, the page, its credit notes' lines.
+        assert counts == ([6, 6] if path == "/v1/credit-notes" else [5, 5])
 
 
 class TestRebilling:

@@ -83,7 +83,7 @@ class TestReadPayments:
                 api.get(f"/v1/accounts/{account.id}/payments").json()
                 api.get("/v1/payments").json()
             counts.append(len(queries))
-        assert counts == [5, 5]  # the key, the account, the page; the key, the page
+        assert counts == [11, 11]  # of each the key and the limits' three; the account, the page; the page
 
     def test_finds_no_unknown_id(self, api: ApiClient) -> None:
         problem_of(api.get(f"/v1/payments/{uuid.uuid4()}"), status=404, slug="unknown-payment")

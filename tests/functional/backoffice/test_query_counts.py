@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tax_rates import create_tax_rate
 from backoffice.account_page import tables_of
+from backoffice.models import User
 from backoffice.tables import MAX_ROWS
 from payments.models import Payment
 from subscriptions.agreed_terms import TermsChanges
@@ -86,6 +87,7 @@ class TestStatements:
             billed(as_of=day)
             signed: dict[str, Any] = {"reason": "r", "author": "test", "today": day, "now": at(day)}
             with time_machine.travel(at(day), tick=False):
+                operator.force_login(User.objects.get(username="olga"))  # a session of last month is over
                 if action == "take-back":
                     pause_account(account_id=account.id, at="period_end", until=None, **signed)
                 else:

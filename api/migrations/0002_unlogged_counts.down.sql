@@ -1,0 +1,2 @@
+ALTER TABLE api_requestcount RESET (fillfactor);
+ALTER TABLE api_requestcount SET LOGGED;
