@@ -27,8 +27,16 @@ class TermsForm(ReasonForm):
     effective = forms.ChoiceField(
         label="From",
         widget=forms.RadioSelect,
-        choices=[("now", "Today"), ("period_end", "The end of the running period"), ("anchor_date", "The billing day")],
+        choices=[
+            ("now", "Today"),
+            ("period_end", "The end of the running period"),
+            ("period_start", "A later period"),
+            ("anchor_date", "The billing day"),
+        ],
         initial="now",
+    )
+    period_start = day_field(
+        label="Later period", required=False, help_text="The first day of the period from which a later one counts."
     )
     anchor_date = day_field(
         label="Billing day",
@@ -63,7 +71,9 @@ class TermsForm(ReasonForm):
             f"In {subject.currency}, like {example_of(subject.currency)}. Left empty, it is the other plan's; of the "
             f"same plan it stays {price}."
         )
-        self.order_fields(["plan", "quantity", "unit_price", "effective", "anchor_date", "proration", "reason"])
+        self.order_fields(
+            ["plan", "quantity", "unit_price", "effective", "period_start", "anchor_date", "proration", "reason"]
+        )
 
     def clean_unit_price(self) -> int | None:
         text = self.cleaned_data["unit_price"]
@@ -72,10 +82,11 @@ class TermsForm(ReasonForm):
     def clean(self) -> dict[str, Any]:
         """Adds `changes`, as the operation takes them."""
         data = super().clean() or self.cleaned_data
-        if data.get("effective") == "anchor_date":
-            if data.get("anchor_date") is None:
-                self.add_error("anchor_date", "Give the day.")
-            data["effective"] = data.get("anchor_date")
+        if (by := data.get("effective")) in ("period_start", "anchor_date"):
+            if data.get(by) is None:
+                self.add_error(by, "Give the day.")
+            data["effective"] = data.get(by)
+            self.operations_names = self.operations_names | {"effective": by}
         data["changes"] = TermsChanges(
             plan=data.get("plan"),
             quantity=data.get("quantity"),

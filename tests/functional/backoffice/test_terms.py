@@ -172,6 +172,34 @@ class TestAnotherBillingDay:
             "What is left of the period that runs on that day is credited then, and a new one begins.",
         ]
 
+    def test_can_begin_with_a_later_period(self, operator: Client, account: Account) -> None:
+        data = said(effective="period_start", period_start="2026-03-01")
+        sentences, seen = previewed(operator, account, data)
+        assert sentences[0] == "From 1 Mar 2026 on: Gold, 2 times 1,999.00 USD, 3,998.00 USD a period."
+        assert messages_of(operator, path_of(account, "terms"), data | {"seen": seen}) == ["The terms were changed."]
+        assert account.terms.latest("id").effective_from == datetime.date(2026, 3, 1)
+
+    @pytest.mark.parametrize(
+        ("day", "error"),
+        [
+            ("", "Give the day."),
+            ("2026-03-02", "2026-03-02 is not the start of a period. The next one starts on 2026-02-01."),
+            ("2026-01-15", "Must be 2026-01-16 or later."),
+        ],
+    )
+    def test_of_a_later_period_are_refused_at_its_day(
+        self, operator: Client, account: Account, day: str, error: str
+    ) -> None:
+        before = state()
+        response = operator.post(path_of(account, "terms"), said(effective="period_start", period_start=day))
+        assert dict(response.context["form"].errors) == {"period_start": [error]}
+        assert state() == before
+
+    def test_may_be_free(self, operator: Client, account: Account) -> None:
+        data = said(unit_price="0.00", effective="period_end")
+        sentences, _ = previewed(operator, account, data)
+        assert sentences[0] == "From 1 Feb 2026 on: Gold, 2 times 0.00 USD, 0.00 USD a period."
+
     def test_is_a_day(self, operator: Client, account: Account) -> None:
         before = state()
         response = operator.post(path_of(account, "terms"), said(effective="anchor_date"))
