@@ -86,8 +86,11 @@ soak: export SOAK_ACCOUNTS ?= 5000
 soak: export SOAK_KILLS ?= 50
 soak: export TERM_HISTORIES ?= 2000
 soak: export TERM_RACES ?= 200
+soak: export MOVEMENTS_EXAMPLES ?= 300
+soak: export ANY_ORDER_EXAMPLES ?= 300
 soak: $(VENV)/dev.stamp  ## half a year of trouble, and changes of terms that race, twenty minutes (SOAK_SEED)
 	$(RUN) -m pytest -q -s tests/soak tests/functional/test_changes_of_terms.py \
+		tests/functional/test_movements_in_any_order.py tests/functional/test_platform_in_any_order.py \
 		tests/concurrency/test_terms_race_in_processes.py
 
 # Everything but the tests themselves. The database that some of these look at is the tests' own.

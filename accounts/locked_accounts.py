@@ -1,5 +1,4 @@
-"""Accounts under their lock: every operation that writes about accounts locks them first, in id order, then looks
-again.
+"""Accounts under their lock: whatever writes about accounts locks them first, in id order, and then looks again.
 
 A function that needs the lock takes a `LockedAccount`, which only locking makes. What changes of an account while it is
 locked is set on it and written by `save_accounts`, in two statements whatever the number of accounts.
@@ -8,11 +7,14 @@ locked is set on it and written by `save_accounts`, in two statements whatever t
 import datetime
 import uuid
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
+from django.db.transaction import TransactionManagementError
 
 from accounts.account_history import record_changes
 from accounts.array_literals import plain_array, text_array, uuid_array
@@ -166,26 +168,33 @@ def _day_in_history(day: datetime.date | None) -> str | None:
     return day.isoformat() if day else None
 
 
+def _locking() -> AbstractContextManager[CursorWrapper]:
+    """A cursor to lock by. Raises `TransactionManagementError` where no transaction would keep the lock."""
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("accounts are locked within a transaction, and there is none")
+    return connection.cursor()
+
+
 def lock_accounts(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LockedAccount]:
     """The accounts by id, in id order, locked until the transaction ends. Ids that don't exist are left out.
 
     In id order, so that two operations never wait for each other; `FOR NO KEY UPDATE`, because a plain `FOR UPDATE`
     fights the share locks of foreign keys.
     """
-    with connection.cursor() as cursor:
+    with _locking() as cursor:
         cursor.execute(query(__file__, "lock_accounts"), {"ids": uuid_array(set(ids))})
         return {row[0]: LockedAccount(*row) for row in cursor.fetchall()}
 
 
 def hold_accounts(model: type[Model], ids: Collection[uuid.UUID]) -> None:
-    """Lock the accounts of the model's rows until the transaction ends, where nothing of theirs is read or changed."""
-    with connection.cursor() as cursor:
+    """Lock the accounts of the model's rows, where nothing of theirs is read or changed, as `lock_accounts`."""
+    with _locking() as cursor:
         cursor.execute(query(__file__, "hold_accounts", table=model._meta.db_table), {"ids": uuid_array(ids)})
 
 
 def lock_accounts_of(model: type[Model], ids: Collection[uuid.UUID]) -> dict[uuid.UUID, LockedAccount]:
     """The accounts of the model's rows by id, as `lock_accounts`."""
-    with connection.cursor() as cursor:
+    with _locking() as cursor:
         cursor.execute(query(__file__, "lock_accounts_of", table=model._meta.db_table), {"ids": uuid_array(ids)})
         return {row[0]: LockedAccount(*row) for row in cursor.fetchall()}
 
@@ -207,7 +216,7 @@ def get_account(account_id: uuid.UUID) -> Account:
 
 
 def save_accounts(accounts: Collection[LockedAccount], *, author: str, now: datetime.datetime) -> None:
-    """Write what was set on locked accounts, and their history; in the transaction that locked them."""
+    """Write what was set on locked accounts, and their history."""
     if not accounts:
         return
     with connection.cursor() as cursor:

@@ -14,7 +14,9 @@ class PeriodClaims(Protocol):
     """The claims on billing periods of locked accounts."""
 
     def void(self, *, accounts: Collection[LockedAccount], rebilling_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-        """Lines of these periods were credited whole: those of which nothing is left are void. Returns them."""
+        """Void those of these periods of whose lines, some of which were credited whole, nothing is left. Returns
+        them.
+        """
         ...
 
     def running(self, *, accounts: Collection[LockedAccount], on: datetime.date) -> list[uuid.UUID]:

@@ -1,4 +1,5 @@
-"""Amounts are checked again, under the accounts' locks, before each call of the gateway.
+"""Amounts are checked again, under the accounts' locks, before a batch is leased to be called for. Money that comes
+after that, in the seconds of the call, makes the payment's money excess.
 
 A payment that asks for more than is outstanding of its invoice, and a refund that nothing has reserved, are never sent.
 If the gateway may have heard of one before, what became of it is looked up.

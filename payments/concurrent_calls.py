@@ -53,8 +53,8 @@ def call_at_rate(
     """Call at the rate: each call begins when its turn at the rate has come and a thread is free for it.
 
     When the gateway was called too often, all workers wait, and the request has another turn. `seconds_to_begin` says
-    within how many seconds a call must begin: for what has its turn later there is no time, nor is there where the
-    database gives no turns. What was called then has its answer all the same.
+    within how many seconds a call must begin: what would have its turn later isn't called, nor is anything once the
+    database gives no turns. What was called until then has its answer.
     """
     waiting, answers = deque(requests), Answers()
     calling: dict[Future[CallAnswer], Request] = {}

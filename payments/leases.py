@@ -35,7 +35,7 @@ class Lease:
         """Release rows whose outcome isn't to be recorded: the gateway wasn't called, or rejected them and moved no
         money.
 
-        A lease that has ended, and is another worker's, stays.
+        A lease that has ended, and is another worker's, stays: it ends at another instant, which tells it from ours.
         """
         ours = self.model._default_manager.filter(id__in=ids, leased_until=self.until)
         never = [id_ for id_ in ids if self.first_called_at[id_] is None]

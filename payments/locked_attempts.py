@@ -1,4 +1,4 @@
-"""A payment or a refund with its account, under both locks: a lease is released without the account's own."""
+"""A payment or a refund with its account, both locked: releasing a lease doesn't lock the account."""
 
 import uuid
 from typing import Any

@@ -73,13 +73,17 @@ def _write_for_review(
     *, model: type[GatewayAttempt], failed: FailedItem[uuid.UUID], outcome: Outcome, now: datetime.datetime
 ) -> dict[uuid.UUID, Written]:
     """Write an outcome that the database refused as UNKNOWN; the row needs review."""
-    try:
-        with transaction.atomic():
-            accounts = lock_accounts_of(model, [failed.item])
-            reason = why_refused(model, failed.item, outcome, failed.error)
-            for_review = Unknown(reason=reason, needs_review=True)
-            return write_outcomes(model=model, accounts=accounts, outcomes={failed.item: for_review}, now=now)
-    except ROW_ERRORS:
-        extra = {"event": f"{model.NOUN}.unwritable", model.NOUN: str(failed.item)}
-        logger.exception(f"the outcome of a {model.NOUN} can't be recorded", extra=extra)
-        raise
+    refused = failed.error
+    # Whoever reviews it looks for its reference at the gateway; but that may be what the database refuses.
+    for reference in dict.fromkeys((getattr(outcome, "reference", ""), "")):
+        try:
+            with transaction.atomic():
+                accounts = lock_accounts_of(model, [failed.item])
+                reason, is_anothers = why_refused(model, failed.item, outcome, failed.error)
+                for_review = Unknown(reason=reason, needs_review=True, reference="" if is_anothers else reference)
+                return write_outcomes(model=model, accounts=accounts, outcomes={failed.item: for_review}, now=now)
+        except ROW_ERRORS as error:
+            refused = error
+    extra = {"event": f"{model.NOUN}.unwritable", model.NOUN: str(failed.item)}
+    logger.error(f"the outcome of a {model.NOUN} can't be recorded", extra=extra, exc_info=refused)
+    raise refused

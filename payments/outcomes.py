@@ -38,8 +38,8 @@ def write_outcomes(
     outcomes: Mapping[uuid.UUID, Outcome],
     now: datetime.datetime,
 ) -> dict[uuid.UUID, Written]:
-    """Write the outcomes of the accounts' rows of the model that are SUBMITTED or UNKNOWN; returns what was written, by
-    row.
+    """Write the outcomes of those of these accounts' payments or refunds that are SUBMITTED or UNKNOWN; returns what
+    was written, by row.
 
     Raises one of `ROW_ERRORS` where the database refuses one of them; `why_refused` says why.
     """
@@ -86,14 +86,16 @@ def _mark_late_successes(model: type[GatewayAttempt], outcomes: Mapping[uuid.UUI
             logger.error(f"a {model.NOUN} needs review", extra=extra)
 
 
-def why_refused(model: type[GatewayAttempt], id_: uuid.UUID, outcome: Outcome, error: Exception) -> str:
-    """Why the database refused the outcome of the model's row, for whoever reviews it. `error` is one of `ROW_ERRORS`.
+def why_refused(model: type[GatewayAttempt], id_: uuid.UUID, outcome: Outcome, error: Exception) -> tuple[str, bool]:
+    """Why the database refused the outcome of the model's row, for whoever reviews it, and whether its reference is
+    another row's. `error` is one of `ROW_ERRORS`.
 
     Money that was moved under a reference that is another row's is no success: it was booked for that one.
     """
     is_booked = isinstance(error, IntegrityError) and violated_constraint(error) == f"{model.NOUN}_reference_once"
     booked = _booked_as(model, id_, outcome.reference) if is_booked and isinstance(outcome, Succeeded) else None
-    return _of_another(booked) if booked else f"its outcome can't be recorded ({describe(error)})"
+    reason = _of_another(booked) if booked else f"its outcome can't be recorded ({describe(error)})"
+    return reason, booked is not None
 
 
 def _booked_as(model: type[GatewayAttempt], id_: uuid.UUID, reference: str) -> GatewayAttempt | None:

@@ -118,8 +118,8 @@ class _Batch:
         overpaid = [Payment(id=payment_id, excess_minor=excess) for payment_id, excess in self.excess.items()]
         Payment.objects.bulk_update(overpaid, ["excess_minor"])
         save_invoices(list(invoices.values()))
-        # The accounts are saved by what closes, clears or goes on with them: of one that is in none of these, nothing
-        # has changed.
+        # Invoices are saved: each step from here on reads them anew, and saves what it changes. The accounts are saved
+        # by the steps that change them; of one that none of these takes, nothing has changed.
         close_unpaid(list(self.unpaid.values()), today=self.today, author=self.author, now=self.now)
         refresh_accounts(
             accounts=list(self.to_refresh.values()),

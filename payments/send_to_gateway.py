@@ -68,8 +68,8 @@ def call_gateway(
 
     Calls `PAYMENT_COLLECTORS` at once and, with all other workers, `PAYMENT_GATEWAY_CALLS_PER_SECOND`. `seconds_left`
     says how long the caller may still work; rows are leased from `clock()` on. Rows whose outcome is known are left
-    out. Once the gateway takes no requests, the rest isn't tried. A request that it rejects by itself holds up no
-    other, and is logged as an error.
+    out. Once the gateway takes no requests, the rest isn't tried. A request that it rejects, while it takes others,
+    holds up none of them, and is logged as an error.
     """
     rate = configured_rate(gateway=gateway.name)
     now = clock()
@@ -84,6 +84,7 @@ def call_gateway(
         )
     outcomes = {key: answer for key, answer in answers.items() if isinstance(answer, Outcome)}
     lease.release([key for key in answers if key not in outcomes])
+    # Not leased: whoever leases one finds the same, and its outcome is written once.
     never_called = lease.not_to_be_sent.never_called
     outcomes |= never_called
     # With an open breaker, what the gateway rejected is tried again as if it hadn't been reached.
@@ -93,7 +94,7 @@ def call_gateway(
         to_try_again=[
             key for key, answer in answers.items() if answer is None or (rejected_too and key not in outcomes)
         ],
-        leased_elsewhere=_leased_elsewhere(
+        leased_elsewhere=_in_flight_still(
             model, [id_ for id_ in ids if id_ not in lease.first_called_at and id_ not in never_called], gateway.name
         ),
         stop_reason=calls.breaker.open_reason,
@@ -171,8 +172,8 @@ def _in_random_order(requests: Sequence[Request]) -> list[Request]:
     return sorted(requests, key=lambda request: request.key.bytes[::-1])
 
 
-def _leased_elsewhere(model: type[GatewayAttempt], ids: Collection[uuid.UUID], gateway: str) -> list[uuid.UUID]:
-    """Those of the rows that another worker holds the lease of.
+def _in_flight_still(model: type[GatewayAttempt], ids: Collection[uuid.UUID], gateway: str) -> list[uuid.UUID]:
+    """Those of the rows, which we got no lease of, that are in flight: another worker has it, or had it at the moment.
 
     A row of another gateway is logged as an error and left to that gateway: its message would only fail again.
     """

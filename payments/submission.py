@@ -24,8 +24,8 @@ def submit_payments(
     """Record a payment SUBMITTED for each account's invoice and amount in minor units, in one statement; their ids.
 
     The account's customer and payment method are the payment's own from here on: submitted again under its key, or
-    looked up, it is what it was at first, whatever the account's are by then. The caller has the invoices marked as in
-    flight.
+    looked up, it is what it was at first, whatever the account's are by then. The caller marks the invoices as in
+    flight, in the same transaction.
     """
     if not invoices:
         return []

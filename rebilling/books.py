@@ -1,6 +1,7 @@
 """The books: rows that must agree with one another, and do. A discrepancy sets off an alarm.
 
-Each hour the accounts are looked at that something was written about since the check before; once a day, all of them.
+Each hour those accounts are looked at that have a new ledger entry since the check before, or money in flight; once a
+day, all of them.
 """
 
 import datetime

@@ -1,4 +1,4 @@
-"""Where a customer is invoiced for billing periods, once for each: that is to charge a period. Collecting comes after.
+"""Where a customer is invoiced for billing periods. To charge a period is to invoice it, once. Collecting comes after.
 
 Under the accounts' locks, each period that is DUE and next in its account's line moves to CHARGED in one statement;
 only what that statement returned is invoiced, as one invoice per account: lines, ledger entries, a payment SUBMITTED
@@ -152,7 +152,7 @@ def _park_refused(
         decision = decide(accounts=accounts.values(), items=items, today=today)
         if not decision.charge:
             raise failed.error
-        # What else is to be skipped or parked will be, when it is delivered again.
+        # What else is to be skipped or parked will be, when the hourly check sends it again.
         for _, (first, *later) in decision.charge:
             refused = Parking(first, ParkReason.CHARGE_REFUSED, describe(failed.error))
             behind = [Parking(period, ParkReason.EARLIER_PERIOD_PARKED) for period in later]

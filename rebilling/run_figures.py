@@ -14,6 +14,7 @@ from accounts.currencies import display
 from accounts.phrases import counted
 from accounts.sql_files import query
 from payments.models import Payment
+from rebilling.locked_runs import LockedRun
 from rebilling.models import Run
 
 
@@ -40,11 +41,11 @@ def run_payments(run_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, dict[str, in
     return found
 
 
-def figures_to_freeze(run_id: uuid.UUID) -> dict[str, Any]:
-    """A run's periods and payments. The caller holds the run's lock, so that no period of it changes meanwhile."""
+def figures_to_freeze(run: LockedRun) -> dict[str, Any]:
+    """A run's periods and payments. It is locked, so that none of its periods changes meanwhile."""
     return {
-        "periods": run_periods([run_id]).get(run_id, []),
-        "payments": run_payments([run_id]).get(run_id, {}),
+        "periods": run_periods([run.id]).get(run.id, []),
+        "payments": run_payments([run.id]).get(run.id, {}),
     }
 
 

@@ -118,9 +118,9 @@ def _charge_and_collect(message: PeriodsMessage, surroundings: Surroundings) -> 
     """Charge the periods, collect their payments, record the outcomes. Returns the items' faults."""
     gateway, now = surroundings.gateway.name, surroundings.clock()
     charged = invoice_periods(items=message.periods, gateway=gateway, today=billing_day(now), now=now)
-    # Counted at once: whatever fails after it, they are charged.
+    # Counted before anything else can fail: they stay charged.
     emit(now=now, charged=len(charged.rebillings))
-    # What was charged exists, and so do its payments. Of a clean batch that is all, and these are no statements.
+    # A clean batch needs no statement for these: all of it was charged just now, so it exists.
     known = known_periods(message, charged=charged.rebillings)
     earlier = [item for item in known.periods if item.rebilling_id not in charged.rebillings]
     _collect([*charged.payments, *_payments_never_collected(earlier)], surroundings)

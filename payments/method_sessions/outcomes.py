@@ -89,6 +89,7 @@ def _complete(
         _end(session, PaymentMethodSession.Status.FAILED, code=ACCOUNT_CLOSED, now=now)
         return
     try:
+        # It locks and reads the account again: ours is out of date from here on.
         update_account(
             account_id=account.id,
             changes={"payment_customer": completed.customer, "payment_method": completed.payment_method},

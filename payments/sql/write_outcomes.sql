@@ -1,5 +1,6 @@
 -- A row that needs review still does while its outcome is UNKNOWN, whatever the gateway answers. The exception is a row
--- that needed review because the gateway wasn't called for days, and now was.
+-- that was SUBMITTED until now: it needed review because the gateway wasn't called for days, and it was.
+-- The lease ends, be it that of another worker by now: that one calls under the same key, and its outcome finds this one.
 UPDATE {table} AS row
 SET status = outcome.status, {code} = outcome.code, leased_until = NULL,
     gateway_reference = CASE outcome.reference WHEN '' THEN row.gateway_reference ELSE outcome.reference END,

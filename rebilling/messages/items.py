@@ -16,8 +16,8 @@ Rows = TypeVar("Rows", bound=RowsMessage)
 
 
 def known_periods(message: PeriodsMessage, *, charged: Collection[uuid.UUID] = ()) -> PeriodsMessage:
-    """The message with only the periods that exist; the others are among its `faults`. Those that were just `charged`
-    do.
+    """The message with only the periods that exist; the others are among its `faults`. Those that were `charged` just
+    now exist, and aren't looked for.
     """
     unknown = _unknown_periods([item for item in message.periods if item.rebilling_id not in charged])
     return replace(

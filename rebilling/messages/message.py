@@ -27,7 +27,8 @@ class PeriodItem(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodsMessage:
-    """A batch: the periods to charge, in order for each account; at most 500. `as_of` is the run's date.
+    """A batch: the periods to charge, in order for each account; at most 500. The run and `as_of`, its date, are for
+    people, who look at dead letters by them.
 
     `faults` says of a message that was read which of its items make no sense; they are left out of it.
     """

@@ -50,7 +50,7 @@ def _mark_reconciled(run_id: uuid.UUID, now: datetime.datetime) -> str:
         # reconciled yet.
         passed = run.status == Run.Status.OPEN and run.passed_at is not None
         if passed and not run.rebillings.filter(status=Rebilling.Status.DUE).exists():
-            mark_reconciled(run, figures=figures_to_freeze(run.id), now=now)
+            mark_reconciled(run, figures=figures_to_freeze(run), now=now)
         return run.status
 
 

@@ -7,9 +7,17 @@ from pathlib import Path
 
 from tests.support.project_files import PRODUCT, all_files, modules, text_of, tree_of
 
-OF_REAL_TIME = {Path("payments/sql/reserve_calls.sql"), Path("payments/sql/pause_calls.sql")}
-"""How often the gateway is called goes by the clock on the wall; nothing is billed by it."""
-CLOCK = re.compile(r"\b(now\(\)|current_date|current_timestamp|clock_timestamp|localtimestamp)", re.IGNORECASE)
+OF_REAL_TIME = {
+    Path("payments/sql/reserve_calls.sql"),
+    Path("payments/sql/pause_calls.sql"),
+    Path("rebilling/sql/database_time.sql"),
+}
+"""How often the gateway is called goes by the clock on the wall, and so does since when something was written. Nothing
+is billed by it.
+"""
+CLOCK = re.compile(
+    r"\b(now\(\)|current_date|current_time|localtime|timeofday|(clock|statement|transaction)_timestamp)", re.IGNORECASE
+)
 
 
 def statements() -> list[Path]:

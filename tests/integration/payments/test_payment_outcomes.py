@@ -445,6 +445,8 @@ class TestAnOutcomeThatTheDatabaseRefuses:
         assert Counter(Payment.objects.values_list("status", flat=True)) == {"UNKNOWN": 1, "SUCCEEDED": 4}
         payment = refused.payments.get()
         assert payment.review_reason == "its outcome can't be recorded (DataError: bad)"
+        # By which it is found at the gateway.
+        assert payment.gateway_reference == f"taken-{payment.id}"
         assert [(each.status, each.in_flight) for each in invoices_of(refused)] == [("OPEN", True)]
         assert Entry.objects.filter(type="payment").count() == 4
         errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
