@@ -106,12 +106,12 @@ class TestCommand:
         assert "Traceback" not in done.stderr
         said = "The database is read-only."
         logged = [json.loads(line) for line in done.stderr.splitlines() if said in line]
-        steps = ["hand over what is overdue", "end authentications", "check the books"]
+        steps = ["hand over what is overdue", "end authentications", "check the books", "delete expired rows"]
         assert [line["step"] for line in logged] == steps
         for line in logged:
             assert (line["level"], line["message"]) == ("ERROR", f"a step of the hourly check failed: {said}")
             assert (line["event"], line["sqlstate"], "exception" in line) == ("hourly.failed", "25006", False)
-        assert done.stderr.splitlines()[-1] == "CommandError: 3 steps of the check failed."
+        assert done.stderr.splitlines()[-1] == "CommandError: 4 steps of the check failed."
 
     def test_says_that_a_database_to_migrate_is_read_only(self) -> None:
         with password_server() as empty, _altered_role(empty, OWNER, *READ_ONLY):

@@ -24,7 +24,16 @@ DAY = datetime.date(2026, 1, 1)
 DECLINED = Declined("insufficient_funds")
 WAITS = Unknown("waits for the customer", reference="pi_1", client_secret="pi_1_secret_1")
 TWO_CHARGED = {
-    "periods": [{"outcome": "CHARGED", "reason": "", "currency": "USD", "periods": 2, "amount_minor": 3998}],
+    "periods": [
+        {
+            "outcome": "CHARGED",
+            "reason": "",
+            "currency": "USD",
+            "periods": 2,
+            "amount_minor": 3998,
+            "items_minor": 0,
+        }
+    ],
     "payments": {"succeeded": 2},
 }
 ADA = {"name": "Ada Lovelace", "email": "ada@example.com", "plan": "pro"}

@@ -1,6 +1,8 @@
 """Proration, against what is known by heart and against the sum of the days."""
 
 import datetime
+import uuid
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -8,7 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from accounts.billing_calendar import Interval, IntervalUnit, period
+from invoices.discounts import discount_of
 from invoices.proration import Prorated, Segment, prorate, weighted_total
+from invoices.taxes import Rate, taxed_lines
 
 JAN_1, JAN_16, FEB_1 = datetime.date(2026, 1, 1), datetime.date(2026, 1, 16), datetime.date(2026, 2, 1)
 
@@ -16,6 +20,10 @@ MAX_COUNTS = {IntervalUnit.DAY: 366, IntervalUnit.WEEK: 52, IntervalUnit.MONTH: 
 ANCHORS = st.dates(datetime.date(2023, 1, 1), datetime.date(2029, 12, 31)) | st.sampled_from(
     [datetime.date(2024, 2, 29), datetime.date(2026, 1, 31), datetime.date(2027, 12, 31)]
 )
+VAT = uuid.UUID(int=1)
+DISCOUNTS = st.tuples(st.decimals(0, 100, places=3), st.just(0)) | st.tuples(st.none(), st.integers(0, 3000))
+"""A percentage, or an amount."""
+RATES = st.builds(Rate, st.integers(0, 30_000), st.booleans())
 PRICES = st.integers(0, 5) | st.integers(0, 10**6) | st.integers(0, 10**12)
 
 
@@ -147,6 +155,53 @@ class TestProrate:
             left_minor=billed + first_change.net_minor,
         )
         assert first_change.net_minor + second.net_minor == 0
+
+
+class TestWithADiscountAndATax:
+    """A pause begins with the end of a period, and falls into none: a price of nothing is all that it can be within
+    one.
+    """
+
+    @settings(max_examples=2000, deadline=None, derandomize=True, print_blob=True)
+    @given(history=histories(), discount=DISCOUNTS, rate=RATES)
+    def test_each_day_costs_its_discounted_price_and_the_tax_of_that(
+        self,
+        history: tuple[datetime.date, datetime.date, int, list[tuple[datetime.date, int]]],
+        discount: tuple[Decimal | None, int],
+        rate: Rate,
+    ) -> None:
+        start, end, first, changes = history
+        percent, amount = discount
+        rates = {VAT: rate}
+
+        def net(price: int) -> int:
+            return price - discount_of(price_minor=price, percent=percent, amount_minor=amount)
+
+        segments, billed = [Segment(start, net(first))], net(first)
+        documents = [taxed_lines(lines=[(billed, VAT)], rates=rates)]
+        for day, price in changes:
+            found = prorate(
+                start=start,
+                end=end,
+                segments=segments,
+                day=day,
+                price_minor=net(price),
+                billed_minor=billed,
+                left_minor=billed,
+            )
+            segments.append(Segment(day, net(price)))
+            billed += found.net_minor
+            lines = [(-found.credit_minor, VAT), (found.charge_minor, VAT)]
+            documents.append(taxed_lines(lines=lines, rates=rates))
+        days = [start + datetime.timedelta(days=count) for count in range((end - start).days)]
+        exact = Fraction(sum(net(in_force(day, first, changes)) for day in days), len(days))
+        assert abs(billed - exact) <= Fraction(1, 2)
+        tax = sum(line.tax_minor for lines in documents for line in lines)
+        share = Fraction(rate.thousandths, rate.of)
+        # Rounded once a document; and the price that it is of is right to half a unit.
+        assert abs(tax - exact * share) <= Fraction(len(documents), 2) + share / 2
+        total = sum(line.total_minor for lines in documents for line in lines)
+        assert total == billed + (0 if rate.is_inclusive else tax)
 
 
 class TestWeightedTotal:

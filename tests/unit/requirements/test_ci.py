@@ -54,6 +54,7 @@ class TestCi:
         assert asked(machine) == [
             f"--no-print-directory test-core PYTHON={machine}/home/python3.13 VENV=build/venv-3.13",
             f"--no-print-directory audit MAY_SKIP=yes PYTHON={machine}/bin/python3",
+            f"--no-print-directory bench-guard PYTHON={machine}/bin/python3",
             f"--no-print-directory test-all PYTHON={machine}/bin/python3",
         ]
 
@@ -63,10 +64,11 @@ class TestCi:
         assert run_ci(machine).returncode == 0
         assert asked(machine) == [
             f"--no-print-directory audit MAY_SKIP=yes PYTHON={machine}/bin/python3",
+            f"--no-print-directory bench-guard PYTHON={machine}/bin/python3",
             f"--no-print-directory test-all PYTHON={machine}/bin/python3",
         ]
 
-    @pytest.mark.parametrize(("fails", "runs"), [("test-core", 1), ("audit", 3), ("test-all", 3)])
+    @pytest.mark.parametrize(("fails", "runs"), [("test-core", 1), ("audit", 4), ("bench-guard", 4), ("test-all", 4)])
     def test_fails_with_each_and_ends_with_its_summary(self, machine: Path, fails: str, runs: int) -> None:
         stand_in(machine / "bin" / "python3.13", "3.13")
         (machine / "fails").write_text(f"{fails}\n")
