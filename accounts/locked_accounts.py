@@ -186,10 +186,10 @@ def lock_accounts(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, LockedAccount]:
         return {row[0]: LockedAccount(*row) for row in cursor.fetchall()}
 
 
-def hold_accounts(model: type[Model], ids: Collection[uuid.UUID]) -> None:
+def lock_accounts_only(model: type[Model], ids: Collection[uuid.UUID]) -> None:
     """Lock the accounts of the model's rows, where nothing of theirs is read or changed, as `lock_accounts`."""
     with _locking() as cursor:
-        cursor.execute(query(__file__, "hold_accounts", table=model._meta.db_table), {"ids": uuid_array(ids)})
+        cursor.execute(query(__file__, "lock_accounts_only", table=model._meta.db_table), {"ids": uuid_array(ids)})
 
 
 def lock_accounts_of(model: type[Model], ids: Collection[uuid.UUID]) -> dict[uuid.UUID, LockedAccount]:

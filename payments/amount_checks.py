@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from accounts.array_literals import uuid_array
-from accounts.locked_accounts import hold_accounts
+from accounts.locked_accounts import lock_accounts_only
 from accounts.sql_files import query
 from payments.gateways.port import Declined
 from payments.models import GatewayAttempt, Payment
@@ -38,7 +38,7 @@ class NotToBeSent:
 
 def check_amounts(*, model: type[GatewayAttempt], ids: Collection[uuid.UUID]) -> NotToBeSent:
     """Those of the rows that must not be sent. Locks their accounts until the transaction ends."""
-    hold_accounts(model, ids)
+    lock_accounts_only(model, ids)
     found = NotToBeSent()
     if model is Payment:
         statement = query(__file__, "payments_past_their_invoices")

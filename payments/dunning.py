@@ -15,7 +15,7 @@ from accounts.models import Account
 from invoices.dunning_schedule import is_over
 from invoices.locked_invoices import LockedInvoice, save_invoices
 from payments.models import Payment
-from payments.submission import submit_payments
+from payments.submission import record_attempts
 
 
 def deactivate_if_over(account: LockedAccount, invoices: Sequence[LockedInvoice]) -> None:
@@ -47,7 +47,7 @@ def submit_and_mark(
     now: datetime.datetime,
 ) -> list[uuid.UUID]:
     """Submit a payment for what is outstanding of each invoice, and mark it as in flight. Returns the payments' ids."""
-    payments = submit_payments(
+    payments = record_attempts(
         invoices=[(account, invoice.id, invoice.amounts.outstanding) for account, invoice in attempts],
         cause=cause,
         gateway=gateway,

@@ -8,7 +8,7 @@ from invoices.issuance import IssuedInvoice
 from invoices.payment_application import note_first_paid
 from payments.declines import note_unusable
 from payments.models import Payment
-from payments.submission import submit_payments
+from payments.submission import record_attempts
 
 
 def submit_first_attempts(
@@ -18,7 +18,7 @@ def submit_first_attempts(
 
     What follows for the accounts is noted, unsaved: credit paid the invoice, or the payment method can't be used.
     """
-    payments = submit_payments(
+    payments = record_attempts(
         invoices=[
             (invoice.account, invoice.id, invoice.to_collect_minor) for invoice in invoices if invoice.is_submitted
         ],

@@ -96,6 +96,8 @@ def _book(
 ) -> None:
     invoice_ids = {refund.payment.invoice_id for refund in (*succeeded, *failed) if refund.payment.invoice_id}
     invoices = invoices_by_id(accounts=accounts.values(), ids=invoice_ids)
+    # What each had reserved is free again; booking one that succeeded takes it for good. One that wasn't sent, because
+    # nothing had reserved it, has nothing to free.
     for refund in (*succeeded, *failed):
         if refund.failure_code != NOT_RESERVED:
             account, invoice = accounts[refund.account_id], _invoice_of(refund, invoices)

@@ -13,7 +13,7 @@ from accounts.sql_files import query
 from payments.models import Payment
 
 
-def submit_payments(
+def record_attempts(
     *,
     invoices: Sequence[tuple[LockedAccount, uuid.UUID, int]],
     cause: Payment.Cause,

@@ -50,7 +50,7 @@ CHARGING = [
     Seam("invoices.issuance._invoice_columns"),
     Seam("invoices.issuance.post", "before"),
     Seam("rebilling.invoice_periods.issue_invoices"),
-    Seam("payments.first_attempts.submit_payments"),
+    Seam("payments.first_attempts.record_attempts"),
     Seam("rebilling.invoice_periods.submit_first_attempts"),
     Seam("rebilling.invoice_periods.save_accounts"),
     Seam("rebilling.invoice_periods._charge"),

@@ -28,7 +28,7 @@ pay_invoice(invoice_id=UUID("{invoice}"), author="staff:ann", now=timezone.now()
 TAKING = [
     Seam("rebilling.sweep.send_dunning", "before"),
     Seam("payments.dunning_steps.lock_accounts"),
-    Seam("payments.dunning.submit_payments"),
+    Seam("payments.dunning.record_attempts"),
     Seam("payments.dunning_steps.submit_and_mark"),
     Seam("payments.dunning_steps.save_accounts"),
 ]

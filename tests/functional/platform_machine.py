@@ -37,7 +37,7 @@ from tests.support.soundness import assert_nothing_was_missed
 
 SEAMS = [
     "rebilling.invoice_periods.issue_invoices",
-    "payments.first_attempts.submit_payments",
+    "payments.first_attempts.record_attempts",
     "rebilling.invoice_periods.save_accounts",
     "invoices.issuance.post",
     "rebilling.worker.call_gateway",
@@ -45,7 +45,7 @@ SEAMS = [
     "payments.payment_outcomes.write_outcomes",
     "payments.payment_outcomes.post",
     "payments.payment_outcomes.refresh_accounts",
-    "payments.dunning.submit_payments",
+    "payments.dunning.record_attempts",
     "rebilling.worker.send_payments",
     "rebilling.worker.record_refund_outcomes",
     "payments.refund_outcomes.write_outcomes",
