@@ -71,7 +71,7 @@ rollback: $(VENV)/dev.stamp  ## the release before, or the kept one that TO name
 destroy: $(VENV)/dev.stamp  ## takes an environment down, once its name is typed (ENVIRONMENT, CONFIRM)
 	@$(RUN) -m deploy destroy --environment $(ENVIRONMENT) $(if $(CONFIRM),--confirm $(CONFIRM))
 
-bench: $(VENV)/dev.stamp  ## what the code costs, as ratios within one run (build/bench.json); eight minutes
+bench: $(VENV)/dev.stamp  ## what the code costs, as ratios within one run (build/bench.json); eleven minutes
 	$(RUN) -m benchmarks
 
 bench-guard: $(VENV)/dev.stamp  ## what tells most of it in a minute, with a margin for other work on the machine
