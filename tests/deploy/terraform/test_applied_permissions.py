@@ -211,10 +211,10 @@ class TestWatching:
             }
             assert names == of_functions | {
                 *("dead-letters", "schedule-dead-letters", "oldest-message", "unexplained", "needs-review"),
-                *("run-held", "not-taken", "sweep-missed", "reconcile-missed", "api-server-errors"),
+                *("run-held", "not-taken", "sweep-missed", "reconcile-missed", "api-server-errors", "refused-entries"),
                 *("database-cpu", "database-connections", "database-storage"),
             }
-            assert Counter(tuple(alarm["AlarmActions"]) for alarm in alarms) == {(TOPIC,): 19}
+            assert Counter(tuple(alarm["AlarmActions"]) for alarm in alarms) == {(TOPIC,): 20}
 
         check()
         seen_broken(check, by=client.delete_alarms(AlarmNames=[f"{NAME}-unexplained"]))
