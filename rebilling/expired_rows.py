@@ -16,6 +16,6 @@ COUNTS_KEPT = datetime.timedelta(hours=1)
 def delete_expired_rows(*, now: datetime.datetime) -> int:
     """Delete them; returns how many there were."""
     with connection.cursor() as cursor:
-        cursor.execute(query(__file__, "delete_expired_rows"), {"now": now, "counts_before": now - COUNTS_KEPT})
+        cursor.execute(query(__file__, "delete_expired_rows"), {"counts_before": now - COUNTS_KEPT})
         (deleted,) = cursor.fetchone()
     return int(deleted)

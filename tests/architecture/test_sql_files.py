@@ -11,9 +11,10 @@ OF_REAL_TIME = {
     Path("payments/sql/reserve_calls.sql"),
     Path("payments/sql/pause_calls.sql"),
     Path("rebilling/sql/database_time.sql"),
+    Path("rebilling/sql/delete_expired_rows.sql"),
 }
-"""How often the gateway is called goes by the clock on the wall, and so does since when something was written. Nothing
-is billed by it.
+"""How often the gateway is called goes by the clock on the wall, and so does since when something was written, and when
+a session ends. Nothing is billed by it.
 """
 CLOCK = re.compile(
     r"\b(now\(\)|current_date|current_time|localtime|timeofday|(clock|statement|transaction)_timestamp)", re.IGNORECASE

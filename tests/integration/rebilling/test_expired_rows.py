@@ -3,6 +3,7 @@
 import datetime
 
 from django.contrib.sessions.models import Session
+from django.utils import timezone
 
 from api.models import RequestCount
 from rebilling.hourly_check import check_hourly
@@ -16,7 +17,8 @@ MOMENT = datetime.timedelta(microseconds=1)
 @rolled_back
 class TestExpiredRows:
     def test_are_deleted_and_no_others(self) -> None:
-        for name, at in (("over", NOW - MOMENT), ("going-on", NOW)):
+        now = timezone.now()
+        for name, at in (("over", now - MOMENT), ("going-on", now + HOUR)):
             Session.objects.create(session_key=name, session_data="", expire_date=at)
         for name, at in (("old", NOW - HOUR - MOMENT), ("recent", NOW - HOUR)):
             RequestCount.objects.create(subject=name, window_start=at, requests=1)
