@@ -275,11 +275,11 @@ class TestPages:
 
 class TestFindingAccounts:
     def test_by_name_address_reference_or_id(self, support: Client, billed_account: Billed) -> None:
-        an_account(name="Bob")
+        an_account(name="Robert Roe")
         for words in ("lovelace", "ada@engine", "ENGINE-1", str(billed_account.account.id)):
             content = page(support, f"accounts/account/?q={words}")
             assert "Ada Lovelace" in content
-            assert "Bob" not in content
+            assert "Robert Roe" not in content
 
     def test_by_an_external_reference_that_looks_like_an_id(self, support: Client) -> None:
         reference = "b7a1f5de-3c1e-4c52-9d6a-111111111111"
@@ -288,12 +288,12 @@ class TestFindingAccounts:
         assert "Carla" in page(support, f"accounts/account/?q={reference}")
 
     def test_by_status_and_plan(self, support: Client, billed_account: Billed) -> None:
-        an_account(name="Bob")
+        an_account(name="Robert Roe")
         plan = Plan.objects.get(code="gold")
         for filters in ("status__exact=ACTIVE", f"plan={plan.id}", f"plan={plan.id}&status__exact=ACTIVE"):
             content = page(support, f"accounts/account/?{filters}")
             assert "Ada Lovelace" in content
-            assert "Bob" not in content
+            assert "Robert Roe" not in content
 
     def test_by_the_plan_of_today(self, support: Client, billed_account: Billed) -> None:
         silver = a_plan(code="silver")
@@ -306,13 +306,13 @@ class TestFindingAccounts:
         assert "Ada Lovelace" not in page(support, f"accounts/account/?plan={gold.id}")
 
     def test_closed_with_credit(self, support: Client, billed_account: Billed) -> None:
-        bob = an_account(name="Bob")
+        bob = an_account(name="Robert Roe")
         for account in (billed_account.account, bob):
             close_account(account_id=account.id, **SORRY)
         grant_credit(account_id=billed_account.account.id, amount_minor=500, **SORRY)
         content = page(support, "accounts/account/?closed_with_credit=true")
         assert "Ada Lovelace" in content
-        assert "Bob" not in content
+        assert "Robert Roe" not in content
 
     def test_what_is_parked_is_found_by_its_reason(self, support: Client, parked: Rebilling) -> None:
         assert str(parked.id) in page(
