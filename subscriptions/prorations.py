@@ -8,7 +8,7 @@ What waits of earlier changes of the period is billed with a change that is bill
 import datetime
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accounts.currencies import display
 from accounts.locked_accounts import LockedAccount
@@ -30,7 +30,7 @@ from rebilling.models import Proration
 from rebilling.period_discounts import net_price_minor
 from subscriptions.immediate_invoices import invoice_at_once
 from subscriptions.proration_lines import ChangedLine, lines_of_change, rates_of, with_taxes, within
-from subscriptions.waiting_prorations import add_waiting_items, waiting_line
+from subscriptions.waiting_prorations import add_deduction, add_waiting_items, waiting_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def bill_change(
     price_minor = net_price_minor(after, row.discount) if after else 0
     prorated = _prorated(period, price_minor, on=on)
     tax_rate_id = tax_rate_of(account, default_id=default_tax_rate_id(now=now)) if after else None
+    unused_minor = prorated.credit_minor
     own = lines_of_change(period, prorated, after=after, tax_rate_id=tax_rate_id, on=on)
     earlier = [waiting_line(item) for item in period.waiting]
     rates = rates_of([*own, *earlier])
@@ -104,7 +105,13 @@ def bill_change(
             account, proration, [changed.line for changed in own_lines], reason=terms.reason, author=author, now=now
         )
         return BilledChange(proration, own_lines, items=items)
-    return _issue(account, period, proration, lines, today=today, author=author, now=now)
+    billed = _issue(account, period, proration, lines, today=today, author=author, now=now)
+    rest_minor = unused_minor - prorated.credit_minor
+    if after or not rest_minor:
+        return billed
+    # A deduction paid for these days. Another period begins, and doesn't charge for them again.
+    item = add_deduction(account, period, rest_minor, on=on, reason=terms.reason, author=author, now=now)
+    return replace(billed, items=[item])
 
 
 def _prorated(period: BilledPeriod, price_minor: int, *, on: datetime.date) -> Prorated:

@@ -138,7 +138,9 @@ class Period:
 
 @dataclass(eq=False)
 class Item:
-    """What waits for the next invoice; one of a change of terms belongs to a period, and has its tax rate."""
+    """What waits for the next invoice. One of a change of terms belongs to a period, and has its tax rate; that rate
+    has one, too, that deducts days of a period which ended.
+    """
 
     name: Hashable
     left: int
@@ -295,7 +297,7 @@ class Bill:
 
     def _lines_of(self, items: Sequence[Item], others: Sequence[Line]) -> list[Line]:
         """Of what waits. A deduction takes no more than all else on the invoice comes to, and its rest waits."""
-        lines = [Line(item.left, item.rate if item.period else self.rate, item.period) for item in items]
+        lines = [Line(item.left, item.rate if item.period or item.rate else self.rate, item.period) for item in items]
         all_else = [*others, *(line for line in lines if line.amount > 0)]
         for item, line in zip(items, lines, strict=True):
             if line.amount < 0:
@@ -328,12 +330,17 @@ class Bill:
         charge, unused = charge + max(0, -unused), max(0, unused)
         rate = None if price is None else self.rate
         earlier = [Line(item.left, item.rate, period) for item in self.waiting if item.period is period]
-        own = [Line(-unused, period.rate, period), Line(charge, rate, period)]
+        own, not_given_back, rate_then = (
+            [Line(-unused, period.rate, period), Line(charge, rate, period)],
+            0,
+            period.rate,
+        )
         waits = waits and total([*own, *earlier]) >= 0
         if not waits and period.left < period.uncredited:
             # A deduction paid for some of it: no more is given back than is charged, and left of its invoices.
             room = _net_within(period.left, period.rate) + sum(line.amount for line in earlier)
-            unused = min(unused, max(0, charge + room))
+            not_given_back = unused - min(unused, max(0, charge + room))
+            unused -= not_given_back
             own[0].amount = -unused
         own = [line for line in own if line.amount]
         if waits:
@@ -344,6 +351,8 @@ class Bill:
         period.prices, period.rate, period.billed = prices, rate, period.billed + charge - unused
         if price is None:
             period.ended_on = on
+            if not_given_back:
+                self.waiting.append(Item(None, -not_given_back, rate_then))
 
     def _pay_or_give_back(self, period: Period, lines: list[Line]) -> None:
         to_pay = total(lines)

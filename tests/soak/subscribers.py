@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.account_opening import NewAccount
 from accounts.errors import Conflict, Invalid
@@ -46,6 +47,9 @@ FEES = [30, 490, 2500]
 """The first is too small to collect."""
 DEDUCTIONS = [-120, -990, -6000]
 """The last takes more than one invoice."""
+ITEM = "Item"
+ADDED_BY_PEOPLE = Q(description=ITEM)
+"""The other items are the product's: those of changes of terms, and deductions of what a period that ended had left."""
 MAX_DAYS_AHEAD = 9
 """Less than a period: the day is in the running one or in the next, and of the latter not the end."""
 REOPENED_SHARE = 0.3
@@ -112,10 +116,10 @@ class Subscribers:
             *(self.change_with_the_next_invoice, self.change_with_the_next_invoice),
             *(self.move_billing_day, self.change_discount, self.change_discount, self.change_tax, self.close),
         ]
-        of_changes = [item.proration_id is not None for item in Item.objects.filter(PENDING, account=account)]
-        if False in of_changes:
+        pending = Item.objects.filter(PENDING, account=account)
+        if pending.filter(ADDED_BY_PEOPLE).exists():
             acts += [self.remove_item] * 3
-        if True in of_changes:
+        if pending.exclude(ADDED_BY_PEOPLE).exists():
             # What waits of a change is lost most easily when the account is closed.
             acts += [self.close] * 2
         return self.choices.choice(acts)
@@ -177,19 +181,18 @@ class Subscribers:
         return self._add(account, self.choices.choice(DEDUCTIONS))
 
     def _add(self, account: Account, amount: int) -> Agreed:
-        new = NewItem(description="Item", unit_amount_minor=amount)
+        new = NewItem(description=ITEM, unit_amount_minor=amount)
         item = add_item(account_id=account.id, new=new, **self.signed).item
         return lambda bill: bill.add_item(item.id, amount)
 
     def bill_item(self, account: Account) -> Agreed:
         amount = self.choices.choice(FEES)
-        new = NewItem(description="Item", unit_amount_minor=amount)
+        new = NewItem(description=ITEM, unit_amount_minor=amount)
         add_item(account_id=account.id, new=new, billing="now", **self.signed)
         return lambda bill: bill.bill_item(amount)
 
     def remove_item(self, account: Account) -> Agreed:
-        pending = Item.objects.filter(PENDING, account=account, proration_id=None).order_by("id")
-        item = self.choices.choice(list(pending))
+        item = self.choices.choice(list(Item.objects.filter(PENDING, ADDED_BY_PEOPLE, account=account).order_by("id")))
         remove_item(account_id=account.id, item_id=item.id, **self.signed)
         return lambda bill: bill.remove_item(item.id)
 

@@ -52,7 +52,7 @@ ANCHORED = (0, 5, 11, 17, 23, 30)
 """Days after the first one on which accounts are anchored, the 31st of January among them."""
 TOUCHED_EACH = 5
 """Every fifth account is worked on by people, too."""
-SUBSCRIBERS = max(8, ACCOUNTS // 100)
+SUBSCRIBERS = max(60, ACCOUNTS // 100)
 """Of the accounts, those that sign up while the months pass, and that more is agreed with."""
 TIMEOUT_SECONDS = 0.15
 """Most of the time that the months take is spent in waiting for this."""

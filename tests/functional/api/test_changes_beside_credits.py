@@ -3,6 +3,9 @@
 import datetime
 from typing import Any
 
+import pytest
+
+from invoices.models import Item
 from payments.gateways.port import Declined
 from payments.models import Refund
 from rebilling.books import discrepancies
@@ -72,6 +75,21 @@ class TestOfAPeriodThatADeductionPaid:
         free, back = changed(days, account, unit_amount_minor=0), changed(days, account, unit_amount_minor=PRICE)
         # No more than the invoice came to.
         assert (free, back) == (-100, 100)
+        assert discrepancies() == []
+
+    @pytest.mark.parametrize(("deducted", "given_back"), [(PRICE, 0), (3000, 100)])
+    def test_the_days_left_of_a_period_that_ends_are_deducted_from_the_next(
+        self, days: PlatformDays, deducted: int, given_back: int
+    ) -> None:
+        account = opened(days, ("For the wait", -deducted))
+        days.sweep_daily(until=JAN_16)
+        days.post(f"/v1/accounts/{account}/terms", WHY | {"anchor_date": "2026-01-16"})
+        newest = max(days.invoices(account), key=lambda invoice: invoice["id"])
+        assert [(line["description"], line["amount_minor"]) for line in newest["lines"]][1:] == [
+            ("Unused days of Pro, 16 Jan to 31 Jan 2026", given_back - 1600)
+        ]
+        assert newest["total_minor"] == PRICE - 1600 + given_back
+        assert not Item.objects.filter(account_id=account, amount_minor__lt=0, invoiced_minor=0).exists()
         assert discrepancies() == []
 
 
