@@ -33,6 +33,13 @@ resource "aws_db_parameter_group" "main" {
     value = "60000"
   }
 
+  # The planner's estimate of the hourly comparison of the books is high, and compiling its hundreds of lines takes longer
+  # than running them. RDS compiles by default (https://www.postgresql.org/docs/current/jit-decision.html).
+  parameter {
+    name  = "jit"
+    value = "0"
+  }
+
   lifecycle {
     create_before_destroy = true
 

@@ -66,8 +66,8 @@ run "a_database_that_is_hard_to_lose" {
   }
 
   assert {
-    condition     = { for parameter in aws_db_parameter_group.main.parameter : parameter.name => parameter.value } == { "rds.force_ssl" = "1", max_connections = "160", idle_session_timeout = "600000", idle_in_transaction_session_timeout = "60000" }
-    error_message = "The parameters: TLS only, 160 connections, none idle for good."
+    condition     = { for parameter in aws_db_parameter_group.main.parameter : parameter.name => parameter.value } == { "rds.force_ssl" = "1", max_connections = "160", idle_session_timeout = "600000", idle_in_transaction_session_timeout = "60000", jit = "0" }
+    error_message = "The parameters: TLS only, 160 connections, none idle for good, no query compiled."
   }
 
   assert {

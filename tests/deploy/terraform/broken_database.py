@@ -34,7 +34,7 @@ DATABASE: list[Break] = [
         (
             'name  = "rds.force_ssl"\n    value = "1"',
             'name  = "rds.force_ssl"\n    value = "0"',
-            "The parameters: TLS only, 160 connections, none idle for good.",
+            "The parameters: TLS only, 160 connections, none idle for good, no query compiled.",
         ),
         ("port     = local.database_port", "port     = 5433", "PostgreSQL, on its own port."),
         (
