@@ -98,9 +98,6 @@ def _limit(accounts: str) -> None:
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_sql("charge"), given)
-        given["payments"] = "{" + ",".join(str(id_) for (id_,) in cursor.fetchall()) + "}"
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_sql("lease"), given)
         requests = cursor.fetchall()
     given["payments"] = "{" + ",".join([key for key, *_ in requests]) + "}"
     given["references"] = "{" + ",".join([f"logged-{key}" for key, *_ in requests]) + "}"

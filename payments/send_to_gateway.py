@@ -28,7 +28,7 @@ from payments.gateways.port import (
     Request,
     Unknown,
 )
-from payments.leases import Lease, take_lease
+from payments.leases import Lease
 from payments.models import GatewayAttempt
 from payments.next_step import Step, next_step
 
@@ -57,24 +57,20 @@ class CallResults:
 
 
 def call_gateway(
+    lease: Lease,
     *,
-    model: type[GatewayAttempt],
-    ids: Collection[uuid.UUID],
     gateway: Gateway,
     clock: Callable[[], datetime.datetime],
     seconds_left: Callable[[], float],
 ) -> CallResults:
-    """Call the gateway for each of the rows that is in flight and that no other worker holds the lease of.
+    """Call the gateway for each of the rows that are leased.
 
     Calls `PAYMENT_COLLECTORS` at once and, with all other workers, `PAYMENT_GATEWAY_CALLS_PER_SECOND`. `seconds_left`
-    says how long the caller may still work; rows are leased from `clock()` on. Rows whose outcome is known are left
-    out. Once the gateway takes no requests, the rest isn't tried. A request that it rejects, while it takes others,
-    holds up none of them, and is logged as an error.
+    says how long the caller may still work. Once the gateway takes no requests, the rest isn't tried. A request that it
+    rejects, while it takes others, holds up none of them, and is logged as an error.
     """
     rate = configured_rate(gateway=gateway.name)
-    now = clock()
-    lease = take_lease(model=model, ids=ids, gateway=gateway.name, now=now)
-    calls = _LeasedCalls(lease, gateway, CircuitBreaker(waits=rate is not None), clock, seconds_left, leased_at=now)
+    calls = _LeasedCalls(lease, gateway, CircuitBreaker(waits=rate is not None), clock, seconds_left)
     requests, threads = _in_random_order(lease.requests), settings.PAYMENT_COLLECTORS
     if rate is None:
         answers = call_at_once(requests, calls.call, threads=threads)
@@ -94,9 +90,7 @@ def call_gateway(
         to_try_again=[
             key for key, answer in answers.items() if answer is None or (rejected_too and key not in outcomes)
         ],
-        leased_elsewhere=_in_flight_still(
-            model, [id_ for id_ in ids if id_ not in lease.first_called_at and id_ not in never_called], gateway.name
-        ),
+        leased_elsewhere=_in_flight_still(lease.model, lease.others, gateway.name),
         stop_reason=calls.breaker.open_reason,
     )
 
@@ -111,8 +105,6 @@ class _LeasedCalls:
         breaker: CircuitBreaker,
         clock: Callable[[], datetime.datetime],
         seconds_left: Callable[[], float],
-        *,
-        leased_at: datetime.datetime,
     ) -> None:
         self.breaker, self._gateway, self._clock, self._seconds_left = breaker, gateway, clock, seconds_left
         self._timeout_seconds: float = settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS
@@ -122,7 +114,7 @@ class _LeasedCalls:
         self._steps = {
             id_: next_step(
                 first_called_at=first,
-                now=leased_at,
+                now=lease.since,
                 unknown=id_ in lease.unknown,
                 may_send=id_ not in self._not_to_be_sent,
             )

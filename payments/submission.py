@@ -13,6 +13,11 @@ from accounts.sql_files import query
 from payments.models import Payment
 
 
+def description_of(invoice_number: str) -> str:
+    """What the gateway shows a payment of the invoice as."""
+    return f"Invoice {invoice_number}"
+
+
 def record_attempts(
     *,
     invoices: Sequence[tuple[LockedAccount, uuid.UUID, int]],
@@ -20,8 +25,10 @@ def record_attempts(
     gateway: str,
     author: str,
     now: datetime.datetime,
+    leased_until: datetime.datetime | None = None,
 ) -> list[uuid.UUID]:
     """Record a payment SUBMITTED for each account's invoice and amount in minor units, in one statement; their ids.
+    Leased until then, they are the caller's to call the gateway for, once this is committed.
 
     The account's customer and payment method are the payment's own from here on: submitted again under its key, or
     looked up, it is what it was at first, whatever the account's are by then. The caller marks the invoices as in
@@ -39,6 +46,8 @@ def record_attempts(
                 "gateway": gateway,
                 "author": author,
                 "now": now,
+                "leased_until": leased_until,
+                "first_called_at": now if leased_until else None,
                 "ids": uuid_array(ids),
                 "accounts": uuid_array([account.id for account in accounts]),
                 "invoices": uuid_array([invoice_id for _, invoice_id, _ in invoices]),

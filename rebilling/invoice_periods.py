@@ -22,6 +22,7 @@ from invoices.issuance import InvoiceDraft, NewLine, issue_invoices
 from invoices.items import mark_items_invoiced
 from invoices.models import InvoiceLine
 from payments.first_attempts import submit_first_attempts
+from payments.gateways.port import PaymentRequest
 from rebilling.messages.message import PeriodItem
 from rebilling.models import ParkReason
 from rebilling.period_decisions import decide
@@ -32,27 +33,37 @@ from rebilling.waiting_periods import WaitingPeriod
 
 @dataclass(slots=True)
 class Charged:
-    """The rebillings that were charged just now, and the payments that were submitted for their invoices."""
+    """The rebillings that were charged just now, and the payments that were submitted for their invoices, as the
+    gateway is to be called for them.
+    """
 
     rebillings: set[uuid.UUID] = field(default_factory=set)
-    payments: list[uuid.UUID] = field(default_factory=list)
+    payments: list[PaymentRequest] = field(default_factory=list)
 
 
 def invoice_periods(
-    *, items: Collection[PeriodItem], gateway: str, today: datetime.date, now: datetime.datetime
+    *,
+    items: Collection[PeriodItem],
+    gateway: str,
+    today: datetime.date,
+    now: datetime.datetime,
+    leased_until: datetime.datetime | None = None,
 ) -> Charged:
     """Charge the periods that are DUE and whose turn it is, in one transaction.
 
     None is charged before its first day: one that starts after `today`, the billing day, stays DUE. A period of an
     inactive account is SKIPPED; one that isn't its account's next is PARKED. When the database refuses an account's
     rows, the batch is bisected until that account is found, a transaction for each part; its periods are PARKED and the
-    rest is charged. `gateway` is the name of the gateway that is to collect.
+    rest is charged. `gateway` is the name of the gateway that is to collect. Leased until then, the payments are the
+    caller's to call it for; without a lease, they are to be sent to a worker.
     """
     by_rebilling = {item.rebilling_id: item for item in items}
     charged = Charged()
     for part in bisect_batch(
         items=sorted({item.account_id for item in items}, key=attrgetter("int")),
-        work=lambda ids: _charge(account_ids=ids, items=by_rebilling, gateway=gateway, today=today, now=now),
+        work=lambda ids: _charge(
+            account_ids=ids, items=by_rebilling, gateway=gateway, today=today, now=now, leased_until=leased_until
+        ),
     ):
         if isinstance(part, FailedItem):
             _park_refused(part, items=by_rebilling, today=today, now=now)
@@ -69,12 +80,13 @@ def _charge(
     gateway: str,
     today: datetime.date,
     now: datetime.datetime,
+    leased_until: datetime.datetime | None,
 ) -> Charged:
     accounts = lock_accounts(account_ids)
     decision = decide(accounts=accounts.values(), items=items, today=today)
     skip(accounts=accounts.values(), ids=decision.skip)
     park(accounts=accounts.values(), parkings=decision.park, now=now)
-    return charge(decision.charge, gateway=gateway, today=today, now=now)
+    return charge(decision.charge, gateway=gateway, today=today, now=now, leased_until=leased_until)
 
 
 def charge(
@@ -83,16 +95,19 @@ def charge(
     gateway: str,
     today: datetime.date,
     now: datetime.datetime,
+    leased_until: datetime.datetime | None = None,
 ) -> Charged:
     """Charge these periods of locked accounts, which were decided to be charged: an invoice and a payment for each
-    account. The accounts are saved.
+    account, leased until then. The accounts are saved.
     """
     drafts, invoiced = _move_to_charged(due)
     if not drafts:
         return Charged()
     invoices = issue_invoices(drafts=drafts, today=today, author=SYSTEM, now=now)
     mark_items_invoiced(invoiced)
-    payments = submit_first_attempts(invoices, gateway=gateway, author=SYSTEM, today=today, now=now)
+    payments = submit_first_attempts(
+        invoices, gateway=gateway, author=SYSTEM, today=today, now=now, leased_until=leased_until
+    )
     save_accounts([invoice.account for invoice in invoices], author=SYSTEM, now=now)
     # Those of changes within a period name it, too; it was charged before.
     lines = [line for draft in drafts for line in draft.lines if line.kind == InvoiceLine.Kind.PERIOD]

@@ -65,4 +65,5 @@ def bill_today(*, account: LockedAccount, gateway: str, today: datetime.date, no
     # Parking counts itself.
     transaction.on_commit(partial(emit, now=now, due=1, charged=len(charged.rebillings)))
     invoice_id = Rebilling.objects.values_list("invoice_id", flat=True).get(id=row.id)
-    return BilledNow(invoice_id, charged.payments, None if invoice_id else NotBilled.PARKED)
+    payments = [payment.payment_id for payment in charged.payments]
+    return BilledNow(invoice_id, payments, None if invoice_id else NotBilled.PARKED)

@@ -16,6 +16,7 @@ from accounts.array_literals import uuid_array
 from accounts.billing_day import billing_day
 from accounts.sql_files import query
 from payments.gateways.port import Gateway
+from payments.leases import Lease, lease_end, submitted_under_lease, take_lease
 from payments.messages.dispatch import send_attempts, send_payments
 from payments.messages.format import MalformedMessage
 from payments.messages.queue import Queue
@@ -117,28 +118,37 @@ def _process(message: AnyMessage, surroundings: Surroundings) -> None:
 def _charge_and_collect(message: PeriodsMessage, surroundings: Surroundings) -> tuple[str, ...]:
     """Charge the periods, collect their payments, record the outcomes. Returns the items' faults."""
     gateway, now = surroundings.gateway.name, surroundings.clock()
-    charged = invoice_periods(items=message.periods, gateway=gateway, today=billing_day(now), now=now)
+    # The payments are ours as soon as they are committed: nobody else calls for them, and no statement leases them.
+    charged = invoice_periods(
+        items=message.periods, gateway=gateway, today=billing_day(now), now=now, leased_until=lease_end(now)
+    )
     # Counted before anything else can fail: they stay charged.
     emit(now=now, charged=len(charged.rebillings))
     # A clean batch needs no statement for these: all of it was charged just now, so it exists.
     known = known_periods(message, charged=charged.rebillings)
     earlier = [item for item in known.periods if item.rebilling_id not in charged.rebillings]
-    _collect([*charged.payments, *_payments_never_collected(earlier)], surroundings)
+    if charged.payments:
+        _collect(submitted_under_lease(charged.payments, since=now), surroundings)
+    if earlier:
+        _collect(_leased(Payment, _payments_never_collected(earlier), surroundings), surroundings)
     return known.faults
 
 
 def _collect_named(message: PaymentsMessage, surroundings: Surroundings) -> tuple[str, ...]:
     """Collect the payments, or look up what became of them, and record the outcomes. Returns the items' faults."""
     known = known_rows(message)
-    _collect(known.ids, surroundings)
+    _collect(_leased(Payment, known.ids, surroundings), surroundings)
     return known.faults
 
 
-def _collect(payment_ids: Collection[uuid.UUID], surroundings: Surroundings) -> None:
+def _leased(model: type[GatewayAttempt], ids: Collection[uuid.UUID], surroundings: Surroundings) -> Lease:
+    return take_lease(model=model, ids=ids, gateway=surroundings.gateway.name, now=surroundings.clock())
+
+
+def _collect(lease: Lease, surroundings: Surroundings) -> None:
     """Call the gateway for the payments, record the outcomes, and send what is to be collected because of them."""
     results = call_gateway(
-        model=Payment,
-        ids=payment_ids,
+        lease,
         gateway=surroundings.gateway,
         clock=surroundings.clock,
         seconds_left=surroundings.seconds_left,
@@ -158,8 +168,7 @@ def _send_refunds(message: RefundsMessage, surroundings: Surroundings) -> tuple[
     """
     known = known_rows(message)
     results = call_gateway(
-        model=Refund,
-        ids=known.ids,
+        _leased(Refund, known.ids, surroundings),
         gateway=surroundings.gateway,
         clock=surroundings.clock,
         seconds_left=surroundings.seconds_left,
@@ -224,8 +233,6 @@ def _payments_never_collected(items: Collection[PeriodItem]) -> list[uuid.UUID]:
 
     Not those that are UNKNOWN: that was their outcome, and the hourly check has them looked up.
     """
-    if not items:
-        return []
     with connection.cursor() as cursor:
         cursor.execute(
             query(__file__, "payments_submitted"), {"ids": uuid_array([item.rebilling_id for item in items])}

@@ -20,5 +20,5 @@ def invoice_at_once(
     draft = InvoiceDraft(id=new_id(), account=account, lines=lines)
     invoices = issue_invoices(drafts=[draft], today=today, author=author, now=now)
     payments = submit_first_attempts(invoices, gateway=configured_gateway_name(), author=author, today=today, now=now)
-    send_payments_when_committed(payment_ids=payments)
+    send_payments_when_committed(payment_ids=[payment.payment_id for payment in payments])
     return invoices[0]

@@ -49,17 +49,18 @@ payments AS (
     INSERT INTO payments_payment (
         id, account_id, invoice_id, cause, amount_minor, currency, customer, payment_method, status, decline_code,
         excess_minor, refunded_minor, needs_review, review_reason, resolution, resolved_by, gateway, gateway_reference,
-        submitted_at, created_by
+        submitted_at, first_called_at, leased_until, created_by
     )
     SELECT uuidv7(), due.account_id, due.invoice_id, 'invoice', due.amount_minor, locked.currency,
         locked.payment_customer, locked.payment_method, 'SUBMITTED', '', 0, 0, false, '', '', '', 'logging',
-        '', %(now)s, 'system:billing'
+        '', %(now)s, %(now)s, %(until)s, 'system:billing'
     FROM due JOIN locked ON locked.id = due.account_id
-    RETURNING id
+    -- What the gateway is called with.
+    RETURNING id::text, amount_minor, currency, customer, payment_method
 ),
 moved AS (
     UPDATE accounts_account AS account SET rebilling_date = due.period_end,
         invoices_issued = account.invoices_issued + 1
     FROM due WHERE account.id = due.account_id
 )
-SELECT id FROM payments
+SELECT * FROM payments

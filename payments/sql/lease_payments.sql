@@ -13,7 +13,7 @@ invoices_invoice AS invoice
 WHERE payment.id = free.id AND invoice.id = payment.invoice_id
 RETURNING
     free.first_called_at, payment.status = 'UNKNOWN', payment.id, payment.amount_minor, payment.currency,
-    payment.customer, payment.payment_method, 'Invoice ' || invoice.number, payment.submitted_at,
+    payment.customer, payment.payment_method, invoice.number, payment.submitted_at,
     payment.gateway_reference,
     EXISTS (
         SELECT FROM payments_authentication AS authentication

@@ -148,7 +148,7 @@ class TestOneRefund:
     def test_delivered_twice_at_once_is_sent_once(self) -> None:
         refund = requested(paid())
         gateway = ScriptedGateway()
-        with all_meet_before("payments.send_to_gateway.take_lease", parties=2), threads() as start:
+        with all_meet_before("rebilling.worker.take_lease", parties=2), threads() as start:
             deliveries: list[Any] = [start(partial(sent, refund, gateway=gateway)) for _ in range(2)]
         assert sorted(future.result() for future in deliveries) in ([[], ["0"]], [[], []])
         assert len(gateway.refund_requests) == 1

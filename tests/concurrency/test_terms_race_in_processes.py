@@ -49,7 +49,7 @@ KINDS = [*CHANGES, "withdrawn", "cut_or_withdrawn"]
 OPPONENTS = {
     "sweep": ["rebilling.sweep.lock_accounts"],
     "message": ["rebilling.invoice_periods.lock_accounts", "payments.payment_outcomes.lock_accounts_of"],
-    "sign_up": ["payments.send_to_gateway.take_lease", "payments.payment_outcomes.lock_accounts_of"],
+    "sign_up": ["rebilling.worker.take_lease", "payments.payment_outcomes.lock_accounts_of"],
 }
 """Before which of its functions it meets the change."""
 PASSING = {"period-not-charged", "payment-in-flight"}

@@ -78,7 +78,7 @@ class TestTwoWorkersRace:
         batch, gate = one_batch(), Gate()
         gateway = GatedGateway(gate=gate)
         gate.open()
-        with all_meet_before("payments.send_to_gateway.take_lease", parties=2), threads() as start:
+        with all_meet_before("rebilling.worker.take_lease", parties=2), threads() as start:
             both = [start(lambda: delivered(bodies=batch, today=DAY, gateway=gateway)) for _ in range(2)]
         assert sorted(result.result() for result in both) in ([[], []], [[], ["0"]], [["0"], ["0"]])
         assert Counter(Counter(request.payment_id for request in gateway.requests).values()) == {1: ACCOUNTS}

@@ -46,7 +46,7 @@ RESERVED = [
 SENDING = [
     (Seam("rebilling.worker._send_refunds", "before"), 0),
     (Seam("rebilling.worker.call_gateway", "before"), 0),
-    (Seam("payments.send_to_gateway.take_lease"), 0),
+    (Seam("rebilling.worker.take_lease"), 0),
     (Seam("tests.support.workers.provider.ProviderOnDisk.send", "before"), 0),
     (Seam("tests.support.workers.provider.ProviderOnDisk.send"), 1),
     (Seam("rebilling.worker.call_gateway"), 1),

@@ -57,10 +57,8 @@ CHARGING = [
 ]
 COLLECTING = [
     (Seam("rebilling.worker.invoice_periods"), 0),
-    (Seam("rebilling.worker._payments_never_collected"), 0),
+    (Seam("rebilling.worker.submitted_under_lease"), 0),
     (Seam("rebilling.worker.call_gateway", "before"), 0),
-    (Seam("payments.leases.check_amounts"), 0),
-    (Seam("payments.send_to_gateway.take_lease"), 0),
     (Seam("tests.support.workers.provider.ProviderOnDisk.take", "before", 4), 3),
     (Seam("tests.support.workers.provider.ProviderOnDisk.take", "after", 4), 4),
     (Seam("rebilling.worker.call_gateway"), PAYMENTS),
@@ -72,6 +70,12 @@ COLLECTING = [
     (Seam("payments.payment_outcomes.refresh_accounts", "before"), PAYMENTS),
     (Seam("payments.payment_outcomes.refresh_accounts"), PAYMENTS),
     (Seam("payments.payment_outcomes._Batch.record"), PAYMENTS),
+]
+COLLECTING_WHAT_ANOTHER_LEFT = [
+    Seam("rebilling.worker._payments_never_collected"),
+    Seam("payments.leases.check_amounts"),
+    Seam("rebilling.worker.take_lease"),
+    Seam("rebilling.worker.call_gateway", "before"),
 ]
 ACKNOWLEDGING = [
     Seam("rebilling.worker.record_payment_outcomes"),
@@ -109,6 +113,11 @@ class TestAWorkerIsCutOff:
     @pytest.mark.parametrize(("seam", "asked"), COLLECTING, ids=str)
     def test_before_recording_leaves_payments_submitted(self, workers: Workers, seam: Seam, asked: int) -> None:
         cut_off_and_deliver_again(workers, seam, leaves=CHARGED, asked=asked)
+
+    @pytest.mark.parametrize("seam", COLLECTING_WHAT_ANOTHER_LEFT, ids=str)
+    def test_twice_before_it_calls_leaves_payments_submitted(self, workers: Workers, seam: Seam) -> None:
+        charged_only = Seam("rebilling.worker.invoice_periods")
+        cut_off_and_deliver_again(workers, charged_only, seam, leaves=CHARGED, asked=0)
 
     @pytest.mark.parametrize("seam", ACKNOWLEDGING, ids=str)
     def test_before_acknowledging_has_nothing_left_to_do(self, workers: Workers, seam: Seam) -> None:
@@ -154,9 +163,11 @@ class TestAWorkerWithLittleTimeLeft:
         assert_ended_well(run)
 
 
-def cut_off_and_deliver_again(workers: Workers, seam: Seam, *, leaves: Rows, asked: int) -> None:
+def cut_off_and_deliver_again(workers: Workers, *seams: Seam, leaves: Rows, asked: int) -> None:
+    """Once at each of the seams, one after the other."""
     run = sweep_a_mixed_batch(queue=workers.queue.product_queue)
-    assert workers.run("process_queue", "--max-messages", "1", seam=seam) == KILLED
+    for seam in seams:
+        assert workers.run("process_queue", "--max-messages", "1", seam=seam) == KILLED
     assert what_is_there() == leaves
     assert workers.book.calls.total() == asked
     assert workers.run("process_queue", "--max-messages", "1") == 0

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from ledger.models import Entry
-from payments import send_to_gateway
 from payments.gateways.port import Answer, Declined, Finding, NotFound, Request, Succeeded, Unknown
 from payments.leases import Lease, take_lease
 from payments.messages.format import to_json
-from payments.messages.rows import RefundsMessage
+from payments.messages.rows import PaymentsMessage, RefundsMessage
 from payments.models import Payment
+from rebilling import worker
+from rebilling.invoice_periods import Charged, invoice_periods
 from rebilling.models import Run
 from rebilling.reconciliation.presentation import verdict
 from rebilling.reconciliation.reconcile import reconcile
@@ -82,45 +85,53 @@ class TestTwoCalls:
 
 
 class TestLease:
-    def worked(self, *, charging: float, gateway: Timed, accounts: int) -> QueueInHand:
-        """A batch of so many, of which the charging takes so many seconds. What was sent on."""
+    def worked(self, *, gateway: Timed, accounts: int) -> QueueInHand:
+        """A batch of so many. What was sent on."""
         for _ in range(accounts):
             an_account()
         queue = QueueInHand()
         swept(as_of=TODAY, queue=queue)
         (body,) = queue.take()
 
-        charged = False
-
-        def worked() -> float:
-            # Asked in the worker's own thread first: the others have no part in its transaction.
-            nonlocal charged
-            charged = charged or Payment.objects.exists()
-            return gateway.worked + (charging if charged else 0)
-
         surroundings = Surroundings(
             gateway=gateway,
             queue=queue,
-            clock=lambda: NOW + datetime.timedelta(seconds=worked()),
-            seconds_left=lambda: 900 - worked(),
+            clock=lambda: NOW + datetime.timedelta(seconds=gateway.worked),
+            seconds_left=lambda: 900 - gateway.worked,
         )
         assert process_deliveries(deliveries=[Delivery("0", body)], surroundings=surroundings) == []
         return queue
 
-    def test_begins_when_the_charging_is_over(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Counted from before, it would end while the last calls under it are being made."""
-        settings.PAYMENT_LEASE_SECONDS = 120
-        leases = []
-
-        def recorded(**given: Any) -> Lease:
-            leases.append(take_lease(**given))
-            return leases[-1]
-
-        monkeypatch.setattr(send_to_gateway, "take_lease", recorded)
+    @pytest.mark.parametrize(("charging", "called"), [(99, True), (101, False)])
+    def test_of_a_new_payment_counts_the_time_that_charging_took(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch, charging: float, called: bool
+    ) -> None:
+        """It is committed with the payment. A call that might outlast it isn't made: the payment is released and sent
+        on.
+        """
+        settings.PAYMENT_LEASE_SECONDS, settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS = 120, 20
         gateway = Timed()
-        self.worked(charging=300, gateway=gateway, accounts=1)
-        assert [lease.until for lease in leases] == [NOW + datetime.timedelta(seconds=420)]
-        assert len(gateway.seconds) == 1
+
+        def slow(**given: Any) -> Charged:
+            gateway.worked += charging
+            return invoice_periods(**given)
+
+        monkeypatch.setattr(worker, "invoice_periods", slow)
+        queue = self.worked(gateway=gateway, accounts=1)
+        assert (len(gateway.seconds), len(queue.payments)) == ((1, 0) if called else (0, 1))
+        assert not Payment.objects.filter(leased_until__isnull=False).exists()
+        assert Payment.objects.filter(first_called_at__isnull=False).exists() == called
+
+    def test_of_new_payments_needs_no_statement(self) -> None:
+        for _ in range(3):
+            an_account()
+        queue = QueueInHand()
+        swept(as_of=TODAY, queue=queue)
+        with CaptureQueriesContext(connection) as captured:
+            assert delivered(bodies=queue.take(), gateway=Timed()) == []
+        written = [query["sql"] for query in captured if "payments_payment" in query["sql"]]
+        assert [sql.split(maxsplit=1)[0] for sql in written if "SET leased_until" in sql] == []
+        assert Payment.objects.filter(first_called_at=NOW, status="SUCCEEDED").count() == 3
 
     def test_of_refunds_begins_when_it_is_taken_too(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         settings.PAYMENT_LEASE_SECONDS = 120
@@ -131,7 +142,7 @@ class TestLease:
             leases.append(take_lease(**given))
             return leases[-1]
 
-        monkeypatch.setattr(send_to_gateway, "take_lease", recorded)
+        monkeypatch.setattr(worker, "take_lease", recorded)
         surroundings = Surroundings(
             gateway=Timed(),
             queue=QueueInHand(),
@@ -143,14 +154,22 @@ class TestLease:
 
     def test_counts_the_time_that_taking_it_took(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         settings.PAYMENT_LEASE_SECONDS, settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS = 120, 20
-        gateway = Timed()
+        charged_and_cut_off()
+        gateway, queue = Timed(), QueueInHand()
 
         def slow(**given: Any) -> Lease:
             gateway.worked += 100.5
             return take_lease(**given)
 
-        monkeypatch.setattr(send_to_gateway, "take_lease", slow)
-        queue = self.worked(charging=0, gateway=gateway, accounts=1)
+        monkeypatch.setattr(worker, "take_lease", slow)
+        body = to_json(PaymentsMessage(ids=(Payment.objects.get().id,)))
+        surroundings = Surroundings(
+            gateway=gateway,
+            queue=queue,
+            clock=lambda: NOW + datetime.timedelta(seconds=gateway.worked),
+            seconds_left=lambda: 900 - gateway.worked,
+        )
+        assert process_deliveries(deliveries=[Delivery("0", body)], surroundings=surroundings) == []
         assert gateway.seconds == []
         assert len(queue.payments) == 1
 
@@ -158,7 +177,7 @@ class TestLease:
         """Calls of 0.9 seconds in a lease of 3, each of which might have taken one: the last begins at 1.8."""
         settings.PAYMENT_COLLECTORS, settings.PAYMENT_LEASE_SECONDS, settings.PAYMENT_GATEWAY_TIMEOUT_SECONDS = 1, 3, 1
         gateway = Timed(lasts=0.9)
-        queue = self.worked(charging=0, gateway=gateway, accounts=6)
+        queue = self.worked(gateway=gateway, accounts=6)
         assert len(gateway.seconds) == 3
         assert len(queue.payments) == 3
 
