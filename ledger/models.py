@@ -114,7 +114,8 @@ class Entry(models.Model):
     refund_id = models.UUIDField(null=True)
     description = models.CharField(max_length=500)
     idempotency_key = models.CharField(max_length=300)
-    reverses = models.OneToOneField("self", on_delete=models.PROTECT, null=True, related_name="reversed_by")
+    # `entry_reversed_once` is its index.
+    reverses = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     created_at = models.DateTimeField(editable=False)
     created_by = models.CharField(max_length=200)
 
@@ -122,6 +123,10 @@ class Entry(models.Model):
         verbose_name_plural = "entries"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["idempotency_key"], name="entry_idempotency_key_once"),
+            # Nearly all entries reverse none, and are not in its index.
+            models.UniqueConstraint(
+                fields=["reverses"], condition=Q(reverses__isnull=False), name="entry_reversed_once"
+            ),
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="entry_amount_positive"),
             models.CheckConstraint(condition=_BOOKS_ARE_THOSE_OF_THE_TYPE, name="entry_books_match_type"),
             models.CheckConstraint(

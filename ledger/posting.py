@@ -58,7 +58,7 @@ def post(*, postings: Sequence[Posting], effective_on: datetime.date, author: st
     """Write the entries, in one statement whatever their number, in the caller's transaction. Returns their ids.
 
     `effective_on` is the billing day. Raises `IntegrityError` where the database refuses one:
-    `entry_idempotency_key_once` for what was posted already, `ledger_entry_reverses_id_key` for a second reversal.
+    `entry_idempotency_key_once` for what was posted already, `entry_reversed_once` for a second reversal.
     """
     if not postings:
         return []

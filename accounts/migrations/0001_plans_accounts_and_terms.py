@@ -365,7 +365,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="account",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("inactive_reason", "closed"), ("status", "INACTIVE"), _negated=True),
+                condition=models.Q(
+                    ("external_reference__isnull", False),
+                    models.Q(("inactive_reason", "closed"), ("status", "INACTIVE"), _negated=True),
+                ),
                 fields=("external_reference",),
                 name="account_external_reference_once",
             ),

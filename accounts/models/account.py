@@ -122,7 +122,7 @@ class Account(models.Model):
             # Only open accounts are held to it: a reference that a customer left behind is free again.
             models.UniqueConstraint(
                 fields=["external_reference"],
-                condition=~Q(status="INACTIVE", inactive_reason="closed"),
+                condition=Q(external_reference__isnull=False) & ~Q(status="INACTIVE", inactive_reason="closed"),
                 name="account_external_reference_once",
             ),
             models.UniqueConstraint(fields=["number_prefix"], name="account_number_prefix_once"),

@@ -296,7 +296,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="invoice",
-            index=models.Index(fields=["status", "-id"], name="invoice_by_status"),
+            index=models.Index(
+                condition=models.Q(("status", "PAID"), _negated=True),
+                fields=["status", "-id"],
+                name="invoice_by_status",
+            ),
         ),
         migrations.AddIndex(
             model_name="invoice",

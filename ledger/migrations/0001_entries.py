@@ -100,10 +100,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "reverses",
-                    models.OneToOneField(
+                    models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="reversed_by",
+                        related_name="+",
                         to="ledger.entry",
                     ),
                 ),
@@ -123,6 +124,11 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("idempotency_key",), name="entry_idempotency_key_once"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("reverses__isnull", False)),
+                        fields=("reverses",),
+                        name="entry_reversed_once",
+                    ),
                     models.CheckConstraint(condition=models.Q(("amount_minor__gt", 0)), name="entry_amount_positive"),
                     models.CheckConstraint(
                         condition=models.Q(

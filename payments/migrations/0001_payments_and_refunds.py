@@ -243,7 +243,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="payment",
-            index=models.Index(fields=["status", "-id"], name="payment_by_status"),
+            index=models.Index(
+                condition=models.Q(("status", "SUCCEEDED"), _negated=True),
+                fields=["status", "-id"],
+                name="payment_by_status",
+            ),
         ),
         migrations.AddIndex(
             model_name="payment",
@@ -408,7 +412,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="refund",
-            index=models.Index(fields=["status", "-id"], name="refund_by_status"),
+            index=models.Index(
+                condition=models.Q(("status", "SUCCEEDED"), _negated=True),
+                fields=["status", "-id"],
+                name="refund_by_status",
+            ),
         ),
         migrations.AddIndex(
             model_name="refund",

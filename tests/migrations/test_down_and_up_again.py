@@ -137,7 +137,6 @@ class TestLedgerAfterAll:
             "entry_idempotency_key_once",
             "entry_of_a_payment_once",
             "entry_of_a_refund_once",
-            "ledger_entry_reverses_id_key",
         }
 
     def test_has_its_foreign_keys(self, journey: Journey) -> None:

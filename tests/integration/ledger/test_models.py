@@ -265,7 +265,7 @@ class TestReversal:
 
     def test_of_an_entry_happens_once(self, credit: Entry) -> None:
         write(a_reversal(credit))
-        assert refusal_of(a_reversal(credit)) == "ledger_entry_reverses_id_key"
+        assert refusal_of(a_reversal(credit)) == "entry_reversed_once"
 
     def test_of_a_reversal_is_refused(self, credit: Entry) -> None:
         reversal = write(a_reversal(credit))
