@@ -5,15 +5,19 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.contrib.admin import AdminSite, autodiscover
-from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin import AdminSite
 from django.core.exceptions import BadRequest
+from django.db.models import Model
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
+from accounts import clock
 from backoffice.staff_sessions import end_if_too_old
+from backoffice.tables import Table
+from backoffice.work_list import last_runs, work_list
 from payments.gateways.configuration import configured_gateway_name
 from payments.gateways.logging_gateway import LoggingGateway
+from rebilling.models import Run
 
 NO_MONEY = (
     "No money is collected: the logging gateway is configured. Payments are recorded as if they had succeeded. Set "
@@ -41,9 +45,20 @@ class StaffSite(AdminSite):
         return context
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        context = {"tables": self._first_tables(request)} | (extra_context or {})
         if not settings.SECURE and self._collects_nothing(request):
-            extra_context = {"gateway_notice": NO_MONEY_HERE} | (extra_context or {})
-        return super().index(request, extra_context)
+            context = {"gateway_notice": NO_MONEY_HERE} | context
+        return super().index(request, context)
+
+    def _first_tables(self, request: HttpRequest) -> list[Table]:
+        """What waits for a person, and the last runs, as far as this one may see them."""
+
+        def may_view(model: type[Model]) -> bool:
+            return self._registry[model].has_view_permission(request)
+
+        now = clock.now()
+        tables = [work_list(may_view=may_view, now=now)]
+        return [*tables, last_runs(now=now)] if may_view(Run) else tables
 
     def _collects_nothing(self, request: HttpRequest) -> bool:
         """Only shown to staff."""
@@ -60,19 +75,6 @@ class StaffSite(AdminSite):
             return view(request, *args, **kwargs)
 
         return super().admin_view(checked, cacheable)
-
-
-class StaffSiteConfig(SimpleAdminConfig):
-    """The Django admin with our site. Its pages are loaded with the first request for one (`backoffice/urls.py`), and
-    no start waits for them but a local process's, whose checks are to see them.
-    """
-
-    default_site = "backoffice.site.StaffSite"
-
-    def ready(self) -> None:
-        super().ready()
-        if not settings.FUNCTION_DUTY:
-            autodiscover()
 
 
 def _refuse_nul(request: HttpRequest) -> None:

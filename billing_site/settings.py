@@ -34,7 +34,7 @@ LOCALCLOUD = importlib.util.find_spec("localcloud") is not None
 _INTERFACES = [
     # Before the admin, some of whose templates it overrides.
     "backoffice",
-    "backoffice.site.StaffSiteConfig",
+    "backoffice.apps.StaffSiteConfig",
     *(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "messages", "staticfiles")),
     "axes",
     "rest_framework",

@@ -156,6 +156,16 @@ class TestAdmin:
         ).wait_for()
         assert f"Grace Hopper {width}" in self._shown(page)
 
+    @pytest.mark.parametrize("width", [1366, 390])
+    def test_begins_with_what_waits_and_leads_to_the_last_run(self, page: Page, served: Served, width: int) -> None:
+        served.manage("sweep", "--as-of", "2026-01-01")
+        page.set_viewport_size({"width": width, "height": 844})
+        self._log_in(page)
+        assert "Nothing waits for a person." in self._shown(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.get_by_role("link", name=re.compile(r"^run of \d{4}-\d\d-\d\d at \d\d:\d\d$")).first.click()
+        page.get_by_role("heading", name=re.compile("^Reconciliation: ")).wait_for()
+
     def _log_in(self, page: Page) -> None:
         page.goto("/admin/")
         page.fill("#id_username", "anna")
