@@ -29,6 +29,7 @@ from accounts.database_errors import one_line
 from billing_site.lambda_function.commands import run_command
 from billing_site.lambda_function.duties import Duty, duties
 from billing_site.lambda_function.events import Kind, kind_of
+from billing_site.lambda_function.garbage import collect_seldom
 from billing_site.lambda_function.http import answer_http
 
 if Duty.WORKER in duties():
@@ -36,8 +37,7 @@ if Duty.WORKER in duties():
 if Duty.MIGRATE in duties():
     from billing_site.database.rotation import rotate
 
-gc.freeze()
-gc.enable()
+collect_seldom()
 logger = logging.getLogger(__name__)
 
 

@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any, NoReturn, Protocol, TypeVar
 
+from accounts.ids import id_of
+
 T = TypeVar("T")
 
 MAX_ITEMS = 500
@@ -65,7 +67,7 @@ def read_object(value: object, where: str, fields: set[str]) -> dict[str, Any]:
 
 def read_uuid(value: object, where: str) -> uuid.UUID:
     try:
-        parsed = uuid.UUID(value) if isinstance(value, str) else None
+        parsed = id_of(value) if isinstance(value, str) else None
     except ValueError:
         parsed = None
     if parsed is None or str(parsed) != value:

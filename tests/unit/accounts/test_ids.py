@@ -2,7 +2,9 @@
 
 import time
 
-from accounts.ids import new_id
+import pytest
+
+from accounts.ids import MAX_KEPT, id_of, new_id
 
 
 def milliseconds_of(id_: object) -> int:
@@ -21,3 +23,18 @@ class TestNewId:
         """Else the history of an account that two processes write would be out of order."""
         ids = [new_id() for _ in range(50_000)]
         assert milliseconds_of(ids[-1]) <= time.time_ns() // 1_000_000
+
+
+class TestIdOf:
+    def test_is_the_id_that_the_text_is(self) -> None:
+        id_ = new_id()
+        assert id_of(str(id_)) == id_
+        with pytest.raises(ValueError, match="badly formed"):
+            id_of("nonsense")
+
+    def test_is_kept_for_so_many_ids(self) -> None:
+        text = str(new_id())
+        assert id_of(text) is id_of(text)
+        for _ in range(MAX_KEPT):
+            id_of(str(new_id()))
+        assert id_of.cache_info().currsize == MAX_KEPT
