@@ -154,12 +154,13 @@ def _statement_form(
 def _size(request: HttpRequest) -> Size:
     """The one that is asked for, or the setting's."""
     asked = request.GET.get("size", "")
-    return next((size for size in SIZES if size == asked), settings.COMPANY_PAPER_SIZE)
+    by_default: Size = settings.COMPANY_PAPER_SIZE
+    return next((size for size in SIZES if size == asked), by_default)
 
 
 def _page(request: HttpRequest, paper: Paper, *, row_path: str) -> HttpResponse:
     size = _size(request)
-    query = {name: value for name, value in request.GET.items() if name in {"since", "until"}}
+    query = {name: str(value) for name, value in request.GET.items() if name in {"since", "until"}}
     other = next(each for each in SIZES if each != size)
     context = {
         "paper": paper,

@@ -158,7 +158,7 @@ def _of_entries(invoice: Invoice) -> Iterator[Movement]:
     kinds = (EntryType.PAYMENT, *_MOVEMENTS)
     for entry in Entry.objects.filter(invoice_id=invoice.id, type__in=kinds).order_by("id"):
         day = day_in_words(entry.effective_on)
-        if entry.type == EntryType.PAYMENT:
+        if entry.payment_id and entry.type == EntryType.PAYMENT:
             yield _row(entry, day, _paid_by(payments[entry.payment_id]), -entry.amount_minor, entry.currency)
         else:
             came_in = entry.type in (EntryType.REFUND_REVERSED, EntryType.WRITE_OFF)

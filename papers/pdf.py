@@ -9,13 +9,10 @@ import io
 import unicodedata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from accounts.errors import Conflict, Missing
 from papers.paper import Column, Paper, Section, Size
-
-if TYPE_CHECKING:
-    from fpdf import FPDF
 
 LIBRARIES = ("fpdf", "uharfbuzz", "fontpkg_arimo", "fontpkg_noto_sans_arabic")
 FONTS = (("fontpkg_arimo", "Arimo[wght].ttf"), ("fontpkg_noto_sans_arabic", "NotoSansArabic[wdth,wght].ttf"))
@@ -53,11 +50,13 @@ def draw_pdf(paper: Paper, *, size: Size) -> bytes:
             " Print the page in the admin instead."
         )
     # Twice: how many pages there are is known once they are drawn.
-    pages = _drawn(paper, size=size, pages=0).page
-    return bytes(_drawn(paper, size=size, pages=pages).output())
+    pages, _ = _drawn(paper, size=size, pages=0)
+    _, content = _drawn(paper, size=size, pages=pages)
+    return content
 
 
-def _drawn(paper: Paper, *, size: Size, pages: int) -> "FPDF":
+def _drawn(paper: Paper, *, size: Size, pages: int) -> tuple[int, bytes]:
+    """How many pages it has, and its bytes."""
     from fpdf import FPDF  # noqa: PLC0415 - an extra, and a third of a second
 
     class Document(FPDF):
@@ -65,6 +64,16 @@ def _drawn(paper: Paper, *, size: Size, pages: int) -> "FPDF":
             _draw_foot(self, paper, pages=pages)
 
     pdf = Document(unit="pt", format=size)
+    try:
+        _draw(pdf, paper)
+        return pdf.page, bytes(pdf.output()) if pages else b""
+    finally:
+        for font in pdf.fonts.values():
+            # fpdf2 leaves its file open.
+            font.ttfont.close()
+
+
+def _draw(pdf: Any, paper: Paper) -> None:
     pdf.set_margins(MARGIN, MARGIN, MARGIN)
     pdf.set_auto_page_break(False)
     pdf.set_creation_date(datetime.datetime.combine(paper.dated_on, datetime.time(), datetime.UTC))
@@ -79,7 +88,6 @@ def _drawn(paper: Paper, *, size: Size, pages: int) -> "FPDF":
     for section in paper.sections:
         _draw_section(pdf, section)
     _draw_totals(pdf, paper)
-    return pdf
 
 
 def _font_files() -> list[Path]:
