@@ -44,7 +44,11 @@ class InvoicePdfEndpoint(Endpoint):
         missing=True,
         refused=True,
         parameters=[
-            OpenApiParameter("size", enum=SIZES, description="The paper's size; by default the installation's."),
+            OpenApiParameter(
+                "size",
+                {"type": "string", "pattern": f"^({'|'.join(SIZES)})$"},
+                description="The paper's size, A4 or Letter; by default the installation's.",
+            ),
         ],
     )
     def get(self, request: Request, invoice_id: uuid.UUID) -> HttpResponse:

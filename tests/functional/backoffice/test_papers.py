@@ -201,7 +201,7 @@ class TestStatement:
         [
             ("since=2026-02-01&until=2026-01-01", "The statement ends before it begins."),
             ("since=x&until=2026-01-01", "Enter a valid date."),
-            ("since=0001-01-01&until=2026-01-01", "is not a day"),
+            ("since=0001-01-01&until=2026-01-01", "0001-01-01 is not between"),
             ("since=2026-01-01", "This field is required."),
         ],
     )
