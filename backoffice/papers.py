@@ -154,8 +154,8 @@ def _statement_form(
 def _size(request: HttpRequest) -> Size:
     """The one that is asked for, or the setting's."""
     asked = request.GET.get("size", "")
-    by_default: Size = settings.COMPANY_PAPER_SIZE
-    return next((size for size in SIZES if size == asked), by_default)
+    wanted = asked if asked in SIZES else settings.COMPANY_PAPER_SIZE
+    return next(size for size in SIZES if size == wanted)
 
 
 def _page(request: HttpRequest, paper: Paper, *, row_path: str) -> HttpResponse:

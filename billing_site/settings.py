@@ -241,10 +241,7 @@ LOGGING = {
     # One tells where it found credentials and endpoints, at INFO, for each process; the other each request.
     "loggers": {
         "axes": {"level": "ERROR"},  # backoffice/login_locks.py says what failed
-        "botocore": {"level": "WARNING"},
-        "fontTools": {"level": "WARNING"},
-        "fpdf": {"level": "WARNING"},
-        "stripe": {"level": "WARNING"},
+        **{name: {"level": "WARNING"} for name in ("botocore", "fontTools", "fpdf", "stripe")},
         # Metrics are lines of the log, and alarms count its runs: they are there whatever LOG_LEVEL is.
         "rebilling.metrics": {"level": "INFO"},
         "rebilling.sweep": {"level": "INFO"},

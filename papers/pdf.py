@@ -63,7 +63,7 @@ def _drawn(paper: Paper, *, size: Size, pages: int) -> tuple[int, bytes]:
         def footer(self) -> None:
             _draw_foot(self, paper, pages=pages)
 
-    pdf = Document(unit="pt", format=size)
+    pdf: Any = Document(unit="pt", format=size)
     try:
         _draw(pdf, paper)
         return pdf.page, bytes(pdf.output()) if pages else b""
@@ -92,7 +92,7 @@ def _draw(pdf: Any, paper: Paper) -> None:
 
 def _font_files() -> list[Path]:
     folders = [(find_spec(package), name) for package, name in FONTS]
-    return [Path(spec.origin).parent / "files" / name for spec, name in folders if spec and spec.origin]
+    return [Path(spec.origin).parent.joinpath("files", name) for spec, name in folders if spec and spec.origin]
 
 
 def _refuse_unknown_characters(pdf: Any, paper: Paper) -> None:

@@ -44,8 +44,8 @@ class TestCompany:
         with override_settings(COMPANY_LOGO=str(file)):
             assert logo_fault() == fault
             assert company(name="x").logo == (b"" if fault else content)
-        told = found(COMPANY_LOGO=str(file))
-        assert [name for name, _ in told] == (["billing_site.W003"] if fault else [])
+        warnings = found(COMPANY_LOGO=str(file))
+        assert [name for name, _ in warnings] == (["billing_site.W003"] if fault else [])
 
     def test_without_a_name_is_a_warning_that_says_how_to_fix_it(self) -> None:
         assert found() == []

@@ -1,11 +1,12 @@
 import io
 import unicodedata
+from importlib.util import find_spec
 
 import pytest
 from pypdf import PdfReader
 
-from papers import pdf
-from papers.pdf import PdfNotInstalled, UnableToDraw, draw_pdf
+from papers.paper import Size
+from papers.pdf import LIBRARIES, PdfNotInstalled, UnableToDraw, draw_pdf
 from tests.support.papers import LINE, a_paper, pages_of, squeezed
 
 
@@ -38,7 +39,7 @@ class TestPdf:
         }
 
     @pytest.mark.parametrize(("size", "points"), [("A4", (595, 842)), ("Letter", (612, 792))])
-    def test_is_of_the_size_that_is_asked_for(self, size: pdf.Size, points: tuple[int, int]) -> None:
+    def test_is_of_the_size_that_is_asked_for(self, size: Size, points: tuple[int, int]) -> None:
         box = PdfReader(io.BytesIO(draw_pdf(a_paper(), size=size))).pages[0].mediabox
         assert (round(box.width), round(box.height)) == points
 
@@ -72,11 +73,14 @@ class TestPdf:
         letters = [each for each in name if unicodedata.bidirectional(each) in {"R", "AL"}]
         # Joined letters are one glyph or several, in an order of the reader's own.
         assert [letter for letter in letters if letter not in text] == []
-        first, last = name.split(maxsplit=1)[0], name.rsplit(maxsplit=1)[-1].strip("()")
-        places = {piece: left for piece, left in marks(draw_pdf(paper, size="A4")) if left < 297}
-        (digits,) = [left for piece, left in places.items() if last in piece]
-        (word,) = [left for piece, left in places.items() if first[1] in piece and last not in piece][:1]
-        assert 50 < digits < word, places
+        pieces = [(piece, left) for piece, left in marks(draw_pdf(paper, size="A4")) if left < 297]
+        texts = [piece for piece, _ in pieces]
+        ours = pieces[texts.index("Invoice AB-0001") + 1 : texts.index("Description")]
+        # Drawn as it is seen, from the left: the digits that are read last come first.
+        digits = [number for number, (piece, _) in enumerate(ours) if any(map(str.isdigit, piece))]
+        words = [number for number, (piece, _) in enumerate(ours) if letters[0] in piece]
+        assert max(digits) < min(words), ours
+        assert min(left for _, left in ours) > 150
 
     def test_writes_left_to_right_names_from_the_left(self) -> None:
         places = dict(marks(draw_pdf(a_paper(customer=("Acme (Ltd)",)), size="A4")))
@@ -95,9 +99,8 @@ class TestPdf:
                 draw_pdf(paper, size="A4")
             assert named in refused.value.detail
 
-    @pytest.mark.parametrize("missing", pdf.LIBRARIES)
+    @pytest.mark.parametrize("missing", LIBRARIES)
     def test_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-        found = pdf.find_spec
-        monkeypatch.setattr(pdf, "find_spec", lambda name: None if name == missing else found(name))
+        monkeypatch.setattr("papers.pdf.find_spec", lambda name: None if name == missing else find_spec(name))
         with pytest.raises(PdfNotInstalled, match=r"EXTRAS=pdf"):
             draw_pdf(a_paper(), size="A4")
