@@ -3,7 +3,6 @@
 import uuid
 from typing import NamedTuple
 
-from papers.credit_note_paper import credit_note_paper
 from papers.invoice_paper import invoice_paper
 from papers.paper import Paper, Size
 from papers.pdf import draw_pdf
@@ -22,11 +21,6 @@ class PaperFile(NamedTuple):
 def invoice_file(invoice_id: uuid.UUID, *, size: Size) -> PaperFile:
     """An invoice as PDF. Raises `UnknownInvoice`, `PdfNotInstalled` and `UnableToDraw`."""
     return file_of(invoice_paper(invoice_id), size=size)
-
-
-def credit_note_file(credit_note_id: uuid.UUID, *, size: Size) -> PaperFile:
-    """A credit note as PDF. Raises `UnknownCreditNote`, `PdfNotInstalled` and `UnableToDraw`."""
-    return file_of(credit_note_paper(credit_note_id), size=size)
 
 
 def file_of(paper: Paper, *, size: Size) -> PaperFile:
