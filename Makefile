@@ -39,7 +39,7 @@ test-all: check  ## every check and every test, in one run
 test-core: $(VENV)/dev.stamp  ## the product's own tests, without the checks and the long ones
 	$(RUN) -m pytest -q -n 2 tests/unit tests/functional tests/conformance tests/integration
 
-# The Lambda zip, by Zappa. ENVIRONMENT=staging for another; EXTRAS=stripe puts requirements/stripe.txt in.
+# The Lambda zip, by Zappa. ENVIRONMENT=staging for another; EXTRAS="stripe pdf" puts stripe.txt and pdf.txt in.
 # RUNTIME=python3.12 and ARCHITECTURE=arm64 change what zappa_settings.json says that the functions run on.
 package: export EXTRAS := $(EXTRAS)
 package: $(VENV)/dev.stamp  ## the Lambda zip (ENVIRONMENT, EXTRAS, RUNTIME, ARCHITECTURE)
@@ -116,6 +116,7 @@ lock: $(VENV)/dev.stamp  ## the newest releases of all requirements, pinned with
 	$(call compile,local,--constraints requirements/dev.txt)
 	$(call compile,runtime,--constraints requirements/dev.txt)
 	$(call compile,stripe,--constraints requirements/dev.txt)
+	$(call compile,pdf,--constraints requirements/dev.txt)
 	$(call compile,hordak)
 	$(call compile,plots)
 	$(call compile,bare,--constraints requirements/dev.txt)

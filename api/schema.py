@@ -67,20 +67,25 @@ def call(
     status: int = 200,
     dry_run: bool = False,
     missing: bool = False,
+    refused: bool = False,
+    media_type: str = "",
     idempotency_key: Literal["required", "optional"] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     examples: Sequence[OpenApiExample] = (),
 ) -> Callable[[View], View]:
     """Describe one call: its parameters, its answer, and the problems that it may answer with instead. A `dry_run`
-    makes nothing, and answers the same with 200.
+    makes nothing, and answers the same with 200. A call that only reads may be `refused` all the same. The answer is
+    JSON, or of the `media_type`.
     """
 
     def described() -> Callable[[View], View]:
         problems = [400, 503]
         problems += _OF_A_KEY if scope else []
         problems += [404] if missing else []
+        problems += [409] if refused else []
         problems += _OF_A_CHANGE if idempotency_key else []
-        responses: dict[Any, Any] = {status: OpenApiResponse(response, description=summary + ".")}
+        answer: Any = (status, media_type) if media_type else status
+        responses: dict[Any, Any] = {answer: OpenApiResponse(response, description=summary + ".")}
         if dry_run:
             responses[200] = OpenApiResponse(response, description="The answer of a dry run.")
         responses |= {

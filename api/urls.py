@@ -11,6 +11,7 @@ from api.v1.credit_notes import CreditNoteEndpoint, CreditNotesEndpoint
 from api.v1.credits import CreditsEndpoint
 from api.v1.discounts import DiscountEndpoint, EndDiscountEndpoint
 from api.v1.invoice_corrections import IssueCreditNoteEndpoint, WriteOffEndpoint
+from api.v1.invoice_papers import InvoicePdfEndpoint
 from api.v1.invoices import AccountInvoicesEndpoint, InvoiceEndpoint, InvoicesEndpoint, PayInvoiceEndpoint
 from api.v1.items import ItemEndpoint, ItemsEndpoint, RemoveItemEndpoint
 from api.v1.ledger import AccountEntriesEndpoint, EntriesEndpoint, EntryEndpoint, ReversalsEndpoint
@@ -68,6 +69,7 @@ urlpatterns = [
     path("v1/accounts/<uuid:account_id>/balance", BalanceEndpoint.as_view()),
     path("v1/invoices", InvoicesEndpoint.as_view()),
     path("v1/invoices/<uuid:invoice_id>", InvoiceEndpoint.as_view()),
+    path("v1/invoices/<uuid:invoice_id>/pdf", InvoicePdfEndpoint.as_view()),
     path("v1/invoices/<uuid:invoice_id>/credit-notes", IssueCreditNoteEndpoint.as_view()),
     path("v1/invoices/<uuid:invoice_id>/write-off", WriteOffEndpoint.as_view()),
     path("v1/invoices/<uuid:invoice_id>/pay", PayInvoiceEndpoint.as_view()),

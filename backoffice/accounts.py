@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from accounts import clock
@@ -35,6 +35,7 @@ from backoffice.items import ADD_ITEM, REMOVE_ITEM
 from backoffice.lifecycle_actions import CLOSE, CLOSE_AND_REFUND, PAUSE, REOPEN, RESUME, TAKE_BACK, TRIAL
 from backoffice.links import link_to
 from backoffice.lists import titled
+from backoffice.papers import STATEMENT, statement_urls
 from backoffice.upcoming_invoices import NAME, link_to_upcoming, upcoming_page
 from subscriptions.account_story import explain_account
 from subscriptions.discounts import discount_in_words, periods_left
@@ -109,7 +110,11 @@ class AccountAdmin(ActingAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(partial(upcoming_page, self))
-        return [path("<uuid:object_id>/upcoming-invoice/", page, name=NAME), *super().get_urls()]
+        own = [path("<uuid:object_id>/upcoming-invoice/", page, name=NAME), *statement_urls(self)]
+        return own + super().get_urls()
+
+    def page_links(self, row: Account) -> list[dict[str, str]]:
+        return [{"label": "Statement", "url": reverse(f"admin:{STATEMENT}", args=[row.pk])}]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request) and request.user.has_perm(PERMISSION)

@@ -99,9 +99,13 @@ class ActingAdmin(ReadOnlyAdmin):
             {"label": action.label, "url": reverse(f"admin:{self._url_name(action)}", args=[row.pk])}
             for action in self.page_actions
             if action.allowed(request) and action.offered(row)
-        ]
+        ] + self.page_links(row)
         context |= self.page_context(row)
         return super().render_change_form(request, context, *args, **options)
+
+    def page_links(self, row: Any) -> list[dict[str, str]]:
+        """Buttons that lead to other pages of the row, besides the actions': `label` and `url`."""
+        return []
 
     def page_context(self, row: Any) -> dict[str, Any]:
         """Additional context for the page's template."""

@@ -3,14 +3,17 @@
 from typing import Any
 
 from django.contrib import admin
+from django.urls import URLPattern
 
 from accounts.currencies import display
 from backoffice.actions import ActingAdmin
 from backoffice.base import link, money
 from backoffice.invoice_page import MAX_LINES
 from backoffice.links import link_to
+from backoffice.papers import paper_links, paper_urls
 from backoffice.tables import table
 from invoices.models import CreditNote
+from papers.credit_note_paper import credit_note_paper
 from payments.models import Refund
 
 
@@ -50,6 +53,12 @@ class CreditNoteAdmin(ActingAdmin):
     @admin.display(description="refund")
     def refund_link(self, row: CreditNote) -> Any:
         return link_to(Refund.objects.filter(id=row.refund_id).first() if row.refund_id else None)
+
+    def get_urls(self) -> list[URLPattern]:
+        return paper_urls(self, credit_note_paper) + super().get_urls()
+
+    def page_links(self, row: CreditNote) -> list[dict[str, str]]:
+        return paper_links(row)
 
     def page_context(self, row: CreditNote) -> dict[str, Any]:
         lines = table(

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 
 from accounts import clock
 from accounts.billing_day import billing_day
@@ -13,12 +14,14 @@ from backoffice.base import link, money
 from backoffice.credit_note_form import CreditNoteForm
 from backoffice.invoice_page import tables_of
 from backoffice.offline_payment_forms import OfflinePaymentForm
+from backoffice.papers import paper_links, paper_urls
 from backoffice.run_filters import InvoicesOfRun
 from invoices.amounts import amounts_of
 from invoices.credit_notes import issue_credit_note
 from invoices.models import Invoice
 from invoices.uncollected_invoices import uncollected
 from invoices.write_offs import write_off_invoice
+from papers.invoice_paper import invoice_paper
 from payments.offline_payments import record_offline_payment
 from payments.payment_requests import pay_invoice
 from subscriptions.invoice_story import explain_invoice
@@ -167,6 +170,12 @@ class InvoiceAdmin(ActingAdmin):
     refunded = money("refunded_minor", description="refunded")
     written_off = money("written_off_minor", description="written off")
     outstanding = money("outstanding_minor", description="outstanding", is_column=False)
+
+    def get_urls(self) -> list[URLPattern]:
+        return paper_urls(self, invoice_paper) + super().get_urls()
+
+    def page_links(self, row: Invoice) -> list[dict[str, str]]:
+        return paper_links(row)
 
     def page_context(self, row: Invoice) -> dict[str, Any]:
         return {"story": explain_invoice(row.id, today=billing_day(clock.now())), "tables": tables_of(row)}

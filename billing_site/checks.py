@@ -15,6 +15,7 @@ from accounts.tax_rates import check_default_tax
 from billing_site.database.authorities import BUNDLE, fault_of
 from billing_site.lambda_function.duties import Duty, duties, on_lambda
 from billing_site.lambda_function.runtimes import RUNTIMES, warning_of
+from papers.company import logo_fault
 from payments.gateways.configuration import configured_gateway, configured_gateway_name
 from rebilling.volume_limits import check_limits
 
@@ -76,6 +77,21 @@ def runtime_is_supported(**_: Any) -> list[CheckMessage]:
     runtime = RUNTIMES.get(os.environ.get("AWS_EXECUTION_ENV", "").removeprefix("AWS_Lambda_"))
     warning = runtime and warning_of(runtime, today=clock.now().date())
     return [Warning(f"{warning}.", id="billing_site.W001")] if warning else []
+
+
+@register("company", deploy=True)
+def papers_can_name_the_company(**_: Any) -> list[CheckMessage]:
+    """Warnings: an invoice without a name is billed all the same. As above, their own tag lets a function start."""
+    if Duty.API not in duties():
+        return []
+    found: list[CheckMessage] = []
+    if not settings.SELLER_NAME:
+        what = "SELLER_NAME is missing, so invoices don't say who issued them: set it to the company's name."
+        found.append(Warning(what, id="billing_site.W002"))
+    if fault := logo_fault():
+        what = f"COMPANY_LOGO {fault}, so papers have no logo: name a PNG or JPEG file (docs/papers.md)."
+        found.append(Warning(what, id="billing_site.W003"))
+    return found
 
 
 def _of_every_function() -> Iterator[CheckMessage]:

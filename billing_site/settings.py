@@ -121,6 +121,13 @@ MAX_MOVEMENT_MINOR = env.count("MAX_MOVEMENT_MINOR", default=99_999_999, maximum
 DEFAULT_TAX = env.tax("DEFAULT_TAX")
 # The company's name, as each invoice has it from when it is issued.
 SELLER_NAME = env.str("SELLER_NAME", default="")
+# What its papers show besides, as of the day on which they are printed: the address, its lines parted by |, the tax
+# number, a line at the foot of each page, and a PNG or JPEG file.
+COMPANY_ADDRESS = [line.strip() for line in env.str("COMPANY_ADDRESS", default="").split("|") if line.strip()]
+COMPANY_TAX_NUMBER = env.str("COMPANY_TAX_NUMBER", default="")
+COMPANY_FOOTER = env.str("COMPANY_FOOTER", default="")
+COMPANY_LOGO = env.str("COMPANY_LOGO", default="")
+COMPANY_PAPER_SIZE = env.one_of("COMPANY_PAPER_SIZE", ("A4", "Letter"), default="A4")
 # `account`: numbers under each account's own prefix. `company`: one series a year for all, which batches wait for.
 INVOICE_NUMBERING = env.one_of("INVOICE_NUMBERING", ("account", "company"), default="account")
 
@@ -234,8 +241,7 @@ LOGGING = {
     # One tells where it found credentials and endpoints, at INFO, for each process; the other each request.
     "loggers": {
         "axes": {"level": "ERROR"},  # backoffice/login_locks.py says what failed
-        "botocore": {"level": "WARNING"},
-        "stripe": {"level": "WARNING"},
+        **{name: {"level": "WARNING"} for name in ("botocore", "fontTools", "fpdf", "stripe")},
         # Metrics are lines of the log, and alarms count its runs: they are there whatever LOG_LEVEL is.
         "rebilling.metrics": {"level": "INFO"},
         "rebilling.sweep": {"level": "INFO"},

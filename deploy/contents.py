@@ -26,8 +26,13 @@ NEVER = [
 ]
 """At the zip's root."""
 NEVER_ANYWHERE = [".env*", "zappa_settings.json", "*.tfstate*", "*.tfvars", "*.sqlite3"]
-EXTRAS = ["stripe"]
-"""Libraries that only one payment gateway needs; its class path contains their name."""
+EXTRAS = {
+    "stripe": ["stripe"],
+    "pdf": ["fpdf", "uharfbuzz", "fontpkg_arimo", "fontpkg_noto_sans_arabic"],
+}
+"""The packages of each extra: all of them are in a package that has the extra, or none."""
+GATEWAY_EXTRAS = ["stripe"]
+"""Those that only one payment gateway needs; its class path contains their name."""
 NEEDED = [
     "billing_site/lambda_function/entry.py",
     "handler.py",
@@ -64,8 +69,14 @@ def faults_of(
             *_settings_that_zappa_wrote(package),
             *(
                 f"PAYMENT_GATEWAY needs {extra}: make package EXTRAS={extra}"
-                for extra in EXTRAS
-                if extra in gateway and f"{extra}/__init__.py" not in package.NameToInfo
+                for extra in GATEWAY_EXTRAS
+                if extra in gateway and _missing_of(extra, package)
+            ),
+            *(
+                f"{missing} is missing, which {extra} needs: make package EXTRAS={extra}"
+                for extra, needed in EXTRAS.items()
+                for missing in _missing_of(extra, package)
+                if len(_missing_of(extra, package)) < len(needed)
             ),
             *_unfit_authorities(package, named=wanted.get("DATABASE_SSLROOTCERT", "")),
         ]
@@ -91,6 +102,10 @@ def report_of(zip_path: Path, *, max_folders: int = 10) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _missing_of(extra: str, package: zipfile.ZipFile) -> list[str]:
+    return [name for name in EXTRAS[extra] if f"{name}/__init__.py" not in package.NameToInfo]
 
 
 def _too_large(zip_path: Path, package: zipfile.ZipFile) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from deploy.environment import BUILD, ROOT
 from deploy.errors import UnableToShip
 from deploy.settings_files import SETTINGS, generated_settings, written_beside
-from deploy.source import AUTHORITIES, SHIPPED
+from deploy.source import AUTHORITIES, LOGO, SHIPPED
 from deploy.target import python_for, read_settings, retargeted, target_of, whole_stage
 from deploy.zappa_settings import Stages, with_stages
 
@@ -79,7 +79,7 @@ def _made_of(stage: Mapping[str, Any], *, extras: Sequence[str] | None) -> str:
     digest = hashlib.sha256(repr((sorted(stage.items()), sorted(given))).encode())
     folders = [*SHIPPED, "deploy", "requirements"]
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
-    for path in sorted([*files, AUTHORITIES]):
+    for path in sorted([*files, AUTHORITIES, LOGO]):
         if path.is_file():
             digest.update(f"{path.relative_to(ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -19,6 +19,7 @@ SHIPPED = [
     "billing_site",
     "invoices",
     "ledger",
+    "papers",
     "payments",
     "rebilling",
     "subscriptions",
@@ -29,11 +30,13 @@ UNSERVED = ["redoc", "rest_framework"]
 """Static files of pages that there aren't: another reader of the API's description, and REST framework's own pages."""
 AUTHORITIES = ROOT / BUNDLE
 """RDS's, where an operator has downloaded them."""
+LOGO = ROOT / "company" / "logo.png"
+"""The company's, for its papers, where an operator has put one there; COMPANY_LOGO names it."""
 
 
 def staged_source(*, environment: Path, target: Target, build: Path = BUILD) -> Path:
     """A folder of what is shipped, made anew: the packages, their byte code, the static files collected, and the
-    authorities where they are.
+    authorities and the logo where they are.
 
     Raises UnableToShip when the static files can't be collected.
     """
@@ -45,10 +48,11 @@ def staged_source(*, environment: Path, target: Target, build: Path = BUILD) -> 
     # load its libraries, within that of this process: it holds the same versions.
     python = python_of(environment)
     _collect_static_files(source=source, python=python if target.is_of_this_machine else Path(sys.executable))
-    if AUTHORITIES.is_file():
-        copied = source / BUNDLE
-        copied.parent.mkdir()
-        shutil.copyfile(AUTHORITIES, copied)
+    for given in (AUTHORITIES, LOGO):
+        if given.is_file():
+            copied = source / given.relative_to(ROOT)
+            copied.parent.mkdir()
+            shutil.copyfile(given, copied)
     compile_for_lambda(source, python=python)
     return source
 

@@ -13,7 +13,7 @@ import requests
 
 DATABASE = "https://pypi.org/pypi"
 TIMEOUT_SECONDS = 20
-SHIPPED = ("requirements/runtime.txt", "requirements/stripe.txt")
+SHIPPED = ("requirements/runtime.txt", "requirements/stripe.txt", "requirements/pdf.txt")
 _PIN = re.compile(r"^([\w.-]+)==([^\s\\;]+)", re.MULTILINE)
 
 

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.errors import Missing
 from api.endpoints import Endpoint, ListEndpoint
 from api.filters import DayFilter, FilterSet, IdFilter, InvoiceOfRunFilter
 from api.models import Scope
@@ -14,10 +13,7 @@ from api.schema import call
 from api.v1.invoice_answers import CreditNoteSerializer
 from api.v1.invoices import TAG
 from invoices.models import CreditNote
-
-
-class UnknownCreditNote(Missing):
-    code = "unknown-credit-note"
+from papers.credit_note_paper import UnknownCreditNote
 
 
 class CreditNoteFilters(FilterSet):

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DOMAIN = ("accounts", "ledger", "invoices", "payments", "rebilling", "subscriptions")
+DOMAIN = ("accounts", "ledger", "invoices", "payments", "rebilling", "subscriptions", "papers")
 PRODUCT = (*DOMAIN, "api", "backoffice", "billing_site", "localcloud")
 
 

@@ -173,6 +173,13 @@ class TestFaults:
         assert faults_of(a_zip(tmp_path), variables=variables) == faults
         assert faults_of(a_zip(tmp_path, {"stripe/__init__.py": ""}), variables=variables) == []
 
+    def test_name_what_an_extra_lacks(self, tmp_path: Path) -> None:
+        whole = {f"{name}/__init__.py": "" for name in contents.EXTRAS["pdf"]}
+        assert faults_of(a_zip(tmp_path, whole)) == []
+        assert faults_of(a_zip(tmp_path, whole | {"uharfbuzz/__init__.py": None})) == [
+            "uharfbuzz is missing, which pdf needs: make package EXTRAS=pdf"
+        ]
+
 
 class TestAuthorities:
     VERIFYING = {"DATABASE_SSLROOTCERT": "/var/task/certificates/rds.pem"}
