@@ -63,6 +63,9 @@ resource "aws_db_instance" "main" {
   auto_minor_version_upgrade = true
   parameter_group_name       = aws_db_parameter_group.main.name
 
+  # RDS's own default enrolls an instance in Extended Support, charged by the hour once its version is out of support.
+  engine_lifecycle_support = "open-source-rds-extended-support-disabled"
+
   apply_immediately           = var.database_apply_immediately
   allow_major_version_upgrade = var.database_allow_major_version_upgrade
 
@@ -98,7 +101,8 @@ resource "aws_db_instance" "main" {
   lifecycle {
     # Each of these, when it differs, replaces the instance: a database that runs, or that was made by hand and is taken
     # over, would be destroyed for it. So they are read only when the instance is made, and held against it below.
-    ignore_changes = [snapshot_identifier, db_name, username, storage_encrypted, engine]
+    # The support of its version is chosen when it is made or restored, and RDS changes it at no other time.
+    ignore_changes = [snapshot_identifier, db_name, username, storage_encrypted, engine, engine_lifecycle_support]
 
     postcondition {
       condition     = self.engine == "postgres"

@@ -16,6 +16,11 @@ run "a_database_that_is_hard_to_lose" {
   }
 
   assert {
+    condition     = aws_db_instance.main.engine_lifecycle_support == "open-source-rds-extended-support-disabled"
+    error_message = "Extended Support, which is charged, isn't taken unasked."
+  }
+
+  assert {
     condition     = aws_db_instance.main.storage_encrypted
     error_message = "Storage is encrypted."
   }

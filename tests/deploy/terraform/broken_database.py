@@ -14,6 +14,11 @@ DATABASE: list[Break] = [
             "deletion_protection = false",
             "AWS refuses to delete the database.",
         ),
+        (
+            'engine_lifecycle_support = "open-source-rds-extended-support-disabled"',
+            'engine_lifecycle_support = "open-source-rds-extended-support"',
+            "Extended Support, which is charged, isn't taken unasked.",
+        ),
         ("skip_final_snapshot = false", "skip_final_snapshot = true", "A final snapshot is taken."),
         (
             "backup_retention_period  = var.database_backup_days",
