@@ -49,7 +49,6 @@ def credit_note_paper(credit_note_id: uuid.UUID) -> Paper:
             ("Number", note.number),
             ("Issued", day_in_words(note.issued_on)),
             ("Of invoice", f"{note.invoice.number}, {day_in_words(note.invoice.issued_on)}"),
-            ("Reason", note.reason),
         ),
         sections=tuple(section for section in sections if section.rows),
         totals=tuple(_totals(note)),

@@ -146,7 +146,7 @@ def _of_balance(invoice: Invoice) -> Iterator[Movement]:
 
 def _of_credit_notes(invoice: Invoice) -> Iterator[Movement]:
     for note in invoice.credit_notes.order_by("id"):
-        what = f"Credit note {note.number}: {note.reason}"
+        what = f"Credit note {note.number}"
         if beside := note.to_balance_minor + note.to_refund_minor:
             what += f" ({display(amount_minor=beside, currency=note.currency)} of it as credit or refund)"
         money = display(amount_minor=-note.amount_minor, currency=note.currency)

@@ -110,9 +110,8 @@ def _what(line: StatementLine, numbers: dict[uuid.UUID, str]) -> str:
     number = numbers.get(entry.invoice_id) if entry.invoice_id else None
     if word == _INVOICE:
         return f"{word} {number}"
-    if number:
-        return f"{word}, invoice {number}"
-    return f"{word}: {entry.description}"
+    # Without its description, which may be the reason that somebody of the staff gave.
+    return f"{word}, invoice {number}" if number else word
 
 
 def _totals(

@@ -93,7 +93,7 @@ class TestInvoice:
             "Taxes Tax Of Amount VAT 21% 20.00 USD 4.20 USD "
             "Credits and payments Day What Amount "
             "1 Jan 2026 From your credit -5.00 USD 1 Jan 2026 Paid offline (SEPA 17) -4.00 USD "
-            f"1 Jan 2026 Credit note {note.number}: Outage -1.15 USD "
+            f"1 Jan 2026 Credit note {note.number} -1.15 USD "
             "Total without tax 20.00 USD Tax 4.20 USD Total 24.20 USD "
             "Credited -1.15 USD Credit balance -5.00 USD Paid -4.00 USD Left to pay 14.05 USD Bank: DE00 1234"
         )
@@ -153,7 +153,7 @@ class TestCreditNote:
         note = CreditNote.objects.get()
         shown = same_on_both(support, f"invoices/creditnote/{note.id}", credit_note_paper(note.id))
         assert " ".join(shown.split()).endswith(
-            f"Number {note.number} Issued 1 Jan 2026 Of invoice {invoice.number}, 1 Jan 2026 Reason Outage "
+            f"Number {note.number} Issued 1 Jan 2026 Of invoice {invoice.number}, 1 Jan 2026 "
             "Description Credited Gold x 2, 1 Jan to 31 Jan 2026 1.15 USD "
             "Taxes Tax Of Amount VAT 21% 0.95 USD 0.20 USD "
             "Off what was left to pay 1.15 USD Credited in all 1.15 USD Bank: DE00 1234"
@@ -173,7 +173,7 @@ class TestStatement:
         assert [written for written in paper.texts if squeezed(written) not in drawn] == []
         assert " ".join(text_of(shown).split()).endswith(
             "From 1 Jan 2026 To 31 Jan 2026 Currency USD Day What Amount Balance "
-            "1 Jan 2026 Credit: Outage -5.00 USD -5.00 USD "
+            "1 Jan 2026 Credit -5.00 USD -5.00 USD "
             f"1 Jan 2026 Invoice {invoice.number} 24.20 USD 19.20 USD "
             f"1 Jan 2026 Payment, invoice {invoice.number} -4.00 USD 15.20 USD "
             f"1 Jan 2026 Credit note, invoice {invoice.number} -1.15 USD 14.05 USD "

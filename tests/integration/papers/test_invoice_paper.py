@@ -25,7 +25,7 @@ class TestInvoicePaper:
         assert payment.invoice is not None
         note = payment.invoice.credit_notes.get()
         assert sorted(movements(payment.invoice)) == [
-            (f"Credit note {note.number}: unhappy (5.00 USD of it as credit or refund)", "-5.00 USD"),
+            (f"Credit note {note.number} (5.00 USD of it as credit or refund)", "-5.00 USD"),
             (f"Paid through {payment.gateway}", "-19.99 USD"),
             ("Refunded", "5.00 USD"),
         ]
