@@ -69,6 +69,7 @@ SCOPES = [
     ("POST", f"/v1/accounts/{ID}/credits", Scope.LEDGER_WRITE),
     ("GET", "/v1/invoices", Scope.LEDGER_READ),
     ("GET", f"/v1/invoices/{ID}", Scope.LEDGER_READ),
+    ("GET", f"/v1/invoices/{ID}/pdf", Scope.LEDGER_READ),
     ("POST", f"/v1/invoices/{ID}/credit-notes", Scope.LEDGER_WRITE),
     ("POST", f"/v1/invoices/{ID}/write-off", Scope.LEDGER_WRITE),
     ("POST", f"/v1/invoices/{ID}/pay", Scope.LEDGER_WRITE),
