@@ -67,6 +67,10 @@ class TestTwoSweepsRace:
         assert statuses_of(account) == [(day, "DUE") for day in days]
         assert sum(due_of(runs)) == 4
         assert delivered(bodies=queue.take(), today=later) == []
+        # Where the later days came before the first, whose turn it was, the hourly check sends them again.
+        an_hour_later = at(later) + datetime.timedelta(hours=1)
+        check_hourly(queue=queue, now=an_hour_later)
+        assert delivered(bodies=queue.take(), now=an_hour_later) == []
         assert statuses_of(account) == [(day, "CHARGED") for day in days]
         # One invoice or two, as the first sweep has sent its day by itself or not.
         paid = sum(Entry.objects.filter(type="payment").values_list("amount_minor", flat=True))
